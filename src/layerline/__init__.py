@@ -1,0 +1,14 @@
+"""Layerline: train, compare, register and keep retraining multilayer perceptrons.
+
+The package is layered; imports run one way (see `[tool.importlinter]` in pyproject.toml):
+cli, stage -> registry, tracking, evaluation -> training -> networks, data ->
+config, artifacts, errors, lookup.
+"""
+
+import os
+
+# OpenMP threads that spin while they wait make two threads up to 70 times slower on a busy
+# machine, and the policy is read once, when torch loads its runtime: it has to stand here.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+__version__ = "0.1.0"

@@ -1,0 +1,219 @@
+"""params.yaml as frozen, typed sections; the only reader of that file.
+
+One class a section, one field a key. `load_params` refuses unknown keys, wrong types and values
+out of range all at once, each with its dotted path. Options of components (a network, a source, an
+optimizer) are checked against the component's own signature by `layerline.preflight`.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from ruamel.yaml import YAML, YAMLError
+
+from layerline.errors import ParamsError, Problem
+from layerline.lookup import problems_of
+
+Task = Literal["binary", "multiclass", "regression"]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+_SECTION = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class Component:
+    """A named entry of a table and its options: `{name: adamw, learning_rate: 0.001}`."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+def _component(key: str) -> BeforeValidator:
+    def read(value: Any) -> Any:
+        if isinstance(value, str):
+            return Component(name=value)
+        if isinstance(value, Mapping) and isinstance(value.get(key), str):
+            options = {name: option for name, option in value.items() if name != key}
+            return Component(name=value[key], options=options)
+        if isinstance(value, Component):
+            return value
+        raise ValueError(f"must be a name, or a mapping with `{key}: NAME` and its options")
+
+    return BeforeValidator(read)
+
+
+Named = Annotated[Component, _component("name")]
+Method = Annotated[Component, _component("method")]
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class FetchSection:
+    """Where the data come from and what is to be predicted."""
+
+    source: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    target: str = "target"
+    task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class ValidateSection:
+    """How strictly the frozen schema is enforced. `schema: null` means data/schemas/<project>.yaml."""
+
+    schema: str | None = None
+    on_bad_rows: Literal["fail", "quarantine"] = "fail"
+    max_bad_fraction: Fraction = 0.05
+    min_class_rows: Annotated[int, Field(ge=1)] = 3
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class ScaleSection:
+    """How rows are split and how columns become numbers; everything is fitted on train rows."""
+
+    split: Method = Component(name="hash")
+    numeric: str = "standard"
+    categorical: Literal["one_hot"] = "one_hot"
+    missing: Literal["median", "mean", "zero", "most_frequent"] = "median"
+    missing_indicator: bool = True
+    target: Literal["standard", "none"] = "standard"
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class EarlyStoppingSection:
+    """Stop when the monitored validation metric has not improved; the best weights are restored."""
+
+    patience_epochs: Annotated[int, Field(ge=1)] = 20
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    metric: Literal["loss", "error"] = "loss"
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class TrainSection:
+    """The network and how it learns."""
+
+    network: str = "mlp"
+    options: dict[str, Any] = Field(default_factory=dict)
+    loss: Named = Component(name="auto")
+    optimizer: Named = Component(name="adamw")
+    schedule: Named = Component(name="cosine")
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    epochs: Annotated[int, Field(ge=1)] = 100
+    early_stopping: EarlyStoppingSection | None = EarlyStoppingSection()
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class EvaluateSection:
+    """Which figures are computed on the train, valid and test rows."""
+
+    bootstrap: Annotated[int, Field(ge=0)] = 1000
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class GateSection:
+    """When a challenger replaces the champion: the lower bound of its gain is above `margin`."""
+
+    metric: Literal["auto", "log_loss", "accuracy", "rmse", "mae"] = "auto"
+    margin: Annotated[float, Field(ge=0)] = 0.0
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class RegisterSection:
+    """Which alias of the registered model is kept, and by which gate."""
+
+    gate: GateSection = GateSection()
+    alias: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")] = "champion"
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class Params:
+    """The whole of params.yaml."""
+
+    project: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    fetch: FetchSection
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    validate: ValidateSection = ValidateSection()
+    scale: ScaleSection = ScaleSection()
+    train: TrainSection = TrainSection()
+    evaluate: EvaluateSection = EvaluateSection()
+    register: RegisterSection = RegisterSection()
+    retrain: dict[str, Any] = Field(default_factory=dict)
+    study: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def schema_path(self) -> Path:
+        """Where the project's frozen schema lives, relative to the repository root."""
+        return Path(self.validate.schema or f"data/schemas/{self.project}.yaml")
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML 1.2 (where `3e-4` is a number, and `no` and `off` are words).
+
+    Raises:
+        ParamsError: there is no such file, or it is not valid YAML; the message has line and column.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        message = "not found; run from the repository root, or make one with `layerline init`"
+        raise ParamsError([Problem(str(path.parent.resolve()), message)], path.name) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        text = re.sub(r"\s+", " ", str(error)).strip()
+        raise ParamsError([Problem("not valid YAML 1.2", text)], str(path)) from None
+
+
+def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
+    """Turn the mapping of a params file into Params, or into the list of all its problems."""
+    if not isinstance(raw, Mapping):
+        return None, [Problem("(root)", "must be a mapping with `project` and `fetch`")]
+    try:
+        # JSON mode: strict about scalars, yet a YAML list may fill a tuple.
+        return TypeAdapter(Params).validate_json(json.dumps(raw, default=str)), []
+    except ValidationError as error:
+        return None, problems_of(error, "", _field_names(Params))
+
+
+def _field_names(section: type) -> tuple[str, ...]:
+    names: list[str] = []
+    for field in dataclasses.fields(section):
+        names.append(field.name)
+        for part in getattr(field.type, "__args__", (field.type,)):
+            if dataclasses.is_dataclass(part) and isinstance(part, type):
+                names.extend(_field_names(part))
+    return tuple(names)
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: with every problem found, each with its dotted path.
+    """
+    params, problems = parse_params(read_yaml(path))
+    if params is None:
+        raise ParamsError(problems, path.name)
+    return params
+
+
+def flatten(section: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> leaf value, for logging: `{"train.optimizer.name": "adamw", ...}`."""
+    if dataclasses.is_dataclass(section) and not isinstance(section, type):
+        section = dataclasses.asdict(section)
+    flat: dict[str, Any] = {}
+    for key, value in section.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,75 @@
+"""Name -> component tables, with errors that list the names, and signatures as option schemas.
+
+A table maps a name to a builder whose keyword-only arguments are the component's `options` in
+params.yaml. To add a component: write the builder, add one line to its table.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+
+from layerline.errors import ParamsError, Problem
+
+T = TypeVar("T")
+
+_STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+def pick(table: Mapping[str, T], name: str, where: str) -> T:
+    """Return `table[name]`.
+
+    Raises:
+        ParamsError: the name is not in the table; the message lists the names that are.
+    """
+    if name in table:
+        return table[name]
+    close = difflib.get_close_matches(name, table, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    names = ", ".join(sorted(table))
+    raise ParamsError([Problem(where, f"{name!r} is not known; {hint}choose one of: {names}")])
+
+
+def option_problems(
+    builder: Callable[..., Any], options: Mapping[str, Any], where: str
+) -> list[Problem]:
+    """Check `options` against the builder's keyword-only arguments without calling it.
+
+    Positional arguments (sizes, parameters to optimise, ...) are given by the caller and are no
+    options. A strict check: `epochs: "10"` is refused, an int where a float is meant is not.
+    """
+    fields: dict[str, Any] = {
+        name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(builder, eval_str=True).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    model = create_model("options", __config__=_STRICT, **fields)
+    try:
+        TypeAdapter(model).validate_json(_json(options))
+    except ValidationError as error:
+        return problems_of(error, where, tuple(fields))
+    return []
+
+
+def _json(options: Mapping[str, Any]) -> bytes:
+    # JSON mode is strict about scalars yet reads a list as a tuple, as YAML users expect.
+    import json
+
+    return json.dumps(dict(options), default=str).encode()
+
+
+def problems_of(error: ValidationError, where: str, known: tuple[str, ...] = ()) -> list[Problem]:
+    """One Problem for each pydantic error, with its dotted path and the value received."""
+    problems = []
+    for item in error.errors(include_url=False):
+        path = ".".join([*filter(None, [where]), *map(str, item["loc"])])
+        message = item["msg"][0].lower() + item["msg"][1:]
+        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+            message = "unknown key" + (f"; did you mean {close[0]!r}?" if close else "")
+        elif item["type"] != "missing":
+            message = f"{message.removeprefix('value error, ')}, got {item['input']!r}"
+        problems.append(Problem(path, message))
+    return problems

@@ -70,7 +70,7 @@ class Workspace:
 
     @property
     def home(self) -> Path:
-        """The main checkout, also from DVC's temporary workspaces: store and journals live there."""
+        """The main checkout, also in DVC's temporary workspaces: the store is there."""
         return Path(os.environ.get("DVC_ROOT") or self.root).resolve()
 
     @property

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import problems_of
@@ -62,7 +63,10 @@ class FetchSection:
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
 class ValidateSection:
-    """How strictly the frozen schema is enforced. `schema: null` means data/schemas/<project>.yaml."""
+    """How strictly the frozen schema is enforced.
+
+    `schema: null` means data/schemas/<project>.yaml.
+    """
 
     schema: str | None = None
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
@@ -160,7 +164,7 @@ def read_yaml(path: Path) -> Any:
     """Read YAML 1.2 (where `3e-4` is a number, and `no` and `off` are words).
 
     Raises:
-        ParamsError: there is no such file, or it is not valid YAML; the message has line and column.
+        ParamsError: there is no such file, or it is not valid YAML (with line and column).
     """
     try:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

@@ -6,10 +6,11 @@ params.yaml. To add a component: write the builder, add one line to its table.
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import ConfigDict, ValidationError, create_model
 
 from layerline.errors import ParamsError, Problem
 
@@ -33,31 +34,57 @@ def pick(table: Mapping[str, T], name: str, where: str) -> T:
 
 
 def option_problems(
-    builder: Callable[..., Any], options: Mapping[str, Any], where: str
+    builder: Callable[..., Any],
+    options: Mapping[str, Any],
+    where: str,
+    given: Collection[str] = (),
 ) -> list[Problem]:
     """Check `options` against the builder's keyword-only arguments without calling it.
 
-    Positional arguments (sizes, parameters to optimise, ...) are given by the caller and are no
-    options. A strict check: `epochs: "10"` is refused, an int where a float is meant is not.
+    Positional arguments, and those named in `given` (sizes, mostly), come from the caller and are
+    no options. A strict check: `epochs: "10"` is refused, an int where a float is meant is not.
     """
+    return _read_options(builder, options, where, given)[1]
+
+
+def read_options(
+    builder: Callable[..., Any],
+    options: Mapping[str, Any],
+    where: str,
+    given: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return the builder's keyword arguments, typed as its signature says (lists become tuples).
+
+    Raises:
+        ParamsError: with every option that is unknown, missing or of a wrong type.
+    """
+    values, problems = _read_options(builder, options, where, given)
+    if problems:
+        raise ParamsError(problems)
+    return values
+
+
+def _read_options(
+    builder: Callable[..., Any],
+    options: Mapping[str, Any],
+    where: str,
+    given: Collection[str],
+) -> tuple[dict[str, Any], list[Problem]]:
     fields: dict[str, Any] = {
-        name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+        name: (
+            parameter.annotation,
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
         for name, parameter in inspect.signature(builder, eval_str=True).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in given
     }
     model = create_model("options", __config__=_STRICT, **fields)
     try:
-        TypeAdapter(model).validate_json(_json(options))
+        # JSON mode is strict about scalars yet reads a list as a tuple, as YAML users expect.
+        read = model.model_validate_json(json.dumps(dict(options), default=str))
     except ValidationError as error:
-        return problems_of(error, where, tuple(fields))
-    return []
-
-
-def _json(options: Mapping[str, Any]) -> bytes:
-    # JSON mode is strict about scalars yet reads a list as a tuple, as YAML users expect.
-    import json
-
-    return json.dumps(dict(options), default=str).encode()
+        return {}, problems_of(error, where, tuple(fields))
+    return {name: getattr(read, name) for name in fields}, []
 
 
 def problems_of(error: ValidationError, where: str, known: tuple[str, ...] = ()) -> list[Problem]:

@@ -1,0 +1,23 @@
+"""Bring the source's rows or images into data/raw/.
+
+Reads:  params.yaml (fetch), checked here as a whole; the source that it names.
+Writes: data/raw/ (table.parquet, or images.npy and labels.parquet), runs/fetch.json.
+"""
+
+import sys
+
+from layerline.preflight import load_checked
+from layerline.stage import Stage, run_stage
+
+
+def main(stage: Stage) -> None:
+    from layerline.data.fetching import fetch
+
+    manifest = fetch(stage.workspace, stage.params.fetch)
+    stage.say(f"{manifest['n_rows']:,} rows from {manifest['source']}")
+    stage.say(f"task: {manifest['task']} ({manifest['task_reason']})")
+    stage.journal.metrics({"n_rows": manifest["n_rows"]})
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("fetch", main, load_checked))

@@ -1,0 +1,228 @@
+"""CSV and TSV files -> an Arrow table of text fields; what is malformed is refused with its line.
+
+Arrow's reader is the fast path, but by itself it closes an open quote at the end of the file and
+joins `"a"b` into `ab`: a first pass looks for bad bytes and for quotes, and a file with quotes is
+checked with Python's strict reader too.
+"""
+
+import codecs
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from layerline.data.tables import first_line, listing
+from layerline.errors import DataError, ParamsError, Problem
+
+SEPARATORS = (",", ";", "\t", "|")
+_BLOCK = 1 << 24  # bytes; a single row must fit
+
+
+class Dialect(NamedTuple):
+    """How a delimited file is written; `separator: None` is found from the header."""
+
+    separator: str | None = None
+    encoding: str = "utf-8"
+    missing: tuple[str, ...] = ()  # words that are missing values in every column
+
+
+class Fields(NamedTuple):
+    """The text fields of one file: a string column for each name; empty ones are null."""
+
+    table: pa.Table
+    notes: tuple[str, ...]
+
+
+def read_fields(path: Path, dialect: Dialect) -> Fields:
+    """Read every field as text.
+
+    Raises:
+        DataError: the file is empty, not in its encoding, ragged, or its quotes do not match.
+        ParamsError: the separator or the encoding cannot be.
+    """
+    _check_dialect(dialect)
+    quoted = _scan(path, dialect.encoding)
+    separator = dialect.separator or _separator_of(path, dialect.encoding)
+    header = _header(path, separator, dialect)
+    names, notes = _names(path, header, separator)
+    if dialect.separator is None and separator != _usual_separator(path):
+        notes = (*notes, f"{path}: its columns are separated by {separator!r}")
+    n_rows = _check_rows(path, separator, dialect.encoding, len(names)) if quoted else None
+    table = _read(path, names, separator, dialect)
+    if n_rows is not None and n_rows != table.num_rows:
+        raise DataError(
+            f"{path}: two readers disagree about its rows ({n_rows} and {table.num_rows}); "
+            'its quotes are ambiguous: write every quote inside a field as ""'
+        )
+    return Fields(table, notes)
+
+
+def _check_dialect(dialect: Dialect) -> None:
+    separator = dialect.separator
+    if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
+        message = f"must be one character that is no quote or line end, got {separator!r}"
+        raise ParamsError([Problem("fetch.options.separator", message)])
+    try:
+        codecs.lookup(dialect.encoding)
+    except LookupError:
+        message = f"{dialect.encoding!r} is not known; try utf-8, latin-1, windows-1252 or utf-16"
+        raise ParamsError([Problem("fetch.options.encoding", message)]) from None
+
+
+def _codec(encoding: str) -> str:
+    # utf-8-sig also reads files without a byte order mark.
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+
+
+def _scan(path: Path, encoding: str) -> bool:
+    """Check every byte; return whether there is a quote anywhere."""
+    decoder = codecs.getincrementaldecoder(_codec(encoding))()
+    quoted, n_lines, n_bytes = False, 0, 0
+    with path.open("rb") as file:
+        while True:
+            block = file.read(1 << 20)
+            n_bytes += len(block)
+            try:
+                text = decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                line = n_lines + error.object[: error.start].count(b"\n") + 1
+                raise DataError(
+                    f"{path}: line {line} is not {encoding} (byte 0x{error.object[error.start]:02x}); "
+                    "set fetch.options.encoding, for instance to windows-1252, or save it as UTF-8"
+                ) from None
+            if "\0" in text:
+                line = n_lines + text[: text.index("\0")].count("\n") + 1
+                raise DataError(
+                    f"{path}: line {line} has a NUL byte; it is damaged, or no text file, "
+                    "or UTF-16: then set fetch.options.encoding: utf-16"
+                )
+            quoted = quoted or '"' in text
+            n_lines += text.count("\n")
+            if not block:
+                break
+    if not n_bytes:
+        raise DataError(f"{path}: the file is empty (0 bytes); give a file with a header and rows")
+    return quoted
+
+
+def _records(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, fields) of each record by Python's strict reader; the line is where it ends."""
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    with path.open(encoding=_codec(encoding), newline="") as file:
+        reader = csv.reader(file, delimiter=separator, strict=True)
+        try:
+            for record in reader:
+                yield reader.line_num, record
+        except csv.Error as error:
+            raise DataError(
+                f"{path}: line {reader.line_num}: {error}; close each quote, and write a quote "
+                'inside a quoted field as ""'
+            ) from None
+
+
+def _usual_separator(path: Path) -> str:
+    return "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+
+
+def _separator_of(path: Path, encoding: str) -> str:
+    """The usual separator, unless the header has none of it but another one."""
+    usual = _usual_separator(path)
+    widths = {
+        separator: len(next((r for _, r in _records(path, separator, encoding) if r), []))
+        for separator in SEPARATORS
+    }
+    if widths[usual] > 1:
+        return usual
+    best = max(widths, key=lambda separator: widths[separator])
+    return best if widths[best] > 1 else usual
+
+
+def _header(path: Path, separator: str, dialect: Dialect) -> list[str]:
+    for _, record in _records(path, separator, dialect.encoding):
+        if record:
+            return record
+    raise DataError(f"{path}: the file holds only blank lines; give a file with a header and rows")
+
+
+def _names(path: Path, header: list[str], separator: str) -> tuple[list[str], tuple[str, ...]]:
+    names = [name.strip() for name in header]
+    notes = []
+    for position, name in enumerate(names):
+        if not name:
+            names[position] = f"unnamed_{position + 1}"
+            notes.append(f"{path}: column {position + 1} has no name; it is called {names[position]}")
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise DataError(
+            f"{path}: the header names {listing([repr(name) for name in twice])} more than once; "
+            "every column needs a name of its own (is the first line a header at all?)"
+        )
+    if len(names) == 1:
+        others = [other for other in SEPARATORS if other != separator and other in names[0]]
+        if others:
+            raise DataError(
+                f"{path}: with the separator {separator!r} there is only one column, {names[0]!r}; "
+                f"set fetch.options.separator: {others[0]!r}"
+            )
+    return names, tuple(notes)
+
+
+def _check_rows(path: Path, separator: str, encoding: str, n_columns: int) -> int:
+    """Count the data rows; refuse the file when some have too many or too few fields."""
+    bad: list[str] = []
+    n_bad = n_rows = 0
+    records = (item for item in _records(path, separator, encoding) if item[1] or n_columns == 1)
+    next(records)
+    for line, record in records:
+        n_rows += 1
+        if len(record) != n_columns and not (n_columns == 1 and not record):
+            n_bad += 1
+            if len(bad) < 5:
+                bad.append(f"line {line} has {len(record)}")
+    if n_bad:
+        more = f" and {n_bad - len(bad)} more lines" if n_bad > len(bad) else ""
+        raise DataError(
+            f"{path}: the header names {n_columns} columns, but {', '.join(bad)}{more}; "
+            "mend these lines (a separator inside a field needs quotes around the field)"
+        )
+    return n_rows
+
+
+def _read(path: Path, names: list[str], separator: str, dialect: Dialect) -> pa.Table:
+    ragged: list[object] = []
+
+    def note(row: object) -> str:
+        ragged.append(row)
+        return "skip"
+
+    try:
+        table = pacsv.read_csv(
+            path,
+            pacsv.ReadOptions(
+                column_names=names,
+                skip_rows_after_names=1,
+                block_size=_BLOCK,
+                encoding="utf8" if _codec(dialect.encoding) == "utf-8-sig" else dialect.encoding,
+            ),
+            pacsv.ParseOptions(
+                delimiter=separator,
+                newlines_in_values=True,
+                ignore_empty_lines=len(names) > 1,
+                invalid_row_handler=note,
+            ),
+            pacsv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=["", *dialect.missing],
+                strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path}: not a well-formed table: {first_line(error)}") from None
+    if ragged:
+        _check_rows(path, separator, dialect.encoding, len(names))
+        raise DataError(f"{path}: {len(ragged)} lines have too many or too few fields")
+    return table

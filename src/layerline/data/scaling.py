@@ -1,0 +1,115 @@
+"""The scale stage's work: split, fit on train rows alone, write the arrays."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from layerline.artifacts import Workspace, read_manifest, replace_folder, write_json
+from layerline.config import ScaleSection
+from layerline.data.fitting import fit_images, fit_preprocessor
+from layerline.data.preprocessing import Preprocessor
+from layerline.data.schema import ColumnSpec
+from layerline.data.splitting import SPLIT_NAMES, SPLITS, Labels, SplitInput, check_splits
+from layerline.data.tables import read_images, read_table
+from layerline.lookup import pick, read_options
+
+
+def scale(workspace: Workspace, section: ScaleSection, *, seed: int) -> dict[str, Any]:
+    """Write data/scaled and models/preprocessor; return the manifest of data/scaled.
+
+    Raises:
+        DataError: a split that cannot be made, a column that cannot be scaled.
+        SourceError: data/validated is missing or damaged.
+    """
+    about = read_manifest(workspace.validated)
+    images: NDArray[np.uint8] | None = None
+    if about["kind"] == "images":
+        images, frame = read_images(workspace.validated)
+    else:
+        frame = read_table(workspace.validated)
+    labels = _split(frame, images, about, section, seed)
+    train = labels == "train"
+    if images is None:
+        preprocessor = _fit_table(frame[train], about, section)
+        shape, features = [len(preprocessor.features)], preprocessor.features
+    else:
+        preprocessor = fit_images(
+            images[train], target=about["target"], task=about["task"], classes=_classes(about)
+        )
+        channels = 1 if images.ndim == 3 else images.shape[3]
+        shape, features = [channels, *images.shape[1:3]], None
+    description = {
+        **{key: about[key] for key in ("kind", "target", "task", "classes")},
+        "shape": shape,
+        "features": features,
+        "target_center": preprocessor.target_center,
+        "target_scale": preprocessor.target_scale,
+        "n_rows": check_splits(labels, None),
+    }
+    with replace_folder(workspace.preprocessor, {}) as folder:
+        write_json(folder / "preprocessor.json", preprocessor.to_json())
+    with replace_folder(workspace.scaled, description) as folder:
+        for name in SPLIT_NAMES:
+            _write_split(folder, name, np.flatnonzero(labels == name), frame, images, preprocessor)
+    return description
+
+
+def _classes(about: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    return None if about["classes"] is None else tuple(about["classes"])
+
+
+def _split(
+    frame: pd.DataFrame,
+    images: NDArray[np.uint8] | None,
+    about: Mapping[str, Any],
+    section: ScaleSection,
+    seed: int,
+) -> Labels:
+    classified = about["task"] != "regression"
+    rows = SplitInput(
+        frame, images, about["target"], about["split_column"], classified, seed
+    )
+    method = pick(SPLITS, section.split.name, "scale.split.method")
+    labels = method(rows, **read_options(method, section.split.options, "scale.split"))
+    check_splits(labels, frame[about["target"]].to_numpy() if classified else None)
+    return labels
+
+
+def _fit_table(train: pd.DataFrame, about: Mapping[str, Any], section: ScaleSection) -> Preprocessor:
+    columns = [ColumnSpec.from_json(column) for column in about["columns"]]
+    # The column that says the split must not be learnt from, whatever the schema says.
+    by_column = section.split.options.get("column")
+    columns = [column for column in columns if column.name != by_column]
+    return fit_preprocessor(
+        train,
+        columns,
+        section,
+        target=about["target"],
+        task=about["task"],
+        classes=_classes(about),
+    )
+
+
+def _write_split(
+    folder: Path,
+    name: str,
+    positions: NDArray[np.intp],
+    frame: pd.DataFrame,
+    images: NDArray[np.uint8] | None,
+    preprocessor: Preprocessor,
+) -> None:
+    """Write `name`'s x, y and row arrays, row by row in the table's order."""
+    rows = frame.iloc[positions]
+    if images is None:
+        x = preprocessor.transform(rows)
+    else:
+        x = preprocessor.transform_images(images[positions])
+    np.save(folder / f"{name}_x.npy", x, allow_pickle=False)
+    np.save(
+        folder / f"{name}_y.npy", preprocessor.encode_target(rows[preprocessor.target]), allow_pickle=False
+    )
+    np.save(folder / f"{name}_row.npy", positions.astype(np.int64), allow_pickle=False)

@@ -1,0 +1,89 @@
+"""Binary, multiclass or regression: found from the target's values, or checked against them.
+
+Text and true/false are classes. Decimals are a quantity. Whole numbers are classes when there are
+few of them and each occurs often; otherwise they are a quantity.
+"""
+
+from typing import Literal
+
+import pandas as pd
+
+from layerline.config import Task
+from layerline.errors import DataError
+
+MAX_NUMBER_CLASSES = 20  # more distinct whole numbers than this are a quantity
+MIN_ROWS_A_CLASS = 3  # on average
+
+
+def resolve_task(
+    target: pd.Series, asked: Literal["auto"] | Task = "auto"
+) -> tuple[Task, str]:
+    """The task, and one sentence that tells the user why.
+
+    Raises:
+        DataError: the values cannot be a target, or not one of the task asked for.
+    """
+    values = target.dropna()
+    name, n_levels = target.name, int(values.nunique())
+    if pd.api.types.is_datetime64_any_dtype(values):
+        raise DataError(f"target {name!r} holds dates; give a number or classes to predict")
+    if n_levels < 2:
+        what = f"only the value {values.iloc[0]!r}" if n_levels else "no value at all"
+        raise DataError(f"target {name!r} holds {what}; there is nothing to learn")
+    words, fractional = is_words(values), not is_words(values) and bool((values % 1 != 0).any())
+    holds = _describe(values, words, fractional, n_levels)
+    if asked != "auto":
+        _require_possible(str(name), asked, holds, n_levels, words or not fractional, words)
+        return asked, f"{asked}, as fetch.task says: target {name!r} holds {holds}."
+    return _found(str(name), len(values), n_levels, words, fractional, holds)
+
+
+def is_words(values: pd.Series) -> bool:
+    """Whether values are text or true/false, which are classes however many there are."""
+    return pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values)
+
+
+def _describe(values: pd.Series, words: bool, fractional: bool, n_levels: int) -> str:
+    shown = sorted(values.unique().tolist(), key=lambda level: (str(type(level)), level))[:3]
+    if fractional:
+        return "numbers with decimals"
+    levels = ", ".join(f"{level:g}" if isinstance(level, float) else str(level) for level in shown)
+    what = "distinct values" if words else "distinct whole numbers"
+    return f"{n_levels} {what} ({levels}{', …' if n_levels > len(shown) else ''})"
+
+
+def _found(
+    name: str, n_rows: int, n_levels: int, words: bool, fractional: bool, holds: str
+) -> tuple[Task, str]:
+    """The rule of `auto`."""
+    often = n_rows >= MIN_ROWS_A_CLASS * n_levels
+    if words and not often and n_levels > MAX_NUMBER_CLASSES:
+        raise DataError(
+            f"target {name!r} is text with {n_levels} distinct values in {n_rows} rows: too few "
+            "rows for each to learn from, or an identifier; choose another target, or merge classes"
+        )
+    if fractional or (not words and n_levels > 2 and not (often and n_levels <= MAX_NUMBER_CLASSES)):
+        return "regression", f"regression: target {name!r} holds {holds}, which are a quantity."
+    task: Task = "binary" if n_levels == 2 else "multiclass"
+    doubt = "" if words else "; if they are a quantity, set fetch.task: regression"
+    return task, f"{task}: target {name!r} holds {holds}{doubt}."
+
+
+def _require_possible(
+    name: str, asked: Task, holds: str, n_levels: int, countable: bool, words: bool
+) -> None:
+    possible = {
+        "regression": not words,
+        "binary": countable and n_levels == 2,
+        "multiclass": countable and n_levels > 2,
+    }
+    if not possible[asked]:
+        rule = {
+            "regression": "needs numbers",
+            "binary": "needs exactly two classes",
+            "multiclass": "needs three or more classes",
+        }[asked]
+        fits = " or ".join(task for task, is_possible in possible.items() if is_possible)
+        raise DataError(
+            f"fetch.task: {asked} {rule}, but target {name!r} holds {holds}; set it to {fits} or auto"
+        )

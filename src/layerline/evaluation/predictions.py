@@ -1,0 +1,50 @@
+"""From a network's outputs to what the user predicts: probabilities, or numbers in their unit."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """One split's truth and predictions.
+
+    Classification: `actual` (B,) class index, `probabilities` (B, K), `predicted` (B,) index.
+    Regression: `actual` and `predicted` (B,) in the user's unit, `probabilities` is None.
+    """
+
+    actual: Floats | Ints
+    predicted: Floats | Ints
+    probabilities: Floats | None = None
+
+    def row_losses(self, metric: str) -> Floats:
+        """(B,) loss of each row, whose mean is the metric (for rmse, its square); lower is better.
+
+        Metrics: log_loss, accuracy (1 where wrong), rmse (squared error), mae (absolute error).
+        """
+        if metric == "log_loss":
+            assert self.probabilities is not None
+            rows = np.arange(len(self.actual))
+            chosen = self.probabilities[rows, self.actual.astype(np.int64)]
+            return -np.log(np.clip(chosen, np.finfo(np.float64).tiny, None))
+        if metric == "accuracy":
+            return (self.actual != self.predicted).astype(np.float64)
+        difference = (self.actual - self.predicted).astype(np.float64)
+        return np.square(difference) if metric == "rmse" else np.abs(difference)
+
+
+def softmax(logits: NDArray[np.floating]) -> Floats:
+    """(B, K) -> (B, K), in float64, rows sum to 1."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def classify(logits: NDArray[np.floating], actual: Ints) -> Predictions:
+    """Logits (B, K) and class indices (B,) to predictions."""
+    probabilities = softmax(logits)
+    return Predictions(actual, probabilities.argmax(axis=1), probabilities)

@@ -1,0 +1,86 @@
+"""A network on disk: `network.safetensors` (weights) beside `spec.json` (how to build it again).
+
+Equal networks give equal bytes: safetensors holds no time and no path, and spec.json is canonical.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from layerline.artifacts import read_json, write_json
+from layerline.errors import DataError, SourceError
+from layerline.networks import build_network
+
+WEIGHTS = "network.safetensors"
+SPEC = "spec.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkSpec:
+    """What is needed, besides the weights, to build a network and to read its outputs.
+
+    Regression outputs are standardised: in the user's unit they are
+    `output * target_scale + target_center`.
+    """
+
+    network: str
+    options: Mapping[str, Any]
+    input_shape: tuple[int, ...]
+    d_out: int
+    task: str
+    classes: tuple[Any, ...] | None = None
+    target_center: float = 0.0
+    target_scale: float = 1.0
+
+    def build(self) -> nn.Module:
+        """Build the network with fresh weights, drawn from torch's global generator."""
+        return build_network(
+            self.network, self.options, input_shape=self.input_shape, d_out=self.d_out
+        )
+
+
+def save_network(folder: Path, network: nn.Module, spec: NetworkSpec) -> None:
+    """Write weights and spec into `folder`.
+
+    Raises:
+        DataError: a weight is not finite; such a network is never saved.
+    """
+    weights = {
+        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
+    }
+    for name, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise DataError(f"network weight {name!r} is not finite; the network was not saved")
+    save_file(weights, folder / WEIGHTS)
+    write_json(folder / SPEC, dataclasses.asdict(spec))
+
+
+def load_spec(folder: Path) -> NetworkSpec:
+    """Read spec.json."""
+    raw = read_json(folder / SPEC)
+    raw["input_shape"] = tuple(raw["input_shape"])
+    raw["classes"] = None if raw["classes"] is None else tuple(raw["classes"])
+    return NetworkSpec(**raw)
+
+
+def load_network(folder: Path) -> tuple[nn.Module, NetworkSpec]:
+    """Build the network of `folder` and load its weights; it comes in evaluation mode, on the CPU.
+
+    Raises:
+        SourceError: the weights are missing, damaged or do not fit the spec.
+    """
+    spec = load_spec(folder)
+    path = folder / WEIGHTS
+    try:
+        weights = load_file(path)
+        network = spec.build()
+        network.load_state_dict(weights)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise SourceError(f"{path}: cannot be loaded: {error}") from None
+    return network.eval(), spec

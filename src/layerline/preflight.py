@@ -1,0 +1,121 @@
+"""The whole params file checked before any work starts: sections, component names, their options.
+
+`layerline.config` checks what needs no component; here every table is asked as well, so that a
+misspelt network is refused by the first stage and not after an hour of fetching. All problems are
+reported at once.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from layerline.config import Params, parse_params, read_yaml
+from layerline.errors import ParamsError, Problem
+from layerline.lookup import option_problems, pick
+
+
+class _Place(NamedTuple):
+    """Where params.yaml names a component, and which table knows it."""
+
+    section: str
+    key: str
+    named_by: str | None  # the key of the name inside the mapping; None: options lie beside it
+    table: Callable[[], Mapping[str, Callable[..., Any]]]
+    given: Callable[[], Collection[str]] = tuple
+
+
+def _sources() -> Mapping[str, Callable[..., Any]]:
+    from layerline.data.sources import SOURCES
+
+    return SOURCES
+
+
+def _networks() -> Mapping[str, Callable[..., Any]]:
+    from layerline.networks import NETWORKS
+
+    return NETWORKS
+
+
+def _sizes() -> Collection[str]:
+    from layerline.networks import SIZES
+
+    return SIZES
+
+
+def _splits() -> Mapping[str, Callable[..., Any]]:
+    from layerline.data.splitting import SPLITS
+
+    return SPLITS
+
+
+def _scalers() -> Mapping[str, Callable[..., Any]]:
+    from layerline.data.scalers import SCALERS
+
+    return SCALERS
+
+
+def _losses() -> Mapping[str, Callable[..., Any]]:
+    from layerline.training.objectives import LOSSES
+
+    return {"auto": lambda: None, **LOSSES}
+
+
+def _optimizers() -> Mapping[str, Callable[..., Any]]:
+    from layerline.training.optimizers import OPTIMIZERS
+
+    return OPTIMIZERS
+
+
+def _schedules() -> Mapping[str, Callable[..., Any]]:
+    from layerline.training.schedules import SCHEDULES
+
+    return SCHEDULES
+
+
+PLACES = (
+    _Place("fetch", "source", None, _sources),
+    _Place("scale", "split", "method", _splits),
+    _Place("scale", "numeric", "name", _scalers),
+    _Place("train", "network", None, _networks, _sizes),
+    _Place("train", "loss", "name", _losses),
+    _Place("train", "optimizer", "name", _optimizers),
+    _Place("train", "schedule", "name", _schedules),
+)
+
+
+def load_checked(path: Path) -> Params:
+    """Read params.yaml and check it against every table.
+
+    Raises:
+        ParamsError: with every problem found, each with its dotted path.
+    """
+    raw = read_yaml(path)
+    params, problems = parse_params(raw)
+    if isinstance(raw, Mapping):
+        for place in PLACES:
+            problems += _component_problems(raw, place)
+    if params is None or problems:
+        raise ParamsError(problems, path.name)
+    return params
+
+
+def _component_problems(raw: Mapping[str, Any], place: _Place) -> list[Problem]:
+    section = raw.get(place.section)
+    if not isinstance(section, Mapping) or place.key not in section:
+        return []  # the defaults are right, and a section of a wrong type was told already
+    where = f"{place.section}.{place.key}"
+    value = section[place.key]
+    if place.named_by is None:
+        name, options, options_at = value, section.get("options", {}), f"{place.section}.options"
+    elif isinstance(value, Mapping):
+        name, options_at = value.get(place.named_by), where
+        options = {key: option for key, option in value.items() if key != place.named_by}
+    else:
+        name, options, options_at = value, {}, where
+    if not isinstance(name, str) or not isinstance(options, Mapping):
+        return []
+    try:
+        builder = pick(place.table(), name, where)
+    except ParamsError as error:
+        return list(error.problems)
+    return option_problems(builder, options, options_at, place.given())

@@ -1,0 +1,207 @@
+"""Send journals to MLflow: all that wait, or one while it grows.
+
+    python -m layerline.tracking.flush --home FOLDER [--follow JOURNAL]
+
+A server that is down costs seconds, never a run: what was not sent waits for the next flush.
+MLflow is imported only when there is something to send and somebody who takes it.
+"""
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layerline.errors import TrackingError
+from layerline.tracking.replay import Replay
+from layerline.tracking.runs import find_run
+from layerline.tracking.spool import (
+    close_if_dead,
+    has_end,
+    lock_journal,
+    prune,
+    sweep,
+    waiting_journals,
+)
+from layerline.tracking.store import check_reachable, open_client, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+N_ATTEMPTS = 3
+FOLLOW_SECONDS = 2.0
+_POLL_SECONDS = 0.25
+_MAX_PAUSE_SECONDS = 30.0
+N_ATTEMPTS_AFTER_END = 5
+
+
+@dataclass(frozen=True)
+class FlushReport:
+    """What a flush did: journals sent whole, journals left, and why.
+
+    A journal is left without an error when its run still goes on or another flusher is at it.
+    """
+
+    sent: int
+    waiting: int
+    errors: tuple[str, ...] = ()
+
+
+def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -> FlushReport:
+    """Replay all waiting journals into MLflow, oldest first; never raises for the server's sake.
+
+    Args:
+        home: the main checkout, `Workspace.home`.
+        wait_seconds: how long to wait for another flusher that is at a journal; default: skip it.
+        leave: a journal that somebody else follows.
+    """
+    sweep(home)
+    prune(home)
+    journals = waiting_journals(home)
+    if not journals:
+        return FlushReport(0, 0)
+    try:
+        client = open_client(home)
+    except Exception as error:  # noqa: BLE001 - whatever ails the store, the stage goes on
+        return FlushReport(0, len(journals), (_describe(error),))
+    n_sent, errors, held = 0, [], set()
+    for journal in journals:
+        # One key is one run: what continues it waits until the part before is sent.
+        if journal.path == leave or journal.key in held:
+            held.add(journal.key)
+            continue
+        try:
+            is_done = _send_under_lock(home, client, journal.path, wait_seconds)
+        except TrackingError as error:
+            errors.append(_describe(error))
+            break
+        except Exception as error:  # noqa: BLE001 - one bad journal must not hold up the others
+            errors.append(f"{journal.path}: not sent: {_describe(error)}")
+            is_done = False
+        n_sent += is_done
+        if not is_done:
+            held.add(journal.key)
+    return FlushReport(n_sent, len(journals) - n_sent, tuple(errors))
+
+
+def _send_under_lock(home: Path, client: "MlflowClient", path: Path, wait_seconds: float) -> bool:
+    with lock_journal(path, wait_seconds) as mine:
+        return _send(home, client, path) if mine else not path.exists()
+
+
+def _send(home: Path, client: "MlflowClient", path: Path) -> bool:
+    """Send what a journal holds, with a few quick attempts: a busy database, a server restarted.
+
+    Raises:
+        TrackingError: nobody answers any more.
+    """
+    for attempt in range(N_ATTEMPTS):
+        started = time.monotonic()
+        try:
+            replay = Replay(home, client, path)
+            replay.read()
+            return replay.send()
+        except Exception:
+            check_reachable(tracking_uri(home))
+            is_slow = time.monotonic() - started > 5
+            if attempt == N_ATTEMPTS - 1 or is_slow:
+                raise
+            time.sleep(0.2 * 3**attempt)
+    raise AssertionError("unreachable")
+
+
+def follow(home: Path, path: Path) -> None:
+    """Send a journal while it grows, until its end is sent or nobody takes it any more.
+
+    When its writer is killed the run is closed as KILLED. After the end, a dead server is tried
+    for some seconds more; what is left then goes with the next flush.
+    """
+    flush(home, leave=path)
+    with lock_journal(path, wait_seconds=10) as mine:
+        if mine:
+            _follow_locked(home, path)
+
+
+def _follow_locked(home: Path, path: Path) -> None:
+    replay: Replay | None = None
+    n_failures = n_after_end = 0
+    while path.exists():
+        close_if_dead(path)
+        n_after_end += has_end(path)
+        try:
+            if _is_held_back(home, path):
+                flush(home, leave=path)
+            replay = replay or Replay(home, open_client(home), path)
+            replay.read()
+            if not _is_held_back(home, path) and replay.send():
+                return
+            n_failures = 0
+        except Exception as error:  # noqa: BLE001 - the training goes on, so does its follower
+            replay, n_failures = None, n_failures + 1
+            sys.stderr.write(f"{path.name}: {_describe(error)}\n")
+        if n_after_end >= N_ATTEMPTS_AFTER_END:
+            return
+        _pause(path, min(FOLLOW_SECONDS * 2**n_failures, _MAX_PAUSE_SECONDS))
+
+
+def _is_held_back(home: Path, path: Path) -> bool:
+    """Say whether an older journal of the same key is still to be sent."""
+    older = set()
+    for journal in waiting_journals(home):
+        if journal.path == path:
+            return journal.key in older
+        older.add(journal.key)
+    return False
+
+
+def _pause(path: Path, seconds: float) -> None:
+    """Sleep, but not past the end of the journal."""
+    until = time.monotonic() + seconds
+    time.sleep(_POLL_SECONDS)
+    while time.monotonic() < until and path.exists() and not has_end(path):
+        time.sleep(_POLL_SECONDS)
+
+
+def run_id_of(home: Path, key: str) -> str | None:
+    """The MLflow run id of a key; None while no flush has sent its journal.
+
+    Raises:
+        TrackingError: the store does not answer.
+    """
+    try:
+        run = find_run(open_client(home), key)
+    except TrackingError:
+        raise
+    except Exception as error:
+        raise TrackingError(f"MLflow's store cannot be read: {_describe(error)}") from error
+    return None if run is None else str(run.info.run_id)
+
+
+def _describe(error: Exception) -> str:
+    first_line = str(error).strip().partition("\n")[0]
+    return (
+        first_line if isinstance(error, TrackingError) else f"{type(error).__name__}: {first_line}"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Flush or follow; exit code 8 when something could not be sent."""
+    parser = argparse.ArgumentParser(description="Send journals to MLflow.")
+    parser.add_argument("--home", type=Path, required=True, help="the main checkout")
+    parser.add_argument("--follow", type=Path, metavar="JOURNAL", help="send it while it grows")
+    options = parser.parse_args(arguments)
+    home = options.home.resolve()
+    if options.follow is not None:
+        os.nice(10)  # the training beside it goes first
+        follow(home, options.follow.resolve())
+        return 0
+    report = flush(home)
+    for message in report.errors:
+        sys.stderr.write(f"{message}\n")
+    return TrackingError.exit_code if report.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

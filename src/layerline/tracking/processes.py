@@ -1,0 +1,73 @@
+"""Who wrote a journal, and whether that process is gone.
+
+A pid alone is reused; with the host, the boot and the start time it names one process for ever.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+# What another machine (or an earlier container of this one) runs cannot be asked; silence as long
+# as this says that it ended.
+FOREIGN_SILENCE_SECONDS = 24 * 3600
+
+
+def process_identity(pid: int | None = None) -> dict[str, Any]:
+    """Return {host, boot_id, pid, start_time} of a process, by default of this one."""
+    pid = os.getpid() if pid is None else pid
+    return {
+        "host": socket.gethostname(),
+        "boot_id": _boot_id(),
+        "pid": pid,
+        "start_time": _start_time(pid),
+    }
+
+
+def is_gone(identity: Mapping[str, Any], silent_seconds: float) -> bool:
+    """Say whether the process ended, whatever way.
+
+    Args:
+        identity: what `process_identity` returned in that process.
+        silent_seconds: how long nothing was heard of it; only used when it ran on another host.
+    """
+    if identity.get("host") != socket.gethostname():
+        return silent_seconds > FOREIGN_SILENCE_SECONDS
+    if identity.get("boot_id") != _boot_id():
+        return True
+    start_time = _start_time(int(identity["pid"]))
+    return start_time is None or start_time != identity.get("start_time")
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return str(int(psutil.boot_time()))
+
+
+def _start_time(pid: int) -> str | None:
+    """The start of a process in the kernel's own clock; None when there is none, or a zombie."""
+    if not Path("/proc/self/stat").exists():
+        return _start_time_elsewhere(pid)
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The command's name, in parentheses, may hold spaces and parentheses itself.
+    fields = stat.rpartition(")")[2].split()
+    state, start_ticks = fields[0], fields[19]
+    return None if state in "ZX" else start_ticks
+
+
+def _start_time_elsewhere(pid: int) -> str | None:
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return f"{process.create_time():.2f}"
+    except psutil.Error:
+        return None

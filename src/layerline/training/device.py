@@ -1,0 +1,45 @@
+"""Threads, determinism, device and precision: what of the machine can change bytes."""
+
+import contextlib
+
+import torch
+
+
+def prepare_torch(seed: int, threads: int) -> None:
+    """Fix what torch lets vary: the seed, the number of threads, the choice of algorithms.
+
+    One and two threads give different sums, so `threads` is part of the promise of equal bytes.
+    """
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    # Denormal numbers make a converged network's steps several times slower and carry no signal.
+    torch.set_flush_denormal(True)
+
+
+def choose_device(asked: str) -> torch.device:
+    """`auto` takes CUDA, then Apple's MPS, then the CPU."""
+    if asked != "auto":
+        return torch.device(asked)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def choose_precision(asked: str, device: torch.device) -> torch.dtype:
+    """`auto` takes bfloat16 where the hardware multiplies matrices in it natively."""
+    if asked == "auto":
+        native = device.type == "cuda" or (
+            device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+        )
+        return torch.bfloat16 if native else torch.float32
+    return torch.bfloat16 if asked == "bfloat16" else torch.float32
+
+
+def autocast(
+    device: torch.device, precision: torch.dtype
+) -> contextlib.AbstractContextManager[None]:
+    """Run matrix products in `precision`; a no-op for float32."""
+    if precision == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=precision)

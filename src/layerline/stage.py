@@ -27,7 +27,8 @@ from layerline.artifacts import Workspace, read_json, write_json
 from layerline.config import Params, flatten, load_params
 from layerline.errors import BusyError, LayerlineError
 from layerline.tracking import lineage
-from layerline.tracking.journal import Journal
+from layerline.tracking.journal import Journal, Status
+from layerline.tracking.reasons import why_ran
 
 LOCK_SECONDS = 20.0  # an orphan of a killed run needs a moment to end
 FLUSH_SECONDS = 30.0
@@ -78,6 +79,7 @@ def run_stage(
 def _run(name: str, work: Callable[[Stage], None], params: Params, workspace: Workspace) -> int:
     journal = _open_journal(name, params, workspace)
     stage = Stage(name, params, workspace, journal, journal.key)
+    status: Status
     status, message, code = "FINISHED", "", 0
     try:
         work(stage)
@@ -90,7 +92,7 @@ def _run(name: str, work: Callable[[Stage], None], params: Params, workspace: Wo
         status, message, code = "FAILED", str(error), tell_failure(name, error)
     except Exception as error:
         status, message, code = "FAILED", repr(error), _tell_defect(name, error, workspace)
-    journal.end(status, message)  # type: ignore[arg-type]
+    journal.end(status, message)
     if code and status != "KILLED":
         _flush_now(workspace)
     return code
@@ -112,11 +114,11 @@ def _open_journal(name: str, params: Params, workspace: Workspace) -> Journal:
     flat = flatten(params)
     own = {key: value for key, value in flat.items() if key.startswith((f"{name}.", "seed"))}
     journal.params(flat if name == "train" else own)
-    journal.tags({f"layerline.why.{name}": lineage.why_ran(workspace.root, name)})
+    journal.tags({f"layerline.why.{name}": why_ran(workspace.root, name)})
+    journal.tags(lineage.dvc_tags(workspace.root, before=name))
     if not continues:
         journal.tags({"layerline.stage": name, "layerline.project": params.project})
-        journal.tags(lineage.git_tags(workspace.root))
-        journal.tags(lineage.dvc_tags(workspace.root))
+        journal.tags(lineage.source_tags(workspace.root, f"pipeline/{name}.py"))
     return journal
 
 
@@ -177,7 +179,7 @@ def tell(name: str, text: str) -> None:
 
 
 def tell_failure(name: str, error: LayerlineError) -> int:
-    """Write the error's message (and with LAYERLINE_DEBUG=1 its traceback); return its exit code."""
+    """Write the error's message; return its exit code. LAYERLINE_DEBUG=1 adds the traceback."""
     if os.environ.get("LAYERLINE_DEBUG") == "1":
         traceback.print_exception(error)
     tell(name, f"error: {error}")
@@ -197,7 +199,7 @@ def _tell_defect(name: str, error: Exception, workspace: Workspace) -> int:
 
 
 def _flush_now(workspace: Workspace) -> None:
-    """Send what the journals hold before the pipeline stops; a dead server costs seconds at most."""
+    """Send what the journals hold before the pipeline stops; a dead server costs seconds."""
     command = [sys.executable, "-m", "layerline.tracking.flush", "--home", str(workspace.home)]
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(command, timeout=FLUSH_SECONDS, stdout=subprocess.DEVNULL, check=False)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from layerline.config import ScaleSection
+from layerline.data.columns import ColumnSpec
 from layerline.data.preprocessing import (
     MISSING,
     Category,
@@ -16,7 +17,6 @@ from layerline.data.preprocessing import (
     to_numbers,
 )
 from layerline.data.scalers import SCALERS, Affine
-from layerline.data.schema import ColumnSpec
 from layerline.errors import DataError
 from layerline.lookup import pick
 
@@ -66,7 +66,7 @@ def _fit_numbers(frame: pd.DataFrame, names: list[str], section: ScaleSection) -
     strategy = "constant" if section.missing == "zero" else section.missing
     imputer = SimpleImputer(strategy=strategy, fill_value=0.0 if strategy == "constant" else None)
     filled = imputer.fit_transform(values)
-    marked = np.flatnonzero(gaps.any(axis=0)) if section.missing_indicator else []
+    marked = np.flatnonzero(gaps.any(axis=0) & section.missing_indicator)
     return Numbers(
         names=tuple(names),
         fill=tuple(map(float, imputer.statistics_)),
@@ -87,7 +87,9 @@ def _fit_target(target: pd.Series, section: ScaleSection) -> tuple[float, float]
     return float(values.mean()), float(values.std()) or 1.0
 
 
-def fit_images(images: Images, *, target: str, task: str, classes: tuple[Any, ...]) -> Preprocessor:
+def fit_images(
+    images: Images, *, target: str, task: str, classes: tuple[Any, ...] | None
+) -> Preprocessor:
     """Fit each channel's mean and standard deviation on train images."""
     pixels = images[..., None] if images.ndim == 3 else images
     counts = [np.bincount(pixels[..., c].ravel(), minlength=256) for c in range(pixels.shape[-1])]

@@ -108,7 +108,9 @@ class Preprocessor:
         if self.image is None or images.shape[1:] != self.image_shape:
             raise DataError(f"images must be {self.image_shape}, found {images.shape[1:]}")
         pixels = images[..., None] if images.ndim == 3 else images
-        center, scale = (np.float32(part) for part in (self.image.center, self.image.scale))
+        center, scale = (
+            np.asarray(part, np.float32) for part in (self.image.center, self.image.scale)
+        )
         scaled = (pixels.astype(np.float32) - center) / scale
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 

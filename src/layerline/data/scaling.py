@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest, replace_folder, write_json
 from layerline.config import ScaleSection
+from layerline.data.columns import ColumnSpec
 from layerline.data.fitting import fit_images, fit_preprocessor
 from layerline.data.preprocessing import Preprocessor
-from layerline.data.schema import ColumnSpec
 from layerline.data.splitting import SPLIT_NAMES, SPLITS, Labels, SplitInput, check_splits
 from layerline.data.tables import read_images, read_table
 from layerline.lookup import pick, read_options
@@ -27,10 +27,9 @@ def scale(workspace: Workspace, section: ScaleSection, *, seed: int) -> dict[str
     """
     about = read_manifest(workspace.validated)
     images: NDArray[np.uint8] | None = None
+    frame = read_table(workspace.validated)
     if about["kind"] == "images":
-        images, frame = read_images(workspace.validated)
-    else:
-        frame = read_table(workspace.validated)
+        images = read_images(workspace.validated)
     labels = _split(frame, images, about, section, seed)
     train = labels == "train"
     if images is None:
@@ -70,17 +69,17 @@ def _split(
     seed: int,
 ) -> Labels:
     classified = about["task"] != "regression"
-    rows = SplitInput(
-        frame, images, about["target"], about["split_column"], classified, seed
-    )
+    rows = SplitInput(frame, images, about["target"], about["split_column"], classified, seed)
     method = pick(SPLITS, section.split.name, "scale.split.method")
     labels = method(rows, **read_options(method, section.split.options, "scale.split"))
     check_splits(labels, frame[about["target"]].to_numpy() if classified else None)
     return labels
 
 
-def _fit_table(train: pd.DataFrame, about: Mapping[str, Any], section: ScaleSection) -> Preprocessor:
-    columns = [ColumnSpec.from_json(column) for column in about["columns"]]
+def _fit_table(
+    train: pd.DataFrame, about: Mapping[str, Any], section: ScaleSection
+) -> Preprocessor:
+    columns = [ColumnSpec.from_dict(column) for column in about["columns"]]
     # The column that says the split must not be learnt from, whatever the schema says.
     by_column = section.split.options.get("column")
     columns = [column for column in columns if column.name != by_column]
@@ -110,6 +109,8 @@ def _write_split(
         x = preprocessor.transform_images(images[positions])
     np.save(folder / f"{name}_x.npy", x, allow_pickle=False)
     np.save(
-        folder / f"{name}_y.npy", preprocessor.encode_target(rows[preprocessor.target]), allow_pickle=False
+        folder / f"{name}_y.npy",
+        preprocessor.encode_target(rows[preprocessor.target]),
+        allow_pickle=False,
     )
     np.save(folder / f"{name}_row.npy", positions.astype(np.int64), allow_pickle=False)

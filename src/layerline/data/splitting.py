@@ -61,14 +61,12 @@ def hash_rows(frame: pd.DataFrame) -> NDArray[np.uint64]:
             text = column.astype(object).map(str, na_action="ignore")
             canonical[name] = text.where(text.notna(), "\0missing").to_numpy(dtype=object)
     hashes = pd.util.hash_pandas_object(canonical, index=False)
-    return hashes.to_numpy(dtype=np.uint64)
+    return np.asarray(hashes, dtype=np.uint64)
 
 
 def hash_images(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Hash each image's bytes."""
-    digests = b"".join(
-        hashlib.blake2b(np.ascontiguousarray(image), digest_size=8).digest() for image in images
-    )
+    digests = b"".join(hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
     return np.frombuffer(digests, dtype=np.uint64)
 
 

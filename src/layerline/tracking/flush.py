@@ -64,7 +64,7 @@ def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -
         return FlushReport(0, 0)
     try:
         client = open_client(home)
-    except Exception as error:  # noqa: BLE001 - whatever ails the store, the stage goes on
+    except Exception as error:  # whatever ails the store, the stage goes on
         return FlushReport(0, len(journals), (_describe(error),))
     n_sent, errors, held = 0, [], set()
     for journal in journals:
@@ -77,7 +77,7 @@ def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -
         except TrackingError as error:
             errors.append(_describe(error))
             break
-        except Exception as error:  # noqa: BLE001 - one bad journal must not hold up the others
+        except Exception as error:  # one bad journal must not hold up the others
             errors.append(f"{journal.path}: not sent: {_describe(error)}")
             is_done = False
         n_sent += is_done
@@ -138,7 +138,7 @@ def _follow_locked(home: Path, path: Path) -> None:
             if not _is_held_back(home, path) and replay.send():
                 return
             n_failures = 0
-        except Exception as error:  # noqa: BLE001 - the training goes on, so does its follower
+        except Exception as error:  # the training goes on, so does its follower
             replay, n_failures = None, n_failures + 1
             sys.stderr.write(f"{path.name}: {_describe(error)}\n")
         if n_after_end >= N_ATTEMPTS_AFTER_END:

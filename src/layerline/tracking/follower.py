@@ -1,4 +1,4 @@
-"""Start a flusher beside a training, so that its curves are live; MLflow stays out of this process."""
+"""Start a flusher beside a training: live curves, while MLflow stays out of its process."""
 
 import os
 import subprocess

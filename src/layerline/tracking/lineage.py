@@ -6,22 +6,15 @@ Everything here works, and says less, without git, DVC or an earlier run.
 import getpass
 import os
 import subprocess
-from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from layerline.artifacts import STAGES
 from layerline.tracking.processes import process_identity
+from layerline.tracking.reasons import LOCK, read_lock, why_ran
 
-__all__ = ["dvc_tags", "git_state", "process_identity", "read_lock", "source_tags"]
+__all__ = ["dvc_tags", "git_state", "process_identity", "source_tags", "why_ran"]
 
 _GIT_SECONDS = 10
-# Rewritten by `dvc repro` after each stage: alone, it is no change that a user made.
-_LOCK = "dvc.lock"
 
 
 def git_state(root: Path) -> dict[str, str]:
@@ -32,7 +25,8 @@ def git_state(root: Path) -> dict[str, str]:
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return {}
-    changes = _git(root, "status", "--porcelain", "--", ".", f":(exclude){_LOCK}") or ""
+    # dvc.lock is rewritten by `dvc repro` after each stage: that is no change a user made.
+    changes = _git(root, "status", "--porcelain", "--", ".", f":(exclude){LOCK}") or ""
     dirty = [
         line for line in changes.splitlines() if not line.startswith("??") or _is_code(line[3:])
     ]
@@ -103,20 +97,3 @@ def dvc_tags(root: Path, before: str | None = None) -> dict[str, str]:
                 if item.get("md5"):
                     tags[f"dvc.{stage}.{kind}.{item['path']}"] = item["md5"]
     return tags
-
-
-def read_lock(root: Path) -> Mapping[str, Any]:
-    """The stages of dvc.lock; empty when there is none, or it cannot be read."""
-    path = root / _LOCK
-    try:
-        stages = _parse_lock(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError):
-        return {}
-    return stages
-
-
-@lru_cache(maxsize=2)
-def _parse_lock(text: str) -> Mapping[str, Any]:
-    lock = YAML(typ="safe", pure=True).load(text)
-    stages = lock.get("stages") if isinstance(lock, Mapping) else None
-    return stages if isinstance(stages, Mapping) else {}

@@ -8,14 +8,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from layerline.tracking.lineage import read_lock
-
+LOCK = "dvc.lock"
 MAX_REASONS = 12
 _MAX_BYTES = 256 << 20
 _MAX_FILES = 2000
@@ -124,3 +124,20 @@ def _md5_like_dvc(path: Path) -> str:
     listing = [{"md5": _md5_like_dvc(file), "relpath": name} for name, file in files]
     text = json.dumps(listing, sort_keys=True)
     return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
+
+
+def read_lock(root: Path) -> Mapping[str, Any]:
+    """The stages of dvc.lock; empty when there is none, or it cannot be read."""
+    path = root / LOCK
+    try:
+        stages = _parse_lock(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError):
+        return {}
+    return stages
+
+
+@lru_cache(maxsize=2)
+def _parse_lock(text: str) -> Mapping[str, Any]:
+    lock = YAML(typ="safe", pure=True).load(text)
+    stages = lock.get("stages") if isinstance(lock, Mapping) else None
+    return stages if isinstance(stages, Mapping) else {}

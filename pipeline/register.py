@@ -1,0 +1,24 @@
+"""Register the model and make it champion when it is truly better than the one there is.
+
+Reads:  models/, data/validated/ and data/scaled/ (the test rows as the user has them); params.yaml.
+Writes: a model version in MLflow's registry, reports/registration.json, runs/register.json.
+"""
+
+import sys
+
+from layerline.artifacts import write_json
+from layerline.stage import Stage, run_stage
+
+
+def main(stage: Stage) -> None:
+    from layerline.registry.register import register_model
+
+    verdict = register_model(stage.workspace, stage.params, stage.key, stage.say)
+    write_json(stage.workspace.reports / "registration.json", verdict)
+    stage.say(verdict["reason"])
+    stage.journal.tags({f"layerline.registration.{k}": v for k, v in verdict.items()})
+    stage.journal.artifact(stage.workspace.reports / "registration.json")
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage("register", main))

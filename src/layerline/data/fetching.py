@@ -1,0 +1,37 @@
+"""The fetch stage's work: run the source, find the task, seal data/raw."""
+
+from typing import Any
+
+from layerline.artifacts import Workspace, replace_folder
+from layerline.config import FetchSection
+from layerline.data.sources import SOURCES
+from layerline.data.tables import read_table, require_target
+from layerline.data.tasks import resolve_task
+from layerline.lookup import pick, read_options
+
+
+def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
+    """Write data/raw; return what its manifest says of it.
+
+    Raises:
+        SourceError: the source cannot be reached or read.
+        DataError: the table is empty, has no target column, or its target fits no task.
+    """
+    source = pick(SOURCES, section.source, "fetch.source")
+    options = read_options(source, section.options, "fetch.options")
+    about: dict[str, Any] = {"source": section.source, "target": section.target}
+    with replace_folder(workspace.raw, about) as folder:
+        info = source(folder, section.target, **options)
+        rows = read_table(folder)
+        require_target(list(rows.columns), section.target, section.source)
+        task, reason = resolve_task(rows[section.target], section.task)
+        about.update(
+            kind=info.kind,
+            split_column=info.split_column,
+            origin=info.origin,
+            notes=list(info.notes),
+            n_rows=len(rows),
+            task=task,
+            task_reason=reason,
+        )
+    return about

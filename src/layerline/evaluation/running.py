@@ -1,0 +1,77 @@
+"""The evaluate stage's work: figures, plots and the model card."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from layerline.artifacts import Workspace, read_manifest, replace_folder, write_json, write_text
+from layerline.config import Params
+from layerline.evaluation import plots
+from layerline.evaluation.card import diagnose, write_card
+from layerline.evaluation.comparison import metric_intervals
+from layerline.evaluation.metrics import measure
+from layerline.evaluation.predictions import Predictions, classify
+from layerline.networks.files import NetworkSpec, load_network
+from layerline.training.device import prepare_torch
+from layerline.training.loop import predict
+from layerline.training.rows import SPLITS, Rows, load_rows
+
+
+def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]]:
+    """Write reports/metrics.json, reports/plots and reports/model_card.md; return the figures.
+
+    Raises:
+        SourceError: an artifact of an earlier stage is missing or damaged.
+    """
+    data = read_manifest(workspace.scaled)
+    network_facts = read_manifest(workspace.network)
+    prepare_torch(params.seed, params.threads)
+    network, spec = load_network(workspace.network)
+    found = {split: _predict(network, spec, load_rows(workspace.scaled, split)) for split in SPLITS}
+    metrics = {split: measure(predictions) for split, predictions in found.items()}
+    section, test = params.evaluate, found["test"]
+    intervals = metric_intervals(test, section.bootstrap, section.confidence, params.seed)
+    history = read_history(workspace.reports / "history.csv")
+    kept = network_facts["kept_epoch"]
+    write_json(workspace.reports / "metrics.json", metrics)
+    with replace_folder(workspace.plots, {}) as folder:
+        _draw(folder, test, spec, data["target"], history, kept)
+    diagnosis = diagnose(history, kept, params.train.epochs)
+    card = write_card(params, data, metrics, intervals, diagnosis, str(network))
+    write_text(workspace.reports / "model_card.md", card)
+    return metrics
+
+
+def _predict(network: Any, spec: NetworkSpec, rows: Rows) -> Predictions:
+    outputs = predict(network, rows.x).numpy()
+    if spec.classes is not None:
+        return classify(outputs, rows.y.numpy())
+    actual, predicted = rows.y.numpy().astype(np.float64), outputs[:, 0].astype(np.float64)
+    return Predictions(
+        actual * spec.target_scale + spec.target_center,
+        predicted * spec.target_scale + spec.target_center,
+    )
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """reports/history.csv as one mapping an epoch."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _draw(
+    folder: Path,
+    test: Predictions,
+    spec: NetworkSpec,
+    target: str,
+    history: list[dict[str, float]],
+    kept: int,
+) -> None:
+    plots.plot_learning_curves(folder / "learning_curves.png", history, kept)
+    if spec.classes is None:
+        plots.plot_residuals(folder / "residuals.png", test, target)
+    else:
+        plots.plot_confusion(folder / "confusion.png", test, spec.classes)
+    plots.write_predictions(folder / "predictions.csv", test, spec.classes)

@@ -15,7 +15,7 @@ def main(stage: Stage) -> None:
 
     manifest = fetch(stage.workspace, stage.params.fetch)
     stage.say(f"{manifest['n_rows']:,} rows from {manifest['source']}")
-    stage.say(f"task: {manifest['task']} ({manifest['task_reason']})")
+    stage.say(manifest["task_reason"])
     stage.journal.metrics({"n_rows": manifest["n_rows"]})
 
 

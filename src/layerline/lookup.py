@@ -75,7 +75,7 @@ def _read_options(
             parameter.annotation,
             ... if parameter.default is parameter.empty else parameter.default,
         )
-        for name, parameter in inspect.signature(builder, eval_str=True).parameters.items()
+        for name, parameter in inspect.signature(builder).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and name not in given
     }
     model = create_model("options", __config__=_STRICT, **fields)

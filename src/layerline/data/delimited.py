@@ -8,6 +8,7 @@ checked with Python's strict reader too.
 import codecs
 import csv
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Fields(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_fields(path: Path, dialect: Dialect) -> Fields:
+def read_fields(path: Path, dialect: Dialect = Dialect()) -> Fields:
     """Read every field as text.
 
     Raises:
@@ -46,7 +47,7 @@ def read_fields(path: Path, dialect: Dialect) -> Fields:
     """
     _check_dialect(dialect)
     quoted = _scan(path, dialect.encoding)
-    separator = dialect.separator or _separator_of(path, dialect.encoding)
+    separator = separator_of(path, dialect)
     header = _header(path, separator, dialect)
     names, notes = _names(path, header, separator)
     if dialect.separator is None and separator != _usual_separator(path):
@@ -91,8 +92,9 @@ def _scan(path: Path, encoding: str) -> bool:
             except UnicodeDecodeError as error:
                 line = n_lines + error.object[: error.start].count(b"\n") + 1
                 raise DataError(
-                    f"{path}: line {line} is not {encoding} (byte 0x{error.object[error.start]:02x}); "
-                    "set fetch.options.encoding, for instance to windows-1252, or save it as UTF-8"
+                    f"{path}: line {line} is not {encoding}: it has the byte "
+                    f"0x{error.object[error.start]:02x}; save it as UTF-8, or set "
+                    "fetch.options.encoding, for instance to windows-1252"
                 ) from None
             if "\0" in text:
                 line = n_lines + text[: text.index("\0")].count("\n") + 1
@@ -128,17 +130,16 @@ def _usual_separator(path: Path) -> str:
     return "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
 
 
-def _separator_of(path: Path, encoding: str) -> str:
-    """The usual separator, unless the header has none of it but another one."""
+def separator_of(path: Path, dialect: Dialect) -> str:
+    """The separator asked for; else the usual one, unless the header has none of it but another."""
+    if dialect.separator is not None:
+        return dialect.separator
     usual = _usual_separator(path)
     widths = {
-        separator: len(next((r for _, r in _records(path, separator, encoding) if r), []))
-        for separator in SEPARATORS
+        separator: len(_header(path, separator, dialect)) for separator in (usual, *SEPARATORS)
     }
-    if widths[usual] > 1:
-        return usual
     best = max(widths, key=lambda separator: widths[separator])
-    return best if widths[best] > 1 else usual
+    return usual if widths[usual] > 1 or widths[best] == 1 else best
 
 
 def _header(path: Path, separator: str, dialect: Dialect) -> list[str]:
@@ -154,8 +155,10 @@ def _names(path: Path, header: list[str], separator: str) -> tuple[list[str], tu
     for position, name in enumerate(names):
         if not name:
             names[position] = f"unnamed_{position + 1}"
-            notes.append(f"{path}: column {position + 1} has no name; it is called {names[position]}")
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+            notes.append(
+                f"{path}: column {position + 1} has no name; it is called {names[position]}"
+            )
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise DataError(
             f"{path}: the header names {listing([repr(name) for name in twice])} more than once; "

@@ -118,17 +118,16 @@ def advice(frame: pd.DataFrame, schema: TableSchema) -> list[str]:
         if column.name == schema.target or column.name not in frame:
             continue
         values = frame[column.name]
+        if column.dtype == "str" and (column.use or column.kind == "text"):
+            spoken.extend(_mostly_numbers(values, column.name))
         if column.kind == "text":
-            n_levels, n_rows = values.nunique(), values.notna().sum()
             spoken.append(
-                f"column {column.name!r} is not used: text with {n_levels} distinct values in "
-                f"{n_rows} rows is an identifier or free text"
+                f"column {column.name!r} is not used: text with {values.nunique()} distinct values "
+                f"in {values.notna().sum()} rows is an identifier or free text"
             )
         elif not column.use and column.kind == "number":
             why = "it has no value at all" if values.isna().all() else "it only counts the rows"
             spoken.append(f"column {column.name!r} is not used: {why}")
-        elif column.kind == "category" and column.dtype == "str" and column.use:
-            spoken.extend(_mostly_numbers(values, column.name))
     return spoken
 
 

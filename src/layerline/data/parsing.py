@@ -90,7 +90,9 @@ def _whole_numbers(plain: pa.ChunkedArray, fields: pa.ChunkedArray) -> Parsed:
         values = plain.cast(pa.int64())
     except pa.ArrowInvalid:
         return Parsed(fields, note="whole numbers beyond 64 bits")
-    return Parsed(values) if fits_float(values) else Parsed(fields, note="whole numbers beyond 2^53")
+    return (
+        Parsed(values) if fits_float(values) else Parsed(fields, note="whole numbers beyond 2^53")
+    )
 
 
 def fits_float(values: pa.ChunkedArray) -> bool:
@@ -98,7 +100,7 @@ def fits_float(values: pa.ChunkedArray) -> bool:
     if not values.null_count:
         return True
     span = pc.min_max(values).as_py()
-    return span["min"] is None or (-EXACT_FLOAT <= span["min"] and span["max"] <= EXACT_FLOAT)
+    return span["min"] is None or (span["min"] >= -EXACT_FLOAT and span["max"] <= EXACT_FLOAT)
 
 
 def _decimals(plain: pa.ChunkedArray) -> Parsed:

@@ -11,17 +11,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from layerline.artifacts import sha256_of
+from layerline.data.columnar import read_columnar
 from layerline.data.delimited import Dialect, read_fields
+from layerline.data.finding import DELIMITED, PARQUET, find_files, is_parquet
 from layerline.data.parsing import fits_float, parse_column
-from layerline.data.tables import closest, first_line, listing, to_frame
-from layerline.errors import DataError, LayerlineError, ParamsError, Problem, SourceError
+from layerline.data.tables import first_line, listing, to_frame
+from layerline.errors import DataError, LayerlineError, SourceError
 
-DELIMITED = (".csv", ".tsv", ".tab", ".txt")
-PARQUET = (".parquet", ".pq")
+__all__ = ["DELIMITED", "PARQUET", "FileTable", "find_files", "read_files", "read_frame"]
 
 
 class FileTable(NamedTuple):
@@ -39,60 +38,6 @@ class _Part(NamedTuple):
     about: dict[str, Any]
 
 
-def find_files(path: str | Sequence[str]) -> list[Path]:
-    """The files that a path, a glob pattern, a folder or a list of these name, sorted within each.
-
-    Raises:
-        SourceError: nothing is there.
-        ParamsError: a file of a kind that is not read.
-    """
-    given = [path] if isinstance(path, str) else list(path)
-    found = [file for one in given for file in _expand(one)]
-    if not found:
-        raise ParamsError([Problem("fetch.options.path", "is an empty list; name a file")])
-    unknown = [str(file) for file in found if file.suffix.lower() not in (*DELIMITED, *PARQUET)]
-    if unknown:
-        known = ", ".join((*DELIMITED, *PARQUET))
-        message = f"{listing(unknown, 5)} is of no known kind; files end in one of {known}"
-        raise ParamsError([Problem("fetch.options.path", message)])
-    if len({_is_parquet(file) for file in found}) > 1:
-        message = "names both Parquet and CSV files, whose types may differ; give one kind"
-        raise ParamsError([Problem("fetch.options.path", message)])
-    return found
-
-
-def _expand(path: str) -> list[Path]:
-    if "://" in path:
-        message = f"{path!r} is no local path; download it first"
-        raise ParamsError([Problem("fetch.options.path", message)])
-    place = Path(path).expanduser()
-    if place.is_file():
-        return [place]
-    if place.is_dir():
-        kinds = (*DELIMITED, *PARQUET)
-        files = [file for file in place.iterdir() if file.suffix.lower() in kinds]
-        files = sorted(file for file in files if file.is_file() and file.name[0] not in "._")
-        if not files:
-            raise SourceError(f"{path}: the folder holds no file that ends in {', '.join(kinds)}")
-        return files
-    pattern = place.relative_to(place.anchor).as_posix() if place.is_absolute() else place.as_posix()
-    base = Path(place.anchor) if place.is_absolute() else Path()
-    if any(sign in path for sign in "*?["):
-        matches = sorted(file for file in base.glob(pattern) if file.is_file())
-        if not matches:
-            raise SourceError(f"{path}: no file matches this pattern (from {Path.cwd()})")
-        return matches
-    raise SourceError(_nothing_at(path, place))
-
-
-def _nothing_at(path: str, place: Path) -> str:
-    siblings = [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else []
-    near = closest(place.name, siblings) if siblings else None
-    hint = f"did you mean {str(place.with_name(near))!r}? " if near else ""
-    where = "" if place.is_absolute() else f" (from {Path.cwd()})"
-    return f"{path}: there is no such file or folder{where}; {hint}set fetch.options.path"
-
-
 def read_files(
     paths: Sequence[Path], dialect: Dialect | None = None, text: Iterable[str] = ()
 ) -> FileTable:
@@ -107,7 +52,7 @@ def read_files(
         DataError: empty, malformed, no rows, columns that differ, values that no type can hold.
         SourceError: a file cannot be read, or its bytes are damaged.
     """
-    parquet = _is_parquet(paths[0])
+    parquet = is_parquet(paths[0])
     parts = [_read_part(path, parquet, dialect or Dialect()) for path in paths]
     for part in parts[1:]:
         _require_equal_columns(parts[0], part)
@@ -123,13 +68,11 @@ def read_files(
     return FileTable(table, tuple(notes), tuple(part.about for part in parts))
 
 
-def read_frame(path: Path, dialect: Dialect | None = None, text: Iterable[str] = ()) -> pd.DataFrame:
+def read_frame(
+    path: Path, dialect: Dialect | None = None, text: Iterable[str] = ()
+) -> pd.DataFrame:
     """Read one CSV or Parquet file of the user as the frame that every room works on."""
     return to_frame(read_files(find_files(str(path)), dialect, text).table)
-
-
-def _is_parquet(path: Path) -> bool:
-    return path.suffix.lower() in PARQUET
 
 
 def _names_of(paths: Sequence[Path]) -> str:
@@ -140,7 +83,7 @@ def _read_part(path: Path, parquet: bool, dialect: Dialect) -> _Part:
     try:
         before, digest = path.stat(), sha256_of(path)
         if parquet:
-            table, notes = _read_parquet(path)
+            table, notes = read_columnar(path)
         else:
             table, notes = read_fields(path, dialect)
         after = path.stat()
@@ -189,7 +132,9 @@ def _join(parts: Sequence[_Part], name: str, notes: list[str]) -> pa.ChunkedArra
     try:
         columns = [c.cast(kind) if c.null_count < len(c) else _gap(len(c), kind) for c in columns]
     except pa.ArrowInvalid:
-        message = f"column {name!r} has decimals in one file and whole numbers beyond 2^53 in another"
+        message = (
+            f"column {name!r} has decimals in one file and whole numbers beyond 2^53 in another"
+        )
         raise DataError(f"{message}; give it one type in all files") from None
     joined = pa.chunked_array([chunk for c in columns for chunk in c.chunks], type=kind)
     if kind == pa.int64() and not fits_float(joined):
@@ -231,85 +176,3 @@ def _locate(parts: Sequence[_Part], row: int) -> tuple[Path, int]:
             return part.path, row + 1
         row -= part.table.num_rows
     raise IndexError(row)
-
-
-def _read_parquet(path: Path) -> tuple[pa.Table, list[str]]:
-    if not path.stat().st_size:
-        raise DataError(f"{path}: the file is empty (0 bytes); give a table with rows")
-    try:
-        # ParquetFile, not read_table: that one takes `year=2024` in a folder's name for a column.
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read()
-        table.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(
-            f"{path}: not a readable Parquet file, it is damaged or cut short "
-            f"({first_line(error)[:200]}); get it again from where it came from"
-        ) from None
-    names = table.column_names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: has {listing(twice)} more than once; rename one of them")
-    return _to_five_types(table, path)
-
-
-def _to_five_types(table: pa.Table, path: Path) -> tuple[pa.Table, list[str]]:
-    columns, notes, problems = {}, [], []
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if name.startswith("__index_level_"):
-            notes.append(f"{path}: the pandas index {name} is left out")
-            continue
-        try:
-            columns[name], note = _to_known_type(column)
-        except pa.ArrowException:
-            problems.append(
-                f"{path}: column {name!r} is of type {column.type}, which cannot be used; "
-                "store it as numbers, text, dates or true/false, or leave it out"
-            )
-            continue
-        if note:
-            notes.append(f"{path}: column {name!r} {note}")
-    if problems:
-        raise DataError("\n".join(problems))
-    return pa.table(columns), notes
-
-
-def _to_known_type(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str | None]:
-    """The column in one of the five types.
-
-    Raises:
-        pa.ArrowException: none of them can hold it.
-    """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _to_known_type(column.cast(kind.value_type))
-    if pa.types.is_integer(kind):
-        try:
-            whole = column.cast(pa.int64())
-        except pa.ArrowInvalid:
-            return column.cast(pa.string()), "is kept as text: it holds whole numbers beyond 64 bits"
-        if fits_float(whole):
-            return whole, None
-        return column.cast(pa.string()), "is kept as text: it holds whole numbers beyond 2^53"
-    if pa.types.is_boolean(kind):
-        return column, None
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return _to_timestamp(column)
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
-        return column.cast(pa.float64()), None
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
-        return column.cast(pa.string()), None
-    raise pa.ArrowNotImplementedError(str(kind))
-
-
-def _to_timestamp(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str | None]:
-    kind = column.type
-    zone = kind.tz if pa.types.is_timestamp(kind) else None
-    note = f"is read in UTC, its time zone {zone} is dropped" if zone else None
-    unzoned = pa.timestamp("us")
-    rounded = pc.cast(column, pa.timestamp("us", zone), safe=False)
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":
-        back = pc.cast(rounded, kind)
-        if not pc.all(pc.equal(back, column)).as_py():
-            note = f"{note or 'is read'}, to the microsecond"
-    return pc.cast(rounded, unzoned), note

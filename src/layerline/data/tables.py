@@ -8,9 +8,7 @@ whole numbers are float64 and truth values are object columns of True, False and
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,18 +17,13 @@ import pyarrow.parquet as pq
 
 from layerline.errors import DataError, SourceError
 
-TABLE, IMAGES, LABELS, QUARANTINE = "table.parquet", "images.npy", "labels.parquet", "quarantine.parquet"
+TABLE, IMAGES, LABELS, QUARANTINE = (
+    "table.parquet",
+    "images.npy",
+    "labels.parquet",
+    "quarantine.parquet",
+)
 SPLIT_VALUES = ("train", "valid", "test")
-
-
-@dataclass(frozen=True)
-class SourceInfo:
-    """What a source says about the data it wrote into data/raw."""
-
-    kind: Literal["table", "images"]
-    split_column: str | None = None  # set when the source has an official split
-    origin: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()  # to be said aloud
 
 
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
@@ -88,7 +81,9 @@ def read_images(folder: Path) -> np.ndarray:
     try:
         images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise SourceError(f"{path}: cannot be read ({first_line(error)}); run `dvc repro`") from None
+        raise SourceError(
+            f"{path}: cannot be read ({first_line(error)}); run `dvc repro`"
+        ) from None
     return images
 
 

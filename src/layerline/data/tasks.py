@@ -15,9 +15,7 @@ MAX_NUMBER_CLASSES = 20  # more distinct whole numbers than this are a quantity
 MIN_ROWS_A_CLASS = 3  # on average
 
 
-def resolve_task(
-    target: pd.Series, asked: Literal["auto"] | Task = "auto"
-) -> tuple[Task, str]:
+def resolve_task(target: pd.Series, asked: Literal["auto"] | Task = "auto") -> tuple[Task, str]:
     """The task, and one sentence that tells the user why.
 
     Raises:
@@ -62,7 +60,9 @@ def _found(
             f"target {name!r} is text with {n_levels} distinct values in {n_rows} rows: too few "
             "rows for each to learn from, or an identifier; choose another target, or merge classes"
         )
-    if fractional or (not words and n_levels > 2 and not (often and n_levels <= MAX_NUMBER_CLASSES)):
+    if fractional or (
+        not words and n_levels > 2 and not (often and n_levels <= MAX_NUMBER_CLASSES)
+    ):
         return "regression", f"regression: target {name!r} holds {holds}, which are a quantity."
     task: Task = "binary" if n_levels == 2 else "multiclass"
     doubt = "" if words else "; if they are a quantity, set fetch.task: regression"
@@ -85,5 +85,6 @@ def _require_possible(
         }[asked]
         fits = " or ".join(task for task, is_possible in possible.items() if is_possible)
         raise DataError(
-            f"fetch.task: {asked} {rule}, but target {name!r} holds {holds}; set it to {fits} or auto"
+            f"fetch.task: {asked} {rule}, but target {name!r} holds {holds}; "
+            f"set it to {fits} or auto"
         )

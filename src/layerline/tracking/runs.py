@@ -50,6 +50,8 @@ def find_or_create_run(home: Path, client: "MlflowClient", start: Event) -> Any 
     run = find_run(client, key)
     if run is not None:
         return run
+    name = start["experiment"]
+    experiment_id = ensure_experiments(home, client, [name])[name]
     with store_lock(home):
         runs = find_runs(client, key)
         active = [run for run in runs if run.info.lifecycle_stage == "active"]
@@ -57,8 +59,6 @@ def find_or_create_run(home: Path, client: "MlflowClient", start: Event) -> Any 
             return active[0]
         if runs and not start["continues"]:
             return None
-        name = start["experiment"]
-        experiment_id = ensure_experiments(home, client, [name])[name]
         # One request makes run and tag, so that a crash cannot leave a run nobody finds.
         return client.create_run(
             experiment_id,

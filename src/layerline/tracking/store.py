@@ -157,10 +157,13 @@ def _artifact_location(home: Path, name: str) -> str | None:
 
 
 def store_lock(home: Path) -> FileLock:
-    """The lock under which this checkout makes the database, experiments and runs."""
+    """The lock under which this checkout makes the database, experiments and runs.
+
+    It is held for moments, and not to be taken by who holds it.
+    """
     path = home / ".layerline" / "locks" / "store.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path, timeout=120)
+    return FileLock(path, timeout=60)
 
 
 def _sqlite_path(uri: str) -> Path | None:

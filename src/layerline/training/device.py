@@ -13,8 +13,6 @@ def prepare_torch(seed: int, threads: int) -> None:
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    # Denormal numbers make a converged network's steps several times slower and carry no signal.
-    torch.set_flush_denormal(True)
 
 
 def choose_device(asked: str) -> torch.device:

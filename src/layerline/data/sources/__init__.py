@@ -8,14 +8,12 @@ is read to check params), and add a line here. The contract test runs over every
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate
+from typing import Concatenate
 
 from layerline.data.sources import files, sklearn, torchvision
+from layerline.data.sources.info import SourceInfo
 
-if TYPE_CHECKING:
-    from layerline.data.tables import SourceInfo
-
-SOURCES: "Mapping[str, Callable[Concatenate[Path, str, ...], SourceInfo]]" = {
+SOURCES: Mapping[str, Callable[Concatenate[Path, str, ...], SourceInfo]] = {
     "files": files.fetch,
     "sklearn": sklearn.fetch,
     "torchvision": torchvision.fetch,

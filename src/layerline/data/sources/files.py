@@ -1,12 +1,9 @@
 """CSV, TSV or Parquet files on this machine: one, a glob pattern, a folder, or a list of these."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from layerline.data.sources.info import SourceInfo
 from layerline.errors import ParamsError, Problem
-
-if TYPE_CHECKING:
-    from layerline.data.tables import SourceInfo
 
 
 def fetch(
@@ -18,7 +15,7 @@ def fetch(
     encoding: str = "utf-8",
     missing: list[str] | None = None,
     text: list[str] | None = None,
-) -> "SourceInfo":
+) -> SourceInfo:
     """Write the rows of all files, in the order of their names, as one table.
 
     Args:
@@ -37,8 +34,9 @@ def fetch(
     """
     # Here, not above: params are checked against this signature where nothing is read.
     from layerline.data.delimited import Dialect
-    from layerline.data.reading import find_files, read_files
-    from layerline.data.tables import TABLE, SourceInfo, listing, require_target, write_table
+    from layerline.data.finding import find_files
+    from layerline.data.reading import read_files
+    from layerline.data.tables import TABLE, listing, require_target, write_table
 
     paths = find_files(path)
     read = read_files(paths, Dialect(separator, encoding, tuple(missing or ())), text or ())

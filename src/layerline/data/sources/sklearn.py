@@ -1,17 +1,15 @@
 """The real data sets that come with scikit-learn; no network is needed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from layerline.data.sources.info import SourceInfo
 from layerline.errors import ParamsError, Problem
-
-if TYPE_CHECKING:
-    from layerline.data.tables import SourceInfo
 
 Dataset = Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
 
 
-def fetch(folder: Path, target: str, *, dataset: Dataset) -> "SourceInfo":
+def fetch(folder: Path, target: str, *, dataset: Dataset) -> SourceInfo:
     """Write the data set as a table; its target column is called `target`.
 
     Classes carry scikit-learn's names (iris: setosa, ...), the digits are the numbers 0 to 9.
@@ -23,7 +21,7 @@ def fetch(folder: Path, target: str, *, dataset: Dataset) -> "SourceInfo":
     import sklearn
     from sklearn import datasets
 
-    from layerline.data.tables import TABLE, SourceInfo, write_table
+    from layerline.data.tables import TABLE, write_table
 
     bunch: Any = getattr(datasets, f"load_{dataset}")(as_frame=True)
     frame = bunch.data.copy()

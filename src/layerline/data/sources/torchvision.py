@@ -7,13 +7,11 @@ import gzip
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from layerline.artifacts import sha256_of
+from layerline.data.sources.info import SourceInfo
 from layerline.errors import ParamsError, Problem, SourceError
-
-if TYPE_CHECKING:
-    from layerline.data.tables import SourceInfo
 
 Dataset = Literal["MNIST", "FashionMNIST", "KMNIST"]
 
@@ -27,7 +25,7 @@ IDX_FILES = tuple(
 _TIMEOUT_SECONDS = 30.0
 
 
-def fetch(folder: Path, target: str, *, dataset: Dataset, root: str | None = None) -> "SourceInfo":
+def fetch(folder: Path, target: str, *, dataset: Dataset, root: str | None = None) -> SourceInfo:
     """Write all images, train rows first, and their labels with the official split.
 
     Args:
@@ -44,7 +42,8 @@ def fetch(folder: Path, target: str, *, dataset: Dataset, root: str | None = Non
         message = f"{SPLIT!r} is the column of the official split; call the target otherwise"
         raise ParamsError([Problem("fetch.target", message)])
     place = Path(root).expanduser() if root else CACHE
-    files, notes = find_idx_files(place, dataset), ()
+    files = find_idx_files(place, dataset)
+    notes: tuple[str, ...] = ()
     if files is None:
         _download(place, dataset)
         files = find_idx_files(place, dataset)
@@ -71,11 +70,11 @@ def _find_one(place: Path, name: str) -> Path | None:
 
 def _write(
     folder: Path, target: str, dataset: str, files: list[Path], notes: tuple[str, ...]
-) -> "SourceInfo":
+) -> SourceInfo:
     import numpy as np
     import pandas as pd
 
-    from layerline.data.tables import SourceInfo, write_images
+    from layerline.data.tables import write_images
 
     train, test = _load(dataset, files)
     labels = pd.DataFrame(

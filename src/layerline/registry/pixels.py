@@ -1,0 +1,78 @@
+"""Images, as a user has them, -> (N, H, W) or (N, H, W, C) uint8."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from layerline.errors import DataError
+from layerline.registry.inputs import parse_numbers
+
+
+def read_images(
+    data: object, shape: tuple[int, ...], target: str, rows_before: int = 0
+) -> NDArray[np.uint8]:
+    """Return the images of an array, or of a table with one column a pixel.
+
+    Args:
+        data: an array (N, H, W[, C]) or (N, pixels) of whole numbers 0 to 255; or a DataFrame of
+            H x W x C columns in row-major order, as MNIST is often passed around in CSV.
+        shape: (H, W) or (H, W, C), what the model learnt from.
+        target: a column of that name is left out.
+        rows_before: added to row numbers in messages.
+
+    Raises:
+        DataError: the sizes do not fit, or a value is no pixel.
+    """
+    if isinstance(data, pd.DataFrame):
+        array = _from_columns(data.drop(columns=target, errors="ignore"), shape, rows_before)
+    else:
+        array = np.asarray(data)
+    n_pixels = math.prod(shape)
+    fits = array.shape[1:] in (shape, (*shape, 1), (n_pixels,))
+    if array.ndim < 2 or not (fits or (shape[-1] == 1 and array.shape[1:] == shape[:-1])):
+        raise DataError(
+            f"images must have the shape (N, {', '.join(map(str, shape))}), found {array.shape}"
+        )
+    return _as_bytes(array, rows_before).reshape(len(array), *shape)
+
+
+def _from_columns(
+    frame: pd.DataFrame, shape: tuple[int, ...], rows_before: int
+) -> NDArray[np.float64]:
+    n_pixels = math.prod(shape)
+    if frame.shape[1] != n_pixels:
+        sizes = " x ".join(map(str, shape))
+        raise DataError(
+            f"a table of images needs {n_pixels} columns ({sizes} pixels in row-major order) "
+            f"besides the target, found {frame.shape[1]}"
+        )
+    pixels = np.empty((len(frame), n_pixels))
+    for position, name in enumerate(frame.columns):
+        values, unread = parse_numbers(frame.iloc[:, position], truth=False)
+        if unread.any():
+            row = rows_before + int(np.flatnonzero(unread)[0]) + 1
+            raise DataError(f"column {name!r} must hold pixels (0 to 255), not text (row {row})")
+        pixels[:, position] = values
+    return pixels
+
+
+def _as_bytes(array: NDArray[Any], rows_before: int) -> NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return array.astype(np.uint8, copy=False)
+    if array.dtype.kind not in "iuf":
+        raise DataError(
+            f"images must be whole numbers 0 to 255, found values of type {array.dtype}"
+        )
+    # Values scaled to [0, 1] would all be read as black: they are refused, not rounded.
+    flat = array.reshape(len(array), -1)
+    wrong = ~((flat >= 0) & (flat <= 255) & (flat == np.floor(flat))).all(axis=1)
+    if wrong.any():
+        row = rows_before + int(np.flatnonzero(wrong)[0]) + 1
+        raise DataError(
+            f"images must be whole numbers 0 to 255, as the training images were; image {row} "
+            "holds other values (scaled to 0..1? multiply by 255 and round)"
+        )
+    return array.astype(np.uint8)

@@ -1,0 +1,121 @@
+"""A bundle becomes a version of the registered model; the same bundle never becomes two."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layerline.networks.files import SPEC, WEIGHTS
+from layerline.registry.bundle import PREPROCESSOR, About, Rows, check_bundle
+from layerline.registry.packaging import save_mlflow_model
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+HASH_TAGS = {
+    "layerline.network_sha256": WEIGHTS,
+    "layerline.preprocessor_sha256": PREPROCESSOR,
+    "layerline.spec_sha256": SPEC,
+}
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the registered model, and whether this call made it."""
+
+    project: str
+    number: str
+    run_id: str
+    is_new: bool
+
+    @property
+    def uri(self) -> str:
+        return f"models:/{self.project}/{self.number}"
+
+
+def hash_tags(bundle: Path) -> dict[str, str]:
+    """The tags that name a bundle's content, after checking every byte of it."""
+    found = check_bundle(bundle)
+    return {tag: found[name] for tag, name in HASH_TAGS.items()}
+
+
+def find_version(
+    client: "MlflowClient", project: str, tags: Mapping[str, str]
+) -> "ModelVersion | None":
+    """The newest version of the project that carries all these tags."""
+    found = client.search_model_versions(f"name = '{project}'")
+    same = [version for version in found if tags.items() <= version.tags.items()]
+    return max(same, key=lambda version: int(version.version), default=None)
+
+
+def log_version(
+    client: "MlflowClient", *, run_id: str, bundle: Path, about: About, examples: Rows
+) -> Version:
+    """Register a bundle as a version of its project, or return the version that already holds it.
+
+    The model hangs on the training's run, whose status stays as it is. The version and its hashes
+    come into being in one call, so a registration that was killed before it is simply done again.
+    """
+    tags = hash_tags(bundle)
+    known = find_version(client, about.project, tags)
+    if known is not None:
+        return Version(about.project, str(known.version), str(known.run_id), is_new=False)
+    model_id = _log_model(client, run_id, bundle, about, examples, tags)
+    _ensure_registered_model(client, about.project)
+    created = client.create_model_version(
+        about.project,
+        source=f"models:/{model_id}",
+        run_id=run_id,
+        tags={**tags, "layerline.version": about.layerline},
+        model_id=model_id,
+    )
+    number = str(created.version)
+    # MLflow's pages show from this tag where a logged model was registered.
+    shown = json.dumps([{"name": about.project, "version": number}])
+    client.set_logged_model_tags(model_id, {"mlflow.modelVersions": shown})
+    return Version(about.project, number, run_id, is_new=True)
+
+
+def _log_model(
+    client: "MlflowClient",
+    run_id: str,
+    bundle: Path,
+    about: About,
+    examples: Rows,
+    tags: Mapping[str, str],
+) -> str:
+    from mlflow.entities import LoggedModelOutput
+
+    experiment_id = client.get_run(run_id).info.experiment_id
+    model = client.create_logged_model(
+        experiment_id, name=about.project, source_run_id=run_id, tags=dict(tags)
+    )
+    model_id: str = model.model_id
+    with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
+        path = Path(folder) / "model"
+        save_mlflow_model(path, bundle, about, examples, run_id=run_id, model_id=model_id)
+        client.log_model_artifacts(model_id, str(path))
+    client.finalize_logged_model(model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    return model_id
+
+
+def _ensure_registered_model(client: "MlflowClient", project: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(project)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def tag_version(client: "MlflowClient", version: Version, tags: Mapping[str, Any]) -> None:
+    """Set tags on a version; None is left out."""
+    for name, value in tags.items():
+        if value is not None:
+            text = value if isinstance(value, str) else json.dumps(value)
+            client.set_model_version_tag(version.project, version.number, name, text)

@@ -1,0 +1,184 @@
+"""A version is loaded in a fresh process and predicts, before it may be promoted.
+
+`start_verifier` starts the process early: importing MLflow and torch costs it seconds, which pass
+while the parent logs the model. The same process loads challenger and champion, each with the code
+that came with it.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from layerline.data.tables import write_table
+from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
+from layerline.registry.bundle import Rows
+from layerline.tracking.store import tracking_uri
+
+WAIT_SECONDS = 300.0
+_TAIL = 2000
+
+
+class Verifier:
+    """The running process; made by `start_verifier`."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, threads: int) -> None:
+        self._process = process
+        self._folder = folder
+        self._threads = threads
+        self._n_requests = 0
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._answers.put(line)
+        self._answers.put(b"")
+
+    def predict(self, uri: str, rows: Path, wait_seconds: float = WAIT_SECONDS) -> pd.DataFrame:
+        """Load the version `uri` through MLflow and predict the rows of a file.
+
+        Raises:
+            SourceError: its bytes are not those that were registered.
+            DataError: it cannot read these rows.
+            TrackingError: it does not load, or there is no answer in time.
+        """
+        self._n_requests += 1
+        output = self._folder / f"predictions-{self._n_requests}.parquet"
+        request = {
+            "uri": uri,
+            "rows": str(rows),
+            "output": str(output),
+            "threads": self._threads,
+        }
+        # A process that is gone shows as the end of its answers.
+        with contextlib.suppress(BrokenPipeError):
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        try:
+            line = self._answers.get(timeout=wait_seconds)
+        except queue.Empty:
+            self._process.kill()
+            raise TrackingError(
+                f"{uri}: gave no predictions within {wait_seconds:.0f} s; nothing was promoted; "
+                "is the artifact store slow? Then run `dvc repro` again"
+            ) from None
+        if not line:
+            raise TrackingError(
+                f"{uri}: the process that loads it ended (exit code {self._process.wait()}); "
+                f"nothing was promoted; {self._last_words()}"
+            )
+        return _read_answer(uri, json.loads(line), output)
+
+    def _last_words(self) -> str:
+        text = (self._folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")
+        return text[-_TAIL:].strip() or "it said nothing"
+
+
+def _read_answer(uri: str, answer: dict[str, str], output: Path) -> pd.DataFrame:
+    if answer["ok"]:
+        return pd.read_parquet(output)
+    message = f"{uri}: {answer['message']}"
+    kinds: dict[str, type[LayerlineError]] = {"SourceError": SourceError, "DataError": DataError}
+    kind = kinds.get(answer["kind"])
+    if kind is None:
+        raise TrackingError(f"{uri}: does not load: {answer['kind']}: {answer['message']}")
+    raise kind(message)
+
+
+@contextlib.contextmanager
+def start_verifier(home: Path, threads: int = 1) -> Iterator[Verifier]:
+    """Start the fresh process; it ends with the block, and with this process however that ends.
+
+    Args:
+        home: the main checkout, whose store the versions are in.
+        threads: torch threads, as where the expected predictions are computed.
+    """
+    script = Path(__file__).with_name("verifier.py")
+    with tempfile.TemporaryDirectory(prefix="layerline-verify-") as name:
+        folder = Path(name)
+        with (folder / "stderr.txt").open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-P", str(script)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=folder,
+                env=_environment(home),
+            )
+        with process:
+            try:
+                yield Verifier(process, folder, threads)
+            finally:
+                process.kill()
+
+
+def _environment(home: Path) -> dict[str, str]:
+    uri = tracking_uri(home)
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        **os.environ,
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_REGISTRY_URI": uri,
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+
+
+def write_rows(folder: Path, rows: Rows) -> Path:
+    """Write raw rows to a file that the fresh process reads."""
+    if isinstance(rows, pd.DataFrame):
+        path = folder / "rows.parquet"
+        write_table(path, rows)
+    else:
+        path = folder / "rows.npy"
+        np.save(path, rows, allow_pickle=False)
+    return path
+
+
+def require_same(uri: str, expected: pd.DataFrame, found: pd.DataFrame, tolerance: float) -> None:
+    """Refuse a version whose predictions are not those recorded.
+
+    Raises:
+        LayerlineError: with the column, the row and both values.
+    """
+    if list(expected.columns) != list(found.columns) or len(expected) != len(found):
+        raise LayerlineError(
+            f"{uri}: loaded afresh it gives {len(found)} rows of {list(found.columns)}, expected "
+            f"{len(expected)} of {list(expected.columns)}; nothing was promoted"
+        )
+    for name in expected.columns:
+        wanted, got = expected[name].to_numpy(), found[name].to_numpy()
+        if wanted.dtype.kind == "f":
+            differs = ~(np.abs(wanted - got.astype(np.float64)) <= tolerance)
+        else:
+            differs = _is_other_class(expected, found, tolerance)
+        if differs.any():
+            row = int(np.flatnonzero(differs)[0])
+            raise LayerlineError(
+                f"{uri}: loaded afresh it predicts {name} = {got[row]!r} for test row {row + 1}, "
+                f"the pipeline {wanted[row]!r}; nothing was promoted"
+            )
+
+
+def _is_other_class(
+    expected: pd.DataFrame, found: pd.DataFrame, tolerance: float
+) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Rows with another class, unless its probability ties with the expected one's."""
+    differs = (expected["prediction"] != found["prediction"]).to_numpy()
+    probabilities = np.sort(expected.iloc[:, 1:].to_numpy(), axis=1)
+    ties = probabilities[:, -1] - probabilities[:, -2] <= 2 * tolerance
+    return np.asarray(differs & ~ties, dtype=np.bool_)

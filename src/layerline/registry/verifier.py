@@ -1,0 +1,89 @@
+"""The fresh process of `verification`: loads versions through MLflow and predicts.
+
+It is run by its path, not as a module, and imports nothing of layerline: what a version needs must
+come with the version. One JSON request a line on stdin, one JSON answer a line on stdout; it ends
+when stdin closes, whatever it is doing, so it never outlives its parent.
+"""
+
+import importlib
+import json
+import os
+import queue
+import sys
+import threading
+from typing import Any, BinaryIO
+
+_OWN = "layerline"
+_EARLY = (
+    "mlflow.pyfunc",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "pandas",
+    "pyarrow.parquet",
+    "pydantic",
+    "ruamel.yaml",
+    "safetensors.torch",
+    "torch",
+)
+
+
+def main() -> None:
+    """Import what loading needs, then answer requests until stdin closes."""
+    # Libraries print; only answers may reach the parent.
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
+    _prepare()
+    while True:
+        request = json.loads(requests.get())
+        try:
+            _predict(request)
+            answer: dict[str, Any] = {"ok": True}
+        except Exception as error:  # the parent decides what it means
+            answer = {"ok": False, "kind": type(error).__name__, "message": str(error)}
+        answers.write(json.dumps(answer).encode() + b"\n")
+
+
+def _listen(stdin: BinaryIO, requests: "queue.SimpleQueue[bytes]") -> None:
+    for line in stdin:
+        requests.put(line)
+    os._exit(0)
+
+
+def _prepare() -> None:
+    """Pay for the imports while the parent is still busy."""
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    for name in _EARLY:
+        importlib.import_module(name)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+
+
+def _predict(request: dict[str, Any]) -> None:
+    """Load `uri`, predict the rows in the file `rows`, write them to the Parquet file `output`."""
+    import mlflow.pyfunc
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    torch.set_num_threads(request["threads"])
+    path = list(sys.path)
+    try:
+        model = mlflow.pyfunc.load_model(request["uri"], suppress_warnings=True)
+        if request["rows"].endswith(".npy"):
+            rows = np.load(request["rows"], allow_pickle=False)
+        else:
+            rows = pd.read_parquet(request["rows"])
+        model.predict(rows).to_parquet(request["output"], index=False)
+    finally:
+        # The next version brings its own code, perhaps of another layerline.
+        sys.path[:] = path
+        for name in [name for name in sys.modules if name.partition(".")[0] == _OWN]:
+            del sys.modules[name]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""Shared by all tests: a clean environment, and no traces of the machine's own settings."""
+
+import os
+
+# Before torch, numpy or mlflow are imported anywhere.
+os.environ.update(OMP_NUM_THREADS="1", MLFLOW_DISABLE_TELEMETRY="true")
+for name in [n for n in os.environ if n.startswith(("DVC_", "MLFLOW_TRACKING"))]:
+    del os.environ[name]

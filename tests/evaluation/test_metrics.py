@@ -1,0 +1,156 @@
+"""Figures agree with scikit-learn's, intervals cover, plots are made and reproducible."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn.metrics as reference
+
+from layerline.evaluation import plots
+from layerline.evaluation.card import diagnose
+from layerline.evaluation.comparison import interval, metric_intervals, paired_gain
+from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION, measure
+from layerline.evaluation.predictions import Predictions, classify, softmax
+
+
+def classes(
+    n_classes: int = 4, n_rows: int = 300, skill: float = 1.5, seed: int = 0
+) -> Predictions:
+    generator = np.random.default_rng(seed)
+    actual = generator.integers(n_classes, size=n_rows)
+    logits = generator.normal(size=(n_rows, n_classes)) + skill * np.eye(n_classes)[actual]
+    return classify(logits, actual)
+
+
+def numbers(noise: float = 1.0, seed: int = 0) -> Predictions:
+    generator = np.random.default_rng(seed)
+    actual = generator.normal(50, 10, size=400)
+    return Predictions(actual, actual + generator.normal(0, noise, size=400))
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_classification_figures_are_scikit_learns(n_classes: int) -> None:
+    p = classes(n_classes)
+    assert p.probabilities is not None
+    found = measure(p)
+    assert set(found) == set(CLASSIFICATION)
+    assert found["accuracy"] == pytest.approx(reference.accuracy_score(p.actual, p.predicted))
+    assert found["log_loss"] == pytest.approx(reference.log_loss(p.actual, p.probabilities))
+    assert found["f1_macro"] == pytest.approx(
+        reference.f1_score(p.actual, p.predicted, average="macro")
+    )
+    scores = p.probabilities[:, 1] if n_classes == 2 else p.probabilities
+    assert found["roc_auc"] == pytest.approx(
+        reference.roc_auc_score(p.actual, scores, multi_class="ovr")
+    )
+
+
+def test_regression_figures_are_scikit_learns() -> None:
+    p = numbers()
+    found = measure(p)
+    assert set(found) == set(REGRESSION)
+    assert found["rmse"] == pytest.approx(reference.root_mean_squared_error(p.actual, p.predicted))
+    assert found["mae"] == pytest.approx(reference.mean_absolute_error(p.actual, p.predicted))
+    assert found["r2"] == pytest.approx(reference.r2_score(p.actual, p.predicted))
+
+
+def test_a_figure_that_is_not_defined_is_left_out() -> None:
+    one_class = classify(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([1, 1]))
+    assert "roc_auc" not in measure(one_class)
+    assert "r2" not in measure(Predictions(np.ones(3), np.array([1.0, 2.0, 3.0])))
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
+    always_right_at_60 = Predictions(
+        np.zeros(50, dtype=int), np.zeros(50, dtype=int), np.tile([0.6, 0.4], (50, 1))
+    )
+    assert measure(always_right_at_60)["ece"] == pytest.approx(0.4)
+
+
+def test_softmax_takes_any_size_of_logit() -> None:
+    shares = softmax(np.array([[1e4, 0.0, -1e4], [0.0, 0.0, 0.0]], dtype=np.float32))
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    np.testing.assert_allclose(shares[1], 1 / 3)
+
+
+def test_a_certain_and_wrong_row_has_a_finite_loss() -> None:
+    p = classify(np.array([[2000.0, 0.0]]), np.array([1]))
+    assert np.isfinite(measure(p)["log_loss"])
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    generator = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        found = interval(generator.exponential(size=200), 400, 0.95, trial)
+        covered += found.lower <= 1 <= found.upper
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+@pytest.mark.parametrize(
+    ("p", "names"), [(classes(), {"accuracy", "log_loss"}), (numbers(), {"rmse", "mae"})]
+)
+def test_intervals_hold_their_figure(p: Predictions, names: set[str]) -> None:
+    figures, found = measure(p), metric_intervals(p, 300, 0.95, 0)
+    assert set(found) == names
+    for name, bounds in found.items():
+        assert bounds.mean == pytest.approx(figures[name])
+        assert bounds.lower < bounds.mean < bounds.upper
+
+
+def test_no_gain_is_rarely_called_a_gain_and_a_real_one_is() -> None:
+    def gain(skill: float, seed: int) -> float:
+        champion, challenger = classes(seed=seed), classes(skill=skill, seed=seed + 1000)
+        same = Predictions(champion.actual, challenger.predicted, challenger.probabilities)
+        aligned = classes(skill=skill, seed=seed) if skill != 1.5 else same
+        return paired_gain(
+            champion, aligned, metric="log_loss", n_resamples=200, confidence=0.95, seed=seed
+        ).lower
+
+    assert gain(3.0, 0) > 0
+    shuffled = [classes(seed=s) for s in range(40)]
+    promoted = 0
+    for s, champion in enumerate(shuffled):
+        generator = np.random.default_rng(s)
+        assert champion.probabilities is not None
+        noisy = [
+            classify(
+                np.log(champion.probabilities) + generator.normal(0, 0.3, (300, 4)), champion.actual
+            )
+            for _ in range(2)
+        ]
+        bounds = paired_gain(
+            noisy[0], noisy[1], metric="log_loss", n_resamples=200, confidence=0.95, seed=s
+        )
+        promoted += bounds.lower > 0
+    assert promoted <= 6
+
+
+def test_plots_are_pictures_with_equal_bytes(tmp_path: Path) -> None:
+    history = [{"epoch": float(e), "train_loss": 1 / e, "valid_loss": 1.2 / e} for e in range(1, 6)]
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        plots.plot_learning_curves(folder / "curves.png", history, 5)
+        plots.plot_confusion(folder / "confusion.png", classes(), ["a", "b", "a long name", "d"])
+        plots.plot_residuals(folder / "residuals.png", numbers(), "price")
+        plots.write_predictions(folder / "predictions.csv", classes(), ["a", "b", "c", "d"])
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+        assert file.suffix == ".csv" or file.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("valid", "kept", "epochs", "says"),
+    [
+        ([3.0, 2.0, 1.0], 3, 3, "more epochs may help"),
+        ([2.0, 1.0, 3.0], 2, 10, "Over-fitting began after epoch 2"),
+        ([2.0, 1.0, 1.05], 2, 10, "lowest at epoch 2 of 3"),
+    ],
+)
+def test_the_fit_is_told_in_a_sentence(
+    valid: list[float], kept: int, epochs: int, says: str
+) -> None:
+    train = [2.0, 1.0, 0.3]
+    history = [{"train_loss": t, "valid_loss": v} for t, v in zip(train, valid, strict=True)]
+    assert says in diagnose(history, kept, epochs)

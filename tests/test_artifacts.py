@@ -1,0 +1,81 @@
+"""Folders appear whole or not at all, and a flipped bit is noticed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from layerline.artifacts import read_json, read_manifest, replace_file, replace_folder
+from layerline.errors import SourceError
+
+
+def make(folder: Path, content: bytes = b"abc") -> None:
+    with replace_folder(folder, {"kind": "table"}) as temporary:
+        (temporary / "a.bin").write_bytes(content)
+
+
+def test_a_folder_is_sealed_with_hashes(tmp_path: Path) -> None:
+    make(tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest["kind"] == "table"
+    assert manifest["files"]["a.bin"]["bytes"] == 3
+    assert [item.name for item in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failure_leaves_the_old_folder(tmp_path: Path) -> None:
+    make(tmp_path / "out", b"old")
+
+    def fail() -> None:
+        with replace_folder(tmp_path / "out", {}) as temporary:
+            (temporary / "a.bin").write_bytes(b"new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert (tmp_path / "out" / "a.bin").read_bytes() == b"old"
+    assert [item.name for item in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail() -> None:
+        with replace_file(path) as temporary:
+            temporary.write_text("new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_flipped_bit_is_refused(tmp_path: Path) -> None:
+    make(tmp_path / "out")
+    (tmp_path / "out" / "a.bin").write_bytes(b"abb")
+    with pytest.raises(SourceError, match=r"a\.bin: sha256 is .* recorded"):
+        read_manifest(tmp_path / "out")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    make(tmp_path / "out")
+    (tmp_path / "out" / "a.bin").unlink()
+    with pytest.raises(SourceError, match="missing, though"):
+        read_manifest(tmp_path / "out")
+
+
+def test_missing_and_damaged_json_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="run the earlier stages first"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text('{"a": ')
+    with pytest.raises(SourceError, match="damaged"):
+        read_json(tmp_path / "a.json")
+
+
+def test_equal_content_has_equal_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        make(tmp_path / name)
+    first, second = ((tmp_path / name / "manifest.json").read_bytes() for name in ("one", "two"))
+    assert first == second
+    assert list(json.loads(first)) == sorted(json.loads(first))

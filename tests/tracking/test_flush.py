@@ -1,0 +1,336 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from layerline.tracking.flush import FlushReport, flush, follow, main, run_id_of
+from layerline.tracking.follower import start_follower
+from layerline.tracking.spool import lock_journal
+from layerline.tracking.store import open_client
+
+# MLflow's own, with SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+
+RUNS = "SELECT name, status, start_time, end_time FROM runs ORDER BY start_time"
+
+
+def test_everything_told_arrives(home, new_journal, query, tags_of, tmp_path):
+    plots = tmp_path / "plots"
+    plots.mkdir()
+    (plots / "curve.png").write_bytes(b"png")
+    with new_journal("data-1", stage="scale", experiment="digits-data", run_name="scale"):
+        pass
+    with new_journal() as journal:
+        journal.params({f"train.option_{number}": number for number in range(250)})
+        journal.tags({"why": "first run", "mlflow.source.git.commit": "abc"})
+        journal.metrics({"loss": 0.5, "nan": float("nan")}, step=1, time_ms=1_000)
+        for step in range(2, 1200):
+            journal.metrics({"loss": 1 / step}, step=step)
+        journal.artifact(plots)
+        journal.artifact(plots / "curve.png", "more/plots")
+        journal.dataset(
+            name="digits-train",
+            digest="0" * 64,
+            source="data/scaled",
+            context="training",
+            n_rows=1257,
+            schema={"pixel_0": "double"},
+        )
+        journal.link("layerline.run.scale", "data-1")
+
+    assert flush(home) == FlushReport(sent=2, waiting=0)
+
+    assert [row[:2] for row in query(RUNS)] == [("scale", "FINISHED"), ("first", "FINISHED")]
+    assert all(start <= end for _, _, start, end in query(RUNS))
+    assert query("SELECT count(*) FROM params") == [(250,)]
+    assert query("SELECT count(*), count(DISTINCT step) FROM metrics") == [(1199, 1199)]
+    assert query("SELECT value, timestamp, is_nan FROM metrics WHERE step = 1") == [(0.5, 1000, 0)]
+    assert tags_of("key-1") == {
+        "layerline.key": "key-1",
+        "layerline.stage": "train",
+        "layerline.nonfinite.nan": "nan at step 1",
+        "layerline.run.scale": run_id_of(home, "data-1"),
+        "mlflow.runName": "first",
+        "mlflow.source.git.commit": "abc",
+        "why": "first run",
+    }
+    client = open_client(home)
+    run = client.get_run(run_id_of(home, "key-1"))
+    given = run.inputs.dataset_inputs[0]
+    assert (given.dataset.name, given.dataset.profile) == ("digits-train", '{"num_rows": 1257}')
+    assert given.tags[0].value == "training"
+    for path in ("plots/curve.png", "more/plots/curve.png"):
+        with open(client.download_artifacts(run.info.run_id, path), "rb") as file:
+            assert file.read() == b"png"
+
+
+def test_names_and_values_that_mlflow_refuses_are_made_to_fit(home, new_journal, query, tags_of):
+    with new_journal() as journal:
+        journal.metrics({"valid/loss (log)": 1.0, "../up": 2.0, "/abs//path": 3.0})
+        journal.params({"n" * 300: "v" * 7000})
+        journal.tags({"layerline.long": "v" * 9000})
+    assert flush(home).errors == ()
+    names = {name for (name,) in query("SELECT key FROM metrics")}
+    assert names == {"valid/loss _log_", "up", "abs/path"}
+    assert query("SELECT length(key), length(value) FROM params") == [(250, 6000)]
+    assert len(tags_of("key-1")["layerline.long"]) == 8000
+
+
+def test_nothing_to_send_needs_no_mlflow(home, python):
+    code = (
+        "import sys; from pathlib import Path; from layerline.tracking.flush import flush;"
+        "print(flush(Path(sys.argv[1]))); print('mlflow' in sys.modules)"
+    )
+    report, has_mlflow = python(code, home).stdout.splitlines()
+    assert report == repr(FlushReport(0, 0))
+    assert has_mlflow == "False"
+
+
+def test_later_stages_add_to_the_run_of_their_key(home, new_journal, query, tags_of):
+    with new_journal() as journal:
+        journal.params({"train.epochs": 60})
+    assert flush(home).sent == 1
+    ((_, _, start, end),) = query(RUNS)
+    with new_journal(stage="evaluate", continues=True, run_name="ignored") as journal:
+        journal.params({"train.epochs": 80, "evaluate.bootstrap": 1000})
+        journal.metrics({"test/accuracy": 0.98})
+    register = new_journal(stage="register", continues=True)
+    register.end("FAILED", "the registry is down")
+    assert flush(home).sent == 2
+
+    # The training was right whatever came after it.
+    assert query(RUNS) == [("first", "FINISHED", start, end)]
+    params = query("SELECT key, value FROM params ORDER BY key")
+    assert params == [("evaluate.bootstrap", "1000"), ("train.epochs", "60")]
+    tags = tags_of("key-1")
+    assert tags["layerline.changed.train.epochs"] == "80"
+    assert tags["layerline.evaluate.status"] == "FINISHED"
+    assert tags["layerline.register.status"] == "FAILED"
+    assert tags["layerline.register.message"] == "the registry is down"
+
+
+def test_training_that_goes_on_after_a_kill_is_one_run(home, new_journal, dead_writer, query):
+    dead_writer("key-1")
+    assert flush(home).sent == 1
+    assert [row[1] for row in query(RUNS)] == ["KILLED"]
+    second = new_journal(continues=True)
+    second.metrics({"loss": 0.1}, step=3)
+    assert flush(home) == FlushReport(sent=0, waiting=1)
+    assert [row[1] for row in query(RUNS)] == ["RUNNING"]
+    second.end("FINISHED")
+    assert flush(home).sent == 1
+    assert [row[1] for row in query(RUNS)] == ["FINISHED"]
+    assert query("SELECT step FROM metrics ORDER BY step") == [(0,), (1,), (2,), (3,)]
+    assert query("SELECT * FROM tags WHERE key = 'layerline.message'") == []
+
+
+def test_killed_run_ends_at_its_last_event(home, dead_writer, query, tags_of):
+    dead_writer("key-1")
+    assert flush(home).sent == 1
+    ((_, status, start, end),) = query(RUNS)
+    assert (status, end) == ("KILLED", start)
+    assert "without a word" in tags_of("key-1")["layerline.message"]
+
+
+def test_journal_is_sent_piece_by_piece(home, new_journal, query):
+    journal = new_journal()
+    for step in range(4):
+        journal.metrics({"loss": 1.0}, step=step)
+        assert flush(home) == FlushReport(sent=0, waiting=1)
+        assert query("SELECT count(*) FROM metrics") == [(step + 1,)]
+    journal.end("FINISHED")
+    assert flush(home) == FlushReport(sent=1, waiting=0)
+    assert query("SELECT count(*) FROM metrics") == [(4,)]
+    assert query("SELECT * FROM tags WHERE key LIKE 'layerline.cursor%'") == []
+
+
+def test_link_waits_for_its_journal_and_says_when_none_comes(home, new_journal, tags_of):
+    with new_journal("key-2") as journal:
+        journal.link("layerline.run.scale", "data-1")
+        journal.link("layerline.run.fetch", "data-0")
+    data = new_journal("data-1", stage="scale")
+    with lock_journal(data.path):
+        assert flush(home) == FlushReport(sent=0, waiting=2)
+    data.end("FINISHED")
+    assert [flush(home).waiting, flush(home).waiting] == [1, 0]
+    tags = tags_of("key-2")
+    assert tags["layerline.run.scale"] == run_id_of(home, "data-1")
+    assert tags["layerline.run.fetch"] == "not in this store: data-0"
+
+
+def test_what_continues_a_run_waits_for_the_part_before(home, new_journal, query):
+    first = new_journal(run_name="one")
+    first.end("FINISHED")
+    time.sleep(0.002)
+    new_journal(continues=True, stage="evaluate", run_name="two").end("FINISHED")
+    with lock_journal(first.path):
+        assert flush(home) == FlushReport(sent=0, waiting=2)
+    assert flush(home).sent == 2
+    assert [row[0] for row in query(RUNS)] == ["one"]
+
+
+def test_deleted_run_stays_deleted_but_a_later_stage_starts_anew(home, new_journal, query):
+    journal = new_journal()
+    flush(home)
+    open_client(home).delete_run(run_id_of(home, "key-1"))
+    journal.end("FINISHED")
+    assert flush(home) == FlushReport(sent=1, waiting=0)
+    assert run_id_of(home, "key-1") is None
+    new_journal(stage="evaluate", continues=True, run_name="again").end("FINISHED")
+    assert flush(home).sent == 1
+    assert query("SELECT name, lifecycle_stage FROM runs ORDER BY start_time") == [
+        ("first", "deleted"),
+        ("again", "active"),
+    ]
+
+
+def test_lost_copy_of_an_artifact_is_said(home, new_journal, folder, tags_of, tmp_path):
+    (tmp_path / "card.md").write_text("card")
+    with new_journal() as journal:
+        journal.artifact(tmp_path / "card.md")
+    shutil.rmtree(folder / ".files")
+    assert flush(home).sent == 1
+    assert tags_of("key-1")["layerline.missing.card.md"] == "its copy was removed"
+
+
+def test_dead_server_costs_a_message_and_loses_nothing(
+    home, new_journal, monkeypatch, capsys, closed_port
+):
+    with new_journal():
+        pass
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port}")
+    report = flush(home)
+    assert (report.sent, report.waiting) == (0, 1)
+    assert "does not answer" in report.errors[0]
+    assert main(["--home", str(home)]) == 8
+    assert "`layerline flush` sends it" in capsys.readouterr().err
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert main(["--home", str(home)]) == 0
+    assert flush(home) == FlushReport(0, 0)
+
+
+def test_one_bad_journal_does_not_hold_up_the_others(home, new_journal, folder, query):
+    bad = new_journal("key-bad", experiment=" ")  # MLflow refuses the name
+    bad.end("FINISHED")
+    new_journal("key-good").end("FINISHED")
+    report = flush(home)
+    assert (report.sent, report.waiting) == (1, 1)
+    assert str(bad.path) in report.errors[0]
+    assert query("SELECT count(*) FROM runs") == [(1,)]
+
+
+def test_two_flushers_at_once(home, new_journal, query):
+    for number in range(6):
+        with new_journal(f"key-{number}", run_name=f"run-{number}") as journal:
+            for step in range(300):
+                journal.metrics({"loss": 0.5, "accuracy": 0.5}, step=step)
+    command = [sys.executable, "-m", "layerline.tracking.flush", "--home", str(home)]
+    flushers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    errors = [flusher.communicate(timeout=120)[1] for flusher in flushers]
+    assert [flusher.returncode for flusher in flushers] == [0, 0, 0], errors
+    assert flush(home).waiting == 0
+    assert len(query(RUNS)) == 6
+    assert query("SELECT count(*) FROM metrics") == [(6 * 600,)]
+
+
+def test_follower_shows_a_training_live_and_leaves_with_it(home, new_journal, folder, query):
+    new_journal("data-1", stage="fetch", run_name="fetch").end("FINISHED")
+    time.sleep(0.002)
+    journal = new_journal()
+    follower = start_follower(home, journal.path)
+    journal.metrics({"loss": 1.0}, step=0)
+    while not (home / "mlflow.db").exists() or query("SELECT count(*) FROM metrics") == [(0,)]:
+        assert follower.poll() is None
+        time.sleep(0.05)
+    assert [row[:2] for row in query(RUNS)] == [("fetch", "FINISHED"), ("first", "RUNNING")]
+    journal.metrics({"loss": 0.5}, step=1)
+    journal.end("FINISHED")
+    assert follower.wait(timeout=60) == 0
+    assert query("SELECT step FROM metrics ORDER BY step") == [(0,), (1,)]
+    assert [row[1] for row in query(RUNS)] == ["FINISHED", "FINISHED"]
+    assert len(list(folder.glob("*.done"))) == 2
+    assert (home / ".layerline" / "follower.log").read_text() == ""
+
+
+TRAINING = """
+import sys, time
+from pathlib import Path
+from layerline.tracking.journal import Journal
+from layerline.tracking.follower import start_follower
+home = Path(sys.argv[1])
+journal = Journal.create(home / ".layerline" / "journals", key="key-1", stage="train",
+                         experiment="digits", run_name="doomed")
+follower = start_follower(home, journal.path)
+for step in range(5):
+    journal.metrics({"loss": 1.0}, step=step)
+print(follower.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_follower_of_a_killed_training_closes_its_run(home, folder, query):
+    command = [sys.executable, "-c", TRAINING, str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as training:
+        follower = int(training.stdout.readline())
+        training.kill()
+    while os.path.exists(f"/proc/{follower}") and not list(folder.glob("*.done")):
+        time.sleep(0.1)
+    assert [row[:2] for row in query(RUNS)] == [("doomed", "KILLED")]
+    assert query("SELECT count(*) FROM metrics") == [(5,)]
+
+
+def test_follower_without_a_server_gives_up_after_the_end(
+    home, new_journal, monkeypatch, closed_port
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.setattr("layerline.tracking.flush.FOLLOW_SECONDS", 0.01)
+    with new_journal() as journal:
+        pass
+    follow(home, journal.path)
+    assert journal.path.exists()
+
+
+# Forked after MLflow's import, which would otherwise take most of each round. Child number n dies
+# by SIGKILL before or after its n-th request to the store, so that each step is cut at each side.
+CUT_REQUESTS = """
+import os, signal, sys
+from pathlib import Path
+from layerline.tracking import flush as flushing
+from layerline.tracking.store import import_mlflow_quietly
+import_mlflow_quietly()
+from mlflow import MlflowClient
+
+def cut(number, after):
+    n_requests = 0
+    def wrap(request):
+        def wrapped(*arguments, **options):
+            nonlocal n_requests
+            n_requests += 1
+            if n_requests == number and not after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            answer = request(*arguments, **options)
+            if n_requests == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+        return wrapped
+    for name in ("create_run", "create_experiment", "log_batch", "log_inputs", "log_artifact",
+                 "set_terminated", "delete_tag", "update_run"):
+        setattr(MlflowClient, name, wrap(getattr(MlflowClient, name)))
+
+n_kills = 0
+for number in range(1, 30):
+    for after in (False, True):
+        pid = os.fork()
+        if not pid:
+            cut((number + 1) // 2 if len(sys.argv) > 2 else number, after)
+            os._exit(0 if flushing.flush(Path(sys.argv[1])).errors == () else 3)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if code != -9:
+            print(n_kills, code)
+            sys.exit()
+        n_kills += 1
+"""

@@ -1,0 +1,79 @@
+import os
+import time
+
+from layerline.tracking.journal import read_events
+from layerline.tracking.processes import is_gone, process_identity
+from layerline.tracking.spool import (
+    lock_journal,
+    mark_done,
+    prune,
+    sweep,
+    waiting_journals,
+)
+
+
+def test_dead_writer_is_swept_as_killed_at_its_last_event(home, dead_writer):
+    path = dead_writer("key-1")
+    assert sweep(home) == [path]
+    end = read_events(path)[-1]
+    assert (end["type"], end["status"], end["seq"]) == ("end", "KILLED", 4)
+    assert end["time_ms"] == read_events(path)[0]["time_ms"]  # the metrics were told with old times
+    assert sweep(home) == []
+
+
+def test_living_and_ended_writers_are_left_alone(home, new_journal):
+    with new_journal("key-1"):
+        new_journal("key-2", process={**process_identity(), "pid": 2**22 + 1}).end("FINISHED")
+        assert sweep(home) == []
+
+
+def test_journal_that_a_flusher_holds_is_not_swept(home, dead_writer):
+    with lock_journal(dead_writer("key-1")) as mine:
+        assert mine
+        assert sweep(home) == []
+
+
+def test_process_is_named_by_more_than_its_pid():
+    me = process_identity()
+    assert not is_gone(me, 0)
+    assert is_gone({**me, "start_time": "1"}, 0)
+    assert is_gone({**me, "boot_id": "an earlier one"}, 0)
+    assert is_gone({**me, "pid": 2**22 + 1}, 0)
+
+
+def test_process_of_another_host_is_gone_after_a_day_of_silence():
+    other = {**process_identity(), "host": "elsewhere"}
+    assert not is_gone(other, 3600)
+    assert is_gone(other, 25 * 3600)
+
+
+def test_zombie_counts_as_gone():
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert process_identity(pid)["start_time"] is None
+    os.waitpid(pid, 0)
+
+
+def test_oldest_first_whatever_the_names(home, new_journal):
+    for key, stage in [("k1", "train"), ("k2", "evaluate"), ("k3", "fetch")]:
+        new_journal(key, stage=stage).end("FINISHED")
+        time.sleep(0.002)
+    assert [journal.key for journal in waiting_journals(home)] == ["k1", "k2", "k3"]
+
+
+def test_done_ones_are_pruned_by_age(home, new_journal, folder, tmp_path):
+    (tmp_path / "a").write_text("a")
+    for key in ("old", "new"):
+        with new_journal(key) as journal:
+            journal.artifact(tmp_path / "a")
+        with lock_journal(journal.path):
+            mark_done(journal.path)
+        assert not list(folder.glob(f".files/{journal.path.stem}/**/*"))
+    old = next(folder.glob("*-old.jsonl.done"))
+    fortnight_ago = time.time() - 15 * 24 * 3600
+    os.utime(old, (fortnight_ago, fortnight_ago))
+    assert prune(home) == [old]
+    assert [path.name[-14:] for path in folder.glob("*.done")] == ["new.jsonl.done"]
+    assert len(list(folder.glob(".locks/*"))) == 1

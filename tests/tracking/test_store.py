@@ -1,0 +1,125 @@
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from layerline.errors import TrackingError
+from layerline.tracking import store
+from layerline.tracking.flush import flush, run_id_of
+from layerline.tracking.store import ensure_experiments, ensure_store, open_client, tracking_uri
+from layerline.tracking.template import dump_fresh_store
+
+# MLflow's own, with SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+
+
+def content(sql):
+    """Schema and rows, free of how a Python version writes them down."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(sql)
+        schema = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        tables = sorted(name for kind, name, _ in schema if kind == "table")
+        rows = {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables}
+    return sorted(map(str, schema)), rows
+
+
+def test_template_is_what_a_real_migration_makes():
+    shipped = store.resources.files("layerline.tracking").joinpath(store.TEMPLATE).read_text()
+    fresh = dump_fresh_store()
+    assert shipped.partition("\n")[0] == fresh.partition("\n")[0]
+    assert content(shipped) == content(fresh)
+
+
+def test_other_mlflow_than_the_templates_migrates(home, monkeypatch, query):
+    monkeypatch.setattr(store, "template_header", lambda: "-- An empty store of mlflow 99")
+    ensure_store(home)
+    location = f"{home}/mlartifacts/0"
+    assert query("SELECT name, artifact_location FROM experiments") == [("Default", location)]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, "sqlite:///{home}/mlflow.db"),
+        ("sqlite:///runs/all.db", "sqlite:///{home}/runs/all.db"),
+        ("sqlite:////srv/all.db", "sqlite:////srv/all.db"),
+        ("http://tracking:5000", "http://tracking:5000"),
+        ("postgresql://u:p@db/mlflow", "postgresql://u:p@db/mlflow"),
+    ],
+)
+def test_uri_is_the_users_or_the_checkouts(home, monkeypatch, given, expected):
+    if given:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+    assert tracking_uri(home) == expected.format(home=home)
+
+
+RACE = """
+import json, sys
+from pathlib import Path
+from layerline.tracking.store import ensure_experiments, open_client
+sys.stdin.readline()
+home = Path(sys.argv[1])
+print(json.dumps(ensure_experiments(home, open_client(home), ["digits", "digits-data"])))
+"""
+
+
+def test_four_processes_on_an_empty_store_agree(home, query):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(home)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4
+    assert len(set(answers)) == 1
+    names = [name for (name,) in query("SELECT name FROM experiments ORDER BY name")]
+    assert names == ["Default", "digits", "digits-data"]
+
+
+def test_deleted_experiment_is_restored(home):
+    client = open_client(home)
+    experiment_id = ensure_experiments(home, client, ["digits"])["digits"]
+    client.delete_experiment(experiment_id)
+    assert ensure_experiments(home, client, ["digits"]) == {"digits": experiment_id}
+    assert client.get_experiment(experiment_id).lifecycle_stage == "active"
+
+
+def test_moved_checkout_takes_its_artifacts_along(home, new_journal, tmp_path):
+    (tmp_path / "report.json").write_text("{}")
+    with new_journal("key-1") as journal:
+        journal.artifact(tmp_path / "report.json")
+    assert flush(home).sent == 1
+    moved = tmp_path / "moved"
+    shutil.move(home, moved)
+
+    client = open_client(moved)
+    run_id = run_id_of(moved, "key-1")
+    path = client.download_artifacts(run_id, "report.json")
+    assert path.startswith(str(moved))
+    new = client.create_run(ensure_experiments(moved, client, ["digits"])["digits"])
+    assert new.info.artifact_uri.startswith(f"{moved}/mlartifacts/digits/")
+    assert not home.exists()
+
+
+def test_store_that_mlflow_made_keeps_its_places(home, query):
+    store.migrate(home / "mlflow.db")
+    before = query("SELECT artifact_location FROM experiments")
+    ensure_store(home)
+    assert query("SELECT artifact_location FROM experiments") == before
+
+
+def test_dead_server_is_said_without_credentials(home, monkeypatch, closed_port):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{closed_port}")
+    with pytest.raises(TrackingError, match=f"127.0.0.1:{closed_port} does not answer") as caught:
+        open_client(home)
+    assert "secret" not in str(caught.value)

@@ -12,10 +12,15 @@ from layerline.stage import Stage, run_stage
 
 def main(stage: Stage) -> None:
     from layerline.data.fetching import fetch
+    from layerline.data.watching import unwatched
 
     manifest = fetch(stage.workspace, stage.params.fetch)
     stage.say(f"{manifest['n_rows']:,} rows from {manifest['source']}")
     stage.say(manifest["task_reason"])
+    for note in manifest["notes"]:
+        stage.say(f"note: {note}")
+    for path in unwatched(stage.workspace.root / "dvc.yaml", stage.params.fetch):
+        stage.say(f"note: DVC does not watch {path} for changes yet; run `layerline watch` once")
     stage.journal.metrics({"n_rows": manifest["n_rows"]})
 
 

@@ -1,9 +1,8 @@
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -64,8 +63,7 @@ def test_everything_told_arrives(home, new_journal, query, tags_of, tmp_path):
     assert (given.dataset.name, given.dataset.profile) == ("digits-train", '{"num_rows": 1257}')
     assert given.tags[0].value == "training"
     for path in ("plots/curve.png", "more/plots/curve.png"):
-        with open(client.download_artifacts(run.info.run_id, path), "rb") as file:
-            assert file.read() == b"png"
+        assert Path(client.download_artifacts(run.info.run_id, path)).read_bytes() == b"png"
 
 
 def test_names_and_values_that_mlflow_refuses_are_made_to_fit(home, new_journal, query, tags_of):
@@ -213,8 +211,8 @@ def test_dead_server_costs_a_message_and_loses_nothing(
     assert flush(home) == FlushReport(0, 0)
 
 
-def test_one_bad_journal_does_not_hold_up_the_others(home, new_journal, folder, query):
-    bad = new_journal("key-bad", experiment=" ")  # MLflow refuses the name
+def test_one_bad_journal_does_not_hold_up_the_others(home, new_journal, query):
+    bad = new_journal("key-bad", experiment="x" * 600)  # MLflow refuses it
     bad.end("FINISHED")
     new_journal("key-good").end("FINISHED")
     report = flush(home)
@@ -224,17 +222,17 @@ def test_one_bad_journal_does_not_hold_up_the_others(home, new_journal, folder, 
 
 
 def test_two_flushers_at_once(home, new_journal, query):
-    for number in range(6):
+    for number in range(4):
         with new_journal(f"key-{number}", run_name=f"run-{number}") as journal:
-            for step in range(300):
+            for step in range(200):
                 journal.metrics({"loss": 0.5, "accuracy": 0.5}, step=step)
     command = [sys.executable, "-m", "layerline.tracking.flush", "--home", str(home)]
-    flushers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    flushers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     errors = [flusher.communicate(timeout=120)[1] for flusher in flushers]
-    assert [flusher.returncode for flusher in flushers] == [0, 0, 0], errors
+    assert [flusher.returncode for flusher in flushers] == [0, 0], errors
     assert flush(home).waiting == 0
-    assert len(query(RUNS)) == 6
-    assert query("SELECT count(*) FROM metrics") == [(6 * 600,)]
+    assert len(query(RUNS)) == 4
+    assert query("SELECT count(*) FROM metrics") == [(4 * 400,)]
 
 
 def test_follower_shows_a_training_live_and_leaves_with_it(home, new_journal, folder, query):
@@ -277,7 +275,7 @@ def test_follower_of_a_killed_training_closes_its_run(home, folder, query):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as training:
         follower = int(training.stdout.readline())
         training.kill()
-    while os.path.exists(f"/proc/{follower}") and not list(folder.glob("*.done")):
+    while Path(f"/proc/{follower}").exists() and not list(folder.glob("*.done")):
         time.sleep(0.1)
     assert [row[:2] for row in query(RUNS)] == [("doomed", "KILLED")]
     assert query("SELECT count(*) FROM metrics") == [(5,)]
@@ -292,45 +290,3 @@ def test_follower_without_a_server_gives_up_after_the_end(
         pass
     follow(home, journal.path)
     assert journal.path.exists()
-
-
-# Forked after MLflow's import, which would otherwise take most of each round. Child number n dies
-# by SIGKILL before or after its n-th request to the store, so that each step is cut at each side.
-CUT_REQUESTS = """
-import os, signal, sys
-from pathlib import Path
-from layerline.tracking import flush as flushing
-from layerline.tracking.store import import_mlflow_quietly
-import_mlflow_quietly()
-from mlflow import MlflowClient
-
-def cut(number, after):
-    n_requests = 0
-    def wrap(request):
-        def wrapped(*arguments, **options):
-            nonlocal n_requests
-            n_requests += 1
-            if n_requests == number and not after:
-                os.kill(os.getpid(), signal.SIGKILL)
-            answer = request(*arguments, **options)
-            if n_requests == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
-        return wrapped
-    for name in ("create_run", "create_experiment", "log_batch", "log_inputs", "log_artifact",
-                 "set_terminated", "delete_tag", "update_run"):
-        setattr(MlflowClient, name, wrap(getattr(MlflowClient, name)))
-
-n_kills = 0
-for number in range(1, 30):
-    for after in (False, True):
-        pid = os.fork()
-        if not pid:
-            cut((number + 1) // 2 if len(sys.argv) > 2 else number, after)
-            os._exit(0 if flushing.flush(Path(sys.argv[1])).errors == () else 3)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if code != -9:
-            print(n_kills, code)
-            sys.exit()
-        n_kills += 1
-"""

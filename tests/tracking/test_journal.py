@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_killed_writer_leaves_every_whole_line(dead_writer):
     ],
 )
 def test_leaving_the_block_tells_how(new_journal, error, status, message):
-    with pytest.raises(type(error)), new_journal() as journal:  # noqa: PT012
+    with pytest.raises(type(error)), new_journal() as journal:
         raise error
     end = read_events(journal.path)[-1]
     assert (end["type"], end["status"], end["message"]) == ("end", status, message)
@@ -146,8 +147,7 @@ print(json.dumps([str(journal.path), lost]))
 """
     done = python(code, folder)
     path, n_lost = json.loads(done.stdout)
-    with open(path, encoding="utf-8") as file:
-        events = [json.loads(line) for line in file]
+    events = [json.loads(line) for line in Path(path).read_text().splitlines()]
     assert 0 < n_lost < 100
     assert len(events) == 102 - n_lost
     assert events[-1]["type"] == "end"

@@ -3,6 +3,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,11 @@ def content(sql):
         schema = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
         tables = sorted(name for kind, name, _ in schema if kind == "table")
         rows = {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables}
-    return sorted(map(str, schema)), rows
+    # Migrations name a table's constraints in an order that differs from process to process.
+    return {
+        (kind, name): sorted(line.strip(" ,\t") for line in (sql or "").splitlines())
+        for kind, name, sql in schema
+    }, rows
 
 
 def test_template_is_what_a_real_migration_makes():
@@ -104,8 +109,7 @@ def test_moved_checkout_takes_its_artifacts_along(home, new_journal, tmp_path):
 
     client = open_client(moved)
     run_id = run_id_of(moved, "key-1")
-    path = client.download_artifacts(run_id, "report.json")
-    assert path.startswith(str(moved))
+    assert Path(client.download_artifacts(run_id, "report.json")).read_text() == "{}"
     new = client.create_run(ensure_experiments(moved, client, ["digits"])["digits"])
     assert new.info.artifact_uri.startswith(f"{moved}/mlartifacts/digits/")
     assert not home.exists()

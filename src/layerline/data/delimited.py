@@ -31,6 +31,9 @@ class Dialect(NamedTuple):
     missing: tuple[str, ...] = ()  # words that are missing values in every column
 
 
+USUAL = Dialect()
+
+
 class Fields(NamedTuple):
     """The text fields of one file: a string column for each name; empty ones are null."""
 
@@ -38,7 +41,7 @@ class Fields(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_fields(path: Path, dialect: Dialect = Dialect()) -> Fields:
+def read_fields(path: Path, dialect: Dialect = USUAL) -> Fields:
     """Read every field as text.
 
     Raises:
@@ -143,10 +146,11 @@ def separator_of(path: Path, dialect: Dialect) -> str:
 
 
 def _header(path: Path, separator: str, dialect: Dialect) -> list[str]:
-    for _, record in _records(path, separator, dialect.encoding):
-        if record:
-            return record
-    raise DataError(f"{path}: the file holds only blank lines; give a file with a header and rows")
+    _, record = next(_records(path, separator, dialect.encoding), (0, []))
+    if not record:
+        # Arrow would skip the blank line and then take the header for data.
+        raise DataError(f"{path}: the first line is blank; it must be the header")
+    return record
 
 
 def _names(path: Path, header: list[str], separator: str) -> tuple[list[str], tuple[str, ...]]:

@@ -57,7 +57,7 @@ def parse_column(fields: pa.ChunkedArray) -> Parsed:
 
 def plain_fields(fields: pa.ChunkedArray) -> pa.ChunkedArray:
     """Fields without blanks around them, the words for a missing value as null."""
-    trimmed = pc.utf8_trim_whitespace(fields)
+    trimmed = pc.utf8_trim(fields, characters=" \t")
     missing = pc.is_in(trimmed, value_set=pa.array(MISSING_WORDS))
     return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
 

@@ -14,7 +14,6 @@ from layerline.data.inferring import infer_schema
 from layerline.data.profiling import profile
 from layerline.data.schema import read_schema
 from layerline.data.tables import (
-    IMAGES,
     LABELS,
     QUARANTINE,
     TABLE,
@@ -72,9 +71,7 @@ def validate_raw(
     return about
 
 
-def _write_rows(
-    folder: Path, result: ValidationResult, images: NDArray[np.uint8] | None
-) -> None:
+def _write_rows(folder: Path, result: ValidationResult, images: NDArray[np.uint8] | None) -> None:
     if images is None:
         write_table(folder / TABLE, result.frame)
     else:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from layerline.config import Params
+from layerline.data.splitting import SPLIT_NAMES
 from layerline.evaluation.comparison import Interval
 
 
@@ -50,24 +51,24 @@ def write_card(
         network: the network's printed structure.
     """
     sections = [
-        f"# {params.project}\n",
-        f"Predicts **{data['target']}** ({data['task']}) with a {params.train.network} network.\n",
-        "## Data\n",
+        f"# {params.project}",
+        f"Predicts **{data['target']}** ({data['task']}) with an `{params.train.network}` network.",
+        "## Data",
         _data_lines(params, data),
-        "\n## Figures\n",
+        "## Figures",
         _figures_table(metrics),
         _interval_lines(intervals, params.evaluate.confidence),
-        f"\n{diagnosis}\n",
-        "\n## Limits\n",
+        diagnosis,
+        "## Limits",
         _limits(data),
-        "\n## Network\n",
-        f"```\n{network}\n```\n",
+        "## Network",
+        f"```\n{network}\n```",
     ]
-    return "\n".join(section.rstrip("\n") for section in sections) + "\n"
+    return "\n\n".join(filter(None, sections)) + "\n"
 
 
 def _data_lines(params: Params, data: Mapping[str, Any]) -> str:
-    rows = ", ".join(f"{name} {count:,}" for name, count in data["n_rows"].items())
+    rows = ", ".join(f"{name} {data['n_rows'][name]:,}" for name in SPLIT_NAMES)
     shape = " × ".join(map(str, data["shape"]))
     lines = [
         f"- source: {params.fetch.source}; split: {params.scale.split.name}; rows: {rows}",
@@ -77,7 +78,7 @@ def _data_lines(params: Params, data: Mapping[str, Any]) -> str:
         names = [str(name) for name in data["classes"]]
         shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
         lines.append(f"- classes ({len(names)}): {shown}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _figures_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
@@ -86,7 +87,7 @@ def _figures_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
     for split, figures in metrics.items():
         cells = [f"{figures[name]:.4g}" if name in figures else "–" for name in names]
         lines.append(f"| {split} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _interval_lines(intervals: Mapping[str, Interval], confidence: float) -> str:
@@ -96,7 +97,7 @@ def _interval_lines(intervals: Mapping[str, Interval], confidence: float) -> str
         f"- test {name}: {found.mean:.4g} ({found.lower:.4g} to {found.upper:.4g})"
         for name, found in intervals.items()
     ]
-    return f"\n{confidence:.0%} bootstrap intervals over the test rows:\n\n" + "\n".join(lines)
+    return f"{confidence:.0%} bootstrap intervals over the test rows:\n\n" + "\n".join(lines)
 
 
 def _limits(data: Mapping[str, Any]) -> str:
@@ -110,4 +111,4 @@ def _limits(data: Mapping[str, Any]) -> str:
         )
     if data["task"] != "regression":
         lines.append("- A class that was not in the training rows can never be predicted.")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)

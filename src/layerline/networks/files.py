@@ -58,6 +58,7 @@ def save_network(folder: Path, network: nn.Module, spec: NetworkSpec) -> None:
         if not torch.isfinite(value).all():
             raise DataError(f"network weight {name!r} is not finite; the network was not saved")
     save_file(weights, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors makes it 0600; a tracking server reads it too
     write_json(folder / SPEC, dataclasses.asdict(spec))
 
 

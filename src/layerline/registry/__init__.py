@@ -4,7 +4,7 @@ bundle.py        what a model is on disk, and how it predicts (inputs.py, pixels
 packaging.py     the MLflow model around a bundle (pyfunc_model.py is its code)
 registration.py  a bundle becomes a version, once
 verification.py  a version is loaded in a fresh process (verifier.py)
-gate.py          champion or challenger, on the same rows (holdout.py: which rows)
+contest.py       both as loaded afresh, on the same rows (holdout.py)     gate.py  which is better
 promotion.py     who is champion
 access.py        the store's client, the project's lock, errors
 register.py      all of it in order: the register stage

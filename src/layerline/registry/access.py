@@ -1,6 +1,7 @@
 """The registry's door: one client, one lock a project, and errors a user can act on."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from layerline.errors import BusyError, LayerlineError, TrackingError
-from layerline.tracking.store import open_client
+from layerline.tracking.store import open_client, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,8 +28,23 @@ def open_registry(home: Path, doing: str) -> Iterator["MlflowClient"]:
     Raises:
         TrackingError: the store or its artifacts cannot be reached, or refuse.
     """
-    with store_errors(doing):
+    with store_errors(doing), _environment(tracking_uri(home)):
         yield open_client(home)
+
+
+@contextlib.contextmanager
+def _environment(uri: str) -> Iterator[None]:
+    """MLflow opens further clients by itself, which read where the store is from here."""
+    settings = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -1,12 +1,13 @@
 """The code of the MLflow model (models from code, no pickle): a bundle behind MLflow's predict."""
 
 from pathlib import Path
+from typing import Any
 
 import mlflow.models
 import pandas as pd
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from layerline.registry.bundle import Model, Rows, load_bundle
+from layerline.registry.bundle import Model, load_bundle
 
 
 class BundleModel(PythonModel):
@@ -22,11 +23,15 @@ class BundleModel(PythonModel):
         """
         self.model = load_bundle(Path(context.artifacts["bundle"]))
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Predict as `Model.predict` does; without type hints, which MLflow would enforce."""
-        rows: Rows = model_input
-        predictions: pd.DataFrame = self.model.predict(rows)
-        return predictions
+    def predict(
+        self,
+        context: PythonModelContext,
+        # Image models get an array; MLflow warns without a hint, and derives nothing from this one.
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Predict raw rows as `Model.predict` does."""
+        return self.model.predict(model_input)
 
 
 mlflow.models.set_model(BundleModel())

@@ -15,14 +15,18 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from layerline.data.tables import write_table
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
-from layerline.registry.bundle import Rows
 from layerline.tracking.store import tracking_uri
+
+if TYPE_CHECKING:
+    # At run time it would import torch before the fresh process is started.
+    from layerline.registry.bundle import Rows
 
 WAIT_SECONDS = 300.0
 _TAIL = 2000
@@ -131,6 +135,8 @@ def _environment(home: Path) -> dict[str, str]:
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
+        # Loading must leave no compiled files in the artifact store.
+        "PYTHONDONTWRITEBYTECODE": "1",
         **os.environ,
         "MLFLOW_TRACKING_URI": uri,
         "MLFLOW_REGISTRY_URI": uri,
@@ -138,7 +144,7 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
-def write_rows(folder: Path, rows: Rows) -> Path:
+def write_rows(folder: Path, rows: "Rows") -> Path:
     """Write raw rows to a file that the fresh process reads."""
     if isinstance(rows, pd.DataFrame):
         path = folder / "rows.parquet"

@@ -165,7 +165,7 @@ GOOD = b"x,y\n1,a\n2,b\n"
     [
         (b"", "t.csv", {}, 3, "the file is empty"),
         (b"", "t.parquet", {}, 3, "the file is empty"),
-        (b"\n\n", "t.csv", {}, 3, "only blank lines"),
+        (b"\nx,y\n1,a\n", "t.csv", {}, 3, "the first line is blank"),
         (b"x,y\n", "t.csv", {}, 3, "not one row of data"),
         (b"x,x,y\n1,2,3\n", "t.csv", {}, 3, "names 'x' more than once"),
         (b"x,y\n1,2\n3,4,5\n6\n", "t.csv", {}, 3, "line 3 has 3, line 4 has 1"),

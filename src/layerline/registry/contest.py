@@ -1,0 +1,179 @@
+"""Challenger against champion: what is registered, as loaded afresh, on the same test rows."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from layerline.artifacts import Workspace, read_json, read_manifest
+from layerline.config import Params
+from layerline.data.preprocessing import Preprocessor
+from layerline.errors import DataError, SourceError
+from layerline.evaluation.predictions import Predictions
+from layerline.registry.bundle import Model, write_bundle
+from layerline.registry.gate import Verdict, judge
+from layerline.registry.holdout import Holdout, beside_truth, read_holdout
+from layerline.registry.packaging import N_EXAMPLES
+from layerline.registry.promotion import champion_of, name_challenger, promote
+from layerline.registry.registration import Version, hash_tags, log_version, tag_version
+from layerline.registry.verification import Verifier, require_same, write_rows
+from layerline.training.loop import predict
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+TOLERANCE = 1e-6  # of probabilities; of standardised units for regression ten times as much
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """What is to be registered, and the rows it is judged by."""
+
+    model: Model
+    bundle: Path
+    holdout: Holdout
+    rows: Path  # the holdout's rows, for the fresh process
+    run_id: str
+    test_metrics: dict[str, float] | None
+
+
+def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> Candidate:
+    """Read and check models/ and the test rows, and write the bundle into `folder`.
+
+    Raises:
+        SourceError: an artifact is missing or damaged.
+    """
+    torch.set_num_threads(params.threads)
+    holdout = read_holdout(workspace)
+    read_manifest(workspace.network)
+    read_manifest(workspace.preprocessor)
+    bundle = folder / "bundle"
+    model = write_bundle(
+        bundle,
+        project=params.project,
+        network_folder=workspace.network,
+        preprocessor=Preprocessor.from_json(
+            read_json(workspace.preprocessor / "preprocessor.json")
+        ),
+        columns=holdout.columns,
+        examples=holdout.rows[:N_EXAMPLES],
+    )
+    metrics = workspace.reports / "metrics.json"
+    return Candidate(
+        model=model,
+        bundle=bundle,
+        holdout=holdout,
+        rows=write_rows(folder, holdout.rows),
+        run_id=run_id,
+        test_metrics=read_json(metrics)["test"] if metrics.exists() else None,
+    )
+
+
+def log_candidate(client: "MlflowClient", candidate: Candidate) -> Version:
+    """Make it a version, or find the version it already is."""
+    return log_version(
+        client,
+        run_id=candidate.run_id,
+        bundle=candidate.bundle,
+        about=candidate.model.about,
+        examples=candidate.holdout.rows,
+    )
+
+
+def hold_contest(
+    client: "MlflowClient",
+    params: Params,
+    candidate: Candidate,
+    version: Version,
+    verifier: Verifier,
+) -> dict[str, Any]:
+    """Verify, judge and, if the gate is passed, promote; return what registration.json holds.
+
+    Raises:
+        LayerlineError: the version does not reproduce the pipeline's predictions.
+    """
+    project, alias = params.project, params.register.alias
+    challenger = _verify(verifier, version, candidate)
+    champion = champion_of(client, project, alias)
+    verdict = _judge(verifier, champion, version, challenger, candidate, params)
+    tag_version(client, version, _verdict_tags(verdict, candidate))
+    previous = None if champion is None else str(champion.version)
+    if verdict.promote:
+        promote(client, project, alias, version.number)
+    elif previous != version.number:
+        name_challenger(client, project, version.number)
+    return _registration(params, candidate, version, verdict, previous)
+
+
+def _verify(verifier: Verifier, version: Version, candidate: Candidate) -> Predictions:
+    """The challenger's predictions as loaded from the registry, equal to the pipeline's own."""
+    model, holdout = candidate.model, candidate.holdout
+    expected = model.decode(predict(model.network, torch.from_numpy(holdout.x)).numpy())
+    found = verifier.predict(version.uri, candidate.rows)
+    regression = holdout.classes is None
+    tolerance = TOLERANCE * (10 * model.preprocessor.target_scale if regression else 1)
+    require_same(version.uri, expected, found, tolerance)
+    return beside_truth(found, holdout)
+
+
+def _judge(
+    verifier: Verifier,
+    champion: "ModelVersion | None",
+    version: Version,
+    challenger: Predictions,
+    candidate: Candidate,
+    params: Params,
+) -> Verdict:
+    known, unreadable = None, ""
+    same_bytes = champion is not None and str(champion.version) == version.number
+    if champion is not None and not same_bytes:
+        try:
+            uri = f"models:/{version.project}/{champion.version}"
+            known = beside_truth(verifier.predict(uri, candidate.rows), candidate.holdout)
+        except (DataError, SourceError) as error:
+            unreadable = str(error)
+    return judge(
+        known,
+        challenger,
+        params.register.gate,
+        task=candidate.holdout.task,
+        seed=params.seed,
+        same_bytes=same_bytes,
+        unreadable=unreadable,
+    )
+
+
+def _verdict_tags(verdict: Verdict, candidate: Candidate) -> dict[str, Any]:
+    return {
+        "layerline.verdict": "promoted" if verdict.promote else "kept",
+        "layerline.verdict_reason": verdict.reason,
+        "layerline.verdict_numbers": verdict.to_json(),
+        "layerline.test_metrics": candidate.test_metrics,
+    }
+
+
+def _registration(
+    params: Params,
+    candidate: Candidate,
+    version: Version,
+    verdict: Verdict,
+    previous: str | None,
+) -> dict[str, Any]:
+    holder = version.number if verdict.promote or previous is None else previous
+    numbers = verdict.to_json()
+    hashes = hash_tags(candidate.bundle)
+    return {
+        "project": params.project,
+        "alias": params.register.alias,
+        "version": int(version.number),
+        "promoted": numbers.pop("promote"),
+        "champion_version": int(holder),
+        "previous_version": None if previous is None else int(previous),
+        "n_test_rows": numbers.pop("n_rows"),
+        **numbers,
+        "run_id": version.run_id,
+        "model_uri": version.uri,
+        **{tag.removeprefix("layerline."): value for tag, value in hashes.items()},
+    }

@@ -1,0 +1,216 @@
+"""Whole checkouts, small: real tables and images, fitted preprocessors, trained networks."""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import layerline
+from layerline.artifacts import Workspace, read_json, replace_folder
+from layerline.config import FetchSection, Params, ScaleSection, TrainSection
+from layerline.data.columns import ColumnSpec
+from layerline.data.preprocessing import Preprocessor
+from layerline.data.scaling import scale
+from layerline.data.tables import write_images, write_table
+from layerline.networks import build_network
+from layerline.networks.files import NetworkSpec, save_network
+from layerline.registry.bundle import Model, write_bundle
+from layerline.tracking.journal import Journal
+from layerline.training.loop import fit
+from layerline.training.rows import load_rows
+
+SOURCE = Path(layerline.__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith(("DVC_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+
+
+@dataclasses.dataclass
+class Checkout:
+    """A workspace on which every stage up to `train` has run, and what the tests do with it."""
+
+    workspace: Workspace
+    params: Params
+    key: str = "0" * 32
+
+    @property
+    def preprocessor(self) -> Preprocessor:
+        state = read_json(self.workspace.preprocessor / "preprocessor.json")
+        return Preprocessor.from_json(state)
+
+    @property
+    def columns(self) -> tuple[ColumnSpec, ...]:
+        about = read_json(self.workspace.validated / "manifest.json")
+        return tuple(ColumnSpec.from_dict(column) for column in about["columns"])
+
+    def train(self, epochs: int = 15, seed: int = 0) -> None:
+        about = read_json(self.workspace.scaled / "manifest.json")
+        torch.manual_seed(seed)
+        classes = about["classes"]
+        spec = NetworkSpec(
+            network="mlp",
+            options={"hidden": [16], "dropout": 0.0},
+            input_shape=tuple(about["shape"]),
+            d_out=1 if classes is None else len(classes),
+            task=about["task"],
+            classes=None if classes is None else tuple(classes),
+            target_center=about["target_center"],
+            target_scale=about["target_scale"],
+        )
+        network = build_network(
+            spec.network, spec.options, input_shape=spec.input_shape, d_out=spec.d_out
+        )
+        rows = {name: load_rows(self.workspace.scaled, name) for name in ("train", "valid")}
+        section = TrainSection(epochs=epochs, batch_size=64)
+        fit(network, rows["train"], rows["valid"], section, task=spec.task, seed=seed)
+        with replace_folder(self.workspace.network, {}) as folder:
+            save_network(folder, network, spec)
+        self.key = f"{seed:016d}{epochs:016d}"
+        with Journal.create(
+            self.workspace.journals,
+            key=self.key,
+            stage="train",
+            experiment=self.params.project,
+            run_name="mlp",
+        ) as journal:
+            journal.params({"train.epochs": epochs})
+
+    def bundle(self, folder: Path, examples: Any = None) -> Model:
+        return write_bundle(
+            folder,
+            project=self.params.project,
+            network_folder=self.workspace.network,
+            preprocessor=self.preprocessor,
+            columns=self.columns,
+            examples=examples,
+        )
+
+
+def _params(task: str) -> Params:
+    section = FetchSection(source="files", target="kind", task=task)
+    return Params(project="flowers", fetch=section)
+
+
+def flowers(n_rows: int = 600, seed: int = 0) -> pd.DataFrame:
+    """Every kind of column, gaps in most of them; the target follows from three of them."""
+    generator = np.random.default_rng(seed)
+    size = generator.normal(5, 2, n_rows)
+    soil = generator.choice(["clay", "sand", "00123"], n_rows)
+    count = generator.integers(1, 9, n_rows)
+    score = size + 3 * (soil == "clay") - count + generator.normal(0, 1.0, n_rows)
+    frame = pd.DataFrame(
+        {
+            "size": np.where(generator.random(n_rows) < 0.05, np.nan, size),
+            "soil": pd.Series(soil).where(generator.random(n_rows) > 0.05, None),
+            "count": count,
+            "is wild": generator.random(n_rows) < 0.5,
+            "planted": pd.Timestamp("2020-01-01") + pd.to_timedelta(count * 7, unit="D"),
+            "note": [f"row {i}" for i in range(n_rows)],
+            "kind": np.select([score < -1, score < 2], ["daisy", "rose"], "tulip"),
+        }
+    )
+    frame["height"] = 10 * score + 300
+    return frame
+
+
+COLUMNS = (
+    ColumnSpec("size", "number", "float64", nullable=True),
+    ColumnSpec("soil", "category", "str", nullable=True, levels=("00123", "clay", "sand")),
+    ColumnSpec("count", "number", "int64"),
+    ColumnSpec("is wild", "category", "bool", levels=(False, True)),
+    ColumnSpec("planted", "date", "datetime64[us]"),
+    ColumnSpec("note", "text", "str", nullable=True, use=False),
+)
+
+
+def make_table(
+    root: Path, frame: pd.DataFrame, columns: tuple[ColumnSpec, ...], target: str, task: str
+) -> Checkout:
+    workspace = Workspace(root)
+    classes = None if task == "regression" else sorted(frame[target].unique().tolist())
+    spec = ColumnSpec(target, "number" if classes is None else "category", "float64")
+    about = {
+        "kind": "table",
+        "target": target,
+        "task": task,
+        "classes": classes,
+        "split_column": None,
+        "n_rows": len(frame),
+        "columns": [column.to_dict() for column in (*columns, spec)],
+    }
+    with replace_folder(workspace.validated, about) as folder:
+        write_table(folder / "table.parquet", frame)
+    scale(workspace, ScaleSection(), seed=0)
+    return Checkout(workspace, _params(task))
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Callable[[str], Checkout]:
+    """Trained checkouts by name, made once; tests that write take a `fresh` one."""
+    cache: dict[str, Checkout] = {}
+
+    def make(name: str) -> Checkout:
+        if name not in cache:
+            cache[name] = build(name, tmp_path_factory.mktemp(name))
+            cache[name].train()
+        return cache[name]
+
+    return make
+
+
+def build(name: str, root: Path, seed: int = 0) -> Checkout:
+    if name == "classes":
+        frame = flowers(seed=seed).drop(columns="height")
+        return make_table(root, frame, COLUMNS, "kind", "multiclass")
+    if name == "numbers":
+        frame = flowers(seed=seed).drop(columns="kind")
+        return make_table(root, frame, COLUMNS, "height", "regression")
+    assert name == "images", name
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 90, (300, 6, 5), dtype=np.uint8)
+    digits = generator.integers(0, 3, 300)
+    images[np.arange(300), :, digits] += 120
+    workspace = Workspace(root)
+    about = {
+        "kind": "images",
+        "target": "digit",
+        "task": "multiclass",
+        "classes": [0, 1, 2],
+        "split_column": None,
+        "n_rows": 300,
+        "columns": [ColumnSpec("digit", "category", "int64", levels=(0, 1, 2)).to_dict()],
+    }
+    with replace_folder(workspace.validated, about) as folder:
+        write_images(folder, images, pd.DataFrame({"digit": digits}))
+    scale(workspace, ScaleSection(), seed=0)
+    return Checkout(workspace, _params("multiclass"))
+
+
+@pytest.fixture
+def fresh(tmp_path) -> Callable[..., Checkout]:
+    """A checkout of its own, not trained yet."""
+
+    def make(name: str = "classes", seed: int = 0) -> Checkout:
+        root = tmp_path / "my checkout ü"  # as users have them
+        root.mkdir(exist_ok=True)
+        return build(name, root, seed)
+
+    return make
+
+
+@pytest.fixture
+def python() -> str:
+    return sys.executable

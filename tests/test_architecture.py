@@ -1,0 +1,140 @@
+"""The house stands as it was designed: imports, tables, and dvc.yaml agree with the code."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from layerline.artifacts import STAGES, Workspace
+
+ROOT = Path(__file__).resolve().parents[1]
+# These say how a stage runs and is told of; they do not change what it writes. What config.py
+# reads from params.yaml is declared as params.
+NO_RESULT = {
+    "layerline",
+    *(f"layerline.{name}" for name in ("stage", "preflight", "cli", "config", "errors", "lookup")),
+}
+NO_RESULT_PACKAGES = ("layerline.tracking",)
+
+
+def dvc_stages() -> dict[str, Any]:
+    stages: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+    return stages
+
+
+def file_of(module: str) -> Path | None:
+    path = ROOT / "src" / Path(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def imported(file: Path) -> frozenset[str]:
+    """Every module of ours that a file imports, at its top or inside a function."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(name for name in found if name.startswith("layerline") and file_of(name))
+
+
+def needed(script: Path) -> set[str]:
+    """The files, relative to the root, whose code a stage's result depends on."""
+    seen: set[str] = set()
+    waiting = set(imported(script))
+    while waiting:
+        module = waiting.pop()
+        if module in seen or module in NO_RESULT or module.startswith(NO_RESULT_PACKAGES):
+            continue
+        seen.add(module)
+        file = file_of(module)
+        assert file is not None
+        waiting |= imported(file)
+        if "." in module:
+            waiting.add(module.rpartition(".")[0])
+    return {str(file_of(module).relative_to(ROOT)) for module in seen}  # type: ignore[union-attr]
+
+
+def test_the_stages_are_the_six_in_order() -> None:
+    assert tuple(dvc_stages()) == STAGES
+    for name, stage in dvc_stages().items():
+        assert stage["cmd"] == f"python pipeline/{name}.py"
+        assert f"runs/{name}.json" in stage["outs"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_deps_hold_all_code_a_result_depends_on(name: str) -> None:
+    deps = dvc_stages()[name]["deps"]
+    missing = sorted(
+        file
+        for file in needed(ROOT / "pipeline" / f"{name}.py") | {f"pipeline/{name}.py"}
+        if not any(file == dep or file.startswith(f"{dep}/") for dep in deps)
+    )
+    assert not missing
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_deps_exist_or_are_made_by_an_earlier_stage(name: str) -> None:
+    made = {"data/raw"}
+    for stage in list(dvc_stages().values())[: STAGES.index(name)]:
+        for out in (*stage["outs"], *stage.get("metrics", [])):
+            made.add(out if isinstance(out, str) else next(iter(out)))
+    for dep in dvc_stages()[name]["deps"]:
+        assert dep in made or (ROOT / dep).exists(), dep
+
+
+def test_outs_lie_where_artifacts_says() -> None:
+    workspace = Workspace(Path())
+    outs = {
+        "fetch": [workspace.raw],
+        "validate": [workspace.validated, workspace.reports / "profile.json"],
+        "scale": [workspace.scaled, workspace.preprocessor],
+        "train": [workspace.network, workspace.reports / "history.csv"],
+        "evaluate": [workspace.plots, workspace.reports / "model_card.md"],
+        "register": [workspace.reports / "registration.json"],
+    }
+    for name, paths in outs.items():
+        for path in [*paths, workspace.run_file(name)]:
+            assert path.as_posix() in dvc_stages()[name]["outs"]
+
+
+def test_no_run_file_is_a_dependency() -> None:
+    assert not [d for stage in dvc_stages().values() for d in stage["deps"] if d.startswith("runs")]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_script_is_short_and_says_what_it_reads_and_writes(name: str) -> None:
+    text = (ROOT / "pipeline" / f"{name}.py").read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    assert "Reads:" in docstring
+    assert "Writes:" in docstring
+    assert len(text.splitlines()) <= 60
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("layerline.config", {"torch", "pandas", "sklearn", "mlflow"}),
+        ("layerline.artifacts", {"torch", "pandas", "sklearn", "mlflow"}),
+        ("layerline.stage", {"torch", "pandas", "sklearn", "mlflow"}),
+        ("layerline.cli", {"torch", "pandas", "sklearn", "mlflow"}),
+        ("layerline.data.validating", {"torch", "sklearn", "mlflow"}),
+        ("layerline.data.preprocessing", {"torch", "sklearn", "mlflow"}),
+        ("layerline.training.running", {"pandas", "sklearn", "mlflow"}),
+        ("layerline.registry.bundle", {"sklearn", "dvc", "mlflow"}),
+    ],
+)
+def test_what_should_start_fast_imports_nothing_heavy(module: str, forbidden: set[str]) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not forbidden & set(done.stdout.split())

@@ -3,7 +3,8 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ import torch
 
 import layerline
 from layerline.artifacts import Workspace, read_json, replace_folder
-from layerline.config import FetchSection, Params, ScaleSection, TrainSection
+from layerline.config import Component, FetchSection, Params, ScaleSection, TrainSection
 from layerline.data.columns import ColumnSpec
 from layerline.data.preprocessing import Preprocessor
 from layerline.data.scaling import scale
 from layerline.data.tables import write_images, write_table
 from layerline.networks import build_network
 from layerline.networks.files import NetworkSpec, save_network
+from layerline.registry.access import open_registry
 from layerline.registry.bundle import Model, write_bundle
+from layerline.registry.contest import hold_contest, log_candidate, prepare
+from layerline.registry.verification import Verifier, start_verifier
 from layerline.tracking.journal import Journal
 from layerline.training.loop import fit
 from layerline.training.rows import load_rows
@@ -74,7 +78,8 @@ class Checkout:
             spec.network, spec.options, input_shape=spec.input_shape, d_out=spec.d_out
         )
         rows = {name: load_rows(self.workspace.scaled, name) for name in ("train", "valid")}
-        section = TrainSection(epochs=epochs, batch_size=64)
+        optimizer = Component(name="adamw", options={"learning_rate": 0.01})
+        section = TrainSection(epochs=epochs, batch_size=64, optimizer=optimizer)
         fit(network, rows["train"], rows["valid"], section, task=spec.task, seed=seed)
         with replace_folder(self.workspace.network, {}) as folder:
             save_network(folder, network, spec)
@@ -214,3 +219,39 @@ def fresh(tmp_path) -> Callable[..., Checkout]:
 @pytest.fixture
 def python() -> str:
     return sys.executable
+
+
+@dataclasses.dataclass
+class Store:
+    """One real MLflow store, and the fresh process that loads from it; tests use own projects."""
+
+    home: Path
+    verifier: Verifier
+
+    def run(self, project: str) -> str:
+        """A training's run, finished."""
+        with open_registry(self.home, "testing") as client:
+            found = client.get_experiment_by_name(project)
+            experiment = found.experiment_id if found else client.create_experiment(
+                project, artifact_location=str(self.home / "mlartifacts" / project)
+            )
+            run_id = client.create_run(experiment).info.run_id
+            client.set_terminated(run_id)
+        return run_id
+
+    def register(self, checkout: Checkout, project: str, folder: Path) -> dict[str, Any]:
+        """What `register_model` does, in this store."""
+        params = dataclasses.replace(checkout.params, project=project)
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            candidate = prepare(checkout.workspace, params, self.run(project), Path(name))
+            with open_registry(self.home, "testing") as client:
+                version = log_candidate(client, candidate)
+                return hold_contest(client, params, candidate, version, self.verifier)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> Iterator[Store]:
+    home = tmp_path_factory.mktemp("my store ü")
+    with start_verifier(home) as verifier:
+        yield Store(home, verifier)

@@ -1,4 +1,5 @@
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -209,6 +210,18 @@ def test_dead_server_costs_a_message_and_loses_nothing(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert main(["--home", str(home)]) == 0
     assert flush(home) == FlushReport(0, 0)
+
+
+def test_hanging_server_is_waited_for_once(home, new_journal, monkeypatch):
+    for key in ("key-1", "key-2", "key-3"):
+        new_journal(key).end("FINISHED")
+    monkeypatch.setattr("layerline.tracking.flush.SLOW_SECONDS", 0.5)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        report = flush(home)
+    assert (report.sent, report.waiting, len(report.errors)) == (0, 3, 1)
+    assert "MLflow's store hangs" in report.errors[0]
 
 
 def test_one_bad_journal_does_not_hold_up_the_others(home, new_journal, query):

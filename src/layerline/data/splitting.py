@@ -167,7 +167,7 @@ def check_splits(labels: Labels, classes: NDArray[Any] | None) -> dict[str, int]
                 "needed: raise the share, use `method: stratified`, or bring more data"
             )
     if classes is not None:
-        absent = sorted(set(classes) - set(classes[labels == "train"]), key=str)
+        absent = sorted(set(classes.tolist()) - set(classes[labels == "train"].tolist()), key=str)
         if absent:
             raise DataError(
                 f"scale.split: class {absent[0]!r} has no train row; use `method: stratified`, "

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 N_ATTEMPTS = 3
+SLOW_SECONDS = 5.0
 FOLLOW_SECONDS = 2.0
 _POLL_SECONDS = 0.25
 _MAX_PAUSE_SECONDS = 30.0
@@ -95,7 +96,7 @@ def _send(home: Path, client: "MlflowClient", path: Path) -> bool:
     """Send what a journal holds, with a few quick attempts: a busy database, a server restarted.
 
     Raises:
-        TrackingError: nobody answers any more.
+        TrackingError: nobody answers any more, or only after a timeout.
     """
     for attempt in range(N_ATTEMPTS):
         started = time.monotonic()
@@ -103,10 +104,12 @@ def _send(home: Path, client: "MlflowClient", path: Path) -> bool:
             replay = Replay(home, client, path)
             replay.read()
             return replay.send()
-        except Exception:
+        except Exception as error:
             check_reachable(tracking_uri(home))
-            is_slow = time.monotonic() - started > 5
-            if attempt == N_ATTEMPTS - 1 or is_slow:
+            if time.monotonic() - started > SLOW_SECONDS:
+                # It would let each journal in turn run into the same timeout.
+                raise TrackingError(f"MLflow's store hangs: {_describe(error)}") from error
+            if attempt == N_ATTEMPTS - 1:
                 raise
             time.sleep(0.2 * 3**attempt)
     raise AssertionError("unreachable")

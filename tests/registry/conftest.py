@@ -4,6 +4,7 @@ import dataclasses
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,9 @@ class Store:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Iterator[Store]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own type hints while it is imported
+        import mlflow.pyfunc  # noqa: F401
     home = tmp_path_factory.mktemp("my store ü")
     with start_verifier(home) as verifier:
         yield Store(home, verifier)

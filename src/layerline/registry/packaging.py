@@ -4,6 +4,7 @@ The library travels with the version (`code_paths`), so that it loads where laye
 installed; where it is, and is imported already, the installed one is used.
 """
 
+import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,17 +76,20 @@ def save_mlflow_model(folder: Path, bundle: Path, about: About, examples: Rows, 
     from mlflow import pyfunc
     from mlflow.models import Model
 
-    pyfunc.save_model(
-        folder,
-        mlflow_model=Model(**ids),
-        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={"bundle": str(bundle)},
-        signature=signature_of(about),
-        input_example=_input_example(about, examples),
-        pip_requirements=pip_requirements(),
-        code_paths=[str(Path(layerline.__file__).parent)],
-        metadata={"layerline": about.layerline, "columns": _described(about)},
-    )
+    with warnings.catch_warnings():
+        # MLflow compares the example's columns with a range, which pandas 3 deprecates.
+        warnings.filterwarnings("ignore", "Operation with range", DeprecationWarning)
+        pyfunc.save_model(
+            folder,
+            mlflow_model=Model(**ids),
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={"bundle": str(bundle)},
+            signature=signature_of(about),
+            input_example=_input_example(about, examples),
+            pip_requirements=pip_requirements(),
+            code_paths=[str(Path(layerline.__file__).parent)],
+            metadata={"layerline": about.layerline, "columns": _described(about)},
+        )
 
 
 def _described(about: About) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ from layerline.errors import DivergedError
 from layerline.lookup import pick, read_options
 from layerline.training.device import autocast, choose_device, choose_precision
 from layerline.training.objectives import Loss, build_loss
-from layerline.training.optimizers import OPTIMIZERS
+from layerline.training.optimizers import OPTIMIZERS, bare_step, start_without_compiler
 from layerline.training.rows import Rows
 from layerline.training.schedules import SCHEDULES, Schedule
 from layerline.training.stopping import BestWeights, should_stop
@@ -55,6 +55,7 @@ class _Session:
 
     network: nn.Module
     optimizer: Optimizer
+    take_step: Callable[[], None]
     schedule: Schedule
     loss: Loss
     precision: torch.dtype
@@ -112,6 +113,7 @@ def fit(
 def _start(
     network: nn.Module, section: TrainSection, task: str, device: torch.device, n_steps: int
 ) -> _Session:
+    start_without_compiler()
     optimizers = pick(OPTIMIZERS, section.optimizer.name, "train.optimizer")
     schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
     optimizer = optimizers(
@@ -121,6 +123,7 @@ def _start(
     return _Session(
         network=network,
         optimizer=optimizer,
+        take_step=bare_step(optimizer),
         schedule=schedules(**read_options(schedules, section.schedule.options, "train.schedule")),
         loss=build_loss(section.loss, task),
         precision=choose_precision(section.precision, device),
@@ -151,7 +154,7 @@ def _step(session: _Session, train: Rows, batch: Tensor) -> Tensor:
     loss.backward()
     if session.clip_norm is not None:
         torch.nn.utils.clip_grad_norm_(session.network.parameters(), session.clip_norm)
-    session.optimizer.step()
+    session.take_step()
     session.step += 1
     return loss.detach()
 

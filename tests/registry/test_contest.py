@@ -1,0 +1,193 @@
+import numpy as np
+import pytest
+
+from layerline.artifacts import read_json, replace_folder
+from layerline.data.tables import read_table, write_table
+from layerline.errors import LayerlineError, SourceError, TrackingError
+from layerline.registry.access import open_registry
+from layerline.registry.promotion import CHALLENGER, PREVIOUS, champion_of, promote, rollback
+
+# MLflow's own, with SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+
+
+@pytest.fixture
+def aliases(store):
+    def read(project):
+        with open_registry(store.home, "testing") as client:
+            found = client.get_registered_model(project).aliases
+        return {alias: int(version) for alias, version in found.items()}
+
+    return read
+
+
+def test_from_the_first_champion_to_the_rollback(store, fresh, tmp_path, aliases):
+    checkout = fresh()
+    checkout.train(epochs=3)
+    first = store.register(checkout, "story", tmp_path / "w")
+    assert (first["version"], first["promoted"], first["champion_version"]) == (1, True, 1)
+    assert first["reason"] == "there was no champion"
+
+    again = store.register(checkout, "story", tmp_path / "w")
+    assert (again["version"], again["promoted"], again["champion_version"]) == (1, False, 1)
+    assert again["reason"].startswith("unchanged")
+    assert again["run_id"] == first["run_id"]
+    assert aliases("story") == {"champion": 1}
+
+    checkout.train(epochs=40, seed=1)
+    better = store.register(checkout, "story", tmp_path / "w")
+    assert (better["version"], better["promoted"], better["previous_version"]) == (2, True, 1)
+    assert better["gain_lower"] > 0
+    assert better["champion_value"] > better["challenger_value"]
+    assert aliases("story") == {"champion": 2}
+
+    checkout.train(epochs=2, seed=2)
+    worse = store.register(checkout, "story", tmp_path / "w")
+    assert (worse["version"], worse["promoted"], worse["champion_version"]) == (3, False, 2)
+    assert aliases("story") == {"champion": 2, CHALLENGER: 3}
+
+    with open_registry(store.home, "testing") as client:
+        tags = client.get_model_version("story", "3").tags
+        assert tags["layerline.verdict"] == "kept"
+        assert tags["layerline.verdict_reason"] == worse["reason"]
+        assert client.get_model_version("story", "2").tags[PREVIOUS] == "1"
+        assert promote(client, "story", "champion", "3") == "2"
+        assert promote(client, "story", "champion", "3") == "3"
+        assert aliases("story") == {"champion": 3}
+        assert rollback(client, "story", "champion") == "2"
+        assert rollback(client, "story", "champion") == "1"
+        with pytest.raises(TrackingError, match="version 1 is the first champion"):
+            rollback(client, "story", "champion")
+        promote(client, "story", "champion", "2")
+        client.delete_model_version("story", "1")
+        with pytest.raises(TrackingError, match="version 1, the champion before 2, was deleted"):
+            rollback(client, "story", "champion")
+    assert aliases("story") == {"champion": 2}
+
+
+def test_without_a_champion_there_is_nothing_to_roll_back(store):
+    with open_registry(store.home, "testing") as client:
+        assert champion_of(client, "nobody", "champion") is None
+        with pytest.raises(TrackingError, match="no version holds the alias 'champion'"):
+            rollback(client, "nobody", "champion")
+
+
+def test_images_are_registered_and_compared(store, fresh, tmp_path, aliases):
+    checkout = fresh("images")
+    checkout.train(epochs=1)
+    store.register(checkout, "pictures", tmp_path / "w")
+    checkout.train(epochs=15)
+    facts = store.register(checkout, "pictures", tmp_path / "w")
+    assert facts["gain_mean"] > 0
+    assert aliases("pictures")["champion"] == facts["champion_version"]
+
+
+def change(checkout, edit):
+    """New data under the same project: other columns, or other classes."""
+    about = read_json(checkout.workspace.validated / "manifest.json")
+    frame = read_table(checkout.workspace.validated)
+    frame = edit(about, frame)
+    del about["files"]
+    with replace_folder(checkout.workspace.validated, about) as folder:
+        write_table(folder / "table.parquet", frame)
+
+
+def test_a_champion_that_lacks_a_column_of_today_is_replaced(store, fresh, tmp_path, aliases):
+    from layerline.config import ScaleSection
+    from layerline.data.scaling import scale
+
+    def drop_size(about, frame):
+        about["columns"] = [c for c in about["columns"] if c["name"] != "size"]
+        return frame.drop(columns="size")
+
+    checkout = fresh()
+    checkout.train()
+    store.register(checkout, "narrow", tmp_path / "w")
+    change(checkout, drop_size)
+    scale(checkout.workspace, ScaleSection(), seed=0)
+    checkout.train()
+    facts = store.register(checkout, "narrow", tmp_path / "w")
+    assert facts["promoted"]
+    assert "cannot predict today's rows" in facts["reason"]
+    assert "column 'size' is not in the data" in facts["reason"]
+    assert aliases("narrow")["champion"] == 2
+
+
+def test_a_champion_that_predicts_something_else_is_replaced(store, made, tmp_path):
+    store.register(made("numbers"), "turned", tmp_path / "w")
+    facts = store.register(made("classes"), "turned", tmp_path / "w")
+    assert facts["promoted"]
+    assert "it knows none of the classes" in facts["reason"]
+    again = store.register(made("numbers"), "turned", tmp_path / "w")
+    assert again["version"] == 1
+    assert "it predicts classes, the target now holds numbers" in again["reason"]
+
+
+def test_a_class_that_the_champion_does_not_know_counts_against_it(store, fresh, tmp_path):
+    from layerline.config import ScaleSection
+    from layerline.data.scaling import scale
+
+    def without_tulips(about, frame):
+        about["classes"] = ["daisy", "rose"]
+        return frame[frame["kind"] != "tulip"]
+
+    checkout = fresh()
+    whole = read_table(checkout.workspace.validated)
+    change(checkout, without_tulips)
+    scale(checkout.workspace, ScaleSection(), seed=0)
+    checkout.train()
+    store.register(checkout, "grown", tmp_path / "w")
+
+    def with_tulips(about, frame):
+        about["classes"] = ["daisy", "rose", "tulip"]
+        return whole
+
+    change(checkout, with_tulips)
+    scale(checkout.workspace, ScaleSection(), seed=0)
+    checkout.train()
+    facts = store.register(checkout, "grown", tmp_path / "w")
+    assert facts["promoted"]
+    assert facts["champion_value"] > 100  # no probability at all for a class that is there
+    assert facts["reason"].startswith("better on")
+
+
+def test_a_damaged_champion_is_replaced_and_a_damaged_challenger_is_refused(
+    store, fresh, tmp_path, aliases
+):
+    def damage(place):
+        weights = next(place.rglob("network.safetensors"))
+        data = weights.read_bytes()
+        weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+    checkout = fresh()
+    checkout.train(epochs=2)
+    store.register(checkout, "damaged-2", tmp_path / "w")
+    models = store.home / "mlartifacts" / "damaged-2" / "models"
+    damage(models)
+    with pytest.raises(SourceError, match="was changed after it was registered"):
+        store.register(checkout, "damaged-2", tmp_path / "w")
+    assert aliases("damaged-2") == {"champion": 1}
+    checkout.train(epochs=3)
+    facts = store.register(checkout, "damaged-2", tmp_path / "w")
+    assert facts["promoted"]
+    assert "was changed after it was registered" in facts["reason"]
+    assert aliases("damaged-2") == {"champion": 2}
+
+
+def test_a_version_that_predicts_otherwise_than_the_pipeline_is_not_promoted(
+    store, fresh, tmp_path
+):
+    checkout = fresh()
+    checkout.train(epochs=2)
+    scaled = checkout.workspace.scaled
+    about = read_json(scaled / "manifest.json")
+    arrays = {path.name: np.load(path) for path in scaled.glob("*.npy")}
+    arrays["test_x.npy"][3] += 1
+    del about["files"]
+    with replace_folder(scaled, about) as folder:
+        for name, array in arrays.items():
+            np.save(folder / name, array)
+    with pytest.raises(LayerlineError, match=r"for test row 4, the pipeline .*nothing was promoted"):
+        store.register(checkout, "otherwise", tmp_path / "w")
+    with open_registry(store.home, "testing") as client:
+        assert champion_of(client, "otherwise", "champion") is None

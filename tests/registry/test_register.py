@@ -1,0 +1,82 @@
+import subprocess
+
+import numpy as np
+import pytest
+
+from layerline.errors import BusyError, SourceError, TrackingError
+from layerline.registry.access import open_registry, registry_lock
+from layerline.registry.register import register_model
+
+# MLflow's own, with SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_trained_checkout_is_registered(fresh):
+    checkout = fresh()
+    checkout.train()
+    said = []
+    facts = register_model(checkout.workspace, checkout.params, checkout.key, said.append)
+    assert facts["promoted"]
+    assert said == ["models:/flowers/1 logged", "models:/flowers@champion is now version 1"]
+    assert set(facts) >= {
+        "project", "version", "alias", "promoted", "reason", "metric", "champion_version",
+        "previous_version", "gain_mean", "gain_lower", "gain_upper", "n_test_rows",
+        "network_sha256", "preprocessor_sha256", "run_id", "model_uri",
+    }  # fmt: skip
+    with open_registry(checkout.workspace.home, "testing") as client:
+        run = client.get_run(facts["run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["layerline.key"] == checkout.key
+
+
+def test_a_store_that_was_removed_is_told_with_the_remedy(fresh):
+    checkout = fresh()
+    checkout.train(epochs=1)
+    with pytest.raises(TrackingError, match=r"does not know the run .*`dvc repro -f`"):
+        register_model(checkout.workspace, checkout.params, "f" * 32, print)
+
+
+def test_a_dead_server_is_told_at_once_and_nothing_is_lost(fresh, monkeypatch):
+    checkout = fresh()
+    checkout.train(epochs=1)
+    journals = list(checkout.workspace.journals.glob("*.jsonl"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(TrackingError, match="does not answer"):
+        register_model(checkout.workspace, checkout.params, checkout.key, print)
+    assert list(checkout.workspace.journals.glob("*.jsonl")) == journals
+
+
+def test_a_damaged_artifact_is_refused(fresh):
+    checkout = fresh()
+    checkout.train(epochs=1)
+    positions = checkout.workspace.scaled / "test_row.npy"
+    np.save(positions, np.load(positions)[::-1])
+    with pytest.raises(SourceError, match=r"test_row\.npy: sha256"):
+        register_model(checkout.workspace, checkout.params, checkout.key, print)
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from layerline.registry.access import registry_lock
+with registry_lock(Path(sys.argv[1]), "flowers"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_of_two_registrations_one_waits(tmp_path, python):
+    other = subprocess.Popen(
+        [python, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(BusyError, match="another process has been registering"):
+            with registry_lock(tmp_path, "flowers", wait_seconds=0.2):
+                pass
+        with registry_lock(tmp_path, "another", wait_seconds=0.2):
+            pass
+        other.kill()  # the kernel frees its lock
+        with registry_lock(tmp_path, "flowers", wait_seconds=60):
+            pass

@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _here() -> tuple[Workspace, Params]:
-    workspace = Workspace(Path.cwd())
+    workspace = Workspace(Path())
     return workspace, load_params(workspace.params)
 
 
@@ -56,7 +56,7 @@ def init(file: Path, target: str, project: str | None, force: bool) -> None:
     from layerline.data.starting import start_project
     from layerline.data.watching import watch
 
-    workspace = Workspace(Path.cwd())
+    workspace = Workspace(Path())
     name = project or _project_name(file)
     start = start_project(file, target, name, root=workspace.root)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
@@ -140,12 +140,12 @@ def predict(input_file: Path, output_file: Path, model: str | None) -> None:
     """Predict every row of INPUT (CSV, TSV, Parquet; .npy for images) into OUTPUT."""
     from layerline.registry.predicting import predict_file
 
-    workspace = Workspace(Path.cwd())
+    workspace = Workspace(Path())
     if model is None:
         params = load_params(workspace.params)
         model = f"models:/{params.project}@{params.register.alias}"
-    n_rows = predict_file(model, input_file, output_file, workspace.home)
-    click.echo(f"{n_rows:,} rows predicted by {model} into {output_file}")
+    report = predict_file(model, input_file, output_file, workspace.home)
+    click.echo(f"{report.n_rows:,} rows predicted by {model} into {output_file}")
 
 
 @main.command()
@@ -155,7 +155,7 @@ def flush() -> None:
     from layerline.errors import TrackingError
     from layerline.tracking.flush import flush as send
 
-    report = send(Workspace(Path.cwd()).home, wait_seconds=30)
+    report = send(Workspace(Path()).home, wait_seconds=30)
     click.echo(f"{report.sent} journals sent, {report.waiting} waiting")
     if report.errors:
         raise TrackingError("; ".join(report.errors))
@@ -198,7 +198,7 @@ def ui(port: int) -> None:
 
     from layerline.tracking.store import ensure_store, tracking_uri
 
-    home = Workspace(Path.cwd()).home
+    home = Workspace(Path()).home
     ensure_store(home)
     command = ["mlflow", "ui", "--backend-store-uri", tracking_uri(home), "--port", str(port)]
     os.execvp(command[0], command)  # noqa: S606 - a fixed command, and no shell wanted

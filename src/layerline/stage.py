@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from layerline.artifacts import Workspace, read_json, write_json
+from layerline.artifacts import STAGES, Workspace, read_json, write_json
 from layerline.config import Params, flatten, load_params
 from layerline.errors import BusyError, LayerlineError
 from layerline.tracking import lineage
@@ -67,7 +67,7 @@ def run_stage(
         work: what the stage does; it raises LayerlineError for what a user can mend.
         load: how params.yaml is read; the first stage checks it against every table.
     """
-    workspace = Workspace(Path.cwd())
+    workspace = Workspace(Path())
     try:
         params = load(workspace.params)
         with _lock(workspace), _ends_with_parent():
@@ -93,8 +93,8 @@ def _run(name: str, work: Callable[[Stage], None], params: Params, workspace: Wo
     except Exception as error:
         status, message, code = "FAILED", repr(error), _tell_defect(name, error, workspace)
     journal.end(status, message)
-    if code and status != "KILLED":
-        _flush_now(workspace)
+    if name == STAGES[-1] or (code and status != "KILLED"):
+        _flush_now(workspace)  # nobody comes after
     return code
 
 
@@ -131,12 +131,16 @@ def _lock(workspace: Workspace) -> Iterator[None]:
     """Hold the checkout's lock: two stages at once would write over each other."""
     workspace.locks.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(workspace.locks / "stage.lock", timeout=LOCK_SECONDS):
+        with FileLock(workspace.locks / "stage.lock", timeout=_lock_seconds()):
             yield
     except Timeout:
         raise BusyError(
             f"{workspace.root}: another stage is running here; wait for it, or stop it, then retry"
         ) from None
+
+
+def _lock_seconds() -> float:
+    return float(os.environ.get("LAYERLINE_LOCK_SECONDS", LOCK_SECONDS))
 
 
 @contextlib.contextmanager
@@ -200,6 +204,11 @@ def _tell_defect(name: str, error: Exception, workspace: Workspace) -> int:
 
 def _flush_now(workspace: Workspace) -> None:
     """Send what the journals hold before the pipeline stops; a dead server costs seconds."""
+    if "mlflow" in sys.modules:
+        from layerline.tracking.flush import flush
+
+        flush(workspace.home, wait_seconds=FLUSH_SECONDS)
+        return
     command = [sys.executable, "-m", "layerline.tracking.flush", "--home", str(workspace.home)]
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(command, timeout=FLUSH_SECONDS, stdout=subprocess.DEVNULL, check=False)

@@ -233,8 +233,12 @@ class Store:
         """A training's run, finished."""
         with open_registry(self.home, "testing") as client:
             found = client.get_experiment_by_name(project)
-            experiment = found.experiment_id if found else client.create_experiment(
-                project, artifact_location=str(self.home / "mlartifacts" / project)
+            experiment = (
+                found.experiment_id
+                if found
+                else client.create_experiment(
+                    project, artifact_location=str(self.home / "mlartifacts" / project)
+                )
             )
             run_id = client.create_run(experiment).info.run_id
             client.set_terminated(run_id)

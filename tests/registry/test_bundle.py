@@ -181,7 +181,10 @@ def test_no_rows_give_no_predictions(made, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"size": "big"}, r"column 'size' must hold numbers, found 'big' \(3 values, rows 1, 2, 3\)"),
+        (
+            {"size": "big"},
+            r"column 'size' must hold numbers, found 'big' \(3 values, rows 1, 2, 3\)",
+        ),
         ({"size": np.inf}, "column 'size' must hold finite numbers, found inf"),
         ({"size": pd.Timestamp(0)}, "column 'size' must hold numbers"),
         ({"planted": "soon"}, "column 'planted' must hold dates like 2024-12-31, found 'soon'"),
@@ -221,7 +224,9 @@ def test_images_come_as_arrays_or_as_tables_of_pixels(made, tmp_path):
     model = checkout.bundle(tmp_path / "b")
     images = np.asarray(read_images(checkout.workspace.validated))
     wanted = model.predict(images)
-    assert (wanted["prediction"].to_numpy() == read_table(checkout.workspace.validated)["digit"]).mean() > 0.9
+    assert (
+        wanted["prediction"].to_numpy() == read_table(checkout.workspace.validated)["digit"]
+    ).mean() > 0.9
     table = pd.DataFrame(images.reshape(len(images), -1)).add_prefix("pixel")
     forms = [
         images[..., None],

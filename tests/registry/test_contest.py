@@ -123,6 +123,18 @@ def test_a_champion_that_predicts_something_else_is_replaced(store, made, tmp_pa
     assert "it predicts classes, the target now holds numbers" in again["reason"]
 
 
+def test_a_champion_of_another_kind_is_replaced(store, made, tmp_path):
+    reasons = {
+        "images": "it reads images of the shape (6, 5), the data have",
+        "classes": "column 'size' is not in the data",
+    }
+    for champion, challenger in (("images", "classes"), ("classes", "images")):
+        store.register(made(champion), f"was-{champion}", tmp_path / "w")
+        facts = store.register(made(challenger), f"was-{champion}", tmp_path / "w")
+        assert facts["promoted"]
+        assert reasons[champion] in facts["reason"]
+
+
 def test_a_class_that_the_champion_does_not_know_counts_against_it(store, fresh, tmp_path):
     from layerline.config import ScaleSection
     from layerline.data.scaling import scale
@@ -187,7 +199,9 @@ def test_a_version_that_predicts_otherwise_than_the_pipeline_is_not_promoted(
     with replace_folder(scaled, about) as folder:
         for name, array in arrays.items():
             np.save(folder / name, array)
-    with pytest.raises(LayerlineError, match=r"for test row 4, the pipeline .*nothing was promoted"):
+    with pytest.raises(
+        LayerlineError, match=r"for test row 4, the pipeline .*nothing was promoted"
+    ):
         store.register(checkout, "otherwise", tmp_path / "w")
     with open_registry(store.home, "testing") as client:
         assert champion_of(client, "otherwise", "champion") is None

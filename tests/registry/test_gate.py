@@ -50,9 +50,7 @@ def test_the_gain_must_exceed_the_margin():
 
 
 def test_the_same_model_is_never_promoted_again():
-    verdict = judge(
-        None, numbers(1.0), GateSection(), task="regression", seed=0, same_bytes=True
-    )
+    verdict = judge(None, numbers(1.0), GateSection(), task="regression", seed=0, same_bytes=True)
     assert not verdict.promote
     assert verdict.reason.startswith("unchanged")
 

@@ -72,9 +72,11 @@ def test_of_two_registrations_one_waits(tmp_path, python):
     )
     with other:
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(BusyError, match="another process has been registering"):
-            with registry_lock(tmp_path, "flowers", wait_seconds=0.2):
-                pass
+        with (
+            pytest.raises(BusyError, match="another process has been registering"),
+            registry_lock(tmp_path, "flowers", wait_seconds=0.2),
+        ):
+            pass
         with registry_lock(tmp_path, "another", wait_seconds=0.2):
             pass
         other.kill()  # the kernel frees its lock

@@ -4,6 +4,8 @@ To add a format, add a function and a line to READERS or WRITERS.
 """
 
 import contextlib
+import csv
+import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,9 +137,13 @@ def _write_tsv(path: Path, schema: pa.Schema) -> Iterator[Write]:
 
 @contextlib.contextmanager
 def _delimited(path: Path, schema: pa.Schema, delimiter: str) -> Iterator[Write]:
-    options = pacsv.WriteOptions(delimiter=delimiter, quoting_header="needed")
-    with pacsv.CSVWriter(path, schema, write_options=options) as writer:
-        yield writer.write_table
+    options = pacsv.WriteOptions(include_header=False, delimiter=delimiter)
+    with path.open("wb") as file:
+        header = io.StringIO()  # Arrow puts every name in quotes, whatever it is told
+        csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(schema.names)
+        file.write(header.getvalue().encode())
+        with pacsv.CSVWriter(file, schema, write_options=options) as writer:
+            yield writer.write_table
 
 
 READERS: Mapping[str, Reader] = {

@@ -175,8 +175,8 @@ def require_same(uri: str, expected: pd.DataFrame, found: pd.DataFrame, toleranc
         if differs.any():
             row = int(np.flatnonzero(differs)[0])
             raise LayerlineError(
-                f"{uri}: loaded afresh it predicts {name} = {got[row]!r} for test row {row + 1}, "
-                f"the pipeline {wanted[row]!r}; nothing was promoted"
+                f"{uri}: loaded afresh it predicts {name} = {got[row]} for test row {row + 1}, "
+                f"the pipeline {wanted[row]}; nothing was promoted"
             )
 
 

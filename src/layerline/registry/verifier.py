@@ -27,6 +27,10 @@ _EARLY = (
 )
 
 
+class DataError(Exception):
+    """The parent knows it by its name."""
+
+
 def main() -> None:
     """Import what loading needs, then answer requests until stdin closes."""
     # Libraries print; only answers may reach the parent.
@@ -77,12 +81,26 @@ def _predict(request: dict[str, Any]) -> None:
             rows = np.load(request["rows"], allow_pickle=False)
         else:
             rows = pd.read_parquet(request["rows"])
+        _check(model.metadata.get_input_schema(), rows)
         model.predict(rows).to_parquet(request["output"], index=False)
     finally:
         # The next version brings its own code, perhaps of another layerline.
         sys.path[:] = path
         for name in [name for name in sys.modules if name.partition(".")[0] == _OWN]:
             del sys.modules[name]
+
+
+def _check(schema: Any, rows: Any) -> None:
+    """Tell rows that the version cannot read at all from a version that fails."""
+    if schema.is_tensor_spec():
+        shape = tuple(getattr(rows, "to_numpy", lambda: rows)().shape[1:])
+        if shape != schema.inputs[0].shape[1:]:
+            wanted = schema.inputs[0].shape[1:]
+            raise DataError(f"it reads images of the shape {wanted}, the data have {shape}")
+        return
+    absent = [name for name in schema.input_names() if name not in getattr(rows, "columns", ())]
+    if absent:
+        raise DataError(f"column {absent[0]!r} is not in the data")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ Reads:  data/scaled/, models/, reports/history.csv; params.yaml (seed, threads, 
 Writes: reports/metrics.json, reports/plots/, reports/model_card.md, runs/evaluate.json.
 """
 
-import sys
-
-from layerline.stage import Stage, run_stage
+from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
@@ -24,4 +22,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("evaluate", main))
+    leave(run_stage("evaluate", main))

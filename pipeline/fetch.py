@@ -4,10 +4,8 @@ Reads:  params.yaml (fetch), checked here as a whole; the source that it names.
 Writes: data/raw/ (table.parquet, or images.npy and labels.parquet), runs/fetch.json.
 """
 
-import sys
-
 from layerline.preflight import load_checked
-from layerline.stage import Stage, run_stage
+from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
@@ -25,4 +23,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("fetch", main, load_checked))
+    leave(run_stage("fetch", main, load_checked))

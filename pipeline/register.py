@@ -4,10 +4,8 @@ Reads:  models/, data/validated/ and data/scaled/ (the test rows as the user has
 Writes: a model version in MLflow's registry, reports/registration.json, runs/register.json.
 """
 
-import sys
-
 from layerline.artifacts import write_json
-from layerline.stage import Stage, run_stage
+from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
@@ -21,4 +19,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("register", main))
+    leave(run_stage("register", main))

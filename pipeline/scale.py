@@ -4,9 +4,7 @@ Reads:  data/validated/; params.yaml (seed, scale).
 Writes: data/scaled/{train,valid,test}_{x,y,row}.npy, models/preprocessor/, runs/scale.json.
 """
 
-import sys
-
-from layerline.stage import Stage, run_stage
+from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
@@ -21,4 +19,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("scale", main))
+    leave(run_stage("scale", main))

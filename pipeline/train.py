@@ -5,9 +5,8 @@ Writes: models/network/ (network.safetensors, spec.json), reports/history.csv, r
 """
 
 import dataclasses
-import sys
 
-from layerline.stage import Stage, run_stage
+from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
@@ -35,4 +34,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("train", main))
+    leave(run_stage("train", main))

@@ -4,9 +4,7 @@ Reads:  data/raw/, data/schemas/<project>.yaml; params.yaml (project, validate).
 Writes: data/validated/, reports/validation.json, reports/profile.json, runs/validate.json.
 """
 
-import sys
-
-from layerline.stage import Stage, run_stage
+from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
@@ -23,4 +21,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_stage("validate", main))
+    leave(run_stage("validate", main))

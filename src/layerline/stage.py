@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 from filelock import FileLock, Timeout
@@ -74,6 +74,13 @@ def run_stage(
             return _run(name, work, params, workspace)
     except LayerlineError as error:
         return tell_failure(name, error)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: all is written, and taking torch apart would cost 0.3 to 0.9 s."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _run(name: str, work: Callable[[Stage], None], params: Params, workspace: Workspace) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from layerline.config import Params
-from layerline.data.splitting import SPLIT_NAMES
 from layerline.evaluation.comparison import Interval
+from layerline.training.rows import SPLITS
 
 
 def diagnose(history: Sequence[Mapping[str, float]], kept: int, epochs: int) -> str:
@@ -68,7 +68,7 @@ def write_card(
 
 
 def _data_lines(params: Params, data: Mapping[str, Any]) -> str:
-    rows = ", ".join(f"{name} {data['n_rows'][name]:,}" for name in SPLIT_NAMES)
+    rows = ", ".join(f"{name} {data['n_rows'][name]:,}" for name in SPLITS)
     shape = " × ".join(map(str, data["shape"]))
     lines = [
         f"- source: {params.fetch.source}; split: {params.scale.split.name}; rows: {rows}",

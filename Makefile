@@ -22,6 +22,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
 	@$(BIN)/python -m pip install --quiet -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src pipeline
 	@touch $@
 
 repro: $(READY)  ## run the pipeline; print the result and how to look at it

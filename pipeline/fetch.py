@@ -4,14 +4,16 @@ Reads:  params.yaml (fetch), checked here as a whole; the source that it names.
 Writes: data/raw/ (table.parquet, or images.npy and labels.parquet), runs/fetch.json.
 """
 
-from layerline.preflight import load_checked
+from layerline.preflight import checking, load_or_tell_all
 from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
-    from layerline.data.fetching import fetch
-    from layerline.data.watching import unwatched
+    with checking(stage.workspace.params):
+        from layerline.data.fetching import fetch, load_libraries
+        from layerline.data.watching import unwatched
 
+        load_libraries(stage.params.fetch.source)
     manifest = fetch(stage.workspace, stage.params.fetch)
     stage.say(f"{manifest['n_rows']:,} rows from {manifest['source']}")
     stage.say(manifest["task_reason"])
@@ -23,4 +25,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    leave(run_stage("fetch", main, load_checked))
+    leave(run_stage("fetch", main, load_or_tell_all))

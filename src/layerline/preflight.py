@@ -3,14 +3,22 @@
 `layerline.config` checks what needs no component; here every table is asked as well, so that a
 misspelt network is refused by the first stage and not after an hour of fetching. All problems are
 reported at once.
+
+    python -m layerline.preflight params.yaml
+
+checks in a process of its own: the tables of networks and optimizers import torch, and the first
+stage imports what it needs meanwhile.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from layerline.config import Params, parse_params, read_yaml
-from layerline.errors import ParamsError, Problem
+from layerline.config import Params, load_params, parse_params, read_yaml
+from layerline.errors import LayerlineError, ParamsError, Problem
 from layerline.lookup import option_problems, pick
 
 
@@ -99,6 +107,50 @@ def load_checked(path: Path) -> Params:
     return params
 
 
+def load_or_tell_all(path: Path) -> Params:
+    """Read params.yaml; when a section is wrong already, tell the components' problems as well."""
+    try:
+        return load_params(path)
+    except ParamsError:
+        return load_checked(path)
+
+
+@contextlib.contextmanager
+def checking(path: Path) -> Iterator[None]:
+    """Check params.yaml in another process while the block runs; the block ends with its verdict.
+
+    Raises:
+        ParamsError: with every problem found.
+    """
+    command = [sys.executable, "-m", "layerline.preflight", str(path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as check:
+        try:
+            yield
+            _, told = check.communicate()
+        finally:
+            check.kill()
+    if check.returncode:
+        raise PreflightError(check.returncode, told.strip())
+
+
+class PreflightError(LayerlineError):
+    """What the checking process said, and its exit code."""
+
+    def __init__(self, exit_code: int, message: str) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)
+
+
+def main(arguments: list[str]) -> int:
+    """Check the file; write its problems to stderr and return the exit code."""
+    try:
+        load_checked(Path(arguments[0]))
+    except LayerlineError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
 def _component_problems(raw: Mapping[str, Any], place: _Place) -> list[Problem]:
     section = raw.get(place.section)
     if not isinstance(section, Mapping) or place.key not in section:
@@ -119,3 +171,7 @@ def _component_problems(raw: Mapping[str, Any], place: _Place) -> list[Problem]:
     except ParamsError as error:
         return list(error.problems)
     return option_problems(builder, options, options_at, place.given())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

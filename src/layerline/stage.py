@@ -65,7 +65,7 @@ def run_stage(
     Args:
         name: the stage's one word.
         work: what the stage does; it raises LayerlineError for what a user can mend.
-        load: how params.yaml is read; the first stage checks it against every table.
+        load: how params.yaml is read.
     """
     workspace = Workspace(Path())
     try:

@@ -10,6 +10,12 @@ from layerline.data.tasks import resolve_task
 from layerline.lookup import pick, read_options
 
 
+def load_libraries(source: str) -> None:
+    """Import now what the source will need: the caller has time, later it has not."""
+    if source == "sklearn":
+        import sklearn.datasets  # noqa: F401
+
+
 def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
     """Write data/raw; return what its manifest says of it.
 

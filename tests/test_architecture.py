@@ -129,7 +129,7 @@ def test_a_script_is_short_and_says_what_it_reads_and_writes(name: str) -> None:
         ("layerline.stage", {"torch", "pandas", "sklearn", "mlflow"}),
         ("layerline.cli", {"torch", "pandas", "sklearn", "mlflow"}),
         ("layerline.data.validating", {"torch", "sklearn", "mlflow"}),
-        ("layerline.data.preprocessing", {"torch", "sklearn", "mlflow"}),
+        ("layerline.data.preprocessing.preprocessor", {"torch", "sklearn", "mlflow"}),
         ("layerline.training.running", {"pandas", "sklearn", "mlflow"}),
         ("layerline.registry.bundle", {"sklearn", "dvc", "mlflow"}),
     ],

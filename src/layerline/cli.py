@@ -52,7 +52,7 @@ def _here() -> tuple[Workspace, Params]:
 @_explained
 def init(file: Path, target: str, project: str | None, force: bool) -> None:
     """Write params.yaml and a first schema for your own table (CSV, TSV or Parquet)."""
-    from layerline.data.schema import write_schema
+    from layerline.data.schema.files import write_schema
     from layerline.data.starting import start_project
     from layerline.data.watching import watch
 
@@ -105,8 +105,8 @@ def _keep_earlier_params(workspace: Workspace, text: str) -> str:
 @_explained
 def schema(force: bool) -> None:
     """Infer the schema of data/raw and freeze it where params.yaml says."""
-    from layerline.data.inferring import advice
-    from layerline.data.schema import write_schema
+    from layerline.data.schema.files import write_schema
+    from layerline.data.schema.inferring import advice
     from layerline.data.tables import read_table
     from layerline.data.validating import infer_from_raw
 

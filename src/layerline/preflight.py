@@ -57,7 +57,7 @@ def _splits() -> Mapping[str, Callable[..., Any]]:
 
 
 def _scalers() -> Mapping[str, Callable[..., Any]]:
-    from layerline.data.scalers import SCALERS
+    from layerline.data.preprocessing.scalers import SCALERS
 
     return SCALERS
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerline.data.parsing import MISSING_WORDS, parse_column
+from layerline.data.reading.parsing import MISSING_WORDS, parse_column
 
 
 def parse(fields: list[str | None]) -> tuple[str, list[object]]:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 
 from layerline.config import ScaleSection
-from layerline.data.columns import ColumnSpec
-from layerline.data.fitting import fit_images, fit_preprocessor
-from layerline.data.preprocessing import Preprocessor
-from layerline.data.scalers import SCALERS, Affine
+from layerline.data.preprocessing.fitting import fit_images, fit_preprocessor
+from layerline.data.preprocessing.preprocessor import Preprocessor
+from layerline.data.preprocessing.scalers import SCALERS, Affine
+from layerline.data.schema.columns import ColumnSpec
 from layerline.errors import DataError
 
 REFERENCES = {

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerline.data.delimited import Dialect, read_fields
-from layerline.data.finding import find_files
-from layerline.data.reading import read_files, read_frame
+from layerline.data.reading.delimited import Dialect, read_fields
+from layerline.data.reading.files import read_files, read_frame
+from layerline.data.reading.finding import find_files
 from layerline.errors import LayerlineError, ParamsError
 
 CELL = st.text(

@@ -8,9 +8,9 @@ import pytest
 
 from layerline.artifacts import Workspace, read_json, read_manifest, replace_folder
 from layerline.config import Component, ScaleSection, ValidateSection
-from layerline.data.inferring import infer_schema
 from layerline.data.scaling import scale
-from layerline.data.schema import write_schema
+from layerline.data.schema.files import write_schema
+from layerline.data.schema.inferring import infer_schema
 from layerline.data.tables import write_table
 from layerline.data.validating import validate_raw
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerline.data.columns import ColumnSpec, TableSchema
-from layerline.data.schema import advice, infer_schema, read_schema, schema_text, write_schema
+from layerline.data.schema.columns import ColumnSpec, TableSchema
+from layerline.data.schema.files import read_schema, schema_text, write_schema
+from layerline.data.schema.inferring import advice, infer_schema
 from layerline.errors import DataError, ParamsError
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from layerline.artifacts import to_json
 from layerline.config import ValidateSection
-from layerline.data.columns import TableSchema
-from layerline.data.schema import infer_schema
-from layerline.data.validation import BrokenRulesError, profile, validate
+from layerline.data.schema.columns import TableSchema
+from layerline.data.schema.inferring import infer_schema
+from layerline.data.validation.checking import BrokenRulesError, validate
+from layerline.data.validation.profiling import profile
 
 FAIL = ValidateSection()
 QUARANTINE = ValidateSection(on_bad_rows="quarantine", max_bad_fraction=0.2)
@@ -182,7 +183,7 @@ def test_profile(frame: pd.DataFrame) -> None:
 
 def test_validation_imports_neither_torch_nor_sklearn() -> None:
     code = (
-        "import sys, layerline.data.validation, layerline.data.schema, pandera.pandas;"
+        "import sys, layerline.data.validating, pandera.pandas;"
         "sys.exit(bool({'torch', 'sklearn', 'mlflow'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -119,7 +119,7 @@ def test_a_column_that_turned_to_text_names_the_rows(good: Checkout) -> None:
 def test_a_gap_in_the_target(good: Checkout) -> None:
     break_rows(good, "bought", [None])
     good.stage("fetch")
-    told(good.stage("validate", code=3), "column 'bought'", "row 1")
+    told(good.stage("validate", code=3), "'bought' has 1 missing value", "row 1")
 
 
 def test_quarantine_sets_the_bad_rows_aside(good: Checkout) -> None:

@@ -68,7 +68,7 @@ def test_one_training_is_one_run_with_everything_in_it(digits: Checkout) -> None
         "                walk(f.path) if f.is_dir else files.append(f.path)\n"
         "        walk()\n"
         "        curve = client.get_metric_history(r.info.run_id, 'valid_loss')\n"
-        "        found.setdefault(e.name, []).append(dict(name=r.info.run_name, status=r.info.status,\n"
+        "        found.setdefault(e.name, []).append(dict(status=r.info.status,\n"
         "            params=r.data.params, metrics=list(r.data.metrics), tags=r.data.tags,\n"
         "            files=files, n_curve=len(curve), inputs=len(r.inputs.dataset_inputs),\n"
         "            id=r.info.run_id))\n"

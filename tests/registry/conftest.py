@@ -17,9 +17,9 @@ import torch
 import layerline
 from layerline.artifacts import Workspace, read_json, replace_folder
 from layerline.config import Component, FetchSection, Params, ScaleSection, TrainSection
-from layerline.data.columns import ColumnSpec
-from layerline.data.preprocessing import Preprocessor
+from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.data.scaling import scale
+from layerline.data.schema.columns import ColumnSpec
 from layerline.data.tables import write_images, write_table
 from layerline.networks import build_network
 from layerline.networks.files import NetworkSpec, save_network

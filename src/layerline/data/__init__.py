@@ -1,12 +1,15 @@
 """From any source to clean, scaled, split arrays.
 
+fetching, validating, scaling   the work of the three data stages
 sources/        one file a source, and their table
-reading         files of the user -> one Arrow table, no value silently changed
+reading/        files of the user -> one Arrow table, no value silently changed
+schema/         what each column must look like: inferred once, frozen
+validation/     the schema enforced on every row, and a profile of each column
+preprocessing/  columns -> numbers, fitted on train rows alone
+splitting       train, valid, test
 tables          what lies in data/raw and data/validated, written and read
 tasks           binary, multiclass or regression, found from the target
-schema          what each column must look like: inferred once, frozen, enforced
-validation      the schema enforced on every row; profiling describes each column
-splitting       train, valid, test
-preprocessing   columns -> numbers, fitted on train rows alone
 starting        params.yaml and a schema for a user's own table
+watching        which of the user's files DVC watches
+vision          torchvision, importable beside a CPU build of torch
 """

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest, replace_folder, write_json
 from layerline.config import ScaleSection
-from layerline.data.columns import ColumnSpec
-from layerline.data.fitting import fit_images, fit_preprocessor
-from layerline.data.preprocessing import Preprocessor
+from layerline.data.preprocessing.fitting import fit_images, fit_preprocessor
+from layerline.data.preprocessing.preprocessor import Preprocessor
+from layerline.data.schema.columns import ColumnSpec
 from layerline.data.splitting import SPLIT_NAMES, SPLITS, Labels, SplitInput, check_splits
 from layerline.data.tables import read_images, read_table
 from layerline.lookup import pick, read_options

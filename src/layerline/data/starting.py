@@ -9,11 +9,11 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from layerline.config import Task, parse_params
-from layerline.data.columns import TableSchema
-from layerline.data.delimited import Dialect, separator_of
-from layerline.data.finding import find_files, is_parquet
-from layerline.data.inferring import advice, infer_schema
-from layerline.data.reading import read_files
+from layerline.data.reading.delimited import Dialect, separator_of
+from layerline.data.reading.files import read_files
+from layerline.data.reading.finding import find_files, is_parquet
+from layerline.data.schema.columns import TableSchema
+from layerline.data.schema.inferring import advice, infer_schema
 from layerline.data.tables import SPLIT_VALUES, require_target, to_frame
 from layerline.data.tasks import resolve_task
 from layerline.errors import ParamsError

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest, replace_folder, sha256_of, write_json
 from layerline.config import ValidateSection
-from layerline.data.columns import TableSchema
-from layerline.data.inferring import infer_schema
-from layerline.data.profiling import profile
-from layerline.data.schema import read_schema
+from layerline.data.schema.columns import TableSchema
+from layerline.data.schema.files import read_schema
+from layerline.data.schema.inferring import infer_schema
 from layerline.data.tables import (
     LABELS,
     QUARANTINE,
@@ -22,7 +21,8 @@ from layerline.data.tables import (
     write_images,
     write_table,
 )
-from layerline.data.validation import BrokenRulesError, Places, ValidationResult, validate
+from layerline.data.validation.checking import BrokenRulesError, Places, ValidationResult, validate
+from layerline.data.validation.profiling import profile
 from layerline.errors import DataError
 
 

@@ -26,8 +26,8 @@ from torch import nn
 
 from layerline import __version__
 from layerline.artifacts import read_json, sha256_of, write_json
-from layerline.data.columns import ColumnSpec
-from layerline.data.preprocessing import Preprocessor
+from layerline.data.preprocessing.preprocessor import Preprocessor
+from layerline.data.schema.columns import ColumnSpec
 from layerline.data.tables import write_table
 from layerline.errors import DataError, SourceError
 from layerline.evaluation.predictions import softmax

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from layerline.data.delimited import Dialect, read_fields
-from layerline.data.parsing import parse_column
-from layerline.data.reading import DELIMITED, PARQUET
+from layerline.data.reading.delimited import Dialect, read_fields
+from layerline.data.reading.files import DELIMITED, PARQUET
+from layerline.data.reading.parsing import parse_column
 from layerline.data.tables import first_line, to_frame
 from layerline.errors import ParamsError, Problem, SourceError
 from layerline.registry.bundle import Rows

@@ -8,7 +8,7 @@ import torch
 
 from layerline.artifacts import Workspace, read_json, read_manifest
 from layerline.config import Params
-from layerline.data.preprocessing import Preprocessor
+from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.errors import DataError, SourceError
 from layerline.evaluation.predictions import Predictions
 from layerline.registry.bundle import Model, write_bundle

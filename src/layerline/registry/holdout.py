@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest
-from layerline.data.columns import ColumnSpec
+from layerline.data.schema.columns import ColumnSpec
 from layerline.data.tables import read_images, read_table
 from layerline.errors import DataError
 from layerline.evaluation.predictions import Predictions

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from layerline.data.columns import ColumnSpec
-from layerline.data.parsing import MISSING_WORDS
+from layerline.data.reading.parsing import MISSING_WORDS
+from layerline.data.schema.columns import ColumnSpec
 from layerline.data.tables import closest, listing
 from layerline.errors import DataError
 

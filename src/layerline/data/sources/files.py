@@ -33,9 +33,9 @@ def fetch(
         SourceError: nothing is there, or it cannot be read.
     """
     # Here, not above: params are checked against this signature where nothing is read.
-    from layerline.data.delimited import Dialect
-    from layerline.data.finding import find_files
-    from layerline.data.reading import read_files
+    from layerline.data.reading.delimited import Dialect
+    from layerline.data.reading.files import read_files
+    from layerline.data.reading.finding import find_files
     from layerline.data.tables import TABLE, listing, require_target, write_table
 
     paths = find_files(path)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from layerline.config import Task
-from layerline.data.columns import ColumnSpec, Dtype, Level, TableSchema
-from layerline.data.parsing import numeric_fields, plain_fields
+from layerline.data.reading.parsing import numeric_fields, plain_fields
+from layerline.data.schema.columns import ColumnSpec, Dtype, Level, TableSchema
 from layerline.data.tables import listing, require_target
 
 MAX_LEVELS = 1000

@@ -1,8 +1,8 @@
 """The preprocessor: raw columns in, the network's arrays out, and targets back again.
 
-It is fitted on train rows with scikit-learn (`layerline.data.fitting`), frozen to JSON numbers,
-and applied with numpy: no pickle, the same bytes for the same content, and nothing heavy to
-import where a model predicts.
+It is fitted on train rows with scikit-learn (fitting.py), frozen to JSON numbers, and applied with
+numpy: no pickle, the same bytes for the same content, and nothing heavy to import where a model
+predicts.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.data.scalers import Affine
+from layerline.data.preprocessing.scalers import Affine
 from layerline.errors import DataError
 
 MISSING = None  # the level of a gap, as JSON has it

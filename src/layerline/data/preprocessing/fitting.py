@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from layerline.config import ScaleSection
-from layerline.data.columns import ColumnSpec
-from layerline.data.preprocessing import (
+from layerline.data.preprocessing.preprocessor import (
     MISSING,
     Category,
     Images,
@@ -16,7 +15,8 @@ from layerline.data.preprocessing import (
     Preprocessor,
     to_numbers,
 )
-from layerline.data.scalers import SCALERS, Affine
+from layerline.data.preprocessing.scalers import SCALERS, Affine
+from layerline.data.schema.columns import ColumnSpec
 from layerline.errors import DataError
 from layerline.lookup import pick
 

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 
 from layerline.artifacts import sha256_of
-from layerline.data.columnar import read_columnar
-from layerline.data.delimited import Dialect, read_fields
-from layerline.data.finding import DELIMITED, PARQUET, find_files, is_parquet
-from layerline.data.parsing import fits_float, parse_column
+from layerline.data.reading.columnar import read_columnar
+from layerline.data.reading.delimited import Dialect, read_fields
+from layerline.data.reading.finding import DELIMITED, PARQUET, find_files, is_parquet
+from layerline.data.reading.parsing import fits_float, parse_column
 from layerline.data.tables import first_line, listing, to_frame
 from layerline.errors import DataError, LayerlineError, SourceError
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from layerline.data.parsing import fits_float
+from layerline.data.reading.parsing import fits_float
 from layerline.data.tables import first_line, listing
 from layerline.errors import DataError, SourceError
 

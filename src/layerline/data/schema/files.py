@@ -17,22 +17,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from layerline.artifacts import write_text
 from layerline.config import Task, read_yaml
-from layerline.data.columns import ColumnSpec, Dtype, Kind, TableSchema
-from layerline.data.enforcing import to_pandera
-from layerline.data.inferring import advice, infer_schema
+from layerline.data.schema.columns import ColumnSpec, Dtype, Kind, TableSchema
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import problems_of
-
-__all__ = [
-    "ColumnSpec",
-    "TableSchema",
-    "advice",
-    "infer_schema",
-    "read_schema",
-    "schema_text",
-    "to_pandera",
-    "write_schema",
-]
 
 HEADER = """\
 What the data must look like. Inferred once from the first data, then enforced by the stage

@@ -12,10 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.config import ValidateSection
-from layerline.data.columns import TableSchema
-from layerline.data.enforcing import Cast, cast_column, to_pandera
-from layerline.data.profiling import profile
-from layerline.data.rules import (
+from layerline.data.schema.columns import TableSchema
+from layerline.data.validation.enforcing import Cast, cast_column, to_pandera
+from layerline.data.validation.rules import (
     Broken,
     class_rules,
     column_rules,
@@ -24,8 +23,6 @@ from layerline.data.rules import (
     value_rule,
 )
 from layerline.errors import DataError
-
-__all__ = ["BrokenRulesError", "ValidationResult", "profile", "validate"]
 
 
 class BrokenRulesError(DataError):

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from layerline.data.columns import ColumnSpec, TableSchema
-from layerline.data.inferring import dtype_of
-from layerline.data.parsing import date_fields, numeric_fields, plain_fields
+from layerline.data.reading.parsing import date_fields, numeric_fields, plain_fields
+from layerline.data.schema.columns import ColumnSpec, TableSchema
+from layerline.data.schema.inferring import dtype_of
 
 if TYPE_CHECKING:
     import pandera.pandas as pandera

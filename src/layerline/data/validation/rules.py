@@ -1,7 +1,6 @@
 """Broken rules: what broke, where, and what to do, in one line for each.
 
-To add a rule about values: add a pandera check in `layerline.data.enforcing` and its words to
-`value_rule`. To add one about the table: a function here that returns a list of Broken.
+To add a rule about values: add a pandera check in enforcing.py and its words to `value_rule`. To add one about the table: a function here that returns a list of Broken.
 """
 
 from collections.abc import Sequence
@@ -12,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.data.columns import ColumnSpec, TableSchema
-from layerline.data.enforcing import FINITE, LEVELS, LIMITS
+from layerline.data.schema.columns import ColumnSpec, TableSchema
 from layerline.data.tables import closest, listing
+from layerline.data.validation.enforcing import FINITE, LEVELS, LIMITS
 
 SHOWN = 10  # rows that a message names
 

@@ -135,6 +135,7 @@ def test_plots_are_pictures_with_equal_bytes(tmp_path: Path) -> None:
         plots.plot_confusion(folder / "confusion.png", classes(), ["a", "b", "a long name", "d"])
         plots.plot_residuals(folder / "residuals.png", numbers(), "price")
         plots.write_predictions(folder / "predictions.csv", classes(), ["a", "b", "c", "d"])
+        plots.write_predictions(folder / "tenths.csv", numbers(), None)
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
         assert file.suffix == ".csv" or file.read_bytes().startswith(b"\x89PNG")

@@ -5,6 +5,7 @@ Figures are drawn without pyplot: no window system, no global state, equal bytes
 
 import csv
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,26 @@ def plot_residuals(path: Path, predictions: Predictions, target: str) -> None:
 
 
 def write_predictions(path: Path, predictions: Predictions, classes: Sequence[Any] | None) -> None:
-    """Test rows as CSV with the columns `actual` and `predicted`, which DVC draws."""
+    """Test rows as CSV with the columns `actual` and `predicted`, which DVC draws as a matrix.
+
+    Classes go by their names; numbers by the tenth of the actual values they fall in.
+    """
+    if classes is None:
+        names = _tenths(predictions.actual)
+        edges = np.quantile(predictions.actual, np.linspace(0.1, 0.9, 9))
+        actual = np.searchsorted(edges, predictions.actual, side="right")
+        predicted = np.searchsorted(edges, predictions.predicted, side="right")
+    else:
+        names = list(map(str, classes))
+        actual, predicted = predictions.actual, predictions.predicted
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["actual", "predicted"])
-        for actual, predicted in zip(predictions.actual, predictions.predicted, strict=True):
-            if classes is None:
-                writer.writerow([float(actual), float(predicted)])
-            else:
-                writer.writerow([classes[int(actual)], classes[int(predicted)]])
+        writer.writerows(
+            (names[int(a)], names[int(b)]) for a, b in zip(actual, predicted, strict=True)
+        )
+
+
+def _tenths(actual: NDArray[Any]) -> list[str]:
+    ends = np.quantile(actual, np.linspace(0, 1, 11))
+    return [f"{k}: {low:.4g} to {high:.4g}" for k, (low, high) in enumerate(pairwise(ends))]

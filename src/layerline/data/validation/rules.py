@@ -1,6 +1,7 @@
 """Broken rules: what broke, where, and what to do, in one line for each.
 
-To add a rule about values: add a pandera check in enforcing.py and its words to `value_rule`. To add one about the table: a function here that returns a list of Broken.
+To add a rule about values: add a pandera check in enforcing.py and its words to `value_rule`. To
+add one about the table: a function here that returns a list of Broken.
 """
 
 from collections.abc import Sequence

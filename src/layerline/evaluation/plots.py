@@ -94,6 +94,8 @@ def write_predictions(path: Path, predictions: Predictions, classes: Sequence[An
 
     Classes go by their names; numbers by the tenth of the actual values they fall in.
     """
+    actual: NDArray[np.intp]
+    predicted: NDArray[np.intp]
     if classes is None:
         names = _tenths(predictions.actual)
         edges = np.quantile(predictions.actual, np.linspace(0.1, 0.9, 9))
@@ -101,13 +103,13 @@ def write_predictions(path: Path, predictions: Predictions, classes: Sequence[An
         predicted = np.searchsorted(edges, predictions.predicted, side="right")
     else:
         names = list(map(str, classes))
-        actual, predicted = predictions.actual, predictions.predicted
+        actual, predicted = (
+            part.astype(np.int64) for part in (predictions.actual, predictions.predicted)
+        )
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["actual", "predicted"])
-        writer.writerows(
-            (names[int(a)], names[int(b)]) for a, b in zip(actual, predicted, strict=True)
-        )
+        writer.writerows((names[a], names[b]) for a, b in zip(actual, predicted, strict=True))
 
 
 def _tenths(actual: NDArray[Any]) -> list[str]:

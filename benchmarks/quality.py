@@ -3,8 +3,8 @@
     python benchmarks/quality.py [--seeds 5] [--tables FOLDER]
 
 Each table goes through fetch, validate, scale, train and evaluate as `layerline init` would set
-them up; the peers get the same scaled train rows and the same test rows. With --tables, FOLDER holds Parquet
-files with a column `split`, and tables.json with a name, file and target for each.
+them up; the peers get the same scaled train rows and the same test rows. With --tables, FOLDER
+holds Parquet files with a column `split`, and tables.json with a name, file and target for each.
 """
 
 import argparse

@@ -78,7 +78,7 @@ def plot_residuals(path: Path, predictions: Predictions, target: str) -> None:
     actual, predicted = predictions.actual[::step], predictions.predicted[::step]
     figure = Figure(figsize=(9.6, 4.8), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2)
-    style = {"s": 8, "alpha": 0.4, "color": _COLOURS["test"], "linewidths": 0}
+    style = {"s": 8, "alpha": 0.6, "color": _COLOURS["test"], "linewidths": 0}
     left.scatter(actual, predicted, **style)
     ends = [float(min(actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))]
     left.plot(ends, ends, color="grey", linestyle=":")

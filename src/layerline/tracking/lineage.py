@@ -79,7 +79,7 @@ def _user() -> str | None:
 
 
 def dvc_tags(root: Path, before: str | None = None) -> dict[str, str]:
-    """Tags with DVC's experiment and the md5 of each stage's deps and outs, from dvc.lock.
+    """Tags with DVC's experiment and `path=md5` of each stage's deps and outs, from dvc.lock.
 
     Args:
         root: the checkout or DVC's temporary workspace.
@@ -92,8 +92,9 @@ def dvc_tags(root: Path, before: str | None = None) -> dict[str, str]:
     for stage, entry in read_lock(root).items():
         if current is not None and stage not in current:
             continue
-        for kind in ("dep", "out"):
-            for item in entry.get(f"{kind}s", ()):
-                if item.get("md5"):
-                    tags[f"dvc.{stage}.{kind}.{item['path']}"] = item["md5"]
+        for kind in ("deps", "outs"):
+            # One tag for all paths: sixty would hide what people look for on a run's page.
+            hashes = [f"{i['path']}={i['md5']}" for i in entry.get(kind, ()) if i.get("md5")]
+            if hashes:
+                tags[f"dvc.{stage}.{kind}"] = "\n".join(hashes)
     return tags

@@ -127,6 +127,10 @@ def ensure_store(home: Path) -> None:
         _follow_moved_checkout(database)
 
 
+# Opens the experiment in the UI's view of trainings; the default view is for language models.
+EXPERIMENT_KIND = ("mlflow.experimentKind", "custom_model_development")
+
+
 def ensure_experiments(home: Path, client: "MlflowClient", names: Iterable[str]) -> dict[str, str]:
     """Return the id of each experiment, made or, when it was deleted, restored."""
     with store_lock(home):
@@ -139,7 +143,8 @@ def _ensure_experiment(home: Path, client: "MlflowClient", name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return str(client.create_experiment(name, _artifact_location(home, name)))
+            location = _artifact_location(home, name)
+            return str(client.create_experiment(name, location, dict((EXPERIMENT_KIND,))))
         except MlflowException as error:  # another machine was faster, on a shared server
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -97,7 +97,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(checkout: Checkout) -
     verdict = json.loads((checkout.root / "reports" / "registration.json").read_text())
     assert not verdict["promoted"]
     assert verdict["champion_version"] == 2
-    assert "lower bound" in verdict["reason"]
+    assert "not surely better" in verdict["reason"]
 
 
 @pytest.mark.slow

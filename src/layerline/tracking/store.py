@@ -128,7 +128,7 @@ def ensure_store(home: Path) -> None:
 
 
 # Opens the experiment in the UI's view of trainings; the default view is for language models.
-EXPERIMENT_KIND = ("mlflow.experimentKind", "custom_model_development")
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def ensure_experiments(home: Path, client: "MlflowClient", names: Iterable[str]) -> dict[str, str]:
@@ -144,7 +144,7 @@ def _ensure_experiment(home: Path, client: "MlflowClient", name: str) -> str:
     if experiment is None:
         try:
             location = _artifact_location(home, name)
-            return str(client.create_experiment(name, location, dict((EXPERIMENT_KIND,))))
+            return str(client.create_experiment(name, location, EXPERIMENT_TAGS))
         except MlflowException as error:  # another machine was faster, on a shared server
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -11,9 +11,10 @@ from layerline.stage import Stage, leave, run_stage
 def main(stage: Stage) -> None:
     with checking(stage.workspace.params):
         from layerline.data.fetching import fetch, load_libraries
-        from layerline.data.watching import unwatched
+        from layerline.data.watching import require_outside, unwatched
 
         load_libraries(stage.params.fetch.source)
+    require_outside(stage.workspace.root, stage.params.fetch)
     manifest = fetch(stage.workspace, stage.params.fetch)
     stage.say(f"{manifest['n_rows']:,} rows from {manifest['source']}")
     stage.say(manifest["task_reason"])

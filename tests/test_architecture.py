@@ -19,7 +19,7 @@ NO_RESULT = {
     "layerline",
     *(f"layerline.{name}" for name in ("stage", "preflight", "cli", "config", "errors", "lookup")),
 }
-NO_RESULT_PACKAGES = ("layerline.tracking",)
+NO_RESULT_PACKAGES = ("layerline.tracking", "layerline.stage")
 
 
 def dvc_stages() -> dict[str, Any]:

@@ -10,5 +10,7 @@ import os
 # OpenMP threads that spin while they wait make two threads up to 70 times slower on a busy
 # machine, and the policy is read once, when torch loads its runtime: it has to stand here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read when CUDA starts: without it cuBLAS may sum in another order at each run.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 __version__ = "0.1.0"

@@ -145,8 +145,12 @@ def replace_folder(path: Path, about: Mapping[str, Any]) -> Iterator[Path]:
         about: what the manifest says besides the files' hashes; mutable until the block ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in (
+        *path.parent.glob(f".{path.name}.*.tmp"),
+        *path.parent.glob(f".{path.name}.*.old"),
+    ):
+        shutil.rmtree(left, ignore_errors=True)  # of a killed stage: the checkout's lock is ours
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
@@ -163,12 +167,21 @@ def replace_folder(path: Path, about: Mapping[str, Any]) -> Iterator[Path]:
             _sync(file)
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
         if path.exists():
+            _require_ours(path)
             os.replace(path, old)
         os.replace(temporary, path)
         _sync(path.parent)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse to replace a folder that no stage made: it may hold somebody's only copy."""
+    if any(path.iterdir()) and not (path / MANIFEST).is_file():
+        raise SourceError(
+            f"{path}: holds files that no stage made; move them elsewhere, the stages replace it"
+        )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

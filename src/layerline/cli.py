@@ -9,15 +9,15 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from layerline import __version__
 from layerline.artifacts import Workspace, read_json, write_text
-from layerline.config import Params, load_params
+from layerline.config import FetchSection, Params, load_params, parse_params
 from layerline.errors import LayerlineError, ParamsError, Problem
-from layerline.stage import tell_failure
+from layerline.stage.messages import tell_failure
 
 
 def _explained(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,13 +54,16 @@ def init(file: Path, target: str, project: str | None, force: bool) -> None:
     """Write params.yaml and a first schema for your own table (CSV, TSV or Parquet)."""
     from layerline.data.schema.files import write_schema
     from layerline.data.starting import start_project
-    from layerline.data.watching import watch
+    from layerline.data.watching import require_outside, watch
 
     workspace = Workspace(Path())
+    if not (workspace.root / "dvc.yaml").is_file():
+        click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline checkout")
     name = project or _project_name(file)
     start = start_project(file, target, name, root=workspace.root)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     _refuse_to_overwrite(schema_path, force)
+    require_outside(workspace.root, _fetch_section(start.params))
     kept = _keep_earlier_params(workspace, start.params_text)
     write_schema(schema_path, start.schema)
     write_text(workspace.params, start.params_text)
@@ -73,6 +76,13 @@ def init(file: Path, target: str, project: str | None, force: bool) -> None:
             f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root / 'dvc.yaml', section))}"
         )
     click.echo("next: read both files, then run `dvc repro`")
+
+
+def _fetch_section(raw: dict[str, Any]) -> FetchSection:
+    params, problems = parse_params(raw)
+    if params is None:
+        raise ParamsError(problems)
+    return params.fetch
 
 
 def _project_name(file: Path) -> str:
@@ -138,14 +148,43 @@ def watch() -> None:
 @_explained
 def predict(input_file: Path, output_file: Path, model: str | None) -> None:
     """Predict every row of INPUT (CSV, TSV, Parquet; .npy for images) into OUTPUT."""
-    from layerline.registry.predicting import predict_file
+    from layerline.registry.predicting import default_uri, dialect_of, predict_file
 
     workspace = Workspace(Path())
-    if model is None:
-        params = load_params(workspace.params)
-        model = f"models:/{params.project}@{params.register.alias}"
-    report = predict_file(model, input_file, output_file, workspace.home)
-    click.echo(f"{report.n_rows:,} rows predicted by {model} into {output_file}")
+    params = load_params(workspace.params) if model is None or workspace.params.exists() else None
+    report = predict_file(
+        model or default_uri(cast("Params", params)),
+        input_file,
+        output_file,
+        workspace.home,
+        dialect=dialect_of(params),
+    )
+    click.echo(f"{report.n_rows:,} rows predicted by {report.model_uri} into {output_file}")
+
+
+@main.command()
+@click.argument("version", type=int)
+@_explained
+def promote(version: int) -> None:
+    """Make VERSION the champion, whatever the gate said."""
+    from layerline.registry.promotion import promote_by_hand
+
+    workspace, params = _here()
+    alias = params.register.alias
+    before = promote_by_hand(workspace.home, params.project, alias, str(version))
+    click.echo(f"models:/{params.project}@{alias} is now version {version}; before: {before}")
+
+
+@main.command()
+@_explained
+def rollback() -> None:
+    """Give the champion's alias back to the version that held it before."""
+    from layerline.registry.promotion import rollback_by_hand
+
+    workspace, params = _here()
+    alias = params.register.alias
+    version = rollback_by_hand(workspace.home, params.project, alias)
+    click.echo(f"models:/{params.project}@{alias} is version {version} again")
 
 
 @main.command()
@@ -168,12 +207,13 @@ def results(as_json: bool) -> None:
     """Print the figures of the last run, the registry's verdict, and how to open the UI."""
     workspace, params = _here()
     metrics = read_json(workspace.reports / "metrics.json")
-    verdict = read_json(workspace.reports / "registration.json")
+    report = workspace.reports / "registration.json"
+    verdict = read_json(report) if report.exists() else None  # registering alone may have failed
     if as_json:
         click.echo(json.dumps({"metrics": metrics, "registration": verdict}, indent=2))
         return
     _print_table(params.project, metrics)
-    click.echo(f"{verdict['model_uri']}: {verdict['reason']}")
+    click.echo(f"{verdict['model_uri']}: {verdict['reason']}" if verdict else "not registered yet")
     click.echo("look at the runs: make ui   (or: layerline ui), then http://127.0.0.1:5000")
 
 
@@ -199,6 +239,13 @@ def ui(port: int) -> None:
     from layerline.tracking.store import ensure_store, tracking_uri
 
     home = Workspace(Path()).home
+    uri = tracking_uri(home)
+    if uri.startswith(("http://", "https://")):
+        click.echo(
+            "MLFLOW_TRACKING_URI names a server, which has a UI of its own: open that address"
+        )
+        return
     ensure_store(home)
-    command = ["mlflow", "ui", "--backend-store-uri", tracking_uri(home), "--port", str(port)]
-    os.execvp(command[0], command)  # noqa: S606 - a fixed command, and no shell wanted
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # not an argument: it may hold a password
+    command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port)]
+    os.execv(command[0], command)  # noqa: S606 - a fixed command, and no shell wanted

@@ -12,7 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -61,6 +68,12 @@ class FetchSection:
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
 
 
+def _committed_schema(path: str | None) -> str | None:
+    if path is not None and not path.startswith("data/schemas/"):
+        raise ValueError("must lie in data/schemas/, the folder that DVC watches")
+    return path
+
+
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
 class ValidateSection:
     """How strictly the frozen schema is enforced.
@@ -68,7 +81,7 @@ class ValidateSection:
     `schema: null` means data/schemas/<project>.yaml.
     """
 
-    schema: str | None = None
+    schema: Annotated[str | None, AfterValidator(_committed_schema)] = None
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
     max_bad_fraction: Fraction = 0.05
     min_class_rows: Annotated[int, Field(ge=1)] = 3
@@ -130,12 +143,20 @@ class GateSection:
     bootstrap: Annotated[int, Field(ge=100)] = 2000
 
 
+def _free_alias(alias: str) -> str:
+    if alias == "latest" or re.fullmatch(r"v\d+", alias):
+        raise ValueError("MLflow keeps `latest` and `v1`, `v2`, ... for itself")
+    return alias
+
+
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
 class RegisterSection:
     """Which alias of the registered model is kept, and by which gate."""
 
     gate: GateSection = GateSection()
-    alias: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")] = "champion"
+    alias: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_free_alias)] = (
+        "champion"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)

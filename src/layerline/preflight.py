@@ -91,6 +91,10 @@ PLACES = (
 )
 
 
+NAMED_BY_DVC = ("seed", "threads", "validate", "scale", "train", "evaluate", "register")
+WANTED = "must be there, if only as {}: dvc.yaml names it, and DVC stops where it is missing"
+
+
 def load_checked(path: Path) -> Params:
     """Read params.yaml and check it against every table.
 
@@ -100,6 +104,7 @@ def load_checked(path: Path) -> Params:
     raw = read_yaml(path)
     params, problems = parse_params(raw)
     if isinstance(raw, Mapping):
+        problems += [Problem(key, WANTED) for key in NAMED_BY_DVC if key not in raw]
         for place in PLACES:
             problems += _component_problems(raw, place)
     if params is None or problems:

@@ -10,6 +10,7 @@ from layerline.data.splitting import (
     by_column,
     by_hash,
     check_splits,
+    hash_rows,
     stratified,
 )
 from layerline.errors import DataError
@@ -77,6 +78,13 @@ def test_a_column_that_widens_to_float_moves_no_row() -> None:
     frame = table()
     assert (by_hash(rows(frame)) == by_hash(rows(frame.astype({"age": float})))).all()
     assert (by_hash(rows(frame)) == by_hash(rows(frame.astype({"city": object})))).all()
+
+
+def test_the_first_gap_in_a_truth_column_moves_no_other_row() -> None:
+    whole = pd.DataFrame({"a": [True, False] * 50, "b": np.arange(100)})
+    gap = pd.concat([whole.astype(object), pd.DataFrame({"a": [None], "b": [100]}, dtype=object)])
+    gap = gap.reset_index(drop=True).astype({"b": float})
+    assert (hash_rows(whole) == hash_rows(gap)[:100]).all()
 
 
 def test_images_are_split_by_their_pixels() -> None:

@@ -132,8 +132,8 @@ def test_plots_are_pictures_with_equal_bytes(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         plots.plot_learning_curves(folder / "curves.png", history, 5)
-        plots.plot_confusion(folder / "confusion.png", classes(), ["a", "b", "a long name", "d"])
-        plots.plot_residuals(folder / "residuals.png", numbers(), "price")
+        plots.plot_confusion(folder / "confusion.png", classes(), ["a", "$_$", "a long name", "d"])
+        plots.plot_residuals(folder / "residuals.png", numbers(), "price in $_$")
         plots.write_predictions(folder / "predictions.csv", classes(), ["a", "b", "c", "d"])
         plots.write_predictions(folder / "tenths.csv", numbers(), None)
     for file in (tmp_path / "one").iterdir():
@@ -146,7 +146,7 @@ def test_plots_are_pictures_with_equal_bytes(tmp_path: Path) -> None:
     [
         ([3.0, 2.0, 1.0], 3, 3, "more epochs may help"),
         ([2.0, 1.0, 3.0], 2, 10, "Over-fitting began after epoch 2"),
-        ([2.0, 1.0, 1.05], 2, 10, "lowest at epoch 2 of 3"),
+        ([2.0, 1.0, 1.05], 2, 10, "lowest at epoch 2"),
     ],
 )
 def test_the_fit_is_told_in_a_sentence(

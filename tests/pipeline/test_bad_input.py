@@ -164,6 +164,8 @@ def test_two_stages_at_once_one_says_busy(good: Checkout) -> None:
 
 
 def test_failures_reach_mlflow_as_failed_runs(good: Checkout) -> None:
+    good.edit_params(fetch__target="bougt")
+    good.stage("fetch", code=3)
     output = good.python(
         "import mlflow\n"
         "client = mlflow.MlflowClient()\n"

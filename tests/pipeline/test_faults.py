@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -100,6 +99,28 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(checkout: Checkout) -
     assert "not surely better" in verdict["reason"]
 
 
+def test_a_failed_stage_under_dvc_keeps_the_last_good_outputs(checkout: Checkout) -> None:
+    checkout.edit_params(train__epochs=2)
+    checkout.run("dvc", "repro", "train")
+    network = checkout.root / "models" / "network" / "network.safetensors"
+    history = checkout.root / "reports" / "history.csv"
+    before = network.read_bytes(), history.read_bytes()
+    for wrong, says in (
+        ({"train__epochs": "two"}, "valid integer"),
+        ({"train__epochs": 2, "train__network": "mpl"}, "'mpl' is not known"),
+        (
+            {"train__network": "mlp", "train__optimizer": {"name": "sgd", "learning_rate": 1e30}},
+            "not finite",
+        ),
+    ):
+        checkout.edit_params(**wrong)
+        output = checkout.run("dvc", "repro", "train", code=255)
+        assert says in output
+        assert (network.read_bytes(), history.read_bytes()) == before
+    checkout.edit_params(train__optimizer={"name": "adamw", "learning_rate": 0.002})
+    assert "kept epoch" in checkout.run("dvc", "repro", "train")
+
+
 @pytest.mark.slow
 def test_experiments_in_temporary_workspaces_land_in_the_main_store(digits: Checkout) -> None:
     digits.run("git", "add", "-A")
@@ -111,8 +132,3 @@ def test_experiments_in_temporary_workspaces_land_in_the_main_store(digits: Chec
         "print(sorted(r.info.run_name for r in runs))\n"
     )
     assert "'short'" in output
-
-
-def test_a_killed_write_leaves_no_half_artifact(digits: Checkout) -> None:
-    left = [str(p) for p in Path(digits.root).rglob(".*.tmp") if ".dvc" not in p.parts]
-    assert not left

@@ -120,9 +120,10 @@ def test_without_early_stopping_the_last_weights_stay() -> None:
     assert (len(result.history), result.kept_epoch, result.stopped_early) == (7, 7, False)
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
 @pytest.mark.parametrize("n_rows", [2, 31, 33, 64, 65])
-def test_no_batch_is_too_small_for_batch_norm(n_rows: int) -> None:
-    _, result, _ = train(section(epochs=2), rows=clusters(n_rows))
+def test_no_batch_is_too_small_for_batch_norm(n_rows: int, batch_size: int) -> None:
+    _, result, _ = train(section(epochs=2, batch_size=batch_size), rows=clusters(n_rows))
     assert len(result.history) == 2
 
 
@@ -140,6 +141,13 @@ def test_an_unknown_optimizer_is_told_with_the_names() -> None:
         ParamsError, match=r"'adamv' is not known; did you mean 'adam'.* adam, adamw, sgd"
     ):
         train(section(optimizer=Component(name="adamv")))
+
+
+def test_a_device_that_is_not_there_is_told() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    with pytest.raises(ParamsError, match=r"train\.device: 'cuda' is not there"):
+        train(section(device="cuda"))
 
 
 def test_weight_decay_spares_biases_and_norms() -> None:

@@ -42,7 +42,9 @@ def scale(workspace: Workspace, section: ScaleSection, *, seed: int) -> dict[str
         channels = 1 if images.ndim == 3 else images.shape[3]
         shape, features = [channels, *images.shape[1:3]], None
     description = {
-        **{key: about[key] for key in ("kind", "target", "task", "classes")},
+        **{
+            key: about[key] for key in ("kind", "source", "raw_sha256", "target", "task", "classes")
+        },
         "shape": shape,
         "features": features,
         "target_center": preprocessor.target_center,
@@ -69,7 +71,11 @@ def _split(
     seed: int,
 ) -> Labels:
     classified = about["task"] != "regression"
-    rows = SplitInput(frame, images, about["target"], about["split_column"], classified, seed)
+    columns = (ColumnSpec.from_dict(column) for column in about["columns"])
+    features = tuple(c.name for c in columns if c.use and c.name != about["target"])
+    rows = SplitInput(
+        frame, features, images, about["target"], about["split_column"], classified, seed
+    )
     method = pick(SPLITS, section.split.name, "scale.split.method")
     labels = method(rows, **read_options(method, section.split.options, "scale.split"))
     check_splits(labels, frame[about["target"]].to_numpy() if classified else None)

@@ -27,6 +27,7 @@ class SplitInput:
     """What a method may look at: rows (a frame, or images with their labels), target and seed."""
 
     frame: pd.DataFrame
+    features: tuple[str, ...]  # the columns that are learnt from; an id must not tell twins apart
     images: NDArray[np.uint8] | None
     target: str
     official: str | None
@@ -41,27 +42,31 @@ class SplitInput:
         """(B,) content hashes of the features, equal for equal rows, whatever their neighbours."""
         if self.images is not None:
             return hash_images(self.images)
-        ignored = [name for name in (self.target, self.official) if name in self.frame]
-        return hash_rows(self.frame.drop(columns=ignored))
+        return hash_rows(self.frame[list(self.features)])
 
 
 def hash_rows(frame: pd.DataFrame) -> NDArray[np.uint64]:
     """Hash each row's values.
 
-    A value hashes alike in an int and a float column: a column whose type widens because one
-    new row has a gap must not move every old row to another split.
+    A value hashes alike in an int and a float column, and in a bool column with and without gaps:
+    a column whose type widens because one new row has a gap must not move every old row.
     """
-    canonical = pd.DataFrame(index=pd.RangeIndex(len(frame)))
-    for name in frame.columns:
-        column = frame[name]
-        if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
-            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0.0 becomes 0.0
-            canonical[name] = np.where(np.isnan(numbers), np.nan, numbers)
-        else:
-            text = column.astype(object).map(str, na_action="ignore")
-            canonical[name] = text.where(text.notna(), "\0missing").to_numpy(dtype=object)
-    hashes = pd.util.hash_pandas_object(canonical, index=False)
+    canonical = {name: _canonical(frame[name]) for name in frame.columns}
+    if not canonical:
+        return np.zeros(len(frame), dtype=np.uint64)
+    hashes = pd.util.hash_pandas_object(pd.DataFrame(canonical), index=False)
     return np.asarray(hashes, dtype=np.uint64)
+
+
+def _canonical(column: pd.Series) -> NDArray[Any]:
+    """Numbers and truth values as float64 with one NaN and one zero, all else as text."""
+    if column.dtype == object and column.dropna().map(lambda value: isinstance(value, bool)).all():
+        column = column.astype("float64")
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0.0 becomes 0.0
+        return np.where(np.isnan(numbers), np.nan, numbers)
+    text = column.astype(object).map(str, na_action="ignore")
+    return text.where(text.notna(), "\0missing").to_numpy(dtype=object)
 
 
 def hash_images(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -170,7 +175,7 @@ def check_splits(labels: Labels, classes: NDArray[Any] | None) -> dict[str, int]
         absent = sorted(set(classes.tolist()) - set(classes[labels == "train"].tolist()), key=str)
         if absent:
             raise DataError(
-                f"scale.split: class {absent[0]!r} has no train row; use `method: stratified`, "
-                "or bring more rows of it"
+                f"scale.split: class {absent[0]!r} has no train row, so nothing can learn it; "
+                "move some of its rows to train, set `method: stratified`, or leave the class out"
             )
     return counts

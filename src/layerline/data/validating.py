@@ -58,6 +58,7 @@ def validate_raw(
         raise
     about = {
         **{key: raw[key] for key in ("kind", "source", "target", "task", "split_column", "origin")},
+        "raw_sha256": {name: file["sha256"] for name, file in raw["files"].items()},
         "n_rows": len(result.frame),
         "n_quarantined": len(result.quarantine),
         "schema_sha256": sha256_of(workspace.root / schema_path),

@@ -13,7 +13,9 @@ from ruamel.yaml import YAML
 
 from layerline.artifacts import write_text
 from layerline.config import FetchSection
+from layerline.errors import ParamsError, Problem
 
+MADE = ("data/raw", "data/validated", "data/scaled", "models", "reports", "runs")
 OWN = ("pipeline/", "src/")  # what the checkout itself brings
 
 
@@ -23,6 +25,20 @@ def source_paths(section: FetchSection) -> list[str]:
         return []
     path = section.options.get("path", [])
     return [path] if isinstance(path, str) else [str(item) for item in path]
+
+
+def require_outside(root: Path, section: FetchSection) -> None:
+    """Refuse a source inside a folder that the stages replace.
+
+    Raises:
+        ParamsError: the user's only copy would be gone.
+    """
+    for path in _as_deps(section):
+        place = (root / path).resolve()
+        for made in MADE:
+            if place.is_relative_to((root / made).resolve()):
+                message = f"{path} lies in {made}/, which the stages replace; move it, to data/ say"
+                raise ParamsError([Problem("fetch.options.path", message)])
 
 
 def unwatched(dvc_file: Path, section: FetchSection) -> list[str]:
@@ -49,7 +65,7 @@ def watch(dvc_file: Path, section: FetchSection) -> list[str]:
 
 def _as_deps(section: FetchSection) -> list[str]:
     # A pattern is no path that DVC could hash: the folder that holds the files is.
-    paths = (Path(path) for path in source_paths(section))
+    paths = (Path(path).expanduser() for path in source_paths(section))
     return [(p.parent if any(mark in p.name for mark in "*?[") else p).as_posix() for p in paths]
 
 

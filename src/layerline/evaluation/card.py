@@ -14,7 +14,8 @@ from layerline.training.rows import SPLITS
 def diagnose(history: Sequence[Mapping[str, float]], kept: int, epochs: int) -> str:
     """One sentence on how the fit went, from the learning curves."""
     last, best = history[-1], history[kept - 1]
-    if kept == len(history) == epochs and epochs > 1:
+    lowest = min(range(len(history)), key=lambda row: history[row]["valid_loss"]) + 1
+    if kept == lowest == len(history) == epochs and epochs > 1:
         return (
             f"The validation loss was still falling at the last epoch ({epochs}): "
             "more epochs may help."
@@ -28,7 +29,8 @@ def diagnose(history: Sequence[Mapping[str, float]], kept: int, epochs: int) -> 
             "validation loss rose; the weights of the best epoch were kept."
         )
     return (
-        f"The validation loss was lowest at epoch {kept} of {len(history)}; its weights were kept."
+        f"The weights of epoch {kept} of {len(history)} were kept; the validation loss was lowest "
+        f"at epoch {lowest}."
     )
 
 

@@ -25,6 +25,11 @@ def _save(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure).print_png(str(path), metadata={"Software": None})
 
 
+def _plain(text: object) -> str:
+    """Text as it stands: matplotlib would read what is between two $ as mathematics."""
+    return str(text).replace("$", r"\$")
+
+
 def _figure(title: str, width: float = 6.4) -> tuple[Figure, Any]:
     figure = Figure(figsize=(width, 4.8), dpi=110, layout="constrained")
     axes = figure.add_subplot()
@@ -53,7 +58,7 @@ def plot_confusion(path: Path, predictions: Predictions, classes: Sequence[Any])
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, label="share of the true class")
     ticks = np.arange(len(classes))
-    names = [str(name) for name in classes]
+    names = [_plain(name) for name in classes]
     axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0)
     axes.set_yticks(ticks, names)
     axes.set(xlabel="predicted", ylabel="actual")
@@ -82,6 +87,7 @@ def plot_residuals(path: Path, predictions: Predictions, target: str) -> None:
     left.scatter(actual, predicted, **style)
     ends = [float(min(actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))]
     left.plot(ends, ends, color="grey", linestyle=":")
+    target = _plain(target)
     left.set(xlabel=f"actual {target}", ylabel=f"predicted {target}", title="Test rows")
     right.scatter(predicted, actual - predicted, **style)
     right.axhline(0, color="grey", linestyle=":")

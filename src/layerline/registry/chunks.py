@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from layerline.data.reading.delimited import Dialect, read_fields
+from layerline.data.reading.delimited import USUAL, Dialect, read_fields
 from layerline.data.reading.files import DELIMITED, PARQUET
 from layerline.data.reading.parsing import parse_column
 from layerline.data.tables import first_line, to_frame
@@ -37,16 +37,19 @@ class Chunk:
 
 
 Write = Callable[[pa.Table], None]
-Reader = Callable[[Path, int, bool], Iterator[Chunk]]
+Reader = Callable[[Path, int, bool, Dialect], Iterator[Chunk]]
 Writer = Callable[[Path, pa.Schema], contextlib.AbstractContextManager[Write]]
 
 
-def read_chunks(path: Path, n_rows: int, as_text: bool) -> Iterator[Chunk]:
+def read_chunks(
+    path: Path, n_rows: int, as_text: bool, dialect: Dialect = USUAL
+) -> Iterator[Chunk]:
     """Yield the rows of a file in order, at least one chunk, which may be empty.
 
     Args:
         path: CSV, TSV, Parquet or npy.
         n_rows: how many rows a chunk has at most.
+        dialect: how a CSV is written.
         as_text: keep the fields of a CSV exactly as they are written; else they get their types.
 
     Raises:
@@ -58,7 +61,7 @@ def read_chunks(path: Path, n_rows: int, as_text: bool) -> Iterator[Chunk]:
     if not path.is_file():
         raise SourceError(f"{path}: there is no such file")
     try:
-        yield from reader(path, n_rows, as_text)
+        yield from reader(path, n_rows, as_text, dialect)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError(f"{path}: cannot be read ({first_line(error)})") from None
 
@@ -88,8 +91,8 @@ def _pick(table: Mapping[str, T], path: Path, where: str) -> T:
     return found
 
 
-def _read_delimited(path: Path, n_rows: int, as_text: bool) -> Iterator[Chunk]:
-    text = read_fields(path, Dialect()).table
+def _read_delimited(path: Path, n_rows: int, as_text: bool, dialect: Dialect) -> Iterator[Chunk]:
+    text = read_fields(path, dialect).table
     typed = text
     if not as_text:
         columns = [parse_column(column).values for column in text.columns]
@@ -99,7 +102,7 @@ def _read_delimited(path: Path, n_rows: int, as_text: bool) -> Iterator[Chunk]:
         yield Chunk(rows, typed.slice(start, n_rows))
 
 
-def _read_parquet(path: Path, n_rows: int, as_text: bool) -> Iterator[Chunk]:
+def _read_parquet(path: Path, n_rows: int, as_text: bool, dialect: Dialect) -> Iterator[Chunk]:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         if not file.metadata.num_rows:
             yield _chunk_of(file.read())
@@ -111,7 +114,7 @@ def _chunk_of(table: pa.Table) -> Chunk:
     return Chunk(to_frame(table), table)
 
 
-def _read_images(path: Path, n_rows: int, as_text: bool) -> Iterator[Chunk]:
+def _read_images(path: Path, n_rows: int, as_text: bool, dialect: Dialect) -> Iterator[Chunk]:
     images = np.load(path, mmap_mode="r", allow_pickle=False)
     for start in range(0, max(len(images), 1), n_rows):
         yield Chunk(np.asarray(images[start : start + n_rows]), pa.table({}))

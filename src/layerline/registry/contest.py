@@ -9,7 +9,7 @@ import torch
 from layerline.artifacts import Workspace, read_json, read_manifest
 from layerline.config import Params
 from layerline.data.preprocessing.preprocessor import Preprocessor
-from layerline.errors import DataError, SourceError
+from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.evaluation.predictions import Predictions
 from layerline.registry.bundle import Model, write_bundle
 from layerline.registry.gate import Verdict, judge
@@ -47,6 +47,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     """
     torch.set_num_threads(params.threads)
     holdout = read_holdout(workspace)
+    _require_metric(params.register.gate.metric, holdout.task)
     read_manifest(workspace.network)
     read_manifest(workspace.preprocessor)
     bundle = folder / "bundle"
@@ -69,6 +70,13 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         run_id=run_id,
         test_metrics=read_json(metrics)["test"] if metrics.exists() else None,
     )
+
+
+def _require_metric(metric: str, task: str) -> None:
+    """Refuse a gate by a metric of the other kind of task."""
+    if metric != "auto" and (metric in ("rmse", "mae")) != (task == "regression"):
+        message = f"{metric!r} does not fit a {task} task; use auto, or another metric"
+        raise ParamsError([Problem("register.gate.metric", message)])
 
 
 def log_candidate(client: "MlflowClient", candidate: Candidate) -> Version:

@@ -97,11 +97,12 @@ def judge(
         return dataclasses.replace(verdict, promote=False, reason=reason, champion_value=value)
     if champion is None:
         if unreadable:
-            # It fails on today's data whatever the figures are, so keeping it protects nobody.
+            # Perhaps another table was put under this project's name: that is for a person to say.
             reason = (
-                f"the champion cannot predict today's rows ({unreadable}), so none was compared"
+                f"the champion cannot predict today's rows ({unreadable}), so none was compared; "
+                "if the new model is to replace it: `layerline promote VERSION`"
             )
-            return dataclasses.replace(verdict, reason=reason)
+            return dataclasses.replace(verdict, promote=False, reason=reason)
         return verdict
     return _compare(champion, challenger, section, seed, verdict)
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from layerline.artifacts import replace_file
 from layerline.config import Params
+from layerline.data.reading.delimited import USUAL, Dialect
 from layerline.data.tables import first_line
 from layerline.errors import DataError, TrackingError
 from layerline.registry.access import open_registry
@@ -40,8 +41,19 @@ def default_uri(params: Params) -> str:
     return f"models:/{params.project}@{params.register.alias}"
 
 
+def dialect_of(params: Params | None) -> Dialect:
+    """How the training's own files are written, where params.yaml says so."""
+    options = params.fetch.options if params and params.fetch.source == "files" else {}
+    return Dialect(None, options.get("encoding", "utf-8"), tuple(options.get("missing") or ()))
+
+
 def predict_file(
-    model_uri: str, source: Path, output: Path, home: Path, chunk_rows: int = CHUNK_ROWS
+    model_uri: str,
+    source: Path,
+    output: Path,
+    home: Path,
+    chunk_rows: int = CHUNK_ROWS,
+    dialect: Dialect = USUAL,
 ) -> PredictReport:
     """Predict every row of `source` and write its columns and the predictions to `output`.
 
@@ -51,6 +63,7 @@ def predict_file(
         output: CSV, TSV or Parquet, by its suffix.
         home: the main checkout, `Workspace.home`.
         chunk_rows: rows predicted at a time.
+        dialect: encoding and missing words of a CSV, as the training read it.
 
     Raises:
         ParamsError: a suffix that is not known.
@@ -59,7 +72,7 @@ def predict_file(
         TrackingError: there is no such model, or the store does not answer.
     """
     check_output(output)
-    chunks = read_chunks(source, chunk_rows, as_text=output.suffix.lower() in (".csv", ".tsv"))
+    chunks = read_chunks(source, chunk_rows, output.suffix.lower() in (".csv", ".tsv"), dialect)
     first = next(chunks)  # a wrong INPUT is told before a model is loaded
     model = load_registered(model_uri, home)
     n_rows = 0

@@ -1,11 +1,13 @@
 """Who is champion: one alias, moved in one call, with the way back written down first.
 
-Callers hold `access.registry_lock`.
+Callers hold `access.registry_lock`; the functions `..._by_hand` take it themselves.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layerline.errors import TrackingError
+from layerline.registry.access import open_registry, registry_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,3 +82,27 @@ def rollback(client: "MlflowClient", project: str, alias: str) -> str:
         )
     client.set_registered_model_alias(project, alias, previous)
     return str(previous)
+
+
+def promote_by_hand(home: Path, project: str, alias: str, version: str) -> str | None:
+    """Promote a version under the registry's lock; return the version that was champion before.
+
+    Raises:
+        TrackingError: there is no such version, or the store is away.
+    """
+    with registry_lock(home, project), open_registry(home, f"promoting {project}") as client:
+        _require_version(client, project, version)
+        return promote(client, project, alias, version)
+
+
+def rollback_by_hand(home: Path, project: str, alias: str) -> str:
+    """Roll back under the registry's lock; return the version that is champion again."""
+    with registry_lock(home, project), open_registry(home, f"rolling {project} back") as client:
+        return rollback(client, project, alias)
+
+
+def _require_version(client: "MlflowClient", project: str, version: str) -> None:
+    known = [str(v.version) for v in client.search_model_versions(f"name = '{project}'")]
+    if version not in known:
+        names = ", ".join(sorted(known, key=int)) or "none yet"
+        raise TrackingError(f"{project}: there is no version {version}; registered: {names}")

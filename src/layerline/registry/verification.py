@@ -96,6 +96,8 @@ def _read_answer(uri: str, answer: dict[str, str], output: Path) -> pd.DataFrame
     message = f"{uri}: {answer['message']}"
     kinds: dict[str, type[LayerlineError]] = {"SourceError": SourceError, "DataError": DataError}
     kind = kinds.get(answer["kind"])
+    if kind is None and "No such artifact" in answer["message"]:
+        kind, message = SourceError, f"{uri}: its files are gone from the artifact store"
     if kind is None:
         raise TrackingError(f"{uri}: does not load: {answer['kind']}: {answer['message']}")
     raise kind(message)

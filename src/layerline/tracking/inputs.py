@@ -11,16 +11,15 @@ DATA_STAGES = ("fetch", "validate", "scale")
 
 def tell_inputs(journal: Journal, workspace: Workspace) -> None:
     """Tell a training's journal its data sets (by sha256) and link the runs of the data stages."""
-    raw = read_json(workspace.raw / "manifest.json")
     scaled = read_json(workspace.scaled / "manifest.json")
     tags: dict[str, Any] = {
-        f"layerline.sha256.raw.{name}": file["sha256"] for name, file in raw["files"].items()
+        f"layerline.sha256.raw.{name}": sha256 for name, sha256 in scaled["raw_sha256"].items()
     }
     for split, context in CONTEXTS.items():
         digest = scaled["files"][f"{split}_x.npy"]["sha256"]
         tags[f"layerline.sha256.{split}_x"] = digest
         journal.dataset(
-            name=f"{raw['source']}-{split}",
+            name=f"{scaled['source']}-{split}",
             digest=digest[:32],
             source=f"data/scaled/{split}_x.npy",
             context=context,

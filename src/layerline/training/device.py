@@ -4,6 +4,8 @@ import contextlib
 
 import torch
 
+from layerline.errors import ParamsError, Problem
+
 
 def prepare_torch(seed: int, threads: int) -> None:
     """Fix what torch lets vary: the seed, the number of threads, the choice of algorithms.
@@ -19,12 +21,23 @@ def prepare_torch(seed: int, threads: int) -> None:
 
 
 def choose_device(asked: str) -> torch.device:
-    """`auto` takes CUDA, then Apple's MPS, then the CPU."""
+    """`auto` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        ParamsError: the device asked for is not there.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    chosen = next(name for name, is_there in there.items() if is_there)
     if asked != "auto":
-        return torch.device(asked)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        chosen = asked
+    if not there[chosen]:
+        message = f"{asked!r} is not there: this machine or this build of torch has none; use auto"
+        raise ParamsError([Problem("train.device", message)])
+    return torch.device(chosen)
 
 
 def choose_precision(asked: str, device: torch.device) -> torch.dtype:

@@ -86,7 +86,8 @@ def fit(
     device = choose_device(section.device)
     network.to(device)
     train, valid = train.to(device), valid.to(device)
-    batches_an_epoch = math.ceil(len(train) / section.batch_size)
+    # Two rows at least in each batch, which is what batch norm needs.
+    batches_an_epoch = max(1, min(math.ceil(len(train) / section.batch_size), len(train) // 2))
     session = _start(network, section, task, device, section.epochs * batches_an_epoch)
     permutations = torch.Generator().manual_seed(seed)
     monitored = section.early_stopping.metric if section.early_stopping else "loss"

@@ -136,6 +136,8 @@ def _of_column(where: str, column: _Column) -> list[Problem]:
         known = " or ".join(_DTYPES[column.kind])
         message = f"must be {known} for a {column.kind}, got {column.dtype!r}"
         problems.append(Problem(f"{where}.dtype", message))
+    if column.kind == "text" and column.use:
+        problems.append(Problem(f"{where}.use", "must be false: no network here reads free text"))
     if column.min is not None and column.max is not None and column.min > column.max:
         problems.append(Problem(where, f"min {column.min:g} is above max {column.max:g}"))
     if column.kind != "number" and (column.min is not None or column.max is not None):

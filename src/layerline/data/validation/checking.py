@@ -93,7 +93,9 @@ def _row_rules(
     """Wrong types, then all that pandera finds, in the schema's order of columns."""
     import pandera.pandas as pandera
 
-    cast = frame.assign(**{name: values for name, (values, _) in casts.items()})
+    cast = frame.copy(deep=False)
+    for name, (values, _) in casts.items():
+        cast[name] = values
     broken = [
         type_rule(frame[spec.name], spec, casts[spec.name].bad)
         for spec in schema.columns

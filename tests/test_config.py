@@ -26,6 +26,9 @@ def test_every_problem_is_told_at_once_with_its_path(tmp_path: Path) -> None:
         """
         project: digits
         sed: 1
+        threads: 1
+        validate: {}
+        evaluate: {}
         fetch: {source: sklaern, options: {dataset: digits}}
         scale: {split: {method: hash, tset: 0.2}, numeric: standart}
         train:
@@ -49,7 +52,11 @@ def test_every_problem_is_told_at_once_with_its_path(tmp_path: Path) -> None:
         "train.schedule.warmup: input should be less than 1, got 2",
     ):
         assert f"params.yaml: {line}" in text
-    assert len(caught.value.problems) == 8
+    assert [p.where for p in caught.value.problems if "must be there" in p.message] == [
+        "seed",
+        "register",
+    ]
+    assert len(caught.value.problems) == 10
     assert caught.value.exit_code == 2
 
 
@@ -57,6 +64,7 @@ def test_options_of_a_network_are_checked_by_its_signature(tmp_path: Path) -> No
     path = write(
         tmp_path,
         "project: a\nfetch: {source: sklearn, options: {dataset: iris}}\n"
+        "seed: 0\nthreads: 1\nvalidate: {}\nscale: {}\nevaluate: {}\nregister: {}\n"
         "train: {network: mlp, options: {hidden: [64, 0], activation: rleu, d_out: 3}}\n",
     )
     with pytest.raises(ParamsError) as caught:

@@ -74,7 +74,9 @@ def specs(draw: st.DrawFn, name: str) -> ColumnSpec:
     if kind == "category":
         dtype, levels = draw(LEVELS.filter(lambda pair: len(pair[1]) > 0))
         return ColumnSpec(name, "category", dtype, *flags, levels=tuple(dict.fromkeys(levels)))
-    return ColumnSpec(name, kind, "str" if kind == "text" else "datetime64[us]", *flags)
+    if kind == "text":
+        return ColumnSpec(name, kind, "str", flags[0], use=False)
+    return ColumnSpec(name, kind, "datetime64[us]", *flags)
 
 
 @st.composite

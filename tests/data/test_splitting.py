@@ -31,7 +31,8 @@ def table(n_rows: int = 2000, seed: int = 0) -> pd.DataFrame:
 
 def rows(frame: pd.DataFrame, **changes: object) -> SplitInput:
     facts = {"images": None, "target": "target", "official": "part", "is_classification": True}
-    return SplitInput(frame=frame, seed=0, **{**facts, **changes})  # type: ignore[arg-type]
+    features = tuple(name for name in frame if name not in ("target", "part"))
+    return SplitInput(frame=frame, features=features, seed=0, **{**facts, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", SPLITS)

@@ -150,6 +150,8 @@ def make_table(
     spec = ColumnSpec(target, "number" if classes is None else "category", "float64")
     about = {
         "kind": "table",
+        "source": "files",
+        "raw_sha256": {},
         "target": target,
         "task": task,
         "classes": classes,
@@ -192,6 +194,8 @@ def build(name: str, root: Path, seed: int = 0) -> Checkout:
     workspace = Workspace(root)
     about = {
         "kind": "images",
+        "source": "torchvision",
+        "raw_sha256": {},
         "target": "digit",
         "task": "multiclass",
         "classes": [0, 1, 2],

@@ -5,7 +5,15 @@ from layerline.artifacts import read_json, replace_folder
 from layerline.data.tables import read_table, write_table
 from layerline.errors import LayerlineError, SourceError, TrackingError
 from layerline.registry.access import open_registry
-from layerline.registry.promotion import CHALLENGER, PREVIOUS, champion_of, promote, rollback
+from layerline.registry.promotion import (
+    CHALLENGER,
+    PREVIOUS,
+    champion_of,
+    promote,
+    promote_by_hand,
+    rollback,
+    rollback_by_hand,
+)
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -92,7 +100,7 @@ def change(checkout, edit):
         write_table(folder / "table.parquet", frame)
 
 
-def test_a_champion_that_lacks_a_column_of_today_is_replaced(store, fresh, tmp_path, aliases):
+def test_a_champion_that_lacks_a_column_of_today_stays_until_told(store, fresh, tmp_path, aliases):
     from layerline.config import ScaleSection
     from layerline.data.scaling import scale
 
@@ -107,23 +115,28 @@ def test_a_champion_that_lacks_a_column_of_today_is_replaced(store, fresh, tmp_p
     scale(checkout.workspace, ScaleSection(), seed=0)
     checkout.train()
     facts = store.register(checkout, "narrow", tmp_path / "w")
-    assert facts["promoted"]
+    assert not facts["promoted"]
     assert "cannot predict today's rows" in facts["reason"]
     assert "column 'size' is not in the data" in facts["reason"]
-    assert aliases("narrow")["champion"] == 2
+    assert "layerline promote" in facts["reason"]
+    assert aliases("narrow") == {"champion": 1, "challenger": 2}
 
 
-def test_a_champion_that_predicts_something_else_is_replaced(store, made, tmp_path):
+def test_a_champion_that_predicts_something_else_stays_until_told(store, made, tmp_path):
     store.register(made("numbers"), "turned", tmp_path / "w")
     facts = store.register(made("classes"), "turned", tmp_path / "w")
-    assert facts["promoted"]
+    assert not facts["promoted"]
     assert "it knows none of the classes" in facts["reason"]
+    promote_by_hand(store.home, "turned", "champion", "2")
     again = store.register(made("numbers"), "turned", tmp_path / "w")
     assert again["version"] == 1
     assert "it predicts classes, the target now holds numbers" in again["reason"]
+    assert rollback_by_hand(store.home, "turned", "champion") == "1"
+    with pytest.raises(TrackingError, match="there is no version 7; registered: 1, 2"):
+        promote_by_hand(store.home, "turned", "champion", "7")
 
 
-def test_a_champion_of_another_kind_is_replaced(store, made, tmp_path):
+def test_a_champion_of_another_kind_stays_until_told(store, made, tmp_path):
     reasons = {
         "images": "it reads images of the shape (6, 5), the data have",
         "classes": "column 'size' is not in the data",
@@ -131,7 +144,7 @@ def test_a_champion_of_another_kind_is_replaced(store, made, tmp_path):
     for champion, challenger in (("images", "classes"), ("classes", "images")):
         store.register(made(champion), f"was-{champion}", tmp_path / "w")
         facts = store.register(made(challenger), f"was-{champion}", tmp_path / "w")
-        assert facts["promoted"]
+        assert not facts["promoted"]
         assert reasons[champion] in facts["reason"]
 
 
@@ -163,7 +176,7 @@ def test_a_class_that_the_champion_does_not_know_counts_against_it(store, fresh,
     assert facts["reason"].startswith("better on")
 
 
-def test_a_damaged_champion_is_replaced_and_a_damaged_challenger_is_refused(
+def test_a_damaged_champion_is_told_and_a_damaged_challenger_is_refused(
     store, fresh, tmp_path, aliases
 ):
     def damage(place):
@@ -181,9 +194,9 @@ def test_a_damaged_champion_is_replaced_and_a_damaged_challenger_is_refused(
     assert aliases("damaged-2") == {"champion": 1}
     checkout.train(epochs=3)
     facts = store.register(checkout, "damaged-2", tmp_path / "w")
-    assert facts["promoted"]
+    assert not facts["promoted"]
     assert "was changed after it was registered" in facts["reason"]
-    assert aliases("damaged-2") == {"champion": 2}
+    assert aliases("damaged-2") == {"champion": 1, "challenger": 2}
 
 
 def test_a_version_that_predicts_otherwise_than_the_pipeline_is_not_promoted(

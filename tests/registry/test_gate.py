@@ -55,7 +55,7 @@ def test_the_same_model_is_never_promoted_again():
     assert verdict.reason.startswith("unchanged")
 
 
-def test_a_champion_that_cannot_predict_is_replaced_and_the_reason_says_so():
+def test_a_champion_that_cannot_predict_stays_and_the_reason_says_so():
     verdict = judge(
         None,
         numbers(1.0),
@@ -64,7 +64,7 @@ def test_a_champion_that_cannot_predict_is_replaced_and_the_reason_says_so():
         seed=0,
         unreadable="column 'size' is not in the data",
     )
-    assert verdict.promote
+    assert not verdict.promote
     assert "cannot predict today's rows (column 'size' is not in the data)" in verdict.reason
     assert verdict.champion_value is None
 

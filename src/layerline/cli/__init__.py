@@ -1,0 +1,30 @@
+"""The command `layerline`. Each command reads, calls and prints; the work is in the rooms.
+
+running.py   how every command runs and fails
+projects.py  init, schema, watch
+models.py    predict, promote, rollback
+tracking.py  results, flush, ui
+
+To add a command: a function with `@click.command()` and `@explained` in the file of its kind, and
+its name in COMMANDS below. Import its room inside the function, so that `layerline --help` stays
+quick.
+"""
+
+import click
+
+from layerline import __version__
+from layerline.cli.models import predict, promote, rollback
+from layerline.cli.projects import init, schema, watch
+from layerline.cli.tracking import flush, results, ui
+
+COMMANDS = (init, schema, watch, predict, promote, rollback, results, flush, ui)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Train, compare, register and keep retraining multilayer perceptrons on your own data."""
+
+
+for command in COMMANDS:
+    main.add_command(command)

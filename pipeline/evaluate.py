@@ -1,7 +1,8 @@
 """Measure the network on the train, valid and test rows.
 
 Reads:  data/scaled/, models/, reports/history.csv; params.yaml (seed, threads, evaluate).
-Writes: reports/metrics.json, reports/plots/, reports/model_card.md, runs/evaluate.json.
+Writes: reports/metrics.json, reports/predictions.parquet (of the test rows), reports/plots/,
+        reports/model_card.md, runs/evaluate.json.
 """
 
 from layerline.stage import Stage, leave, run_stage
@@ -18,6 +19,7 @@ def main(stage: Stage) -> None:
     )
     stage.journal.artifact(stage.workspace.plots)
     stage.journal.artifact(stage.workspace.reports / "metrics.json")
+    stage.journal.artifact(stage.workspace.predictions)
     stage.journal.artifact(stage.workspace.reports / "model_card.md")
 
 

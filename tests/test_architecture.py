@@ -100,7 +100,11 @@ def test_outs_lie_where_artifacts_says() -> None:
         "validate": [workspace.validated, workspace.reports / "profile.json"],
         "scale": [workspace.scaled, workspace.preprocessor],
         "train": [workspace.network, workspace.reports / "history.csv"],
-        "evaluate": [workspace.plots, workspace.reports / "model_card.md"],
+        "evaluate": [
+            workspace.plots,
+            workspace.predictions,
+            workspace.reports / "model_card.md",
+        ],
         "register": [workspace.reports / "registration.json"],
     }
     for name, paths in outs.items():
@@ -131,7 +135,8 @@ def test_a_script_is_short_and_says_what_it_reads_and_writes(name: str) -> None:
         ("layerline.data.validating", {"torch", "sklearn", "mlflow"}),
         ("layerline.data.preprocessing.preprocessor", {"torch", "sklearn", "mlflow"}),
         ("layerline.training.running", {"pandas", "sklearn", "mlflow"}),
-        ("layerline.registry.bundle", {"sklearn", "dvc", "mlflow"}),
+        ("layerline.registry.contest", {"torch", "sklearn", "dvc", "mlflow"}),
+        ("layerline.registry.model", {"sklearn", "dvc", "mlflow"}),
     ],
 )
 def test_what_should_start_fast_imports_nothing_heavy(module: str, forbidden: set[str]) -> None:

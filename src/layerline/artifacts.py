@@ -19,6 +19,7 @@ from typing import Any
 from layerline.errors import SourceError
 
 MANIFEST = "manifest.json"
+NETWORK_WEIGHTS, NETWORK_SPEC = "network.safetensors", "spec.json"  # in models/network
 STAGES = ("fetch", "validate", "scale", "train", "evaluate", "register")
 
 
@@ -59,6 +60,11 @@ class Workspace:
     @property
     def plots(self) -> Path:
         return self.reports / "plots"
+
+    @property
+    def predictions(self) -> Path:
+        """What the network predicted for the test rows, beside their truth."""
+        return self.reports / "predictions.parquet"
 
     def run_file(self, stage: str) -> Path:
         """runs/<stage>.json: which MLflow run the stage's outputs came from."""

@@ -101,3 +101,22 @@ def test_every_method_runs_through(tmp_path: Path, method: str) -> None:
     section = ScaleSection(split=Component(name=method))
     manifest = scale(validated(tmp_path, table()), section, seed=0)
     assert sum(manifest["n_rows"].values()) == 300
+
+
+def test_ids_know_a_row_again_in_other_data(tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    (tmp_path / "half").mkdir()
+    frame = table()
+    ids = {}
+    for name, data in (("all", frame), ("half", frame.iloc[::2])):
+        workspace = validated(tmp_path / name, data.reset_index(drop=True))
+        scale(workspace, SECTION, seed=0)
+        found, rows = arrays(workspace, "id"), arrays(workspace, "row")
+        kept = data.index.to_numpy()
+        ids[name] = {
+            int(kept[row]): int(found[split][k])
+            for split in found
+            for k, row in enumerate(rows[split])
+        }
+    assert ids["half"] == {row: ids["all"][row] for row in ids["half"]}
+    assert len(set(ids["all"].values())) > 290

@@ -15,17 +15,26 @@ import pytest
 import torch
 
 import layerline
-from layerline.artifacts import Workspace, read_json, replace_folder
+from layerline.artifacts import (
+    NETWORK_WEIGHTS,
+    Workspace,
+    read_json,
+    replace_folder,
+    sha256_of,
+)
 from layerline.config import Component, FetchSection, Params, ScaleSection, TrainSection
 from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.data.scaling import scale
 from layerline.data.schema.columns import ColumnSpec
 from layerline.data.tables import write_images, write_table
+from layerline.evaluation.recording import record
+from layerline.evaluation.running import predict_rows
 from layerline.networks import build_network
-from layerline.networks.files import NetworkSpec, save_network
+from layerline.networks.files import NetworkSpec, load_network, save_network
 from layerline.registry.access import open_registry
-from layerline.registry.bundle import Model, write_bundle
+from layerline.registry.bundle import write_bundle
 from layerline.registry.contest import hold_contest, log_candidate, prepare
+from layerline.registry.model import Model, load_bundle
 from layerline.registry.verification import Verifier, start_verifier
 from layerline.tracking.journal import Journal
 from layerline.training.loop import fit
@@ -93,16 +102,33 @@ class Checkout:
             run_name="mlp",
         ) as journal:
             journal.params({"train.epochs": epochs})
+        self.record()
+
+    def record(self) -> None:
+        """Write the network's predictions of the test rows, as evaluate does."""
+        network, spec = load_network(self.workspace.network)
+        test = predict_rows(network, spec, load_rows(self.workspace.scaled, "test"))
+        ids = np.load(self.workspace.scaled / "test_id.npy")
+        weights = sha256_of(self.workspace.network / NETWORK_WEIGHTS)
+        record(self.workspace.predictions, ids, test, spec.classes, weights)
 
     def bundle(self, folder: Path, examples: Any = None) -> Model:
-        return write_bundle(
-            folder,
-            project=self.params.project,
-            network_folder=self.workspace.network,
-            preprocessor=self.preprocessor,
-            columns=self.columns,
-            examples=examples,
-        )
+        def write(folder: Path, examples: Any) -> Model:
+            write_bundle(
+                folder,
+                project=self.params.project,
+                network_folder=self.workspace.network,
+                preprocessor=self.preprocessor,
+                columns=self.columns,
+                examples=examples,
+            )
+            return load_bundle(folder)
+
+        if examples is None:
+            return write(folder, None)
+        with tempfile.TemporaryDirectory() as name:
+            expected = write(Path(name) / "bundle", None).predict(examples)
+        return write(folder, (examples, expected))
 
 
 def _params(task: str) -> Params:

@@ -11,7 +11,8 @@ from layerline.data.tables import read_images, read_table
 from layerline.errors import DataError, SourceError
 from layerline.evaluation.predictions import softmax
 from layerline.networks.files import load_network
-from layerline.registry.bundle import MANIFEST, check_bundle, load_bundle
+from layerline.registry.bundle import MANIFEST, check_bundle
+from layerline.registry.model import load_bundle
 from layerline.training.loop import predict
 
 TABLES = ["classes", "numbers"]
@@ -272,7 +273,7 @@ def test_predicting_imports_only_what_the_requirements_name(made, tmp_path, pyth
     code = (
         "import sys, pandas\n"
         "from pathlib import Path\n"
-        "from layerline.registry.bundle import load_bundle\n"
+        "from layerline.registry.model import load_bundle\n"
         f"folder = Path({str(tmp_path / 'b')!r})\n"
         "load_bundle(folder).predict(pandas.read_parquet(folder / 'examples.parquet'))\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"

@@ -212,6 +212,7 @@ def test_a_version_that_predicts_otherwise_than_the_pipeline_is_not_promoted(
     with replace_folder(scaled, about) as folder:
         for name, array in arrays.items():
             np.save(folder / name, array)
+    checkout.record()
     with pytest.raises(
         LayerlineError, match=r"for test row 4, the pipeline .*nothing was promoted"
     ):

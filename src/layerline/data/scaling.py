@@ -30,7 +30,8 @@ def scale(workspace: Workspace, section: ScaleSection, *, seed: int) -> dict[str
     frame = read_table(workspace.validated)
     if about["kind"] == "images":
         images = read_images(workspace.validated)
-    labels = _split(frame, images, about, section, seed)
+    rows = _split_input(frame, images, about, seed)
+    labels = _split(rows, section)
     train = labels == "train"
     if images is None:
         preprocessor = _fit_table(frame[train], about, section)
@@ -55,7 +56,7 @@ def scale(workspace: Workspace, section: ScaleSection, *, seed: int) -> dict[str
         write_json(folder / "preprocessor.json", preprocessor.to_json())
     with replace_folder(workspace.scaled, description) as folder:
         for name in SPLIT_NAMES:
-            _write_split(folder, name, np.flatnonzero(labels == name), frame, images, preprocessor)
+            _write_split(folder, name, np.flatnonzero(labels == name), rows, preprocessor)
     return description
 
 
@@ -63,22 +64,21 @@ def _classes(about: Mapping[str, Any]) -> tuple[Any, ...] | None:
     return None if about["classes"] is None else tuple(about["classes"])
 
 
-def _split(
-    frame: pd.DataFrame,
-    images: NDArray[np.uint8] | None,
-    about: Mapping[str, Any],
-    section: ScaleSection,
-    seed: int,
-) -> Labels:
+def _split_input(
+    frame: pd.DataFrame, images: NDArray[np.uint8] | None, about: Mapping[str, Any], seed: int
+) -> SplitInput:
     classified = about["task"] != "regression"
     columns = (ColumnSpec.from_dict(column) for column in about["columns"])
     features = tuple(c.name for c in columns if c.use and c.name != about["target"])
-    rows = SplitInput(
+    return SplitInput(
         frame, features, images, about["target"], about["split_column"], classified, seed
     )
+
+
+def _split(rows: SplitInput, section: ScaleSection) -> Labels:
     method = pick(SPLITS, section.split.name, "scale.split.method")
     labels = method(rows, **read_options(method, section.split.options, "scale.split"))
-    check_splits(labels, frame[about["target"]].to_numpy() if classified else None)
+    check_splits(labels, rows.frame[rows.target].to_numpy() if rows.is_classification else None)
     return labels
 
 
@@ -103,20 +103,24 @@ def _write_split(
     folder: Path,
     name: str,
     positions: NDArray[np.intp],
-    frame: pd.DataFrame,
-    images: NDArray[np.uint8] | None,
+    rows: SplitInput,
     preprocessor: Preprocessor,
 ) -> None:
-    """Write `name`'s x, y and row arrays, row by row in the table's order."""
-    rows = frame.iloc[positions]
-    if images is None:
-        x = preprocessor.transform(rows)
+    """Write `name`'s arrays, row by row in the table's order.
+
+    x, y: what the network learns from; row: the row's position in data/validated; id: the hash of
+    its content, by which it is known again in other versions of the data.
+    """
+    frame = rows.frame.iloc[positions]
+    if rows.images is None:
+        x = preprocessor.transform(frame)
     else:
-        x = preprocessor.transform_images(images[positions])
-    np.save(folder / f"{name}_x.npy", x, allow_pickle=False)
-    np.save(
-        folder / f"{name}_y.npy",
-        preprocessor.encode_target(rows[preprocessor.target]),
-        allow_pickle=False,
-    )
-    np.save(folder / f"{name}_row.npy", positions.astype(np.int64), allow_pickle=False)
+        x = preprocessor.transform_images(rows.images[positions])
+    arrays = {
+        "x": x,
+        "y": preprocessor.encode_target(frame[preprocessor.target]),
+        "row": positions.astype(np.int64),
+        "id": rows.row_hashes[positions],
+    }
+    for kind, array in arrays.items():
+        np.save(folder / f"{name}_{kind}.npy", array, allow_pickle=False)

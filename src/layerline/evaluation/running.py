@@ -6,13 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from layerline.artifacts import Workspace, read_manifest, replace_folder, write_json, write_text
+from layerline.artifacts import (
+    NETWORK_WEIGHTS,
+    Workspace,
+    read_manifest,
+    replace_folder,
+    write_json,
+    write_text,
+)
 from layerline.config import Params
 from layerline.evaluation import plots
 from layerline.evaluation.card import diagnose, write_card
 from layerline.evaluation.comparison import metric_intervals
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.predictions import Predictions, classify
+from layerline.evaluation.recording import record
 from layerline.networks.files import NetworkSpec, load_network
 from layerline.training.device import prepare_torch
 from layerline.training.loop import predict
@@ -20,7 +28,7 @@ from layerline.training.rows import SPLITS, Rows, load_rows
 
 
 def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]]:
-    """Write reports/metrics.json, reports/plots and reports/model_card.md; return the figures.
+    """Write the figures, predictions, plots and model card into reports/; return the figures.
 
     Raises:
         SourceError: an artifact of an earlier stage is missing or damaged.
@@ -29,13 +37,18 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
     network_facts = read_manifest(workspace.network)
     prepare_torch(params.seed, params.threads)
     network, spec = load_network(workspace.network)
-    found = {split: _predict(network, spec, load_rows(workspace.scaled, split)) for split in SPLITS}
+    found = {
+        split: predict_rows(network, spec, load_rows(workspace.scaled, split)) for split in SPLITS
+    }
     metrics = {split: measure(predictions) for split, predictions in found.items()}
     section, test = params.evaluate, found["test"]
     intervals = metric_intervals(test, section.bootstrap, section.confidence, params.seed)
     history = read_history(workspace.reports / "history.csv")
     kept = network_facts["kept_epoch"]
     write_json(workspace.reports / "metrics.json", metrics)
+    ids = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
+    weights = network_facts["files"][NETWORK_WEIGHTS]["sha256"]
+    record(workspace.predictions, ids, test, spec.classes, weights)
     with replace_folder(workspace.plots, {}) as folder:
         _draw(folder, test, spec, data["target"], history, kept)
     diagnosis = diagnose(history, kept, params.train.epochs)
@@ -44,7 +57,8 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
     return metrics
 
 
-def _predict(network: Any, spec: NetworkSpec, rows: Rows) -> Predictions:
+def predict_rows(network: Any, spec: NetworkSpec, rows: Rows) -> Predictions:
+    """What the network predicts for the rows of a split, in the user's unit."""
     outputs = predict(network, rows.x).numpy()
     if spec.classes is not None:
         return classify(outputs, rows.y.numpy())

@@ -13,12 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from layerline.artifacts import read_json, write_json
+from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, read_json, write_json
 from layerline.errors import DataError, SourceError
 from layerline.networks import build_network
-
-WEIGHTS = "network.safetensors"
-SPEC = "spec.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,14 +54,15 @@ def save_network(folder: Path, network: nn.Module, spec: NetworkSpec) -> None:
     for name, value in weights.items():
         if not torch.isfinite(value).all():
             raise DataError(f"network weight {name!r} is not finite; the network was not saved")
-    save_file(weights, folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)  # safetensors makes it 0600; a tracking server reads it too
-    write_json(folder / SPEC, dataclasses.asdict(spec))
+    save_file(weights, folder / NETWORK_WEIGHTS)
+    # safetensors makes it 0600; a tracking server reads it too.
+    (folder / NETWORK_WEIGHTS).chmod(0o644)
+    write_json(folder / NETWORK_SPEC, dataclasses.asdict(spec))
 
 
 def load_spec(folder: Path) -> NetworkSpec:
     """Read spec.json."""
-    raw = read_json(folder / SPEC)
+    raw = read_json(folder / NETWORK_SPEC)
     raw["input_shape"] = tuple(raw["input_shape"])
     raw["classes"] = None if raw["classes"] is None else tuple(raw["classes"])
     return NetworkSpec(**raw)
@@ -77,7 +75,7 @@ def load_network(folder: Path) -> tuple[nn.Module, NetworkSpec]:
         SourceError: the weights are missing, damaged or do not fit the spec.
     """
     spec = load_spec(folder)
-    path = folder / WEIGHTS
+    path = folder / NETWORK_WEIGHTS
     try:
         weights = load_file(path)
         network = spec.build()

@@ -4,21 +4,21 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
+import pandas as pd
 
-from layerline.artifacts import Workspace, read_json, read_manifest
+from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
 from layerline.config import Params
 from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.evaluation.predictions import Predictions
-from layerline.registry.bundle import Model, write_bundle
+from layerline.evaluation.recording import read_record
+from layerline.registry.bundle import About, write_bundle
 from layerline.registry.gate import Verdict, judge
 from layerline.registry.holdout import Holdout, beside_truth, read_holdout
 from layerline.registry.packaging import N_EXAMPLES
 from layerline.registry.promotion import champion_of, name_challenger, promote
 from layerline.registry.registration import Version, hash_tags, log_version, tag_version
 from layerline.registry.verification import Verifier, require_same, write_rows
-from layerline.training.loop import predict
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,9 +31,10 @@ TOLERANCE = 1e-6  # of probabilities; of standardised units for regression ten t
 class Candidate:
     """What is to be registered, and the rows it is judged by."""
 
-    model: Model
+    about: About
     bundle: Path
     holdout: Holdout
+    expected: pd.DataFrame  # what evaluate recorded for the holdout
     rows: Path  # the holdout's rows, for the fresh process
     run_id: str
     test_metrics: dict[str, float] | None
@@ -45,13 +46,13 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     Raises:
         SourceError: an artifact is missing or damaged.
     """
-    torch.set_num_threads(params.threads)
     holdout = read_holdout(workspace)
     _require_metric(params.register.gate.metric, holdout.task)
-    read_manifest(workspace.network)
+    network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
+    expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
     read_manifest(workspace.preprocessor)
     bundle = folder / "bundle"
-    model = write_bundle(
+    about = write_bundle(
         bundle,
         project=params.project,
         network_folder=workspace.network,
@@ -59,13 +60,14 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
             read_json(workspace.preprocessor / "preprocessor.json")
         ),
         columns=holdout.columns,
-        examples=holdout.rows[:N_EXAMPLES],
+        examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
     )
     metrics = workspace.reports / "metrics.json"
     return Candidate(
-        model=model,
+        about=about,
         bundle=bundle,
         holdout=holdout,
+        expected=expected,
         rows=write_rows(folder, holdout.rows),
         run_id=run_id,
         test_metrics=read_json(metrics)["test"] if metrics.exists() else None,
@@ -85,7 +87,7 @@ def log_candidate(client: "MlflowClient", candidate: Candidate) -> Version:
         client,
         run_id=candidate.run_id,
         bundle=candidate.bundle,
-        about=candidate.model.about,
+        about=candidate.about,
         examples=candidate.holdout.rows,
     )
 
@@ -116,14 +118,12 @@ def hold_contest(
 
 
 def _verify(verifier: Verifier, version: Version, candidate: Candidate) -> Predictions:
-    """The challenger's predictions as loaded from the registry, equal to the pipeline's own."""
-    model, holdout = candidate.model, candidate.holdout
-    expected = model.decode(predict(model.network, torch.from_numpy(holdout.x)).numpy())
+    """The challenger's predictions as loaded from the registry; they must be those recorded."""
     found = verifier.predict(version.uri, candidate.rows)
-    regression = holdout.classes is None
-    tolerance = TOLERANCE * (10 * model.preprocessor.target_scale if regression else 1)
-    require_same(version.uri, expected, found, tolerance)
-    return beside_truth(found, holdout)
+    regression = candidate.holdout.classes is None
+    tolerance = TOLERANCE * (10 * candidate.holdout.target_scale if regression else 1)
+    require_same(version.uri, candidate.expected, found, tolerance)
+    return beside_truth(found, candidate.holdout)
 
 
 def _judge(

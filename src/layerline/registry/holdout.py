@@ -20,12 +20,13 @@ from layerline.registry.bundle import Rows
 class Holdout:
     """B raw rows as a user would send them, and what the pipeline made of them.
 
-    `actual` is (B,) class index, or the target in the user's unit; `x` is what the network reads.
+    `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is one
+    standardised unit.
     """
 
     rows: Rows
     actual: NDArray[Any]
-    x: NDArray[np.float32]
+    target_scale: float
     classes: tuple[Any, ...] | None
     columns: tuple[ColumnSpec, ...]
     task: str
@@ -39,7 +40,6 @@ def read_holdout(workspace: Workspace) -> Holdout:
     """
     validated, scaled = read_manifest(workspace.validated), read_manifest(workspace.scaled)
     position = np.load(workspace.scaled / "test_row.npy", allow_pickle=False)
-    x = np.load(workspace.scaled / "test_x.npy", allow_pickle=False)
     target = validated["target"]
     labels = read_table(workspace.validated).iloc[position].reset_index(drop=True)
     rows: Rows = labels.drop(columns=target)
@@ -51,7 +51,7 @@ def read_holdout(workspace: Workspace) -> Holdout:
     else:
         actual = np.load(workspace.scaled / "test_y.npy", allow_pickle=False)
     columns = tuple(ColumnSpec.from_dict(column) for column in validated["columns"])
-    return Holdout(rows, actual, x, classes, columns, scaled["task"])
+    return Holdout(rows, actual, scaled["target_scale"], classes, columns, scaled["task"])
 
 
 def beside_truth(table: pd.DataFrame, test: Holdout) -> Predictions:

@@ -20,8 +20,8 @@ from layerline.data.reading.delimited import USUAL, Dialect
 from layerline.data.tables import first_line
 from layerline.errors import DataError, TrackingError
 from layerline.registry.access import open_registry
-from layerline.registry.bundle import Model, load_bundle
 from layerline.registry.chunks import Chunk, Write, check_output, open_writer, read_chunks
+from layerline.registry.model import Model, load_bundle
 from layerline.tracking.store import tracking_uri
 
 CHUNK_ROWS = 50_000

@@ -7,7 +7,7 @@ import mlflow.models
 import pandas as pd
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from layerline.registry.bundle import Model, load_bundle
+from layerline.registry.model import Model, load_bundle
 
 
 class BundleModel(PythonModel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerline.networks.files import SPEC, WEIGHTS
+from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS
 from layerline.registry.bundle import PREPROCESSOR, About, Rows, check_bundle
 from layerline.registry.packaging import save_mlflow_model
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 HASH_TAGS = {
-    "layerline.network_sha256": WEIGHTS,
+    "layerline.network_sha256": NETWORK_WEIGHTS,
     "layerline.preprocessor_sha256": PREPROCESSOR,
-    "layerline.spec_sha256": SPEC,
+    "layerline.spec_sha256": NETWORK_SPEC,
 }
 
 

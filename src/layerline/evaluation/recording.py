@@ -1,0 +1,87 @@
+"""Predictions as a table, and reports/predictions.parquet: what was predicted for the test rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from layerline.artifacts import replace_file
+from layerline.errors import SourceError
+from layerline.evaluation.predictions import Predictions
+
+_NETWORK = b"layerline.network_sha256"
+
+
+def output_columns(classes: Sequence[Any] | None) -> list[str]:
+    """The names of what a model predicts: `prediction` and a `probability_<class>` each."""
+    return ["prediction", *(f"probability_{name}" for name in classes or ())]
+
+
+def tabulate(
+    predicted: NDArray[Any],
+    probabilities: NDArray[np.float64] | None,
+    classes: Sequence[Any] | None,
+) -> pd.DataFrame:
+    """Predictions in the user's own terms.
+
+    Args:
+        predicted: (B,) class index, or the number in the user's unit.
+        probabilities: (B, K), or None for numbers.
+        classes: the K labels, or None for numbers.
+    """
+    if classes is None or probabilities is None:
+        return pd.DataFrame({"prediction": predicted})
+    names = output_columns(classes)
+    table = pd.DataFrame(probabilities, columns=names[1:])
+    table.insert(0, names[0], pd.Series(classes)[predicted].to_numpy())
+    return table
+
+
+def record(
+    path: Path,
+    ids: NDArray[np.uint64],
+    predictions: Predictions,
+    classes: Sequence[Any] | None,
+    network_sha256: str,
+) -> None:
+    """Write predictions beside their rows' `id`, a hash of the row's content, and `actual`."""
+    table = tabulate(predictions.predicted, predictions.probabilities, classes)
+    actual: NDArray[Any] = predictions.actual
+    if classes is not None:
+        actual = np.asarray(pd.Series(classes)[actual.astype(np.int64)])
+    table.insert(0, "actual", actual)
+    table.insert(0, "id", ids)
+    rows = pa.Table.from_pandas(table, preserve_index=False)
+    rows = rows.replace_schema_metadata({_NETWORK: network_sha256.encode()})
+    with replace_file(path) as temporary:
+        pq.write_table(rows, temporary)
+
+
+def read_record(path: Path, network_sha256: str | None = None) -> pd.DataFrame:
+    """Read what `record` wrote.
+
+    Args:
+        path: the file.
+        network_sha256: whose predictions they must be; None takes any.
+
+    Raises:
+        SourceError: it is missing or damaged, or another network's.
+    """
+    try:
+        rows = pq.read_table(path, partitioning=None)
+    except FileNotFoundError:
+        raise SourceError(f"{path}: not there; run the earlier stages first: `dvc repro`") from None
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path}: damaged ({error}); run `dvc repro -f`") from None
+    known = (rows.schema.metadata or {}).get(_NETWORK, b"").decode()
+    if network_sha256 not in (None, known):
+        raise SourceError(
+            f"{path}: holds another network's predictions ({known[:12]}…, models/network is "
+            f"{str(network_sha256)[:12]}…); run `dvc repro`, or `python pipeline/evaluate.py`"
+        )
+    return rows.to_pandas()

@@ -105,9 +105,18 @@ def hold_contest(
         LayerlineError: the version does not reproduce the pipeline's predictions.
     """
     project, alias = params.project, params.register.alias
-    challenger = _verify(verifier, version, candidate)
+    challenger = _verify(client, verifier, version, candidate)
     champion = champion_of(client, project, alias)
-    verdict = _judge(verifier, champion, version, challenger, candidate, params)
+    known, unreadable = _predicted_by(client, verifier, champion, version, candidate)
+    verdict = judge(
+        known,
+        challenger,
+        params.register.gate,
+        task=candidate.holdout.task,
+        seed=params.seed,
+        same_bytes=_is_same(champion, version),
+        unreadable=unreadable,
+    )
     tag_version(client, version, _verdict_tags(verdict, candidate))
     previous = None if champion is None else str(champion.version)
     if verdict.promote:
@@ -117,40 +126,45 @@ def hold_contest(
     return _registration(params, candidate, version, verdict, previous)
 
 
-def _verify(verifier: Verifier, version: Version, candidate: Candidate) -> Predictions:
+def _verify(
+    client: "MlflowClient", verifier: Verifier, version: Version, candidate: Candidate
+) -> Predictions:
     """The challenger's predictions as loaded from the registry; they must be those recorded."""
-    found = verifier.predict(version.uri, candidate.rows)
+    source = _files_of(client, version.project, version.number)
+    found = verifier.predict(version.uri, candidate.rows, source)
     regression = candidate.holdout.classes is None
     tolerance = TOLERANCE * (10 * candidate.holdout.target_scale if regression else 1)
     require_same(version.uri, candidate.expected, found, tolerance)
     return beside_truth(found, candidate.holdout)
 
 
-def _judge(
+def _predicted_by(
+    client: "MlflowClient",
     verifier: Verifier,
     champion: "ModelVersion | None",
     version: Version,
-    challenger: Predictions,
     candidate: Candidate,
-    params: Params,
-) -> Verdict:
-    known, unreadable = None, ""
-    same_bytes = champion is not None and str(champion.version) == version.number
-    if champion is not None and not same_bytes:
-        try:
-            uri = f"models:/{version.project}/{champion.version}"
-            known = beside_truth(verifier.predict(uri, candidate.rows), candidate.holdout)
-        except (DataError, SourceError) as error:
-            unreadable = str(error)
-    return judge(
-        known,
-        challenger,
-        params.register.gate,
-        task=candidate.holdout.task,
-        seed=params.seed,
-        same_bytes=same_bytes,
-        unreadable=unreadable,
-    )
+) -> tuple[Predictions | None, str]:
+    """What the champion predicts for the same rows, or why it cannot."""
+    if champion is None or _is_same(champion, version):
+        return None, ""
+    number = str(champion.version)
+    uri = f"models:/{version.project}/{number}"
+    try:
+        source = _files_of(client, version.project, number)
+        return beside_truth(verifier.predict(uri, candidate.rows, source), candidate.holdout), ""
+    except (DataError, SourceError) as error:
+        return None, str(error)
+
+
+def _is_same(champion: "ModelVersion | None", version: Version) -> bool:
+    return champion is not None and str(champion.version) == version.number
+
+
+def _files_of(client: "MlflowClient", project: str, number: str) -> str | None:
+    """The folder with a version's files when this machine has it, as with the default store."""
+    folder: str = client.get_model_version_download_uri(project, number)
+    return folder if Path(folder).is_dir() else None
 
 
 def _verdict_tags(verdict: Verdict, candidate: Candidate) -> dict[str, Any]:

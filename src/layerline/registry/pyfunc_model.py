@@ -1,19 +1,20 @@
 """The code of the MLflow model (models from code, no pickle): a bundle behind MLflow's predict."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow.models
 import pandas as pd
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from layerline.registry.model import Model, load_bundle
+if TYPE_CHECKING:
+    from layerline.registry.model import Model
 
 
 class BundleModel(PythonModel):
     """Raw rows in, predictions out; the bytes are checked when it is loaded."""
 
-    model: Model
+    model: "Model"
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the bundle.
@@ -21,6 +22,9 @@ class BundleModel(PythonModel):
         Raises:
             SourceError: a byte of it was changed.
         """
+        # Here, not above: MLflow runs this file also where a model is only written.
+        from layerline.registry.model import load_bundle
+
         self.model = load_bundle(Path(context.artifacts["bundle"]))
 
     def predict(

@@ -49,8 +49,17 @@ class Verifier:
             self._answers.put(line)
         self._answers.put(b"")
 
-    def predict(self, uri: str, rows: Path, wait_seconds: float = WAIT_SECONDS) -> pd.DataFrame:
+    def predict(
+        self, uri: str, rows: Path, source: str | None = None, wait_seconds: float = WAIT_SECONDS
+    ) -> pd.DataFrame:
         """Load the version `uri` through MLflow and predict the rows of a file.
+
+        Args:
+            uri: the version; messages name it.
+            rows: the file.
+            source: where the version's files lie, if known: finding out takes the fresh process
+                MLflow's store, a second of imports.
+            wait_seconds: how long to wait for the answer.
 
         Raises:
             SourceError: its bytes are not those that were registered.
@@ -60,7 +69,7 @@ class Verifier:
         self._n_requests += 1
         output = self._folder / f"predictions-{self._n_requests}.parquet"
         request = {
-            "uri": uri,
+            "source": source or uri,
             "rows": str(rows),
             "output": str(output),
             "threads": self._threads,

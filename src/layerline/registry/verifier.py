@@ -5,6 +5,7 @@ come with the version. One JSON request a line on stdin, one JSON answer a line 
 when stdin closes, whatever it is doing, so it never outlives its parent.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -16,8 +17,6 @@ from typing import Any, BinaryIO
 _OWN = "layerline"
 _EARLY = (
     "mlflow.pyfunc",
-    "mlflow.store.model_registry.sqlalchemy_store",
-    "mlflow.store.tracking.sqlalchemy_store",
     "pandas",
     "pyarrow.parquet",
     "pydantic",
@@ -33,6 +32,7 @@ class DataError(Exception):
 
 def main() -> None:
     """Import what loading needs, then answer requests until stdin closes."""
+    gc.set_threshold(100_000, 50, 100)  # see layerline.imports
     # Libraries print; only answers may reach the parent.
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
@@ -67,7 +67,7 @@ def _prepare() -> None:
 
 
 def _predict(request: dict[str, Any]) -> None:
-    """Load `uri`, predict the rows in the file `rows`, write them to the Parquet file `output`."""
+    """Load `source`, predict the rows of the file `rows`, write them as Parquet to `output`."""
     import mlflow.pyfunc
     import numpy as np
     import pandas as pd
@@ -76,7 +76,7 @@ def _predict(request: dict[str, Any]) -> None:
     torch.set_num_threads(request["threads"])
     path = list(sys.path)
     try:
-        model = mlflow.pyfunc.load_model(request["uri"], suppress_warnings=True)
+        model = mlflow.pyfunc.load_model(request["source"], suppress_warnings=True)
         if request["rows"].endswith(".npy"):
             rows = np.load(request["rows"], allow_pickle=False)
         else:

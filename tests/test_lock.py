@@ -1,0 +1,32 @@
+"""requirements.lock: exact versions from an index, nothing of one machine, and what we need."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,_-]+\])?==[A-Za-z0-9.!]+")
+
+
+def pins() -> dict[str, str]:
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    for line in lines:
+        assert PIN.fullmatch(line), line
+    names = [canonical(line.partition("==")[0]) for line in lines]
+    assert len(set(names)) == len(names)
+    return dict(zip(names, (line.partition("==")[2] for line in lines), strict=True))
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
+
+
+def test_every_line_is_one_exact_version() -> None:
+    assert len(pins()) > 100
+
+
+def test_all_that_pyproject_asks_for_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    assert {canonical(name) for name in wanted} <= pins().keys()

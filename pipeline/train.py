@@ -11,26 +11,38 @@ from layerline.stage import Stage, leave, run_stage
 
 def main(stage: Stage) -> None:
     from layerline.tracking.follower import start_follower
-    from layerline.tracking.inputs import tell_inputs
-    from layerline.training.loop import EpochRecord
+    from layerline.tracking.inputs import tell_files, tell_inputs
+    from layerline.tracking.switch import is_off
+    from layerline.tracking.system import sampling
+    from layerline.tracking.troubles import trouble_of
+    from layerline.training.records import EpochRecord
     from layerline.training.running import train
 
-    tell_inputs(stage.journal, stage.workspace)
-    start_follower(stage.workspace.home, stage.journal.path)
+    journal, workspace, params = stage.journal, stage.workspace, stage.params
+    tell_inputs(journal, workspace, params.project)
+    for note in tell_files(journal, workspace, params):
+        stage.say(f"note: {note}")
+    if not is_off():
+        start_follower(workspace.home, journal.path)
 
     def on_epoch(record: EpochRecord) -> None:
         figures = dataclasses.asdict(record)
-        stage.journal.metrics(figures, step=figures.pop("epoch"))
+        journal.metrics(figures, step=figures.pop("epoch"))
 
-    result = train(stage.workspace, stage.params, on_epoch)
+    with sampling(journal):
+        result = train(workspace, params, on_epoch, stage.say)
     kept = result.history[result.kept_epoch - 1]
-    stage.journal.tags({"layerline.kept_epoch": result.kept_epoch})
-    stage.journal.artifact(stage.workspace.root / "params.yaml")
-    stage.journal.artifact(stage.workspace.reports / "history.csv")
+    journal.tags({"layerline.kept_epoch": result.kept_epoch})
+    journal.artifact(workspace.reports / "history.csv")
+    if result.reason is not None:
+        journal.tags({"layerline.stopped": result.reason})
+        stage.say(f"stopped: {result.reason}")
     stage.say(
         f"kept epoch {result.kept_epoch} of {len(result.history)}: "
         f"validation loss {kept.valid_loss:.4g}, error {kept.valid_error:.4g}"
     )
+    if not is_off() and (trouble := trouble_of(workspace.home, journal.path)):
+        stage.say(f"note: {trouble}")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,12 @@ config, artifacts, errors, lookup.
 
 import os
 
-# OpenMP threads that spin while they wait make two threads up to 70 times slower on a busy
-# machine, and the policy is read once, when torch loads its runtime: it has to stand here.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# OpenMP threads that spin while they wait make two threads up to 70 times slower on a busy machine;
+# threads that sleep at once are woken too slowly for the small products of a network (two threads
+# slower than one). So they spin for some microseconds, then sleep. It is read once, when torch
+# loads its runtime: it has to stand here.
+if "OMP_WAIT_POLICY" not in os.environ:  # that would overrule the count
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 # Read when CUDA starts: without it cuBLAS may sum in another order at each run.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 

@@ -26,6 +26,7 @@ from ruamel.yaml.error import YAMLError
 
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import problems_of
+from layerline.masking import credentials_in
 
 Task = Literal["binary", "multiclass", "regression"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -101,11 +102,29 @@ class ScaleSection:
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
 class EarlyStoppingSection:
-    """Stop when the monitored validation metric has not improved; the best weights are restored."""
+    """When to stop before the last epoch; the weights with the best monitored value are kept.
 
-    patience_epochs: Annotated[int, Field(ge=1)] = 20
+    `target` is a value of the metric that is good enough. `time_minutes` makes the clock decide, so
+    that equal bytes are no longer promised.
+    """
+
+    patience_epochs: Annotated[int, Field(ge=1)] | None = 20
     min_delta: Annotated[float, Field(ge=0)] = 0.0
     metric: Literal["loss", "error"] = "loss"
+    target: Annotated[float, Field(ge=0)] | None = None
+    time_minutes: Annotated[float, Field(gt=0)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class BatchGrowthSection:
+    """Multiply the batch size by `factor` every `every_epochs` epochs, up to `limit` rows.
+
+    Source: Smith et al., Don't Decay the Learning Rate, Increase the Batch Size (2018).
+    """
+
+    factor: Annotated[float, Field(gt=1)] = 2.0
+    every_epochs: Annotated[int, Field(ge=1)] = 10
+    limit: Annotated[int, Field(ge=1)] = 4096
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
@@ -118,11 +137,21 @@ class TrainSection:
     optimizer: Named = Component(name="adamw")
     schedule: Named = Component(name="cosine")
     batch_size: Annotated[int, Field(ge=1)] = 128
+    batch_growth: BatchGrowthSection | None = None
+    accumulate: Annotated[int, Field(ge=1)] = 1
     epochs: Annotated[int, Field(ge=1)] = 100
     early_stopping: EarlyStoppingSection | None = EarlyStoppingSection()
     clip_norm: Annotated[float, Field(gt=0)] | None = None
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    augment: tuple[Named, ...] = ()
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+    @property
+    def monitored(self) -> str:
+        """The validation metric that stopping and adaptive schedules look at: loss or error."""
+        return self.early_stopping.metric if self.early_stopping else "loss"
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
@@ -166,7 +195,7 @@ class Params:
     project: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
     fetch: FetchSection
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
     validate: ValidateSection = ValidateSection()
     scale: ScaleSection = ScaleSection()
     train: TrainSection = TrainSection()
@@ -201,11 +230,27 @@ def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
     """Turn the mapping of a params file into Params, or into the list of all its problems."""
     if not isinstance(raw, Mapping):
         return None, [Problem("(root)", "must be a mapping with `project` and `fetch`")]
+    problems = _credential_problems(raw)
     try:
         # JSON mode: strict about scalars, yet a YAML list may fill a tuple.
-        return TypeAdapter(Params).validate_json(json.dumps(raw, default=str)), []
+        params = TypeAdapter(Params).validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        return None, problems_of(error, "", _field_names(Params))
+        return None, [*problems, *problems_of(error, "", _field_names(Params))]
+    return None if problems else params, problems
+
+
+# No stage reads them, so DVC does not copy them.
+_NOT_IN_DVC = ("retrain", "study")
+
+
+def _credential_problems(raw: Mapping[str, Any]) -> list[Problem]:
+    """Refuse what DVC would copy into dvc.lock, which is committed, and into its cache."""
+    copied = {key: value for key, value in raw.items() if key not in _NOT_IN_DVC}
+    message = (
+        "holds a credential, and DVC copies params to dvc.lock, which is committed, and to its "
+        "cache; take it out of params.yaml (and change it where it was committed already)"
+    )
+    return [Problem(name, message) for name in credentials_in(flatten(copied))]
 
 
 def _field_names(section: type) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from layerline.config import Params, load_params, parse_params, read_yaml
 from layerline.errors import LayerlineError, ParamsError, Problem
+from layerline.imports import collect_rarely
 from layerline.lookup import option_problems, pick
 
 
@@ -148,6 +149,7 @@ class PreflightError(LayerlineError):
 
 def main(arguments: list[str]) -> int:
     """Check the file; write its problems to stderr and return the exit code."""
+    collect_rarely()
     try:
         load_checked(Path(arguments[0]))
     except LayerlineError as error:

@@ -13,7 +13,7 @@ from layerline.evaluation.predictions import softmax
 from layerline.networks.files import load_network
 from layerline.registry.bundle import MANIFEST, check_bundle
 from layerline.registry.model import load_bundle
-from layerline.training.loop import predict
+from layerline.training.predicting import predict
 
 TABLES = ["classes", "numbers"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from layerline.errors import TrackingError
-from layerline.tracking import store
+from layerline.tracking import database
 from layerline.tracking.flush import flush, run_id_of
 from layerline.tracking.store import ensure_experiments, ensure_store, open_client, tracking_uri
 from layerline.tracking.template import dump_fresh_store
@@ -32,14 +32,14 @@ def content(sql):
 
 
 def test_template_is_what_a_real_migration_makes():
-    shipped = store.resources.files("layerline.tracking").joinpath(store.TEMPLATE).read_text()
+    shipped = database.resources.files("layerline.tracking").joinpath(database.TEMPLATE).read_text()
     fresh = dump_fresh_store()
     assert shipped.partition("\n")[0] == fresh.partition("\n")[0]
     assert content(shipped) == content(fresh)
 
 
 def test_other_mlflow_than_the_templates_migrates(home, monkeypatch, query):
-    monkeypatch.setattr(store, "template_header", lambda: "-- An empty store of mlflow 99")
+    monkeypatch.setattr(database, "template_header", lambda: "-- An empty store of mlflow 99")
     ensure_store(home)
     location = f"{home}/mlartifacts/0"
     assert query("SELECT name, artifact_location FROM experiments") == [("Default", location)]
@@ -116,7 +116,7 @@ def test_moved_checkout_takes_its_artifacts_along(home, new_journal, tmp_path):
 
 
 def test_store_that_mlflow_made_keeps_its_places(home, query):
-    store.migrate(home / "mlflow.db")
+    database.migrate(home / "mlflow.db")
     before = query("SELECT artifact_location FROM experiments")
     ensure_store(home)
     assert query("SELECT artifact_location FROM experiments") == before

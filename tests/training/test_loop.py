@@ -12,8 +12,10 @@ from layerline.config import Component, EarlyStoppingSection, TrainSection
 from layerline.errors import DivergedError, ParamsError
 from layerline.networks import build_network
 from layerline.training.device import prepare_torch
-from layerline.training.loop import EpochRecord, FitResult, fit, predict
+from layerline.training.loop import fit
 from layerline.training.optimizers import OPTIMIZERS
+from layerline.training.predicting import predict
+from layerline.training.records import EpochRecord, FitResult
 from layerline.training.rows import Rows
 
 
@@ -130,15 +132,17 @@ def test_no_batch_is_too_small_for_batch_norm(n_rows: int, batch_size: int) -> N
 def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_rate() -> None:
     x = torch.randn(200, 4)
     rows = Rows(x, x.sum(1) * 1e30)
-    wild = Component(name="sgd", options={"learning_rate": 100.0})
-    with pytest.raises(DivergedError, match=r"epoch 1, step \d+, learning rate") as caught:
+    wild = Component(name="sgd", options={"learning_rate": 1600.0})
+    with pytest.raises(
+        DivergedError, match=r"epoch 1, step \d+, in the loss itself, learning rate 99\.5"
+    ) as caught:
         train(section(optimizer=wild), rows=rows, valid=rows)
     assert caught.value.exit_code == 5
 
 
 def test_an_unknown_optimizer_is_told_with_the_names() -> None:
     with pytest.raises(
-        ParamsError, match=r"'adamv' is not known; did you mean 'adam'.* adam, adamw, sgd"
+        ParamsError, match=r"'adamv' is not known; did you mean 'adam'.* adam, adamw, lbfgs"
     ):
         train(section(optimizer=Component(name="adamv")))
 
@@ -152,7 +156,8 @@ def test_a_device_that_is_not_there_is_told() -> None:
 
 def test_weight_decay_spares_biases_and_norms() -> None:
     network = build_network("mlp", {"hidden": [8]}, input_shape=(4,), d_out=2)
-    for name, builder in OPTIMIZERS.items():
+    for name in ("sgd", "adam", "adamw", "rmsprop"):
+        builder = OPTIMIZERS[name]
         decayed, spared = builder(network, weight_decay=0.1).param_groups
         assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0), name
         assert {p.ndim for p in decayed["params"]} == {2}

@@ -4,6 +4,9 @@ running.py   how every command runs and fails
 projects.py  init, schema, watch
 models.py    predict, promote, rollback
 tracking.py  results, flush, ui
+runs.py      runs; listing.py prints its table
+comparing.py compare
+tables.py    how a table looks on a terminal, and in a pipe
 
 To add a command: a function with `@click.command()` and `@explained` in the file of its kind, and
 its name in COMMANDS below. Import its room inside the function, so that `layerline --help` stays
@@ -13,11 +16,13 @@ quick.
 import click
 
 from layerline import __version__
+from layerline.cli.comparing import compare
 from layerline.cli.models import predict, promote, rollback
 from layerline.cli.projects import init, schema, watch
+from layerline.cli.runs import runs
 from layerline.cli.tracking import flush, results, ui
 
-COMMANDS = (init, schema, watch, predict, promote, rollback, results, flush, ui)
+COMMANDS = (init, schema, watch, predict, promote, rollback, results, runs, compare, flush, ui)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ from typing import Any
 from layerline.artifacts import Workspace
 from layerline.config import Params, load_params
 from layerline.errors import LayerlineError
+from layerline.masking import mask_output
 from layerline.stage.messages import tell_failure
 
 
@@ -17,6 +18,7 @@ def explained(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
+        mask_output()
         try:
             return command(*arguments, **options)
         except LayerlineError as error:

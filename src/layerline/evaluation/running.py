@@ -23,7 +23,8 @@ from layerline.evaluation.predictions import Predictions, classify
 from layerline.evaluation.recording import record
 from layerline.networks.files import NetworkSpec, load_network
 from layerline.training.device import prepare_torch
-from layerline.training.loop import predict
+from layerline.training.objectives import read_link
+from layerline.training.predicting import predict
 from layerline.training.rows import SPLITS, Rows, load_rows
 
 
@@ -35,7 +36,7 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
     """
     data = read_manifest(workspace.scaled)
     network_facts = read_manifest(workspace.network)
-    prepare_torch(params.seed, params.threads)
+    prepare_torch(params.seed, network_facts.get("threads", 1))
     network, spec = load_network(workspace.network)
     found = {
         split: predict_rows(network, spec, load_rows(workspace.scaled, split)) for split in SPLITS
@@ -59,10 +60,11 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
 
 def predict_rows(network: Any, spec: NetworkSpec, rows: Rows) -> Predictions:
     """What the network predicts for the rows of a split, in the user's unit."""
-    outputs = predict(network, rows.x).numpy()
+    outputs = read_link(spec.link)(predict(network, rows.x)).numpy()
     if spec.classes is not None:
         return classify(outputs, rows.y.numpy())
-    actual, predicted = rows.y.numpy().astype(np.float64), outputs[:, 0].astype(np.float64)
+    actual = rows.y.numpy().astype(np.float64)
+    predicted = outputs[:, 0].astype(np.float64)
     return Predictions(
         actual * spec.target_scale + spec.target_center,
         predicted * spec.target_scale + spec.target_center,

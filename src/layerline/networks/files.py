@@ -34,6 +34,7 @@ class NetworkSpec:
     classes: tuple[Any, ...] | None = None
     target_center: float = 0.0
     target_scale: float = 1.0
+    link: Mapping[str, Any] | None = None  # from outputs to standardised units; None: as they are
 
     def build(self) -> nn.Module:
         """Build the network with fresh weights, drawn from torch's global generator."""

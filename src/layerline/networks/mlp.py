@@ -2,34 +2,34 @@
 
 from itertools import pairwise
 from math import prod
-from typing import Annotated, Literal
 
-from pydantic import Field
 from torch import Tensor, nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "selu": nn.SELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "mish": nn.Mish,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-}
-
-Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "tanh"]
-Width = Annotated[int, Field(ge=1)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
+from layerline.config import Named
+from layerline.networks.activations import Activation
+from layerline.networks.blocks import (
+    DropoutRates,
+    Norm,
+    Probability,
+    Skip,
+    Width,
+    linear_block,
+    rate_of_each,
+)
+from layerline.networks.embeddings import NO_EMBEDDINGS, TableEmbeddings
 
 
 class MLP(nn.Module):
     """Blocks of Linear, norm, activation and dropout, then a linear head.
 
+    `residual` adds a skip connection around each block but the first, which makes the width; it is
+    a projection where widths differ. With `category_sizes` the last C columns of x are integer
+    codes, and each code becomes a learnt vector; `numeric_embeddings` does the like for numbers.
+
     Shape: (B, F) or (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
 
-    Source: Goodfellow, Bengio, Courville, Deep Learning (2016), chapter 6.
+    Source: Goodfellow, Bengio, Courville, Deep Learning (2016), chapter 6; the embeddings'
+    sources are in embeddings.py.
 
     >>> import torch
     >>> MLP(input_shape=(4,), d_out=3, hidden=(8,))(torch.zeros(2, 4)).shape
@@ -41,49 +41,38 @@ class MLP(nn.Module):
         *,
         input_shape: tuple[int, ...],
         d_out: int | None,
+        category_sizes: tuple[int, ...] = (),
         hidden: tuple[Width, ...] = (256, 128),
         activation: Activation = "relu",
-        norm: Literal["none", "batch", "layer"] = "batch",
-        dropout: Probability = 0.1,
+        norm: Norm = "batch",
+        dropout: DropoutRates = 0.1,
         input_dropout: Probability = 0.0,
         bias: bool = True,
+        residual: bool = False,
+        embedding_width: Width | None = None,
+        numeric_embeddings: Named = NO_EMBEDDINGS,
     ) -> None:
         super().__init__()
-        widths = [prod(input_shape), *hidden]
-        blocks: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
+        rates = rate_of_each(dropout, len(hidden))
+        embed = TableEmbeddings(
+            n_features=prod(input_shape) - len(category_sizes),
+            category_sizes=category_sizes,
+            category_width=embedding_width,
+            numeric=numeric_embeddings,
+        )
+        self.embed = embed if embed.learns else None
+        layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
         if input_dropout:
-            blocks.append(nn.Dropout(input_dropout))
-        for d_in, d_hidden in pairwise(widths):
-            # Batch norm subtracts the mean, so a bias before it could never be felt.
-            linear = nn.Linear(d_in, d_hidden, bias=bias and norm != "batch")
-            _initialise(linear, activation)
-            blocks.append(linear)
-            if norm == "batch":
-                blocks.append(nn.BatchNorm1d(d_hidden))
-            elif norm == "layer":
-                blocks.append(nn.LayerNorm(d_hidden))
-            blocks.append(ACTIVATIONS[activation]())
-            if dropout:
-                blocks.append(nn.Dropout(dropout))
+            layers.append(nn.Dropout(input_dropout))
+        widths = [embed.d_out, *hidden]
+        for number, ((d_in, d_hidden), rate) in enumerate(zip(pairwise(widths), rates, strict=True)):
+            block = linear_block(d_in, d_hidden, activation, norm, bias, rate)
+            layers += [Skip(d_in, d_hidden, block)] if residual and number else block
         self.d_hidden = widths[-1]
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.Sequential(*layers)
         self.head = nn.Identity() if d_out is None else nn.Linear(widths[-1], d_out, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.embed is not None:
+            x = self.embed(x)
         return self.head(self.blocks(x))
-
-
-def _initialise(linear: nn.Linear, activation: str) -> None:
-    """He's initialisation for the rectifier family, Glorot's for the saturating ones.
-
-    Source: He et al., Delving Deep into Rectifiers (2015); Glorot and Bengio (2010); Klambauer et
-    al., Self-Normalizing Neural Networks (2017) for selu.
-    """
-    if activation in ("sigmoid", "tanh"):
-        nn.init.xavier_uniform_(linear.weight)
-    else:
-        nn.init.kaiming_normal_(
-            linear.weight, nonlinearity="linear" if activation == "selu" else "relu"
-        )
-    if linear.bias is not None:
-        nn.init.zeros_(linear.bias)

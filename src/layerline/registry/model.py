@@ -21,7 +21,8 @@ from layerline.networks.files import load_network
 from layerline.registry.bundle import ABOUT, FORMAT, PREPROCESSOR, About, Rows, check_bundle
 from layerline.registry.inputs import read_columns
 from layerline.registry.pixels import read_images
-from layerline.training.loop import PREDICT_BATCH, predict
+from layerline.training.objectives import IDENTITY, Link, read_link
+from layerline.training.predicting import PREDICT_BATCH, predict
 
 # A multiple of the network's own batches, so that pieces give the bytes of the whole.
 _CHUNK_ROWS = 8 * PREDICT_BATCH
@@ -34,6 +35,7 @@ class Model:
     about: About
     network: nn.Module
     preprocessor: Preprocessor
+    link: Link = IDENTITY
 
     def predict(self, data: Rows, *, rows_before: int = 0) -> pd.DataFrame:
         """Predict raw rows, in their order.
@@ -70,7 +72,7 @@ class Model:
         else:
             images = read_images(data, about.image_shape, about.target, rows_before)
             x = self.preprocessor.transform_images(images)
-        outputs = predict(self.network, torch.from_numpy(x)).numpy()
+        outputs = self.link(predict(self.network, torch.from_numpy(x))).numpy()
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
         return self.decode(outputs).set_axis(index, axis=0)
 
@@ -102,5 +104,5 @@ def load_bundle(folder: Path) -> Model:
             f"layerline {__version__}, which reads format {FORMAT}; update layerline"
         )
     preprocessor = Preprocessor.from_json(read_json(folder / PREPROCESSOR))
-    network, _ = load_network(folder)
-    return Model(about, network, preprocessor)
+    network, spec = load_network(folder)
+    return Model(about, network, preprocessor, read_link(spec.link))

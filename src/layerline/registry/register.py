@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from layerline.artifacts import Workspace
+from layerline.artifacts import MANIFEST, Workspace, read_json
 from layerline.config import Params
 from layerline.errors import TrackingError
 from layerline.registry.access import open_registry, registry_lock
@@ -39,8 +39,9 @@ def register_model(
         BusyError: another registration did not end in time.
     """
     home, project = workspace.home, params.project
+    threads = read_json(workspace.network / MANIFEST).get("threads", 1)
     with (
-        start_verifier(home, params.threads) as verifier,
+        start_verifier(home, threads) as verifier,
         tempfile.TemporaryDirectory(prefix="layerline-") as folder,
     ):
         # Torch costs both processes seconds: here they pass side by side.

@@ -145,7 +145,6 @@ def _environment(home: Path) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
         # Loading must leave no compiled files in the artifact store.
         "PYTHONDONTWRITEBYTECODE": "1",
         **os.environ,

@@ -19,12 +19,17 @@ from typing import Any, NoReturn
 
 from layerline.artifacts import STAGES, Workspace, read_json, write_json
 from layerline.config import Params, flatten, load_params
-from layerline.errors import BusyError, LayerlineError
+from layerline.errors import BusyError, LayerlineError, TrackingError
+from layerline.imports import collect_rarely
+from layerline.masking import mask_output
 from layerline.stage.guards import Terminated, bring_back_outputs, checkout_lock, ends_with_parent
 from layerline.stage.messages import tell, tell_defect, tell_failure
 from layerline.tracking import lineage
+from layerline.tracking.inputs import tell_lock
 from layerline.tracking.journal import Journal, Status
 from layerline.tracking.reasons import why_ran
+from layerline.tracking.restoring import this_repro
+from layerline.tracking.switch import NoJournal, is_off
 
 FLUSH_SECONDS = 30.0
 TRAINING_STAGES = ("train", "evaluate", "register")  # they tell of one and the same run
@@ -57,6 +62,8 @@ def run_stage(
         work: what the stage does; it raises LayerlineError for what a user can mend.
         load: how params.yaml is read.
     """
+    mask_output()
+    collect_rarely()
     workspace = Workspace(Path())
     try:
         params = load(workspace.params)
@@ -97,7 +104,8 @@ def _run(name: str, work: Callable[[Stage], None], params: Params, workspace: Wo
     if code and bring_back_outputs(name, workspace):
         tell(name, "the outputs of its last good run are back in place")
     if name == STAGES[-1] or (code and status != "KILLED"):
-        _flush_now(workspace)  # nobody comes after
+        # Nobody comes after. That the store is away is said once.
+        _flush_now(workspace, is_told=code == TrackingError.exit_code)
     return code
 
 
@@ -105,6 +113,8 @@ def _open_journal(name: str, params: Params, workspace: Workspace) -> Journal:
     """A new run for train and the data stages; evaluate and register add to train's."""
     continues = name in TRAINING_STAGES and name != "train"
     key = read_json(workspace.run_file("train"))["key"] if continues else uuid.uuid4().hex
+    if is_off() and name != STAGES[-1]:  # a model version belongs to a run
+        return NoJournal(key)
     training = name in TRAINING_STAGES
     journal = Journal.create(
         _journal_folder(name, workspace),
@@ -119,6 +129,8 @@ def _open_journal(name: str, params: Params, workspace: Workspace) -> Journal:
     journal.params(flat if name == "train" else own)
     journal.tags({f"layerline.why.{name}": why_ran(workspace.root, name)})
     journal.tags(lineage.dvc_tags(workspace.root, before=name))
+    if training:
+        tell_lock(journal, workspace.root, before=name)
     if not continues:
         journal.tags({"layerline.stage": name, "layerline.project": params.project})
         journal.tags(lineage.source_tags(workspace.root, f"pipeline/{name}.py"))
@@ -139,16 +151,25 @@ def _journal_folder(name: str, workspace: Workspace) -> Path:
 
 
 def _run_facts(stage: Stage) -> dict[str, Any]:
-    return {"stage": stage.name, "key": stage.key, "project": stage.params.project}
+    repro = this_repro()  # tells a stage restored from DVC's cache from one that ran
+    facts = {"stage": stage.name, "key": stage.key, "project": stage.params.project}
+    return facts | ({"repro": repro.name} if repro else {})
 
 
-def _flush_now(workspace: Workspace) -> None:
+def _flush_now(workspace: Workspace, is_told: bool) -> None:
     """Send what the journals hold before the pipeline stops; a dead server costs seconds."""
+    if is_off() and "mlflow" not in sys.modules:
+        return
     if "mlflow" in sys.modules:
         from layerline.tracking.flush import flush
 
-        flush(workspace.home, wait_seconds=FLUSH_SECONDS)
+        report = flush(workspace.home, wait_seconds=FLUSH_SECONDS)
+        for message in () if is_told else report.errors:
+            tell("tracking", message)
         return
     command = [sys.executable, "-m", "layerline.tracking.flush", "--home", str(workspace.home)]
+    errors = subprocess.DEVNULL if is_told else None
     with contextlib.suppress(subprocess.TimeoutExpired):
-        subprocess.run(command, timeout=FLUSH_SECONDS, stdout=subprocess.DEVNULL, check=False)
+        subprocess.run(
+            command, timeout=FLUSH_SECONDS, stdout=subprocess.DEVNULL, stderr=errors, check=False
+        )

@@ -8,6 +8,7 @@ import traceback
 
 from layerline.artifacts import Workspace
 from layerline.errors import LayerlineError
+from layerline.masking import masked
 
 
 def tell(name: str, text: str) -> None:
@@ -33,6 +34,6 @@ def tell_defect(name: str, error: Exception, workspace: Workspace) -> int:
         sys.stderr.write(text)
     trace = workspace.root / ".layerline" / f"traceback-{name}.txt"
     with contextlib.suppress(OSError):  # a full disk may be the very reason
-        trace.write_text(text, encoding="utf-8")
+        trace.write_text(masked(text), encoding="utf-8")
     tell(name, f"error: a defect in Layerline, {error!r}; its traceback is in {trace}")
     return LayerlineError.exit_code

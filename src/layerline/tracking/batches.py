@@ -49,7 +49,11 @@ class Batch:
 
     def add_param(self, name: str, value: str) -> None:
         """Add a param, or what it changed to: MLflow's params are written once."""
-        name, value = clean_name(name), value[:_MAX_PARAM]
+        name = clean_name(name)
+        if len(value) > _MAX_PARAM:
+            told = f"the first {_MAX_PARAM} of {len(value)} characters; params.yaml has all"
+            self.add_tag(f"layerline.cut.{name}", told)
+        value = value[:_MAX_PARAM]
         first = self.known_params.setdefault(name, value)
         if first != value:
             self.add_tag(f"layerline.changed.{name}", value)

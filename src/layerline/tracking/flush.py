@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layerline.errors import TrackingError
+from layerline.imports import collect_rarely
+from layerline.masking import mask_output
 from layerline.tracking.replay import Replay
-from layerline.tracking.runs import find_run
+from layerline.tracking.runs import doubts, find_run, settle_doubts
 from layerline.tracking.spool import (
     close_if_dead,
     has_end,
@@ -26,6 +28,7 @@ from layerline.tracking.spool import (
     waiting_journals,
 )
 from layerline.tracking.store import check_reachable, open_client, tracking_uri
+from layerline.tracking.troubles import REMEDY, clear_trouble, note_trouble
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -61,7 +64,7 @@ def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -
     sweep(home)
     prune(home)
     journals = waiting_journals(home)
-    if not journals:
+    if not (journals or doubts(home)):
         return FlushReport(0, 0)
     try:
         client = open_client(home)
@@ -79,12 +82,22 @@ def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -
             errors.append(_describe(error))
             break
         except Exception as error:  # one bad journal must not hold up the others
-            errors.append(f"{journal.path}: not sent: {_describe(error)}")
+            errors.append(f"{journal.path}: not sent: {_describe(error)}; {REMEDY}")
             is_done = False
         n_sent += is_done
         if not is_done:
             held.add(journal.key)
+    else:
+        errors += _settle(home, client)
     return FlushReport(n_sent, len(journals) - n_sent, tuple(errors))
+
+
+def _settle(home: Path, client: "MlflowClient") -> list[str]:
+    try:
+        settle_doubts(home, client)
+    except Exception as error:  # the next flush tries again
+        return [_describe(error)]
+    return []
 
 
 def _send_under_lock(home: Path, client: "MlflowClient", path: Path, wait_seconds: float) -> bool:
@@ -108,7 +121,9 @@ def _send(home: Path, client: "MlflowClient", path: Path) -> bool:
             check_reachable(tracking_uri(home))
             if time.monotonic() - started > SLOW_SECONDS:
                 # It would let each journal in turn run into the same timeout.
-                raise TrackingError(f"MLflow's store hangs: {_describe(error)}") from error
+                raise TrackingError(
+                    f"MLflow's store hangs: {_describe(error)}; {REMEDY}"
+                ) from error
             if attempt == N_ATTEMPTS - 1:
                 raise
             time.sleep(0.2 * 3**attempt)
@@ -121,7 +136,9 @@ def follow(home: Path, path: Path) -> None:
     When its writer is killed the run is closed as KILLED. After the end, a dead server is tried
     for some seconds more; what is left then goes with the next flush.
     """
-    flush(home, leave=path)
+    report = flush(home, leave=path)
+    if report.errors:
+        note_trouble(path, report.errors[0])
     with lock_journal(path, wait_seconds=10) as mine:
         if mine:
             _follow_locked(home, path)
@@ -138,11 +155,14 @@ def _follow_locked(home: Path, path: Path) -> None:
                 flush(home, leave=path)
             replay = replay or Replay(home, open_client(home), path)
             replay.read()
-            if not _is_held_back(home, path) and replay.send():
+            is_done = not _is_held_back(home, path) and replay.send()
+            clear_trouble(path)
+            if is_done:
                 return
             n_failures = 0
         except Exception as error:  # the training goes on, so does its follower
             replay, n_failures = None, n_failures + 1
+            note_trouble(path, _describe(error))
             sys.stderr.write(f"{path.name}: {_describe(error)}\n")
         if n_after_end >= N_ATTEMPTS_AFTER_END:
             return
@@ -191,6 +211,8 @@ def _describe(error: Exception) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Flush or follow; exit code 8 when something could not be sent."""
+    collect_rarely()
+    mask_output()
     parser = argparse.ArgumentParser(description="Send journals to MLflow.")
     parser.add_argument("--home", type=Path, required=True, help="the main checkout")
     parser.add_argument("--follow", type=Path, metavar="JOURNAL", help="send it while it grows")

@@ -8,7 +8,7 @@ One file a journal, `<UTC time>-<stage>-<key>.jsonl`; copies of artifacts lie be
     tags      tags {name: text}
     metrics   metrics {name: finite number}, step
     artifact  path (relative to the journal's folder), folder (within the run's artifacts)
-    dataset   name, digest, source, context, n_rows, schema
+    dataset   name, digest, source, context, n_rows, schema, profile
     link      tag, key: the tag gets the MLflow run id of the journal with that key
     end       status (FINISHED, FAILED, KILLED), message
 
@@ -32,6 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from layerline.masking import masked, masked_value
 from layerline.tracking.processes import process_identity
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -109,11 +110,11 @@ class Journal:
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Tell params, flattened by the caller; MLflow keeps each one's first value."""
-        self._append("params", params=_as_texts(params))
+        self._append("params", params=_as_texts(masked_value("", params)))
 
     def tags(self, tags: Mapping[str, Any]) -> None:
         """Tell tags; a later value replaces an earlier one."""
-        self._append("tags", tags=_as_texts(tags))
+        self._append("tags", tags=_as_texts(masked_value("", tags)))
 
     def metrics(
         self, metrics: Mapping[str, float], step: int | None = None, time_ms: int | None = None
@@ -159,19 +160,23 @@ class Journal:
         context: str,
         n_rows: int,
         schema: Mapping[str, str] | None = None,
+        profile: Mapping[str, Any] | None = None,
     ) -> None:
         """Tell a data set the run read: `context` is training, validation, ...; schema name: type.
 
-        MLflow keeps one input for each name and digest of a run: tell splits under own names.
+        `profile` says more than the number of rows; its `shape` is that of one row that is no
+        row of a table. MLflow keeps one input for each name and digest of a run: tell splits
+        under own names.
         """
         self._append(
             "dataset",
             name=name,
             digest=digest,
-            source=source,
+            source=masked(source),
             context=context,
             n_rows=n_rows,
             schema=None if schema is None else dict(schema),
+            profile=dict(profile or {}),
         )
 
     def link(self, tag: str, key: str) -> None:
@@ -182,7 +187,7 @@ class Journal:
         """Tell how it ended and close the file; a second call does nothing."""
         if self._ended:
             return
-        self._append("end", status=status, message=message[:MAX_MESSAGE])
+        self._append("end", status=status, message=masked(message)[:MAX_MESSAGE])
         self._ended = True
         self.sync()
         os.close(self._descriptor)

@@ -7,6 +7,7 @@ stages before it are of now.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+from layerline.artifacts import STAGES
 
 LOCK = "dvc.lock"
 MAX_REASONS = 12
@@ -134,6 +137,19 @@ def read_lock(root: Path) -> Mapping[str, Any]:
     except (OSError, UnicodeDecodeError, YAMLError):
         return {}
     return stages
+
+
+def lock_before(root: Path, stage: str) -> str:
+    """dvc.lock with no more than the stages before `stage`; empty where it has none of them."""
+    try:
+        text = (root / LOCK).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    # As text: DVC's own, and at no cost. It indents the stages' names by two.
+    head, *blocks = re.split(r"(?m)^(?=  \S)", text)
+    earlier = STAGES[: STAGES.index(stage)]
+    kept = [block for block in blocks if block.partition(":")[0].strip() in earlier]
+    return "".join([head, *kept]) if kept else ""
 
 
 @lru_cache(maxsize=2)

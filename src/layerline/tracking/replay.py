@@ -9,7 +9,7 @@ set. One process at a time replays a journal, under `spool.lock_journal`.
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layerline.tracking.batches import Batch, clean_name
 from layerline.tracking.journal import Event, read_more
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MESSAGE_TAG = "layerline.message"
 _MAX_DIGEST = 36
+_MAX_SCHEMA = 1_048_575
 
 
 class Replay:
@@ -144,8 +145,8 @@ class Replay:
             digest=event["digest"][:_MAX_DIGEST],
             source_type="local",
             source=json.dumps({"uri": event["source"]}),
-            schema=_as_colspec(event["schema"]),
-            profile=json.dumps({"num_rows": event["n_rows"]}),
+            schema=_as_schema(event),
+            profile=json.dumps({"num_rows": event["n_rows"], **event.get("profile", {})}),
         )
         tags = [InputTag("mlflow.data.context", event["context"])]
         self._client.log_inputs(self._run_id, [DatasetInput(dataset, tags)])
@@ -187,8 +188,15 @@ class Replay:
         return unresolved
 
 
-def _as_colspec(schema: Any) -> str | None:
-    if not schema:
-        return None
-    columns = [{"name": name, "type": kind} for name, kind in schema.items()]
-    return json.dumps({"mlflow_colspec": columns})
+def _as_schema(event: Event) -> str | None:
+    """The columns of a table, or the shape of its rows, as MLflow's pages read them."""
+    shape = event.get("profile", {}).get("shape")
+    if shape is not None:
+        spec = {"dtype": "float32", "shape": [-1, *shape]}
+        features = json.dumps([{"type": "tensor", "tensor-spec": spec}])
+        return json.dumps({"mlflow_tensorspec": {"features": features, "targets": None}})
+    columns = [{"name": name, "type": kind} for name, kind in (event["schema"] or {}).items()]
+    # MLflow refuses more: what does not fit is left out, the profile has the number of columns.
+    while len(text := json.dumps({"mlflow_colspec": columns})) > _MAX_SCHEMA:
+        columns = columns[: len(columns) // 2]
+    return text if columns else None

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from layerline.tracking.journal import FILES, SUFFIX, Event, read_events
 from layerline.tracking.processes import is_gone
+from layerline.tracking.troubles import clear_trouble
 
 DONE = ".done"
 KEEP_DONE_SECONDS = 14 * 24 * 3600
@@ -137,6 +138,7 @@ def has_end(path: Path) -> bool:
 def mark_done(path: Path) -> None:
     """MLflow has all of it: the journal gets its other name, copies of artifacts go."""
     os.replace(path, path.with_name(path.name + DONE))
+    clear_trouble(path)
     shutil.rmtree(path.parent / FILES / path.stem, ignore_errors=True)
 
 

@@ -6,14 +6,10 @@ read from the environment.
 """
 
 import contextlib
-import logging
 import os
 import re
 import socket
-import sqlite3
-import time
-from collections.abc import Iterable, Iterator
-from importlib import metadata, resources
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,22 +18,20 @@ from urllib.request import getproxies, proxy_bypass
 from filelock import FileLock
 
 from layerline.errors import TrackingError
+from layerline.tracking.database import (
+    ARTIFACTS,
+    follow_moved_checkout,
+    make_database,
+    refuse_other_schema,
+)
+from layerline.tracking.importing import import_mlflow_quietly
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ARTIFACTS = "mlartifacts"
-TEMPLATE = "mlflow_store.sql"
 CONNECT_SECONDS = 2.0
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-# Columns that hold absolute artifact paths, for a checkout that was moved or copied.
-_LOCATIONS = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-)
+_DATABASES = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_PORTS = {"http": 80, "https": 443, **_DATABASES}
 
 
 def tracking_uri(home: Path) -> str:
@@ -62,32 +56,25 @@ def open_client(home: Path) -> "MlflowClient":
     ensure_store(home)
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def import_mlflow_quietly() -> None:
-    """Import MLflow without telemetry, chatter, or minutes of retries on a dead server."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # The flusher tries again by itself. A request that MLflow sends twice may also act twice:
-    # two runs instead of one.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    import mlflow  # noqa: F401
-
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    # It prints a traceback for a locked database; we get the exception and try again.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # An empty database gets its tables here: several processes at once break MLflow's migration.
+    with store_lock(home) if _is_shared_database(uri) else contextlib.nullcontext():
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def check_reachable(uri: str) -> None:
     """Open and close a connection to the store's host; local stores pass.
 
     Raises:
-        TrackingError: nobody answers.
+        TrackingError: nobody answers, or the URI cannot be read.
     """
     parts = urlsplit(uri)
-    port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
+    try:
+        port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
+    except ValueError:  # its message would show a part of the password
+        raise TrackingError(
+            "MLFLOW_TRACKING_URI cannot be read: what should be its port is no number; in a "
+            "password write %2F for '/', %40 for '@', %3A for ':', %23 for '#'"
+        ) from None
     if not parts.hostname or port is None or _has_proxy(parts.scheme, parts.hostname):
         return
     try:
@@ -109,22 +96,18 @@ def ensure_store(home: Path) -> None:
 
     Several processes that open an empty database crash in MLflow's migration: it is made under a
     temporary name, under a lock, and renamed.
+
+    Raises:
+        TrackingError: another version of MLflow made it.
     """
     database = _sqlite_path(tracking_uri(home))
     if database is None:
         return
     with store_lock(home):
         if not database.exists():
-            database.parent.mkdir(parents=True, exist_ok=True)
-            temporary = database.with_name(f".{database.name}.{os.getpid()}.tmp")
-            temporary.unlink(missing_ok=True)
-            try:
-                _fill(temporary)
-                _set_default_location(temporary, database.parent / ARTIFACTS)
-                os.replace(temporary, database)
-            finally:
-                temporary.unlink(missing_ok=True)
-        _follow_moved_checkout(database)
+            make_database(database)
+        refuse_other_schema(database)
+        follow_moved_checkout(database)
 
 
 # Opens the experiment in the UI's view of trainings; the default view is for language models.
@@ -155,10 +138,14 @@ def _ensure_experiment(home: Path, client: "MlflowClient", name: str) -> str:
 
 
 def _artifact_location(home: Path, name: str) -> str | None:
-    database = _sqlite_path(tracking_uri(home))
-    if database is None:
+    uri = tracking_uri(home)
+    database = _sqlite_path(uri)
+    if database is None and not _is_shared_database(uri):
         return None  # the server decides
-    return str(database.parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", name))
+    # A database keeps no files. MLflow's own choice would be a folder where the process stands,
+    # which under `dvc exp run --temp` is removed.
+    parent = home.absolute() if database is None else database.parent
+    return str(parent / ARTIFACTS / re.sub(r"[^\w.-]", "_", name))
 
 
 def store_lock(home: Path) -> FileLock:
@@ -171,67 +158,13 @@ def store_lock(home: Path) -> FileLock:
     return FileLock(path, timeout=60)
 
 
+def _is_shared_database(uri: str) -> bool:
+    """Whether the URI names a database server, to be spoken to directly."""
+    return uri.partition(":")[0].partition("+")[0] in _DATABASES
+
+
 def _sqlite_path(uri: str) -> Path | None:
     scheme, _, rest = uri.partition(":///")
     if scheme.partition("+")[0] != "sqlite" or not rest or rest.startswith(":memory:"):
         return None
     return Path(rest.partition("?")[0])
-
-
-def _fill(database: Path) -> None:
-    """From the template when it is of the installed MLflow, else by MLflow's own migration."""
-    template = resources.files("layerline.tracking").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    if template.partition("\n")[0] == template_header():
-        with _connect(database) as connection:
-            connection.executescript(template)
-    else:
-        migrate(database)
-
-
-def template_header() -> str:
-    """The first line of a template made by the installed MLflow."""
-    return f"-- An empty store of mlflow {metadata.version('mlflow')}"
-
-
-def migrate(database: Path) -> None:
-    """Make an empty database the way MLflow does, in seconds."""
-    import_mlflow_quietly()
-    from mlflow import MlflowClient
-
-    MlflowClient(f"sqlite:///{database}").search_experiments()
-
-
-@contextlib.contextmanager
-def _connect(database: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(database, timeout=20)) as connection, connection:
-        yield connection
-
-
-def _set_default_location(database: Path, artifacts: Path) -> None:
-    now = round(time.time() * 1000)
-    with _connect(database) as connection:
-        connection.execute(
-            "UPDATE experiments SET artifact_location = ?, creation_time = ?, last_update_time = ?"
-            " WHERE experiment_id = 0",
-            [f"{artifacts}/0", now, now],
-        )
-
-
-def _follow_moved_checkout(database: Path) -> None:
-    """Make recorded artifact paths those of today; MLflow only stores absolute ones."""
-    today = str(database.parent / ARTIFACTS)
-    # Whatever is odd about the database, MLflow says it better than we could.
-    with contextlib.suppress(sqlite3.DatabaseError), _connect(database) as connection:
-        row = connection.execute(
-            "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
-        ).fetchone()
-        recorded = str(row[0]).removesuffix("/0") if row else today
-        # A store that MLflow itself made keeps its own places.
-        if recorded == today or Path(recorded).name != ARTIFACTS:
-            return
-        for table, column in _LOCATIONS:
-            connection.execute(
-                f"UPDATE {table} SET {column} = ? || substr({column}, ?)"  # noqa: S608
-                f" WHERE substr({column}, 1, ?) = ?",
-                [today, len(recorded) + 1, len(recorded) + 1, f"{recorded}/"],
-            )

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from layerline.artifacts import write_text
-from layerline.tracking.store import TEMPLATE, migrate, template_header
+from layerline.tracking.database import TEMPLATE, migrate, template_header
 
 
 def dump_fresh_store() -> str:

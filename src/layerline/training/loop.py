@@ -1,68 +1,35 @@
-"""The training loop: tensors in memory, a seeded permutation an epoch, best weights kept.
+"""The training loop: tensors in memory, a seeded order of rows an epoch, the best weights kept.
 
-Batches are slices of a permutation, taken by index_select: no DataLoader, no copies of rows that
-are not used. All batches of an epoch have the same size up to one row, so no tiny last batch
-upsets batch norm.
+Batches are taken by index_select: no DataLoader, no copies of rows that are not used. What a step
+is stands in session.py, how an epoch is cut in batching.py; here are epochs, their records, the way
+back from an epoch that diverged, and resuming.
 """
 
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from layerline.config import TrainSection
 from layerline.errors import DivergedError
-from layerline.lookup import pick, read_options
-from layerline.training.device import autocast, choose_device, choose_precision
-from layerline.training.objectives import Loss, build_loss
-from layerline.training.optimizers import OPTIMIZERS, bare_step, start_without_compiler
+from layerline.training.building import build_session, build_stopping
+from layerline.training.device import choose_device
+from layerline.training.diverging import first_bad_layer, first_bad_step
+from layerline.training.objectives import TargetFacts, build_link, describe_targets
+from layerline.training.predicting import predict
+from layerline.training.records import EpochRecord, FitResult, Listener
 from layerline.training.rows import Rows
-from layerline.training.schedules import SCHEDULES, Schedule
-from layerline.training.stopping import BestWeights, should_stop
+from layerline.training.sampling import draw_order
+from layerline.training.schedules import Adaptive
+from layerline.training.snapshots import Snapshots
+from layerline.training.stopping import BestWeights
 
-PREDICT_BATCH = 8192
-
-
-@dataclasses.dataclass(frozen=True)
-class EpochRecord:
-    """What one epoch did. `valid_error` is 1 - accuracy, or the RMSE in standardised units."""
-
-    epoch: int
-    train_loss: float
-    valid_loss: float
-    valid_error: float
-    learning_rate: float
-    gradient_norm: float
-    rows_per_second: float
-
-
-@dataclasses.dataclass(frozen=True)
-class FitResult:
-    """The history, and the epoch (counted from 1) whose weights the network now has."""
-
-    history: tuple[EpochRecord, ...]
-    kept_epoch: int
-    stopped_early: bool
-
-
-@dataclasses.dataclass
-class _Session:
-    """One training's moving parts."""
-
-    network: nn.Module
-    optimizer: Optimizer
-    take_step: Callable[[], None]
-    schedule: Schedule
-    loss: Loss
-    precision: torch.dtype
-    clip_norm: float | None
-    base_rates: list[float]
-    n_steps: int
-    step: int = 0
+MAX_RETRIES = 2
+LOWER_RATE = 0.25  # what a retry multiplies the rates by
 
 
 def fit(
@@ -80,113 +47,199 @@ def fit(
     Without early stopping the last epoch's weights are kept.
 
     Raises:
-        DivergedError: a loss was not finite; the message says at which epoch, step and rate.
+        DivergedError: the loss was not finite, also with lower rates; the message says at which
+            epoch, step, layer and rate.
         ParamsError: a loss, optimizer or schedule is not known or does not fit.
     """
-    device = choose_device(section.device)
-    network.to(device)
-    train, valid = train.to(device), valid.to(device)
-    # Two rows at least in each batch, which is what batch norm needs.
-    batches_an_epoch = max(1, min(math.ceil(len(train) / section.batch_size), len(train) // 2))
-    session = _start(network, section, task, device, section.epochs * batches_an_epoch)
-    permutations = torch.Generator().manual_seed(seed)
-    monitored = section.early_stopping.metric if section.early_stopping else "loss"
-    best = BestWeights(section.early_stopping.min_delta if section.early_stopping else 0.0)
-    history: list[EpochRecord] = []
-    for epoch in range(1, section.epochs + 1):
-        started = time.perf_counter()
-        order = torch.randperm(len(train), generator=permutations).to(device)
-        losses, norm = _run_epoch(session, train, order.tensor_split(batches_an_epoch))
-        seconds = time.perf_counter() - started
-        record = _record(session, epoch, losses, norm, valid, len(train) / seconds)
-        history.append(record)
-        on_epoch(record)
-        best.offer(network, getattr(record, f"valid_{monitored}"), epoch)
-        if should_stop(best, epoch, section.early_stopping):
-            break
-    if section.early_stopping:
-        best.restore(network)
-    network.to("cpu").eval()
-    kept = best.epoch if section.early_stopping else len(history)
-    return FitResult(tuple(history), kept, len(history) < section.epochs)
+    training = Training(network, train, valid, section, task=task, seed=seed)
+    return training.run(Listener(on_epoch=on_epoch))
 
 
-def _start(
-    network: nn.Module, section: TrainSection, task: str, device: torch.device, n_steps: int
-) -> _Session:
-    start_without_compiler()
-    optimizers = pick(OPTIMIZERS, section.optimizer.name, "train.optimizer")
-    schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
-    optimizer = optimizers(
-        network,
-        **read_options(optimizers, section.optimizer.options, "train.optimizer"),
-    )
-    return _Session(
-        network=network,
-        optimizer=optimizer,
-        take_step=bare_step(optimizer),
-        schedule=schedules(**read_options(schedules, section.schedule.options, "train.schedule")),
-        loss=build_loss(section.loss, task),
-        precision=choose_precision(section.precision, device),
-        clip_norm=section.clip_norm,
-        base_rates=[group["lr"] for group in optimizer.param_groups],
-        n_steps=n_steps,
-    )
+class Training:
+    """One training, from its start or its last snapshot to its end."""
 
-
-def _run_epoch(session: _Session, train: Rows, batches: tuple[Tensor, ...]) -> tuple[Tensor, float]:
-    """Take one step a batch; return the losses (n_batches,) and the last gradient's norm."""
-    session.network.train()
-    losses = torch.stack([_step(session, train, batch) for batch in batches])
-    gradients = [p.grad for p in session.network.parameters() if p.grad is not None]
-    return losses, float(torch.nn.utils.get_total_norm(gradients))
-
-
-def _step(session: _Session, train: Rows, batch: Tensor) -> Tensor:
-    """One optimizer step on the rows `batch` (B,); returns the loss, still on the device."""
-    factor = session.schedule((session.step + 0.5) / session.n_steps)
-    for group, base in zip(session.optimizer.param_groups, session.base_rates, strict=True):
-        group["lr"] = base * factor
-    x, y = train.x.index_select(0, batch), train.y.index_select(0, batch)
-    with autocast(x.device, session.precision):
-        outputs = session.network(x)
-    loss = session.loss(outputs.float(), y)
-    session.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    if session.clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(session.network.parameters(), session.clip_norm)
-    session.take_step()
-    session.step += 1
-    return loss.detach()
-
-
-def _record(
-    session: _Session, epoch: int, losses: Tensor, norm: float, valid: Rows, rate: float
-) -> EpochRecord:
-    finite = torch.isfinite(losses)
-    learning_rate = session.optimizer.param_groups[0]["lr"]
-    if not bool(finite.all()):
-        step = session.step - len(losses) + int((~finite).nonzero()[0]) + 1
-        raise DivergedError(
-            f"train: the loss is not finite at epoch {epoch}, step {step}, learning rate "
-            f"{learning_rate:.3g}; lower train.optimizer.learning_rate or set train.clip_norm: 1.0"
+    def __init__(
+        self,
+        network: nn.Module,
+        train: Rows,
+        valid: Rows,
+        section: TrainSection,
+        *,
+        task: str,
+        seed: int,
+        facts: TargetFacts | None = None,
+    ) -> None:
+        device = choose_device(section.device)
+        self.network = network.to(device)
+        self.train, self.valid = train.to(device), valid.to(device)
+        self.section = section
+        facts = facts or describe_targets(train.y)
+        self.session, self.plan = build_session(
+            network, self.train, section, task=task, seed=seed, facts=facts
         )
-    outputs = predict(session.network, valid.x, session.precision)
-    valid_loss = float(session.loss(outputs, valid.y))
-    if not math.isfinite(valid_loss):
-        raise DivergedError(
-            f"train: the validation loss is not finite at epoch {epoch}, learning rate "
-            f"{learning_rate:.3g}; lower train.optimizer.learning_rate"
+        self.link = build_link(section.loss, task, facts)
+        self.best, self.rules = build_stopping(section)
+        self.history: list[EpochRecord] = []
+        self.reason: str | None = None
+        self.seconds = 0.0  # in finished epochs
+        self.n_retries = 0
+        self.losses: list[Tensor] = []  # of this epoch's steps
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.losses = []
+        self.order_state = self.session.random.get_state()
+        self.good = _copied(self.session.state())
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that runs now, from 1."""
+        return len(self.history) + 1
+
+    def run(self, listener: Listener, snapshots: Snapshots | None = None) -> FitResult:
+        """Run what is left of the training."""
+        while self.reason is None and self.epoch <= self.section.epochs:
+            started = time.perf_counter()
+            self._take_steps(listener, snapshots)
+            bad_step = first_bad_step(self.losses, self.history)
+            record = self._measure(time.perf_counter() - started) if bad_step is None else None
+            if record is None or not math.isfinite(record.valid_loss):
+                self._go_back(bad_step, listener)
+                continue
+            self._finish_epoch(record, time.perf_counter() - started)
+            listener.on_epoch(record)
+            if snapshots is not None and snapshots.is_due():
+                snapshots.save(self.state())
+        return self._finish()
+
+    def _take_steps(self, listener: Listener, snapshots: Snapshots | None) -> None:
+        self.network.train()
+        steps = self._steps()
+        for position in range(len(self.losses), len(steps)):
+            self.losses.append(self.session.take(self.train, steps[position]))
+            listener.on_share(len(self.history) + (position + 1) / len(steps))
+            is_last = position + 1 == len(steps)  # the epoch is about to be measured
+            if snapshots is not None and not is_last and snapshots.is_due(within_epoch=True):
+                snapshots.save(self.state())
+
+    def _steps(self) -> list[tuple[Tensor, ...]]:
+        """The epoch's batches; the same ones also when it goes on from its middle."""
+        random, resumed_at = self.session.random, self.session.random.get_state()
+        random.set_state(self.order_state)
+        order = draw_order(self.train, self.section.sampling, random)
+        if self.losses:
+            random.set_state(resumed_at)
+        return self.plan.cut(order.to(self.train.y.device), self.epoch)
+
+    def _measure(self, seconds: float) -> EpochRecord:
+        losses = torch.stack(self.losses)
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        with self.session.averaged():
+            outputs = predict(self.network, self.valid.x, self.session.precision)
+            outputs = outputs.to(self.valid.y.device)
+        return EpochRecord(
+            epoch=self.epoch,
+            train_loss=float(losses.double().mean()),
+            valid_loss=float(self.session.loss(outputs, self.valid.y)),
+            valid_error=_error(self.link(outputs), self.valid.y),
+            learning_rate=self.session.learning_rate,
+            gradient_norm=float(torch.nn.utils.get_total_norm(gradients)),
+            rows_per_second=len(self.train) / seconds,
         )
-    return EpochRecord(
-        epoch=epoch,
-        train_loss=float(losses.double().mean()),
-        valid_loss=valid_loss,
-        valid_error=_error(outputs, valid.y),
-        learning_rate=learning_rate,
-        gradient_norm=norm,
-        rows_per_second=rate,
-    )
+
+    def _finish_epoch(self, record: EpochRecord, seconds: float) -> None:
+        monitored = getattr(record, f"valid_{self.section.monitored}")
+        self.history.append(record)
+        self.seconds += seconds
+        with self.session.averaged():
+            self.best.offer(self.network, monitored, record.epoch)
+        if isinstance(self.session.schedule, Adaptive):
+            self.session.schedule.observe(monitored)
+        self.reason = self.rules.reason(self.best, record.epoch, self.seconds / 60)
+        self._begin_epoch()
+
+    def _go_back(self, bad_step: int | None, listener: Listener) -> None:
+        """Begin the epoch anew from its first step, with lower rates; a few times at most.
+
+        Raises:
+            DivergedError: lower rates did not help.
+        """
+        rate = f"learning rate {self.session.learning_rate:.3g}"
+        if self.n_retries == MAX_RETRIES:
+            where = f"epoch {self.epoch}"
+            if bad_step is not None:
+                layer = self._blame(bad_step)
+                where += f", step {self.session.step + 1}, in {layer}"
+            raise DivergedError(
+                f"train: the loss diverged at {where}, {rate}, after {MAX_RETRIES} retries with "
+                "lower rates; lower train.optimizer.learning_rate or set train.clip_norm: 1.0"
+            )
+        self.n_retries += 1
+        listener.say(
+            f"the loss diverged in epoch {self.epoch}, {rate}; "
+            f"the epoch starts anew with {LOWER_RATE:g} of it"
+        )
+        self._restart_epoch()
+
+    def _restart_epoch(self) -> None:
+        self.session.load(self.good)
+        self.session.rate_factor = LOWER_RATE**self.n_retries
+        self.losses = []
+
+    def _blame(self, bad_step: int) -> str:
+        """The layer where numbers stop being finite: the epoch is run again up to that step."""
+        self._restart_epoch()
+        self.network.train()
+        steps = self._steps()
+        for batches in steps[:bad_step]:
+            self.session.take(self.train, batches)
+        return first_bad_layer(self.network, self.train.take(steps[bad_step][0])[0])
+
+    def _finish(self) -> FitResult:
+        if self.section.early_stopping is None:
+            self.best = BestWeights()
+            with self.session.averaged():
+                self.best.offer(self.network, 0.0, len(self.history))
+        self.best.restore(self.network)
+        self.network.to("cpu").eval()
+        return FitResult(tuple(self.history), self.best.epoch, self.reason)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, as a snapshot keeps it."""
+        return {
+            "session": self.session.state(),
+            "good": self.good if self.losses else None,
+            "order_state": self.order_state,
+            "losses": torch.stack(self.losses) if self.losses else None,
+            "history": [dataclasses.astuple(record) for record in self.history],
+            "best": self.best.state(),
+            "reason": self.reason,
+            "seconds": self.seconds,
+            "n_retries": self.n_retries,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state()`."""
+        self.session.load(state["session"])
+        self.history = [EpochRecord(*values) for values in state["history"]]
+        self.best.load(*state["best"])
+        self.reason, self.seconds = state["reason"], state["seconds"]
+        self.n_retries = state["n_retries"]
+        self._begin_epoch()
+        if state["losses"] is not None:
+            self.losses = list(state["losses"].to(self.train.y.device))
+            self.good, self.order_state = state["good"], state["order_state"]
+
+
+def _copied(state: Any) -> Any:
+    """The same nesting with tensors of its own."""
+    if isinstance(state, Tensor):
+        return state.detach().clone()
+    if isinstance(state, dict):
+        return {key: _copied(item) for key, item in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(_copied(item) for item in state)
+    return state
 
 
 def _error(outputs: Tensor, y: Tensor) -> float:
@@ -194,11 +247,3 @@ def _error(outputs: Tensor, y: Tensor) -> float:
     if y.dtype == torch.int64:
         return float((outputs.argmax(1) != y).double().mean())
     return float((outputs.view_as(y) - y).double().square().mean().sqrt())
-
-
-@torch.inference_mode()
-def predict(network: nn.Module, x: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
-    """Outputs (B, O) float32 in evaluation mode, computed in chunks of rows."""
-    network.eval()
-    with autocast(x.device, precision):
-        return torch.cat([network(chunk).float() for chunk in x.split(PREDICT_BATCH)])

@@ -1,19 +1,31 @@
 """The train stage's work: from data/scaled to models/network and reports/history.csv."""
 
+import contextlib
 import csv
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from layerline.artifacts import Workspace, read_manifest, replace_file, replace_folder
 from layerline.config import Params
+from layerline.errors import SourceError
 from layerline.networks.files import NetworkSpec, save_network
-from layerline.training.device import prepare_torch
-from layerline.training.loop import EpochRecord, FitResult, fit
-from layerline.training.rows import load_rows
+from layerline.training.device import choose_threads, prepare_torch
+from layerline.training.loop import Training
+from layerline.training.objectives import (
+    IDENTITY,
+    TargetFacts,
+    build_link,
+    describe_targets,
+    n_outputs,
+)
+from layerline.training.records import EpochRecord, FitResult, Listener
+from layerline.training.rows import Rows, load_rows
+from layerline.training.snapshots import Snapshots, training_key
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -26,9 +38,14 @@ HISTORY_COLUMNS = (
 
 
 def train(
-    workspace: Workspace, params: Params, on_epoch: Callable[[EpochRecord], None]
+    workspace: Workspace,
+    params: Params,
+    on_epoch: Callable[[EpochRecord], None],
+    say: Callable[[str], None] = lambda text: None,
 ) -> FitResult:
-    """Train, then write the network and its history.
+    """Train, or go on with a training that was killed; write the network and its history.
+
+    Interrupted by Ctrl-C, it leaves the best network so far in models/interrupted.
 
     Raises:
         SourceError: data/scaled is missing or damaged.
@@ -36,52 +53,130 @@ def train(
         DivergedError: the loss was not finite.
     """
     data = read_manifest(workspace.scaled)
-    prepare_torch(params.seed, params.threads)
-    spec = _spec(params, data)
+    rows, valid = (load_rows(workspace.scaled, split) for split in ("train", "valid"))
+    facts = _facts(data, rows)
+    spec = _spec(params, data, facts)
+    prepare_torch(params.seed, 1)
     network = spec.build()
-    train_rows, valid_rows = (load_rows(workspace.scaled, split) for split in ("train", "valid"))
-    with _progress(params.train.epochs) as bar:
-
-        def tell(record: EpochRecord) -> None:
-            bar.set_postfix_str(
-                f"loss {record.valid_loss:.4g}, error {record.valid_error:.4g}, "
-                f"{record.rows_per_second:,.0f} rows/s"
-            )
-            bar.update()
-            on_epoch(record)
-
-        result = fit(
-            network,
-            train_rows,
-            valid_rows,
-            params.train,
-            task=spec.task,
-            seed=params.seed,
-            on_epoch=tell,
-        )
-    with replace_folder(workspace.network, {"kept_epoch": result.kept_epoch}) as folder:
+    threads = choose_threads(params.threads, network, spec.input_shape, params.train.batch_size)
+    torch.set_num_threads(threads)
+    training = Training(
+        network, rows, valid, params.train, task=spec.task, seed=params.seed, facts=facts
+    )
+    facts_of_bytes = {
+        "data": data["files"],
+        "train": dataclasses.asdict(params.train),
+        "seed": params.seed,
+        "threads": threads,
+    }
+    snapshots = Snapshots(
+        workspace.home / ".layerline" / "snapshots" / training_key(facts_of_bytes)
+    )
+    _resume(snapshots, training, on_epoch, say)
+    with _progress(params.train.epochs, len(training.history), on_epoch, say) as listener:
+        try:
+            result = training.run(listener, snapshots)
+        except KeyboardInterrupt:
+            _keep_best(workspace, training, spec, say)
+            raise
+    about = {"kept_epoch": result.kept_epoch, "threads": threads}
+    with replace_folder(workspace.network, about) as folder:
         save_network(folder, network, spec)
     write_history(workspace.reports / "history.csv", result.history)
+    snapshots.discard()
     return result
 
 
-def _progress(epochs: int) -> Any:
-    # disable=None: quiet when stderr is not a terminal.
-    return tqdm(total=epochs, desc="train", unit="epoch", disable=None, leave=False)
+def _facts(data: dict[str, Any], rows: Rows) -> TargetFacts:
+    n_classes = None if data["classes"] is None else len(data["classes"])
+    center, scale = data["target_center"], data["target_scale"]
+    return describe_targets(rows.y, n_classes=n_classes, center=center, scale=scale)
 
 
-def _spec(params: Params, data: dict[str, Any]) -> NetworkSpec:
-    classes = data["classes"]
+def _spec(params: Params, data: dict[str, Any], facts: TargetFacts) -> NetworkSpec:
+    classes, task, loss = data["classes"], data["task"], params.train.loss
+    link = build_link(loss, task, facts)
     return NetworkSpec(
         network=params.train.network,
         options=params.train.options,
         input_shape=tuple(data["shape"]),
-        d_out=1 if classes is None else len(classes),
-        task=data["task"],
+        d_out=n_outputs(loss, task, None if classes is None else len(classes)),
+        task=task,
         classes=None if classes is None else tuple(classes),
         target_center=data["target_center"],
         target_scale=data["target_scale"],
+        link=None if link == IDENTITY else link.to_json(),
     )
+
+
+def _resume(
+    snapshots: Snapshots,
+    training: Training,
+    on_epoch: Callable[[EpochRecord], None],
+    say: Callable[[str], None],
+) -> None:
+    """Take up the snapshot of this very training, if one was left; tell its epochs again."""
+    try:
+        state = snapshots.load()
+    except SourceError as error:
+        say(f"note: {error}; training begins anew")
+        snapshots.discard()
+        return
+    if state is not None:
+        training.load(state)
+        say(f"goes on after epoch {len(training.history)}, where an earlier run was stopped")
+        for record in training.history:
+            on_epoch(record)
+
+
+def _keep_best(
+    workspace: Workspace, training: Training, spec: NetworkSpec, say: Callable[[str], None]
+) -> None:
+    best, network = training.best, training.network
+    if not best.epoch:
+        return
+    best.restore(network)
+    folder = workspace.root / "models" / "interrupted"
+    with replace_folder(folder, {"kept_epoch": best.epoch}) as temporary:
+        save_network(temporary, network.to("cpu"), spec)
+    say(
+        f"interrupted in epoch {training.epoch}; the best network so far (epoch {best.epoch}) is "
+        "in models/interrupted, and the next run goes on from the last snapshot"
+    )
+
+
+@contextlib.contextmanager
+def _progress(
+    epochs: int,
+    done: int,
+    on_epoch: Callable[[EpochRecord], None],
+    say: Callable[[str], None],
+) -> Iterator[Listener]:
+    # disable=None: quiet when stderr is not a terminal.
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]"
+    with tqdm(
+        total=epochs,
+        initial=done,
+        desc="train",
+        unit="epoch",
+        disable=None,
+        leave=False,
+        bar_format=layout,
+    ) as bar:
+
+        def tell(record: EpochRecord) -> None:
+            bar.set_postfix_str(
+                f"loss {record.valid_loss:.4g}, error {record.valid_error:.4g}, "
+                f"rate {record.learning_rate:.2g}, {record.rows_per_second:,.0f} rows/s"
+            )
+            move(record.epoch)
+            on_epoch(record)
+
+        def move(epochs_done: float) -> None:
+            bar.update(epochs_done - bar.n)
+
+        listener = Listener(on_epoch=tell, on_share=move, say=say)
+        yield listener if not bar.disable else Listener(on_epoch=on_epoch, say=say)
 
 
 def write_history(path: Path, history: tuple[EpochRecord, ...]) -> None:

@@ -1,7 +1,12 @@
-"""When to stop, and which weights to keep."""
+"""When to stop, and which weights to keep.
+
+The rules say in words why training ends: no better for a while, good enough, or out of time. A
+rule is a function that returns its reason or None; StoppingRules holds those that were asked for.
+"""
 
 import dataclasses
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,20 +23,98 @@ class BestWeights:
     epoch: int = 0
     weights: dict[str, Tensor] = dataclasses.field(default_factory=dict)
 
-    def offer(self, network: nn.Module, value: float, epoch: int) -> None:
-        """Copy the network's weights if `value` is lower than the best by more than `min_delta`."""
-        if value < self.value - self.min_delta:
-            self.value, self.epoch = value, epoch
-            self.weights = {
-                key: item.detach().clone() for key, item in network.state_dict().items()
-            }
+    @torch.no_grad()
+    def offer(self, network: nn.Module, value: float, epoch: int) -> bool:
+        """Copy the network's weights if `value` is lower than the best by more than `min_delta`.
+
+        After the first time the copy goes into the same tensors, so nothing is allocated.
+        """
+        if not value < self.value - self.min_delta:
+            return False
+        self.value, self.epoch = value, epoch
+        offered = network.state_dict()
+        if self.weights:
+            torch._foreach_copy_(list(self.weights.values()), list(offered.values()))
+        else:
+            self.weights = {name: item.clone() for name, item in offered.items()}
+        return True
 
     @torch.no_grad()
     def restore(self, network: nn.Module) -> None:
         """Put the best weights back, bit for bit."""
         network.load_state_dict(self.weights)
 
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The tensors, and what is ready for JSON. The next offer writes into these tensors."""
+        value = self.value if math.isfinite(self.value) else None
+        return self.weights, {"value": value, "epoch": self.epoch}
+
+    def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Go on from a `state()`; the tensors are taken over, not copied."""
+        self.weights, self.epoch = dict(tensors), numbers["epoch"]
+        self.value = math.inf if numbers["value"] is None else numbers["value"]
+
+
+@dataclasses.dataclass(frozen=True)
+class StoppingRules:
+    """The rules asked for; None turns a rule off."""
+
+    patience_epochs: int | None = None
+    target: float | None = None
+    time_minutes: float | None = None
+
+    def reason(self, best: BestWeights, epoch: int, minutes: float) -> str | None:
+        """Why training stops after `epoch`, having taken `minutes` with its interruptions left out.
+
+        None: it goes on.
+        """
+        reasons = (
+            self.target is not None and reached_target(best, self.target),
+            self.patience_epochs is not None and no_better(best, epoch, self.patience_epochs),
+            self.time_minutes is not None and out_of_time(minutes, self.time_minutes),
+        )
+        return next((reason for reason in reasons if reason), None)
+
+
+def no_better(best: BestWeights, epoch: int, patience_epochs: int) -> str | None:
+    """A reason once `patience_epochs` have passed since the best epoch.
+
+    >>> no_better(BestWeights(value=0.5, epoch=3), epoch=5, patience_epochs=2)
+    'no better for 2 epochs'
+    """
+    if epoch - best.epoch < patience_epochs:
+        return None
+    unit = "epoch" if patience_epochs == 1 else "epochs"
+    return f"no better for {patience_epochs} {unit}"
+
+
+def reached_target(best: BestWeights, target: float) -> str | None:
+    """A reason once the monitored value is at or below `target`.
+
+    >>> reached_target(BestWeights(value=0.0799, epoch=3), target=0.08)
+    'reached the target: 0.0799 at epoch 3, 0.08 was asked for'
+    """
+    if best.value > target:
+        return None
+    return f"reached the target: {best.value:.4g} at epoch {best.epoch}, {target:g} was asked for"
+
+
+def out_of_time(minutes: float, budget_minutes: float) -> str | None:
+    """A reason once the time is used up.
+
+    Where the clock decides, a slower machine keeps other weights: equal bytes are not promised.
+
+    >>> out_of_time(10.2, 10)
+    'the time budget of 10 minutes is used up'
+    """
+    if minutes < budget_minutes:
+        return None
+    unit = "minute" if budget_minutes == 1 else "minutes"
+    return f"the time budget of {budget_minutes:g} {unit} is used up"
+
 
 def should_stop(best: BestWeights, epoch: int, section: EarlyStoppingSection | None) -> bool:
     """Whether `patience_epochs` have passed since the best epoch."""
-    return section is not None and epoch - best.epoch >= section.patience_epochs
+    if section is None or section.patience_epochs is None:
+        return False
+    return no_better(best, epoch, section.patience_epochs) is not None

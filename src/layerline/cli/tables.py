@@ -1,0 +1,53 @@
+"""Tables on the screen: framed on a terminal, plain and whole when piped."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def terminal() -> "Console | None":
+    """The terminal one writes to; None when the output goes to a file or another program."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else None
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Print a table; numbers to the right on a terminal, two blanks between columns in a pipe."""
+    console = terminal()
+    if console is None:
+        print_plain(headers, rows, title)
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold"
+    )
+    for number, header in enumerate(headers):
+        is_number = all(_is_number(row[number]) for row in rows)
+        table.add_column(header, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def _is_number(cell: str) -> bool:
+    return cell in ("", "–") or cell.lstrip("+-").replace(".", "").replace("e-", "").isdigit()
+
+
+def print_plain(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Aligned text, one line a row, nothing cut; an empty cell is a dash."""
+    cells = [list(headers), *([cell.replace("\n", " ") or "-" for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    if title:
+        click.echo(title)
+    for line in cells:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())

@@ -1,0 +1,213 @@
+"""Vectors in place of single values: for categorical columns, and for numeric features.
+
+To add one for numbers: a module (B, F) -> (B, d_out) whose keyword-only arguments, besides
+`n_features`, are its options, and a line in NUMERIC_EMBEDDINGS.
+"""
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from layerline.config import Component
+from layerline.lookup import pick, read_options
+from layerline.networks.blocks import Width
+
+OUTERMOST = 3.0  # deviations; where the first bin begins and the last one ends
+
+
+class CategoryEmbeddings(nn.Module):
+    """One learnt vector a level of each column.
+
+    Shape: (B, C) integer codes, as float32 -> (B, d_out); d_out is the sum of the widths.
+
+    >>> CategoryEmbeddings(sizes=(3, 5), width=4)(torch.tensor([[2.0, 4.0]])).shape
+    torch.Size([1, 8])
+    """
+
+    def __init__(self, *, sizes: tuple[int, ...], width: int | None) -> None:
+        super().__init__()
+        widths = [width or sensible_width(size) for size in sizes]
+        self.tables = nn.ModuleList(map(nn.Embedding, sizes, widths))
+        for table in self.tables.parameters():
+            bound = table.shape[1] ** -0.5
+            nn.init.uniform_(table, -bound, bound)
+        self.d_out = sum(widths)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        columns = codes.long().unbind(1)
+        vectors = [table(column) for table, column in zip(self.tables, columns, strict=True)]
+        return torch.cat(vectors, 1)
+
+
+def sensible_width(n_levels: int) -> int:
+    """A width for a column of so many levels, at most 16.
+
+    Source: fastai's rule of thumb, round(1.6 * n ** 0.56), with a lower cap.
+
+    >>> [sensible_width(n) for n in (2, 10, 1000)]
+    [2, 6, 16]
+    """
+    return min(16, round(1.6 * n_levels**0.56))
+
+
+class NoEmbeddings(nn.Module):
+    """Numbers stay as they are."""
+
+    def __init__(self, *, n_features: int) -> None:
+        super().__init__()
+        self.d_out = n_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class PeriodicEmbeddings(nn.Module):
+    """ReLU(Linear([cos(2πcx), sin(2πcx)])): frequencies c for each feature, the Linear shared.
+
+    Shape: (B, F) -> (B, F * width).
+
+    Source: Gorishniy et al., On Embeddings for Numerical Features in Tabular Deep Learning (2022),
+    section 3.3, in the "lite" form of rtdl_num_embeddings.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_features: int,
+        width: Width = 16,
+        frequencies: Width = 32,
+        frequency_scale: Annotated[float, Field(gt=0)] = 0.1,
+    ) -> None:
+        super().__init__()
+        self.frequencies = nn.Parameter(torch.empty(n_features, frequencies))
+        # Three deviations at most: one wild frequency makes a feature look like noise for good.
+        bound = 3 * frequency_scale
+        nn.init.trunc_normal_(self.frequencies, 0.0, frequency_scale, -bound, bound)
+        self.linear = nn.Linear(2 * frequencies, width)
+        self.d_out = n_features * width
+
+    def forward(self, x: Tensor) -> Tensor:
+        waves = torch.cat(_Waves.apply(x, self.frequencies), 2)
+        return self.linear(waves).relu().flatten(1)
+
+
+class _Waves(torch.autograd.Function):
+    """(cos, sin) of 2πcx, (B, F, k) each. The gradient takes them as they are; autograd's own would
+    compute both again, which costs a third of the embedding's time.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
+        phase = x.unsqueeze(2) * (frequencies * math.tau)
+        return phase.cos(), phase.sin()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Any) -> None:
+        ctx.save_for_backward(*inputs, *output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor]:
+        x, frequencies, cos, sin = ctx.saved_tensors
+        d_cos, d_sin = gradients
+        d_phase = torch.addcmul(d_sin * cos, d_cos, sin, value=-1)
+        d_frequencies = (d_phase * x.unsqueeze(2)).sum(0) * math.tau
+        if not ctx.needs_input_grad[0]:
+            return None, d_frequencies
+        return (d_phase * (frequencies * math.tau)).sum(2), d_frequencies
+
+
+class PiecewiseLinearEmbeddings(nn.Module):
+    """A linear map of each feature's piecewise-linear code: how far x has come through each bin.
+
+    The bin edges are quantiles of the standard normal distribution, the same for all features, so
+    numbers should be scaled (scale.numeric: standard, robust or robust_clip).
+
+    Shape: (B, F) -> (B, F * width).
+
+    Source: Gorishniy et al. (2022), section 3.2, where the edges are each feature's own quantiles.
+    """
+
+    edges: Tensor
+
+    def __init__(
+        self, *, n_features: int, width: Width = 16, bins: Annotated[int, Field(ge=2)] = 16
+    ) -> None:
+        super().__init__()
+        inner = NormalDist().quantiles(bins)
+        edges = torch.tensor([-OUTERMOST, *inner, OUTERMOST])
+        self.register_buffer("edges", edges, persistent=False)
+        self.weight = nn.Parameter(torch.empty(n_features, bins, width))
+        self.bias = nn.Parameter(torch.zeros(n_features, 1, width))
+        nn.init.uniform_(self.weight, -(bins**-0.5), bins**-0.5)
+        self.d_out = n_features * width
+
+    def forward(self, x: Tensor) -> Tensor:
+        # (F, B, bins) @ (F, bins, width): one matrix product a feature.
+        code = self.code(x).transpose(0, 1)
+        return torch.baddbmm(self.bias, code, self.weight).transpose(0, 1).flatten(1)
+
+    def code(self, x: Tensor) -> Tensor:
+        """(B, F) -> (B, F, bins), from 0 to 1; the outermost bins go on as straight lines."""
+        come = (x.unsqueeze(2) - self.edges[:-1]) / self.edges.diff()
+        low, high = torch.zeros_like(self.edges[1:]), torch.ones_like(self.edges[1:])
+        low[0], high[-1] = -math.inf, math.inf
+        return come.clamp(low, high)
+
+
+NO_EMBEDDINGS = Component(name="none")
+NUMERIC_EMBEDDINGS: dict[str, Callable[..., nn.Module]] = {
+    "none": NoEmbeddings,
+    "periodic": PeriodicEmbeddings,
+    "piecewise_linear": PiecewiseLinearEmbeddings,
+}
+
+
+class TableEmbeddings(nn.Module):
+    """What becomes of a table's row before the first layer: numbers first, then categories.
+
+    Shape: (B, F + C) -> (B, d_out).
+
+    Raises:
+        ParamsError: the numeric embedding or one of its options is not known.
+    """
+
+    d_out: int
+
+    def __init__(
+        self,
+        *,
+        n_features: int,
+        category_sizes: tuple[int, ...],
+        category_width: int | None,
+        numeric: Component,
+    ) -> None:
+        super().__init__()
+        where = "train.options.numeric_embeddings"
+        builder = pick(NUMERIC_EMBEDDINGS, numeric.name, where)
+        options = read_options(builder, numeric.options, where, ("n_features",))
+        self.numbers = builder(n_features=n_features, **options)
+        self.categories: CategoryEmbeddings | None = None
+        self.d_out = int(self.numbers.d_out)
+        if category_sizes:
+            self.categories = CategoryEmbeddings(sizes=category_sizes, width=category_width)
+            self.d_out += self.categories.d_out
+
+    @property
+    def learns(self) -> bool:
+        """False where rows stay as they are."""
+        return any(True for _ in self.parameters())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        if self.categories is None:
+            return self.numbers(x)
+        n_numbers = x.shape[1] - len(self.categories.tables)
+        numbers, codes = x[:, :n_numbers], x[:, n_numbers:]
+        return torch.cat([self.numbers(numbers), self.categories(codes)], 1)

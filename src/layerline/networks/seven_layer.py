@@ -1,0 +1,47 @@
+"""Seven layers without biases: the textbook network whose forward pass is worked by hand."""
+
+from itertools import pairwise
+from math import prod
+
+from torch import Tensor, nn
+
+from layerline.networks.activations import initialise
+from layerline.networks.blocks import Width
+
+
+class SevenLayer(nn.Module):
+    """Seven weight matrices, ReLU after each but the last: x W₁ᵀ, then relu(·) W₂ᵀ, ... W₇ᵀ.
+
+    No bias, norm or dropout, so each figure of the forward pass can be followed by hand; `trace`
+    writes them all down.
+
+    Shape: (B, F) or (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
+
+    Source: Goodfellow, Bengio, Courville, Deep Learning (2016), section 6.1; He et al. (2015) for
+    the initial weights.
+
+    >>> import torch
+    >>> SevenLayer(input_shape=(4,), d_out=3)(torch.zeros(2, 4))
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]], grad_fn=<MmBackward0>)
+    """
+
+    def __init__(
+        self,
+        *,
+        input_shape: tuple[int, ...],
+        d_out: int | None,
+        hidden: tuple[Width, Width, Width, Width, Width, Width] = (128, 96, 64, 48, 32, 24),
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
+        for d_in, d_hidden in pairwise((prod(input_shape), *hidden)):
+            linear = nn.Linear(d_in, d_hidden, bias=False)
+            initialise(linear, "relu")
+            layers += [linear, nn.ReLU()]
+        self.d_hidden = hidden[-1]
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Identity() if d_out is None else nn.Linear(hidden[-1], d_out, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.layers(x))

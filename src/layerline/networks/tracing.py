@@ -1,0 +1,76 @@
+"""The forward pass written down: what each layer was given, what it made of it, what stayed silent.
+
+>>> from layerline.networks.seven_layer import SevenLayer
+>>> network = SevenLayer(input_shape=(4,), d_out=3)
+>>> [layer.pre_activation.shape[1] for layer in trace(network, torch.ones(2, 4))]
+[128, 96, 64, 48, 32, 24, 3]
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from layerline.networks.activations import ACTIVATIONS
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerTrace:
+    """One layer on the given rows: `pre_activation` and `activation`, (B, width) each.
+
+    The output layer has no activation: both are the network's outputs.
+    """
+
+    name: str
+    pre_activation: Tensor
+    activation: Tensor
+    is_output: bool = False
+
+    @property
+    def silent(self) -> Tensor:
+        """(B, width) bool: the unit is zero for that row. An output of zero is an answer."""
+        if self.is_output:
+            return torch.zeros_like(self.activation, dtype=torch.bool)
+        return self.activation == 0
+
+    @property
+    def dead_units(self) -> tuple[int, ...]:
+        """The units that are zero for every given row: they tell nothing, and learn nothing."""
+        return tuple(self.silent.all(0).nonzero().flatten().tolist())
+
+
+def trace(network: nn.Module, x: Tensor) -> tuple[LayerTrace, ...]:
+    """Run the rows x (B, ...) through the network in evaluation mode and return every layer.
+
+    A layer is an activation of `layerline.networks.activations` with what goes into it (after
+    the norm, where there is one), and the output. The network stays as it was.
+
+    Raises:
+        ValueError: there is no row.
+    """
+    if len(x) == 0:
+        raise ValueError("a trace needs at least one row, got none")
+    layers: list[LayerTrace] = []
+    kinds = tuple(ACTIVATIONS.values())
+
+    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            layers.append(LayerTrace(name, inputs[0].clone(), output.clone()))
+
+        return hook
+
+    hooks = [
+        module.register_forward_hook(note(name))
+        for name, module in network.named_modules()
+        if isinstance(module, kinds)
+    ]
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            outputs = network.eval()(x)
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return (*layers, LayerTrace("head", outputs, outputs, is_output=True))

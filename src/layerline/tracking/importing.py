@@ -1,0 +1,22 @@
+"""The import of MLflow: without telemetry, chatter, or minutes of retries on a dead server.
+
+It costs over a second, and its settings are read from the environment: so it happens late.
+"""
+
+import logging
+import os
+
+
+def import_mlflow_quietly() -> None:
+    """Import MLflow with the settings a flusher wants, where the user did not choose."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # The flusher tries again by itself. A request that MLflow sends twice may also act twice:
+    # two runs instead of one.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    import mlflow  # noqa: F401
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    # It prints a traceback for a locked database; we get the exception and try again.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

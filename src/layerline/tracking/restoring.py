@@ -1,0 +1,52 @@
+"""Which stages ran in this `dvc repro`, and which had their outputs taken from DVC's cache."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from layerline.tracking.processes import process_identity
+
+_SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "busybox"}
+_CLOCK_SECONDS = 1.0  # the kernel's clock of processes and that of files may differ so much
+
+
+class Repro(NamedTuple):
+    """One process of DVC's: a name for it that nobody else has, and when it started."""
+
+    name: str
+    started: float
+
+
+def this_repro() -> Repro | None:
+    """The `dvc repro` that started this stage; None for a stage started by hand."""
+    if "DVC_STAGE" not in os.environ:
+        return None
+    try:
+        process = psutil.Process().parent()
+        while process is not None and process.name() in _SHELLS:
+            process = process.parent()
+        if process is None:
+            return None
+        identity = json.dumps(process_identity(process.pid), sort_keys=True)
+        # Hashed: runs/<stage>.json travels with DVC's cache, names of machines need not.
+        return Repro(hashlib.sha256(identity.encode()).hexdigest()[:16], process.create_time())
+    except psutil.Error:
+        return None
+
+
+def was_restored(run_file: Path, facts: Mapping[str, Any]) -> bool:
+    """Say whether DVC took the outputs of a stage from its cache in this `dvc repro`.
+
+    The stage's run is of another repro, and yet its file was made during this one. A file that
+    was simply left as it was is older.
+    """
+    repro = this_repro()
+    if repro is None or facts.get("repro") == repro.name:
+        return False
+    made = run_file.lstat().st_ctime  # of the link, where DVC's cache is linked
+    return made > repro.started + _CLOCK_SECONDS

@@ -1,0 +1,52 @@
+"""Rectangles of images taken out."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from layerline.training.augmentation.inputs import Augmentation, InputFacts, image_sides, uniform
+
+
+def erase(
+    inputs: InputFacts,
+    *,
+    probability: Annotated[float, Field(gt=0, le=1)] = 0.5,
+    smallest: Annotated[float, Field(gt=0, lt=1)] = 0.02,
+    largest: Annotated[float, Field(gt=0, lt=1)] = 0.2,
+    aspect: Annotated[float, Field(gt=0, le=1)] = 0.3,
+) -> Augmentation:
+    """Paint a random rectangle of some images with the background.
+
+    Its share of the image is from `smallest` to `largest`, its height over its width from `aspect`
+    to 1 / `aspect`. Source: Zhong et al., Random Erasing Data Augmentation (2020).
+    """
+    sides = image_sides("erase", inputs)
+
+    def augment(x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        chosen = uniform(x, generator) < probability
+        area = uniform(x, generator, *sorted((smallest, largest)))
+        ratio = aspect ** uniform(x, generator, -1.0, 1.0)
+        erased = rectangles(sides, area * chosen, ratio, (x, generator))
+        return torch.where(erased, inputs.fill.to(x).view(1, -1, 1, 1), x), y
+
+    return augment
+
+
+def rectangles(
+    sides: tuple[int, int], area: Tensor, ratio: Tensor, draw: tuple[Tensor, torch.Generator]
+) -> Tensor:
+    """(B, 1, H, W) bool: a rectangle anywhere inside each image.
+
+    `area` (B,) is its share of the image, `ratio` (B,) its height over its width, both as shares of
+    the sides. `draw` are the images and the generator.
+    """
+    inside = []
+    for side, length in zip(sides, ((area * ratio).sqrt(), (area / ratio).sqrt()), strict=True):
+        pixels = (length * side).round().clamp(max=side)
+        first = (uniform(*draw) * (side - pixels + 1)).floor()
+        at = torch.arange(side, device=area.device)
+        inside.append((at >= first[:, None]) & (at < (first + pixels)[:, None]))
+    rows, columns = inside
+    return (rows[:, :, None] & columns[:, None, :]).unsqueeze(1)

@@ -1,0 +1,77 @@
+"""From the train section of params.yaml to the parts of a training."""
+
+import torch
+from torch import nn
+
+from layerline.config import TrainSection
+from layerline.lookup import pick, read_options
+from layerline.training.augmentation import Augmentation, InputFacts, build_augmentation
+from layerline.training.averaging import WeightAverage
+from layerline.training.batching import BatchPlan
+from layerline.training.device import choose_precision
+from layerline.training.objectives import TargetFacts, build_loss
+from layerline.training.optimizers import FULL_BATCH, OPTIMIZERS, bare_step, start_without_compiler
+from layerline.training.rows import Rows
+from layerline.training.schedules import SCHEDULES
+from layerline.training.session import Session
+from layerline.training.stopping import BestWeights, StoppingRules
+
+_LOOKED_AT = 10_000  # rows, for the background of images
+
+
+def build_session(
+    network: nn.Module,
+    train: Rows,
+    section: TrainSection,
+    *,
+    task: str,
+    seed: int,
+    facts: TargetFacts,
+) -> tuple[Session, BatchPlan]:
+    """What takes the steps, and how the rows of each epoch are cut into them.
+
+    Raises:
+        ParamsError: a component is not known, or does not fit the task or the data.
+    """
+    start_without_compiler()
+    optimizers = pick(OPTIMIZERS, section.optimizer.name, "train.optimizer")
+    options = read_options(optimizers, section.optimizer.options, "train.optimizer")
+    schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
+    optimizer = optimizers(network, **options)
+    full_batch = section.optimizer.name in FULL_BATCH
+    plan = BatchPlan.of(section, len(train), full_batch=full_batch)
+    session = Session(
+        network=network,
+        optimizer=optimizer,
+        take_step=bare_step(optimizer),
+        schedule=schedules(**read_options(schedules, section.schedule.options, "train.schedule")),
+        loss=build_loss(section.loss, task, facts),
+        precision=choose_precision(section.precision, train.y.device),
+        clip_norm=section.clip_norm,
+        n_steps=plan.n_steps(section.epochs),
+        random=torch.Generator().manual_seed(seed),
+        augment=_augmentation(section, train, facts),
+        average=WeightAverage(network, section.average) if section.average else None,
+        full_batch=full_batch,
+    )
+    return session, plan
+
+
+def _augmentation(section: TrainSection, train: Rows, facts: TargetFacts) -> Augmentation | None:
+    if not section.augment:
+        return None
+    counts = facts.class_counts
+    some = train.x[:_LOOKED_AT]
+    # Pixels of the background are the lowest ones, whatever scaling made of them.
+    fill = some.amin(dim=[0, *range(2, some.ndim)])
+    inputs = InputFacts(tuple(some.shape[1:]), fill, None if counts is None else len(counts))
+    return build_augmentation(section.augment, inputs)
+
+
+def build_stopping(section: TrainSection) -> tuple[BestWeights, StoppingRules]:
+    """Which weights are kept, and when training ends before its last epoch."""
+    stopping = section.early_stopping
+    if stopping is None:
+        return BestWeights(), StoppingRules()
+    rules = StoppingRules(stopping.patience_epochs, stopping.target, stopping.time_minutes)
+    return BestWeights(stopping.min_delta), rules

@@ -1,0 +1,50 @@
+"""How a training that diverged is known, and where it did."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from layerline.training.records import EpochRecord
+
+WILD = 100.0  # times the first epoch's loss
+
+
+def first_bad_step(losses: Sequence[Tensor], history: Sequence[EpochRecord]) -> int | None:
+    """The first step whose loss is not finite, or None.
+
+    The last step, when the epoch's loss is out of all proportion to the first epoch's: such a
+    training does not come back, it only takes long to reach infinity.
+    """
+    values = torch.stack(list(losses))
+    finite = torch.isfinite(values)
+    if not bool(finite.all()):
+        return int((~finite).nonzero()[0])
+    usual = max(abs(history[0].train_loss), 1e-3) if history else math.inf
+    return len(losses) - 1 if float(values.double().mean()) > WILD * usual else None
+
+
+@torch.no_grad()
+def first_bad_layer(network: nn.Module, x: Tensor) -> str:
+    """The first layer whose output for the rows `x` is not finite, by its name and kind."""
+    found: list[str] = []
+    handles = [
+        module.register_forward_hook(_reporter(f"{name} ({type(module).__name__})", found))
+        for name, module in network.named_modules()
+        if not list(module.children())
+    ]
+    try:
+        network(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return f"layer {found[0]}" if found else "the loss itself"
+
+
+def _reporter(name: str, found: list[str]) -> Callable[[nn.Module, object, object], None]:
+    def look(module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
+            found.append(name)
+
+    return look

@@ -1,0 +1,51 @@
+"""What a loss may know of the training targets before the first batch."""
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetFacts:
+    """Facts of the train rows' targets.
+
+    `class_counts` (K,): rows of each class. A number in the user's unit is
+    `standardised * scale + center`; `smallest` is in the user's unit.
+    """
+
+    class_counts: Tensor | None = None
+    center: float = 0.0
+    scale: float = 1.0
+    smallest: float | None = None
+
+
+def describe_targets(
+    y: Tensor, *, n_classes: int | None = None, center: float = 0.0, scale: float = 1.0
+) -> TargetFacts:
+    """Look at the train rows' targets: (B,) int64 class indices, or (B,) float32 numbers.
+
+    `n_classes` is needed when the last classes have no row.
+
+    >>> describe_targets(torch.tensor([0, 2, 2]), n_classes=3).class_counts
+    tensor([1, 0, 2])
+    """
+    if y.dtype == torch.int64:
+        return TargetFacts(class_counts=torch.bincount(y, minlength=n_classes or 0))
+    return TargetFacts(center=center, scale=scale, smallest=float(y.min()) * scale + center)
+
+
+class Constant:
+    """A tensor that follows the outputs to their device and type once: later steps copy nothing."""
+
+    def __init__(self, value: Tensor) -> None:
+        self._value = value
+
+    def beside(self, outputs: Tensor) -> Tensor:
+        """The tensor where `outputs` are."""
+        if self._value.device != outputs.device or self._value.dtype != outputs.dtype:
+            self._value = self._value.to(outputs)
+        return self._value

@@ -1,0 +1,32 @@
+"""Optimizers by name. To add one: a builder in a file of this folder, a line in OPTIMIZERS.
+
+A builder takes a network and its own options and returns a torch Optimizer whose groups each have
+a rate `lr`, which the schedule multiplies. Weight decay is applied to matrices alone (groups.py).
+
+gradient.py  one step a batch: sgd, adam, adamw, rmsprop     muon.py  orthogonalised momentum
+lbfgs.py     one step on all rows at once                    groups.py    what decays
+stepping.py  a step without torch's wrappers around it
+"""
+
+from collections.abc import Callable
+
+from torch.optim import Optimizer
+
+from layerline.training.optimizers.gradient import adam, adamw, rmsprop, sgd
+from layerline.training.optimizers.lbfgs import lbfgs
+from layerline.training.optimizers.muon import muon
+from layerline.training.optimizers.stepping import Step, bare_step, start_without_compiler
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": sgd,
+    "adam": adam,
+    "adamw": adamw,
+    "rmsprop": rmsprop,
+    "lbfgs": lbfgs,
+    "muon": muon,
+}
+
+# These look at the loss several times a step, so they need a closure, and the same rows each time.
+FULL_BATCH = frozenset({"lbfgs"})
+
+__all__ = ["FULL_BATCH", "OPTIMIZERS", "Step", "bare_step", "start_without_compiler"]

@@ -1,0 +1,35 @@
+"""A quasi-Newton method, for data that fit into one batch."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.optim import Optimizer
+
+from layerline.training.optimizers.groups import Rate
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def lbfgs(
+    network: nn.Module,
+    *,
+    learning_rate: Rate = 1.0,
+    iterations: Count = 20,
+    history: Count = 10,
+) -> Optimizer:
+    """L-BFGS with a line search that meets the strong Wolfe conditions; one step is `iterations`.
+
+    It wants all rows in each step and a loss without chance in it, so neither dropout nor
+    augmentation. The rate is the first length that the line search tries. Nothing decays.
+
+    Source: Nocedal and Wright, Numerical Optimization (2006), algorithms 7.5 and 3.5.
+    """
+    return torch.optim.LBFGS(
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        lr=learning_rate,
+        max_iter=iterations,
+        history_size=history,
+        line_search_fn="strong_wolfe",
+    )

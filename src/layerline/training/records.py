@@ -1,0 +1,42 @@
+"""What a training tells: a record of each epoch, the result, and who listens."""
+
+import dataclasses
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch did. `valid_error` is 1 - accuracy, or the RMSE in standardised units."""
+
+    epoch: int
+    train_loss: float
+    valid_loss: float
+    valid_error: float
+    learning_rate: float
+    gradient_norm: float
+    rows_per_second: float
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """The history, the epoch (from 1) whose weights the network now has, and why it stopped.
+
+    `reason` is None when all epochs were run.
+    """
+
+    history: tuple[EpochRecord, ...]
+    kept_epoch: int
+    reason: str | None
+
+    @property
+    def stopped_early(self) -> bool:
+        return self.reason is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class Listener:
+    """Who is told: each epoch's record, how many epochs are done (a fraction), news in words."""
+
+    on_epoch: Callable[[EpochRecord], None] = lambda record: None
+    on_share: Callable[[float], None] = lambda share: None
+    say: Callable[[str], None] = lambda text: None

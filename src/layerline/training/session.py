@@ -1,0 +1,142 @@
+"""One training's moving parts: what a step is, and all of the state that the next one needs."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from layerline.training.augmentation import Augmentation
+from layerline.training.averaging import WeightAverage
+from layerline.training.device import autocast
+from layerline.training.objectives import Loss
+from layerline.training.optimizers import Step
+from layerline.training.rows import Rows
+from layerline.training.schedules import Adaptive, Schedule
+
+
+@dataclasses.dataclass
+class Session:
+    """What takes steps: `n_steps` in the whole training, of which `step` are done.
+
+    `random` gives the orders of rows and the augmentations; dropout draws from torch's own.
+    """
+
+    network: nn.Module
+    optimizer: Optimizer
+    take_step: Step
+    schedule: Schedule
+    loss: Loss
+    precision: torch.dtype
+    clip_norm: float | None
+    n_steps: int
+    random: torch.Generator
+    augment: Augmentation | None = None
+    average: WeightAverage | None = None
+    full_batch: bool = False
+    step: int = 0
+    rate_factor: float = 1.0  # lowered after an epoch that diverged
+    base_rates: tuple[float, ...] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.base_rates = tuple(group["lr"] for group in self.optimizer.param_groups)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network has the averaged weights in the block, when there is an average."""
+        if self.average is None:
+            yield
+        else:
+            with self.average.in_place():
+                yield
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def take(self, train: Rows, batches: Sequence[Tensor]) -> Tensor:
+        """One step over the rows of all `batches`, (B,) positions each; returns their mean loss."""
+        factor = self.schedule((self.step + 0.5) / self.n_steps) * self.rate_factor
+        for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = base * factor
+        if self.full_batch:
+            loss = self._step_with_closure(train, batches[0])
+        else:
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = self._gradients(train, batches)
+            if self.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
+            self.take_step()
+        self.step += 1
+        if self.average is not None:
+            self.average.update()
+        return loss
+
+    def _gradients(self, train: Rows, batches: Sequence[Tensor]) -> Tensor:
+        if len(batches) == 1:
+            return self._backward(train, batches[0])
+        n_rows = sum(map(len, batches))
+        parts = [self._backward(train, batch, len(batch) / n_rows) for batch in batches]
+        return torch.stack(parts).sum()
+
+    def _backward(self, train: Rows, batch: Tensor, share: float = 1.0) -> Tensor:
+        """Add the gradients of `share` times the mean loss of a batch; returns that, detached."""
+        x, y = train.take(batch)
+        if self.augment is not None:
+            x, y = self.augment(x, y, self.random)
+        with autocast(x.device, self.precision):
+            outputs = self.network(x)
+        loss = self.loss(outputs.float(), y)
+        if share != 1:
+            loss = loss * share
+        loss.backward()
+        return loss.detach()
+
+    def _step_with_closure(self, train: Rows, batch: Tensor) -> Tensor:
+        """Let the optimizer look at the same rows, masks and augmentations several times."""
+        drawn, dropped = self.random.get_state(), torch.get_rng_state()
+        losses: list[Tensor] = []
+
+        def closure() -> Tensor:
+            self.random.set_state(drawn)
+            torch.set_rng_state(dropped)
+            self.optimizer.zero_grad(set_to_none=True)
+            losses.append(self._backward(train, batch))
+            return losses[-1]
+
+        self.take_step(closure)
+        return losses[0]
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values, nested; the next step writes into the tensors."""
+        adaptive = self.schedule.state() if isinstance(self.schedule, Adaptive) else None
+        on_gpu = next(self.network.parameters()).is_cuda
+        return {
+            "network": dict(self.network.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": adaptive,
+            "average": self.average.state() if self.average else None,
+            "random": self.random.get_state(),
+            "dropout": torch.get_rng_state(),
+            "dropout_cuda": torch.cuda.get_rng_state() if on_gpu else None,
+            "step": self.step,
+            "rate_factor": self.rate_factor,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()`; its tensors are copied."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if isinstance(self.schedule, Adaptive):
+            self.schedule.restore(state["schedule"])
+        if self.average is not None:
+            self.average.load(*state["average"])
+        self.random.set_state(state["random"])
+        torch.set_rng_state(state["dropout"])
+        if state["dropout_cuda"] is not None:
+            torch.cuda.set_rng_state(state["dropout_cuda"])
+        self.step, self.rate_factor = state["step"], state["rate_factor"]

@@ -161,3 +161,21 @@ def test_killed_between_model_and_version_it_is_simply_done_again(log, store, mo
             log("classes", "killed")
     version, _, _ = log("classes", "killed")
     assert (version.number, version.is_new) == ("1", True)
+
+
+def test_the_models_page_shows_the_test_figures_and_the_run_has_them_once(log, store):
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    run_id = store.run("figures")
+    with open_registry(store.home, "testing") as client:
+        client.log_metric(run_id, "test_accuracy", 0.9)
+        client.log_metric(run_id, "valid_loss", 0.5, step=3)
+        data = Dataset("flowers-test", "abc", "local", "{}")
+        tags = [InputTag("mlflow.data.context", "testing")]
+        client.log_inputs(run_id, [DatasetInput(data, tags)])
+        log("classes", "figures", run_id)
+        model_id = client.get_run(run_id).outputs.model_outputs[0].model_id
+        (shown,) = client.get_logged_model(model_id).metrics
+        assert (shown.key, shown.value) == ("test_accuracy", 0.9)
+        assert (shown.dataset_name, shown.dataset_digest) == ("flowers-test", "abc")
+        assert len(client.get_metric_history(run_id, "test_accuracy")) == 1

@@ -22,6 +22,9 @@ HASH_TAGS = {
 }
 
 
+_TESTING = ("mlflow.data.context", "testing")
+
+
 @dataclass(frozen=True)
 class Version:
     """A version of the registered model, and whether this call made it."""
@@ -100,7 +103,33 @@ def _log_model(
         client.log_model_artifacts(model_id, str(path))
     client.finalize_logged_model(model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    _link_metrics(client, run_id, model_id)
     return model_id
+
+
+def _link_metrics(client: "MlflowClient", run_id: str, model_id: str) -> None:
+    """Show the run's test figures, and the data they were measured on, on the model's own page.
+
+    The run's points are told again with the model's id; MLflow keeps equal points once.
+    """
+    from mlflow.entities import Metric
+
+    run = client.get_run(run_id)
+    about = {}
+    for given in run.inputs.dataset_inputs:
+        if any((tag.key, tag.value) == _TESTING for tag in given.tags):
+            about = {"dataset_name": given.dataset.name, "dataset_digest": given.dataset.digest}
+    points = (
+        client.get_metric_history(run_id, name)[-1]
+        for name in run.data.metrics
+        if name.startswith("test_")
+    )
+    linked = [
+        Metric(p.key, p.value, p.timestamp, p.step, model_id=model_id, run_id=run_id, **about)
+        for p in points
+    ]
+    if linked:
+        client.log_batch(run_id, linked)
 
 
 def _ensure_registered_model(client: "MlflowClient", project: str) -> None:

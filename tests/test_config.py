@@ -73,6 +73,19 @@ def test_options_of_a_network_are_checked_by_its_signature(tmp_path: Path) -> No
     assert told == ["train.options.hidden.1", "train.options.activation", "train.options.d_out"]
 
 
+def test_every_entry_of_a_list_of_components_is_checked(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "project: a\nfetch: {source: sklearn, options: {dataset: iris}}\n"
+        "seed: 0\nthreads: auto\nvalidate: {}\nscale: {}\nevaluate: {}\nregister: {}\n"
+        "train: {augment: [{name: shift, pixls: 2}, flop, flip]}\n",
+    )
+    with pytest.raises(ParamsError) as caught:
+        load_checked(path)
+    told = [problem.where for problem in caught.value.problems]
+    assert told == ["train.augment.0.pixls", "train.augment.1"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

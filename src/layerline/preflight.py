@@ -81,6 +81,12 @@ def _schedules() -> Mapping[str, Callable[..., Any]]:
     return SCHEDULES
 
 
+def _augmentations() -> Mapping[str, Callable[..., Any]]:
+    from layerline.training.augmentation import AUGMENTATIONS
+
+    return AUGMENTATIONS
+
+
 PLACES = (
     _Place("fetch", "source", None, _sources),
     _Place("scale", "split", "method", _splits),
@@ -89,6 +95,7 @@ PLACES = (
     _Place("train", "loss", "name", _losses),
     _Place("train", "optimizer", "name", _optimizers),
     _Place("train", "schedule", "name", _schedules),
+    _Place("train", "augment", "name", _augmentations),
 )
 
 
@@ -165,12 +172,23 @@ def _component_problems(raw: Mapping[str, Any], place: _Place) -> list[Problem]:
     where = f"{place.section}.{place.key}"
     value = section[place.key]
     if place.named_by is None:
-        name, options, options_at = value, section.get("options", {}), f"{place.section}.options"
-    elif isinstance(value, Mapping):
-        name, options_at = value.get(place.named_by), where
-        options = {key: option for key, option in value.items() if key != place.named_by}
-    else:
-        name, options, options_at = value, {}, where
+        options_at = f"{place.section}.options"
+        return _problems_of(place, value, section.get("options", {}), where, options_at)
+    problems = []
+    entries = value if isinstance(value, list) else [value]
+    for index, entry in enumerate(entries):
+        at = f"{where}.{index}" if isinstance(value, list) else where
+        name, options = entry, {}
+        if isinstance(entry, Mapping):
+            name = entry.get(place.named_by)
+            options = {key: option for key, option in entry.items() if key != place.named_by}
+        problems += _problems_of(place, name, options, at, at)
+    return problems
+
+
+def _problems_of(
+    place: _Place, name: Any, options: Any, where: str, options_at: str
+) -> list[Problem]:
     if not isinstance(name, str) or not isinstance(options, Mapping):
         return []
     try:

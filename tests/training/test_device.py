@@ -1,0 +1,52 @@
+"""Threads: counted from the network's work, and part of what is written down."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from layerline.networks import build_network
+from layerline.training.device import choose_threads, count_operations
+from layerline.training.rows import load_rows
+
+
+def test_operations_are_those_of_the_matrix_products() -> None:
+    network = build_network("mlp", {"hidden": [20, 5]}, input_shape=(7,), d_out=3)
+    assert count_operations(network, (7,)) == 2 * (7 * 20 + 20 * 5 + 5 * 3)
+    convolving = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Flatten(), nn.Linear(256, 2))
+    assert count_operations(convolving, (1, 8, 8)) == 2 * (64 * 4 * 9 + 256 * 2)
+
+
+def test_counting_leaves_no_trace() -> None:
+    network = build_network("mlp", {"hidden": [8]}, input_shape=(4,), d_out=2).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    random = torch.get_rng_state()
+    count_operations(network, (4,))
+    assert network.training
+    assert torch.equal(torch.get_rng_state(), random)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_a_tiny_network_takes_one_thread_and_a_number_is_obeyed() -> None:
+    tiny = build_network("mlp", {"hidden": [32]}, input_shape=(8,), d_out=2)
+    large = build_network("mlp", {"hidden": [512, 512]}, input_shape=(784,), d_out=10)
+    assert choose_threads("auto", tiny, (8,), 64) == 1
+    assert choose_threads("auto", large, (784,), 256) >= choose_threads("auto", tiny, (8,), 64)
+    assert choose_threads(3, tiny, (8,), 64) == 3
+
+
+@pytest.mark.parametrize("memory_bytes", [1e9, 100])
+def test_rows_too_large_for_memory_stay_on_disk_and_give_the_same_batches(
+    tmp_path, memory_bytes
+) -> None:
+    x = np.arange(60, dtype=np.float32).reshape(20, 3)
+    np.save(tmp_path / "train_x.npy", x)
+    np.save(tmp_path / "train_y.npy", np.arange(20) % 2)
+    rows = load_rows(tmp_path, "train", memory_bytes).to(torch.device("cpu"))
+    assert rows.is_streamed == (memory_bytes == 100)
+    batch = torch.tensor([5, 0, 19])
+    found_x, found_y = rows.take(batch)
+    assert np.array_equal(found_x.numpy(), x[[5, 0, 19]])
+    assert found_y.tolist() == [1, 0, 1]

@@ -34,7 +34,7 @@ import psutil
 from ruamel.yaml import YAML
 
 HERE = Path(__file__).resolve().parents[1]
-EPOCHS, LAG_EPOCHS = 20, 40
+EPOCHS, LAG_EPOCHS = 15, 40
 POLL_SECONDS = 0.05
 _PR_SET_CHILD_SUBREAPER = 36
 

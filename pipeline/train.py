@@ -11,7 +11,7 @@ from layerline.stage import Stage, leave, run_stage
 
 def main(stage: Stage) -> None:
     from layerline.tracking.follower import start_follower
-    from layerline.tracking.inputs import tell_files, tell_inputs
+    from layerline.tracking.inputs import tell_files, tell_inputs, tell_network
     from layerline.tracking.switch import is_off
     from layerline.tracking.system import sampling
     from layerline.tracking.troubles import trouble_of
@@ -32,8 +32,7 @@ def main(stage: Stage) -> None:
     with sampling(journal):
         result = train(workspace, params, on_epoch, stage.say)
     kept = result.history[result.kept_epoch - 1]
-    journal.tags({"layerline.kept_epoch": result.kept_epoch})
-    journal.artifact(workspace.reports / "history.csv")
+    tell_network(journal, workspace, result.kept_epoch)
     if result.reason is not None:
         journal.tags({"layerline.stopped": result.reason})
         stage.say(f"stopped: {result.reason}")

@@ -20,7 +20,10 @@ _TELLING = (
     "passw(?:or)?d|passphrase|secret|token(?!s|_file|_path)|api_?key|access_?key|private_?key|"
     "account_?key|credentials?(?!_file|_path|s)|connection_string|webhook|signature|bearer"
 )
-_NAME = re.compile(rf"(?:^|[\W_])(?:\w*_)?(?:{_TELLING}|secrets|credentials|pass|pat|pwd|sig|auth|sas)(?:$|[\W_])", re.I)
+_NAME = re.compile(
+    rf"(?:^|[\W_])(?:\w*_)?(?:{_TELLING}|secrets|credentials|pass|pat|pwd|sig|auth|sas)(?:$|[\W_])",
+    re.I,
+)
 _ENVIRONMENT = re.compile(rf"(?:{_TELLING}|(?:^|_)(?:pat|pwd|auth|dsn)$)", re.I)
 # `user:password@` up to the last @, since users forget to escape; a port is no password.
 _USER = re.compile(r"(?<=://)(?:[^\s/@:'\"<>]*:(?!\d+(?:[/\s'\"?#]|$))[^\s'\"<>]*|[^\s/@'\"<>]+)@")

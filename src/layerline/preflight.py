@@ -13,7 +13,7 @@ stage imports what it needs meanwhile.
 import contextlib
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,8 +29,8 @@ class _Place(NamedTuple):
     section: str
     key: str
     named_by: str | None  # the key of the name inside the mapping; None: options lie beside it
-    table: Callable[[], Mapping[str, Callable[..., Any]]]
-    given: Callable[[], Collection[str]] = tuple
+    table: Callable[[], Mapping[str, Callable[..., Any]]] = dict
+    check: Callable[[str, Mapping[str, Any]], list[Problem]] | None = None  # instead of a table
 
 
 def _sources() -> Mapping[str, Callable[..., Any]]:
@@ -39,16 +39,10 @@ def _sources() -> Mapping[str, Callable[..., Any]]:
     return SOURCES
 
 
-def _networks() -> Mapping[str, Callable[..., Any]]:
-    from layerline.networks import NETWORKS
+def _network(name: str, options: Mapping[str, Any]) -> list[Problem]:
+    from layerline.networks import network_problems
 
-    return NETWORKS
-
-
-def _sizes() -> Collection[str]:
-    from layerline.networks import SIZES
-
-    return SIZES
+    return network_problems(name, options)
 
 
 def _splits() -> Mapping[str, Callable[..., Any]]:
@@ -91,7 +85,7 @@ PLACES = (
     _Place("fetch", "source", None, _sources),
     _Place("scale", "split", "method", _splits),
     _Place("scale", "numeric", "name", _scalers),
-    _Place("train", "network", None, _networks, _sizes),
+    _Place("train", "network", None, check=_network),
     _Place("train", "loss", "name", _losses),
     _Place("train", "optimizer", "name", _optimizers),
     _Place("train", "schedule", "name", _schedules),
@@ -191,11 +185,13 @@ def _problems_of(
 ) -> list[Problem]:
     if not isinstance(name, str) or not isinstance(options, Mapping):
         return []
+    if place.check is not None:
+        return place.check(name, options)
     try:
         builder = pick(place.table(), name, where)
     except ParamsError as error:
         return list(error.problems)
-    return option_problems(builder, options, options_at, place.given())
+    return option_problems(builder, options, options_at)
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ def test_cutmix_sets_in_a_rectangle_and_its_share_of_the_target() -> None:
     x, y = images()
     new, targets = augmented(named("cutmix"))
     taken = new == x.roll(1, 0)
-    assert ((new == x) ^ taken).all()
+    assert ((new == x) ^ taken).all()  # each pixel exactly one image's
     share = taken.float().mean((1, 2, 3))
     one_hot = F.one_hot(y, N_CLASSES).float()
     expected = torch.lerp(one_hot, one_hot.roll(1, 0), share[:, None])

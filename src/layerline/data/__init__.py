@@ -11,5 +11,4 @@ tables          what lies in data/raw and data/validated, written and read
 tasks           binary, multiclass or regression, found from the target
 starting        params.yaml and a schema for a user's own table
 watching        which of the user's files DVC watches
-vision          torchvision, importable beside a CPU build of torch
 """

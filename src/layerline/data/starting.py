@@ -107,7 +107,7 @@ def _params_text(
 # Every choice that changes a result, one section a stage; YAML 1.2. Unknown keys are refused.
 project: {project}  # names the MLflow experiment and the registered model
 seed: 0
-threads: 1  # the same number gives the same bytes; another one gives slightly other weights
+threads: auto  # or a number; another number of threads gives slightly other weights
 
 fetch:  # where the data come from
   source: files

@@ -39,7 +39,7 @@ def initialise(layer: nn.Linear | nn.Conv2d, activation: str) -> None:
     if activation in SATURATING:
         nn.init.xavier_uniform_(layer.weight)
     else:
-        shape = "linear" if activation in SELF_NORMALISING else "relu"
-        nn.init.kaiming_normal_(layer.weight, nonlinearity=shape)
+        is_linear = activation in SELF_NORMALISING
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="linear" if is_linear else "relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

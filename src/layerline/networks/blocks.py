@@ -22,7 +22,7 @@ def _read_rates(value: object) -> float | tuple[float, ...]:
             "must be a number from 0 up to but not including 1, or a list with one such number "
             "for each hidden layer"
         )
-    return rates if listed else rates[0]  # type: ignore[return-value]
+    return rates if listed else rates[0]
 
 
 DropoutRates = Annotated[float | tuple[float, ...], PlainValidator(_read_rates)]
@@ -51,9 +51,7 @@ def linear_block(
     return [linear, *after_linear(d_out, activation, norm, dropout)]
 
 
-def after_linear(
-    width: int, activation: Activation, norm: Norm, dropout: float
-) -> list[nn.Module]:
+def after_linear(width: int, activation: Activation, norm: Norm, dropout: float) -> list[nn.Module]:
     """What follows a block's linear map: norm, activation, dropout."""
     layers: list[nn.Module] = []
     if norm == "batch":

@@ -55,12 +55,12 @@ class Conv1x1MLP(nn.Module):
         super().__init__()
         n_channels, height, width = image_size(input_shape, "conv1x1_mlp")
         rates = rate_of_each(dropout, len(hidden))
-        mixers: list[nn.Module] = []
+        layers: list[nn.Module] = []
         for c_in, c_out in pairwise((n_channels, *channels)):
             mixer = nn.Conv2d(c_in, c_out, kernel_size=1)
             initialise(mixer, activation)
-            mixers += [mixer, ACTIVATIONS[activation]()]
-        self.mixers = nn.Sequential(*mixers)
+            layers += [mixer, ACTIVATIONS[activation]()]
+        self.mixers = nn.Sequential(*layers)
         self.flat = PixelsToHidden(channels[-1], height * width, hidden[0], activation)
         layers = after_linear(hidden[0], activation, norm, rates[0])
         for (d_in, d_hidden), rate in zip(pairwise(hidden), rates[1:], strict=True):
@@ -84,10 +84,11 @@ class Conv1x1MLP(nn.Module):
     def _first_by_tables(self, x: Tensor) -> Tensor:
         """The same as `self.flat(self.mixers(x))`."""
         mixer = self.mixers[0]
+        assert isinstance(mixer, nn.Conv2d)
+        assert mixer.bias is not None
         u, weight, bias = from_background(x.flatten(1), mixer.weight.flatten(), mixer.bias)
         by_pixel = self.flat.weight.view(len(bias), u.shape[1], -1)
-        sums: Tensor = PixelTables.apply(u, weight, bias, by_pixel)
-        return sums + self.flat.bias
+        return PixelTables.apply(u, weight, bias, by_pixel) + self.flat.bias
 
 
 class PixelsToHidden(nn.Module):

@@ -97,8 +97,10 @@ class PeriodicEmbeddings(nn.Module):
 
 
 class _Waves(torch.autograd.Function):
-    """(cos, sin) of 2πcx, (B, F, k) each. The gradient takes them as they are; autograd's own would
-    compute both again, which costs a third of the embedding's time.
+    """(cos, sin) of 2πcx, (B, F, k) each.
+
+    The gradient takes them as they are; autograd's own computes both again, which costs a third of
+    the embedding's time.
     """
 
     generate_vmap_rule = True
@@ -162,7 +164,7 @@ class PiecewiseLinearEmbeddings(nn.Module):
 
 
 NO_EMBEDDINGS = Component(name="none")
-NUMERIC_EMBEDDINGS: dict[str, Callable[..., nn.Module]] = {
+NUMERIC_EMBEDDINGS: dict[str, Callable[..., Any]] = {
     "none": NoEmbeddings,
     "periodic": PeriodicEmbeddings,
     "piecewise_linear": PiecewiseLinearEmbeddings,
@@ -194,7 +196,7 @@ class TableEmbeddings(nn.Module):
         options = read_options(builder, numeric.options, where, ("n_features",))
         self.numbers = builder(n_features=n_features, **options)
         self.categories: CategoryEmbeddings | None = None
-        self.d_out = int(self.numbers.d_out)
+        self.d_out = self.numbers.d_out
         if category_sizes:
             self.categories = CategoryEmbeddings(sizes=category_sizes, width=category_width)
             self.d_out += self.categories.d_out

@@ -35,11 +35,16 @@ class NetworkSpec:
     target_center: float = 0.0
     target_scale: float = 1.0
     link: Mapping[str, Any] | None = None  # from outputs to standardised units; None: as they are
+    category_sizes: tuple[int, ...] = ()  # levels of each of the last C columns, which are codes
 
     def build(self) -> nn.Module:
         """Build the network with fresh weights, drawn from torch's global generator."""
         return build_network(
-            self.network, self.options, input_shape=self.input_shape, d_out=self.d_out
+            self.network,
+            self.options,
+            input_shape=self.input_shape,
+            d_out=self.d_out,
+            category_sizes=self.category_sizes,
         )
 
 
@@ -66,6 +71,7 @@ def load_spec(folder: Path) -> NetworkSpec:
     raw = read_json(folder / NETWORK_SPEC)
     raw["input_shape"] = tuple(raw["input_shape"])
     raw["classes"] = None if raw["classes"] is None else tuple(raw["classes"])
+    raw["category_sizes"] = tuple(raw.get("category_sizes", ()))
     return NetworkSpec(**raw)
 
 

@@ -1,5 +1,7 @@
 """What every network that reads images has in common: it refuses what is no image of its size."""
 
+from typing import NoReturn
+
 from layerline.errors import ParamsError, Problem
 
 
@@ -20,16 +22,16 @@ def image_size(input_shape: tuple[int, ...], network: str) -> tuple[int, int, in
     return channels, height, width
 
 
-def refuse_small(input_shape: tuple[int, ...], network: str, needed: int | None) -> None:
-    """Say that images are too small, and which size would do.
+def refuse_size(input_shape: tuple[int, ...], network: str, side: int | None) -> NoReturn:
+    """Say that the network cannot read images of this size, and which would do.
 
     Raises:
         ParamsError: always.
     """
     _, height, width = input_shape
-    remedy = f"it needs at least {needed} × {needed}; " if needed else ""
+    remedy = f"{side} × {side} would do; " if side else ""
     message = (
-        f"{network!r} cannot read images of {height} × {width} pixels; {remedy}"
-        "use cnn, which reads any size"
+        f"{network!r} cannot read images of {height} × {width} pixels: too small, or not of a "
+        f"size it divides; {remedy}or use cnn, which reads any size"
     )
     raise ParamsError([Problem("train.network", message)])

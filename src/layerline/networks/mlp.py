@@ -1,6 +1,5 @@
 """The multilayer perceptron."""
 
-from itertools import pairwise
 from math import prod
 
 from torch import Tensor, nn
@@ -65,9 +64,10 @@ class MLP(nn.Module):
         if input_dropout:
             layers.append(nn.Dropout(input_dropout))
         widths = [embed.d_out, *hidden]
-        for number, ((d_in, d_hidden), rate) in enumerate(zip(pairwise(widths), rates, strict=True)):
+        for place, rate in enumerate(rates):
+            d_in, d_hidden = widths[place], widths[place + 1]
             block = linear_block(d_in, d_hidden, activation, norm, bias, rate)
-            layers += [Skip(d_in, d_hidden, block)] if residual and number else block
+            layers += [Skip(d_in, d_hidden, block)] if residual and place > 0 else block
         self.d_hidden = widths[-1]
         self.blocks = nn.Sequential(*layers)
         self.head = nn.Identity() if d_out is None else nn.Linear(widths[-1], d_out, bias=bias)

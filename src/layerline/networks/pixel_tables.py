@@ -121,9 +121,7 @@ def _gather(pixels: Pixels, tables: Tensor, n_rows: int) -> Tensor:
     )
 
 
-def _scatter(
-    pixels: Pixels, dz: Tensor, n_segments: int, n_places: int
-) -> tuple[Tensor, Tensor]:
+def _scatter(pixels: Pixels, dz: Tensor, n_segments: int, n_places: int) -> tuple[Tensor, Tensor]:
     """The sums of value · dz and of dz over the pixels of each segment and place, (S, P, J)."""
     key, order = (pixels.segment * n_places + pixels.place).sort(stable=True)
     row, value = pixels.row[order], pixels.value[order]

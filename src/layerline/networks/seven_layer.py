@@ -2,11 +2,15 @@
 
 from itertools import pairwise
 from math import prod
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from layerline.networks.activations import initialise
 from layerline.networks.blocks import Width
+
+SixWidths = Annotated[tuple[Width, ...], Field(min_length=6, max_length=6)]
 
 
 class SevenLayer(nn.Module):
@@ -31,7 +35,7 @@ class SevenLayer(nn.Module):
         *,
         input_shape: tuple[int, ...],
         d_out: int | None,
-        hidden: tuple[Width, Width, Width, Width, Width, Width] = (128, 96, 64, 48, 32, 24),
+        hidden: SixWidths = (128, 96, 64, 48, 32, 24),
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []

@@ -25,6 +25,7 @@ from layerline.masking import mask_output
 from layerline.stage.guards import Terminated, bring_back_outputs, checkout_lock, ends_with_parent
 from layerline.stage.messages import tell, tell_defect, tell_failure
 from layerline.tracking import lineage
+from layerline.tracking.closing import start_closer
 from layerline.tracking.inputs import tell_lock
 from layerline.tracking.journal import Journal, Status
 from layerline.tracking.reasons import why_ran
@@ -86,6 +87,7 @@ def leave(code: int) -> NoReturn:
 
 def _run(name: str, work: Callable[[Stage], None], params: Params, workspace: Workspace) -> int:
     journal = _open_journal(name, params, workspace)
+    start_closer(workspace.home)
     stage = Stage(name, params, workspace, journal, journal.key)
     status: Status
     status, message, code = "FINISHED", "", 0

@@ -5,6 +5,7 @@
     spool.py      the journals of one checkout: list, lock, close dead ones, mark done, prune
     lineage.py    git, dvc.lock and the reason a stage ran, as tags
     follower.py   starts a flusher beside a training
+    closing.py    the last flush, after DVC has ended
     troubles.py   what the follower met, for the training to tell its user
     importing.py  MLflow, imported quietly
     store.py      where MLflow's store is, and its creation under a lock

@@ -14,6 +14,7 @@ def import_mlflow_quietly() -> None:
     # two runs instead of one.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("PGCONNECT_TIMEOUT", "10")  # a database server may be silent, too
     import mlflow  # noqa: F401
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What a training read: its data sets, the runs that made them, and the files that say how."""
+"""What a training read and made: data sets, the runs that made those, files, the network."""
 
 import io
 import tempfile
@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from layerline.artifacts import Workspace, read_json
+from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json
 from layerline.config import Params, flatten
 from layerline.masking import credentials_in, masked, masked_value
 from layerline.tracking.journal import Journal
@@ -78,6 +78,15 @@ def _link_data_stages(journal: Journal, workspace: Workspace) -> None:
         journal.link(f"layerline.run.{stage}", facts["key"])
         if was_restored(file, facts):
             journal.link(f"layerline.restored.{stage}", facts["key"])
+
+
+def tell_network(journal: Journal, workspace: Workspace, kept_epoch: int) -> None:
+    """Tell which network came out of the training, and its history."""
+    weights = read_json(workspace.network / "manifest.json")["files"][NETWORK_WEIGHTS]
+    journal.tags(
+        {"layerline.kept_epoch": kept_epoch, "layerline.sha256.network": weights["sha256"]}
+    )
+    journal.artifact(workspace.reports / "history.csv")
 
 
 def tell_files(journal: Journal, workspace: Workspace, params: Params) -> list[str]:

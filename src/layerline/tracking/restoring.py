@@ -16,8 +16,9 @@ _CLOCK_SECONDS = 1.0  # the kernel's clock of processes and that of files may di
 
 
 class Repro(NamedTuple):
-    """One process of DVC's: a name for it that nobody else has, and when it started."""
+    """One process of DVC's: its pid, a name that no other process has, and when it started."""
 
+    pid: int
     name: str
     started: float
 
@@ -32,11 +33,18 @@ def this_repro() -> Repro | None:
             process = process.parent()
         if process is None:
             return None
-        identity = json.dumps(process_identity(process.pid), sort_keys=True)
-        # Hashed: runs/<stage>.json travels with DVC's cache, names of machines need not.
-        return Repro(hashlib.sha256(identity.encode()).hexdigest()[:16], process.create_time())
+        return Repro(process.pid, name_of(process.pid), process.create_time())
     except psutil.Error:
         return None
+
+
+def name_of(pid: int) -> str:
+    """A name for a process; it changes when the process is gone.
+
+    Hashed: runs/<stage>.json travels with DVC's cache, the names of machines need not.
+    """
+    identity = json.dumps(process_identity(pid), sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 def was_restored(run_file: Path, facts: Mapping[str, Any]) -> bool:

@@ -78,8 +78,9 @@ def settle_doubts(home: Path, client: "MlflowClient") -> None:
         for run in runs:
             if run is not kept and _is_bare(run):
                 client.delete_run(run.info.run_id)
-        if time.time() - doubt.stat().st_mtime > _DOUBT_SECONDS:
-            doubt.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another flusher's request went well
+            if time.time() - doubt.stat().st_mtime > _DOUBT_SECONDS:
+                doubt.unlink()
 
 
 def _doubts_of(home: Path) -> Path:

@@ -143,7 +143,7 @@ def test_torchvision_files_that_do_not_belong_together(tmp_path: Path) -> None:
 def test_torchvision_without_files_and_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from layerline.data.vision import torchvision_datasets
+    from layerline.vision import torchvision_datasets
 
     # A port that nothing listens on is a network that is down.
     monkeypatch.setattr(torchvision_datasets().MNIST, "mirrors", ["http://127.0.0.1:9/"])

@@ -67,11 +67,16 @@ def full_lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 
 @pytest.fixture
-def own_lab(full_lab: Lab, tmp_path: Path) -> Lab:
+def own_lab(full_lab: Lab, tmp_path: Path) -> Iterator[Lab]:
     """A copy of the full one, to change."""
+    # MLflow remembers by run id where artifacts are; the copies of one process have the same ids.
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()
     home = tmp_path / "copy"
     shutil.copytree(full_lab.home, home)
-    return Lab(home)
+    yield Lab(home)
+    utils._artifact_repos_cache.clear()
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def _write(
 
 def _load(dataset: str, files: list[Path]) -> tuple[Any, Any]:
     """Train and test set of torchvision, read from its own layout in a temporary folder."""
-    from layerline.data.vision import torchvision_datasets
+    from layerline.vision import torchvision_datasets
 
     build = getattr(torchvision_datasets(), dataset)
     with tempfile.TemporaryDirectory() as temporary:
@@ -132,7 +132,7 @@ def _unpack(file: Path, destination: Path) -> None:
 def _download(place: Path, dataset: str) -> None:
     import socket
 
-    from layerline.data.vision import torchvision_datasets
+    from layerline.vision import torchvision_datasets
 
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_SECONDS)  # torchvision sets none and would hang

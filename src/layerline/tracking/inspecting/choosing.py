@@ -130,6 +130,8 @@ def _get(client: "MlflowClient", run_id: str, where: str) -> Run:
 
 def _named(client: "MlflowClient", names: Mapping[str, str], wanted: str) -> list[Run]:
     """The trainings with that name, DVC experiment or beginning of an id; the store finds them."""
+    if not wanted:
+        return []
     if not re.fullmatch(r"[^'\"`%\\]+", wanted):  # signs of the filter's own language
         return [run for run in search(client, names) if wanted in (run.name, run.dvc_experiment)]
     conditions = [

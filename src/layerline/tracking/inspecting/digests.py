@@ -21,6 +21,7 @@ _LENGTHS = (32, 64)
 # Tags of one hash each: what it is of, and the stage that made that.
 _REGISTRATION = "layerline.registration."
 NAMED = {
+    "layerline.sha256.network": ("models/network/network.safetensors", "train"),
     f"{_REGISTRATION}network_sha256": ("models/network/network.safetensors", "train"),
     f"{_REGISTRATION}spec_sha256": ("models/network/spec.json", "train"),
     f"{_REGISTRATION}preprocessor_sha256": ("models/preprocessor/preprocessor.json", "scale"),

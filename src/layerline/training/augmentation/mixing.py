@@ -48,8 +48,9 @@ def cutmix(
     def augment(x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         area = 1 - _kept_shares(x, generator, alpha, probability)
         taken = rectangles(sides, area, torch.ones_like(area), (x, generator))
-        kept = 1 - taken.float().mean(dim=(1, 2, 3))  # whole pixels, so not quite what was drawn
-        return torch.where(taken, x.roll(1, 0), x), _mixed_targets(y, kept, inputs.n_classes)
+        kept = 1 - taken.mean(dim=(1, 2, 3))  # whole pixels, so not quite what was drawn
+        mixed = torch.lerp(x, x.roll(1, 0), taken)
+        return mixed, _mixed_targets(y, kept, inputs.n_classes)
 
     return augment
 

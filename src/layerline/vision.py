@@ -5,6 +5,7 @@ torchvision::nms does not exist". Declaring the two operators' signatures is eno
 data sets, transforms and models.
 """
 
+import importlib
 from typing import Any
 
 _KEPT_ALIVE: list[Any] = []  # the operators vanish with the Library object that declares them
@@ -12,14 +13,22 @@ _KEPT_ALIVE: list[Any] = []  # the operators vanish with the Library object that
 
 def torchvision_datasets() -> Any:
     """The module `torchvision.datasets`, imported so that it also works beside a CPU torch."""
+    return _open("torchvision.datasets")
+
+
+def torchvision_models() -> Any:
+    """The module `torchvision.models`, likewise."""
+    return _open("torchvision.models")
+
+
+def _open(module: str) -> Any:
     try:
-        import torchvision.datasets as datasets
+        return importlib.import_module(module)
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise
-        _declare_operators()
-        import torchvision.datasets as datasets
-    return datasets
+    _declare_operators()
+    return importlib.import_module(module)
 
 
 def _declare_operators() -> None:

@@ -1,0 +1,175 @@
+"""Any classification network of torchvision, by name: `torchvision:resnet18`.
+
+Its first convolution is fitted to the images' channels and its head to the outputs; nothing else is
+changed. Weights are drawn afresh. To offer another option of torchvision's builders: a word in
+OPTIONS.
+"""
+
+import difflib
+import functools
+import inspect
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from layerline.errors import ParamsError, Problem
+from layerline.networks.blocks import Probability
+from layerline.networks.images import image_size, refuse_size
+from layerline.vision import torchvision_models
+
+PREFIX = "torchvision:"
+
+# The options each family's builders take; null means torchvision's own value.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "alexnet": ("dropout",),
+    "convnext": ("stochastic_depth_prob",),
+    "densenet": ("drop_rate",),
+    "efficientnet": ("dropout", "stochastic_depth_prob"),
+    "googlenet": ("dropout",),
+    "inception": ("dropout",),
+    "mnasnet": ("dropout",),
+    "mobilenet": ("dropout",),
+    "squeezenet": ("dropout",),
+    "swin": ("dropout", "attention_dropout"),
+    "vgg": ("dropout",),
+    "vit": ("dropout", "attention_dropout"),
+}
+SIDES = (32, 48, 64, 75, 96, 128, 160, 192, 224, 299)  # what is tried to name a size that would do
+
+Builder = Callable[..., nn.Module]
+
+
+def torchvision_builder(name: str) -> Builder:
+    """The builder of `name`; its signature has the options that torchvision's own builder takes.
+
+    Raises:
+        ParamsError: torchvision has no classification network of that name.
+    """
+    models = torchvision_models()
+    names = models.list_models(module=models)
+    if name not in names:
+        near = ", ".join(difflib.get_close_matches(name, names, n=5, cutoff=0.3)) or "resnet18"
+        message = f"torchvision has no classification network {name!r}; near names: {near}"
+        raise ParamsError([Problem("train.network", message)])
+
+    def build(*, input_shape: tuple[int, ...], d_out: int | None, **options: Any) -> nn.Module:
+        image_size(input_shape, PREFIX + name)
+        given = {option: value for option, value in options.items() if value is not None}
+        try:
+            network = _build(name, input_shape, d_out, given)
+            _try_out(network, input_shape)
+        except (RuntimeError, ValueError, AssertionError):
+            refuse_size(input_shape, PREFIX + name, _side_that_would_do(name, input_shape))
+        return network
+
+    build.__signature__ = _signature(name)  # type: ignore[attr-defined]
+    return build
+
+
+def _signature(name: str) -> inspect.Signature:
+    options = next((found for family, found in OPTIONS.items() if name.startswith(family)), ())
+    keyword = functools.partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
+    rates = [keyword(name, default=None, annotation=Probability | None) for name in options]
+    return inspect.Signature([keyword("input_shape"), keyword("d_out"), *rates])
+
+
+def _build(
+    name: str, input_shape: tuple[int, ...], d_out: int | None, options: dict[str, Any]
+) -> nn.Module:
+    channels, height, width = input_shape
+    fixed: dict[str, Any] = {}
+    if name in ("googlenet", "inception_v3"):
+        fixed = {"aux_logits": False, "init_weights": True}  # auxiliary heads answer in tuples
+    elif name.startswith("vit"):
+        if height != width:
+            raise ValueError("a vision transformer of torchvision reads squares")
+        fixed = {"image_size": height}
+    elif name.startswith("maxvit"):
+        fixed = {"input_size": (height, width)}
+    network: nn.Module = torchvision_models().get_model(
+        name, weights=None, num_classes=d_out or 1, **fixed, **options
+    )
+    fit_input(network, channels)
+    fit_head(network, d_out)
+    return network
+
+
+def fit_input(network: nn.Module, channels: int) -> None:
+    """Fit the first convolution to so many channels, keeping what it has learnt.
+
+    One channel gets the sum of the filters over the colours, so that a grey image is answered as
+    its copy in three colours would be; more channels get them in turn, scaled to keep the sum.
+    """
+    path, first = next(
+        (path, module) for path, module in network.named_modules() if isinstance(module, nn.Conv2d)
+    )
+    if channels == first.in_channels:
+        return
+    fitted = nn.Conv2d(
+        channels,
+        first.out_channels,
+        kernel_size=first.kernel_size,  # type: ignore[arg-type]
+        stride=first.stride,  # type: ignore[arg-type]
+        padding=first.padding,  # type: ignore[arg-type]
+        bias=first.bias is not None,
+    )
+    with torch.no_grad():
+        fitted.weight.copy_(_spread(first.weight, channels))
+        if first.bias is not None and fitted.bias is not None:
+            fitted.bias.copy_(first.bias)
+    network.set_submodule(path, fitted)
+
+
+def _spread(weight: Tensor, channels: int) -> Tensor:
+    """(O, 3, h, w) -> (O, channels, h, w)."""
+    if channels == 1:
+        return weight.sum(1, keepdim=True)
+    colours = weight.shape[1]
+    turns = list(itertools.islice(itertools.cycle(range(colours)), channels))
+    return weight[:, turns] * (colours / channels)
+
+
+def fit_head(network: nn.Module, d_out: int | None) -> None:
+    """Set `d_hidden`, and take the head away when `d_out` is None.
+
+    The head is the last linear layer, or SqueezeNet's last convolution; that one's outputs lose
+    their ReLU, under which half the answers of a regression could not be given.
+    """
+    modules = list(network.named_modules())
+    heads = [item for item in modules if isinstance(item[1], nn.Linear)]
+    if not heads:
+        heads = [item for item in modules if isinstance(item[1], nn.Conv2d)]
+        network.set_submodule("classifier.2", nn.Identity())
+    path, head = heads[-1]
+    d_hidden = head.in_features if isinstance(head, nn.Linear) else head.in_channels
+    network.d_hidden = d_hidden  # type: ignore[assignment]
+    if d_out is None:
+        network.set_submodule(path, nn.Identity())
+
+
+def _try_out(network: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Run one image through shapes alone: no arithmetic is done on the meta device."""
+    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    shapes = {name: value.detach().to("meta") for name, value in state.items()}
+    was_training = network.training
+    with torch.no_grad():
+        x = torch.empty(1, *input_shape, device="meta")
+        torch.func.functional_call(network.eval(), shapes, (x,))
+    network.train(was_training)
+
+
+def _side_that_would_do(name: str, input_shape: tuple[int, ...]) -> int | None:
+    for side in SIDES:
+        if side <= min(input_shape[1:]):
+            continue
+        shape = (input_shape[0], side, side)
+        try:
+            with torch.device("meta"):
+                _try_out(_build(name, shape, 2, {}), shape)
+        except (RuntimeError, ValueError, AssertionError):
+            continue
+        return side
+    return None

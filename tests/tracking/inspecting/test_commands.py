@@ -1,0 +1,89 @@
+import json
+
+import pytest
+from checkouts import make_checkout
+from servers import free_port
+
+# MLflow's own, with SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--why", "a", "--sweep"), "--why, --find and --sweep are three questions"),
+        (("--lost-host", "a"), "--lost-host goes with --sweep"),
+        (("--limit", "0"), "0 is not in the range x>=1"),
+        (("--find", "abc"), "give at least 6 of the hash"),
+        (("--why", "nobody"), "has no run 'nobody'"),
+    ],
+)
+def test_mistakes_end_with_2(full_lab, layerline, arguments, said):
+    result = layerline(full_lab, "runs", *arguments, code=2)
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", [("runs",), ("runs", "--sweep"), ("compare", "v1", "v2")])
+def test_a_store_that_is_away_ends_with_8(full_lab, layerline, command):
+    uri = f"http://me:secret@127.0.0.1:{free_port()}"
+    result = layerline(full_lab, *command, code=8, MLFLOW_TRACKING_URI=uri)
+    assert "does not answer" in result.stderr
+    assert "secret" not in result.stderr
+
+
+def test_a_store_that_is_no_store_ends_with_8(own_lab, layerline):
+    (own_lab.home / "mlflow.db").write_bytes(b"this is no database " * 100)
+    result = layerline(own_lab, "runs", code=8)
+    assert "listing the runs: MLflow's store refused or is away" in result.stderr
+
+
+def test_journals_that_cannot_be_sent_are_said(own_lab, layerline):
+    journal = own_lab.journal("bad")
+    journal.end("FINISHED")
+    # Nobody can send this one: what it says of its start is not whole.
+    text = journal.path.read_text().replace('"run_name"', '"name_of_the_run"')
+    journal.path.write_text(text)
+    result = layerline(own_lab, "runs")
+    assert "1 journal could not be sent to MLflow, so the newest runs may be" in result.stderr
+    assert len(result.stdout.splitlines()) == 5
+
+
+@pytest.mark.parametrize("command", ["runs", "compare"])
+def test_help_has_examples(full_lab, layerline, command):
+    output = layerline(full_lab, command, "--help").stdout
+    assert f"Examples:\n    layerline {command} " in output
+
+
+@pytest.mark.slow
+def test_on_the_real_pipeline(tmp_path):
+    checkout = make_checkout(tmp_path / "checkout")
+    checkout.edit_params(train__epochs=6)
+    checkout.run("dvc", "repro")
+    network = checkout.root / "models" / "network" / "network.safetensors"
+    first = network.read_bytes()
+    checkout.edit_params(train__options__dropout=0.5)
+    checkout.run("dvc", "exp", "run", "--name", "kind-fox")
+
+    rows = json.loads(checkout.run("layerline", "runs", "--json"))
+    assert rows[0]["dvc_experiment"] == "kind-fox"
+    assert rows[0]["changed_params"] == {"train.options.dropout": ["0.2", "0.5"]}
+    why = checkout.run("layerline", "runs", "--why", "kind-fox")
+    assert "scale     did not run again" in why
+    assert "param: train.options.dropout 0.2→0.5" in why
+    assert "wrote: models/network changed" in why
+
+    found = json.loads(checkout.run("layerline", "runs", "--find", str(network), "--json"))
+    assert {(hit["role"], hit["run_id"]) for hit in found} >= {("made", rows[0]["run_id"])}
+    kept = tmp_path / "first.safetensors"
+    kept.write_bytes(first)
+    found = json.loads(checkout.run("layerline", "runs", "--find", str(kept), "--json"))
+    assert {hit["run_id"] for hit in found} == {rows[1]["run_id"]}
+
+    checkout.run("layerline", "compare", "v1", "kind-fox")
+    comparison = checkout.root / "reports" / "comparison" / "comparison.json"
+    shared = json.loads(comparison.read_text())["shared_test_rows"]
+    for number, row in enumerate((rows[1], rows[0])):
+        for name in ("accuracy", "log_loss", "f1_macro", "roc_auc", "ece"):
+            value = shared["figures"][name][number]["value"]
+            assert value == pytest.approx(row["metrics"][f"test_{name}"], rel=1e-9)

@@ -1,4 +1,4 @@
-"""What a user reads of a failure holds no credential, and neither does the traceback that is kept."""
+"""What a user reads of a failure holds no credential, nor does the traceback that is kept."""
 
 import sys
 

@@ -9,7 +9,7 @@ import click
 from layerline.artifacts import Workspace
 from layerline.cli.listing import print_listing
 from layerline.cli.running import explained, here
-from layerline.cli.tables import print_table
+from layerline.cli.tables import print_table, terminal
 from layerline.config import Params
 
 # The sign \b keeps click from filling the lines.
@@ -130,8 +130,10 @@ def _find(workspace: Workspace, text: str, as_json: bool) -> None:
     if as_json:
         _print_json([hit.to_json() for hit in found.hits])
     elif found.hits:
+        n_signs = None if terminal() is None else 12  # a pipe gets them all
         rows = [
-            [hit.role, hit.who, ", ".join(hit.stages), hit.path, hit.digest] for hit in found.hits
+            [hit.role, hit.who, ", ".join(hit.stages), hit.path, hit.digest[:n_signs]]
+            for hit in found.hits
         ]
         print_table(["", "run", "at", "file", "hash"], rows, asked.said)
     else:

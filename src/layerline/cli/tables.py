@@ -18,7 +18,7 @@ def terminal() -> "Console | None":
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print a table; numbers to the right on a terminal, two blanks between columns in a pipe."""
+    """Print a table; numbers to the right on a terminal, one line a row in a pipe."""
     console = terminal()
     if console is None:
         print_plain(headers, rows, title)
@@ -27,9 +27,10 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: st
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold"
-    )
+    if title:
+        console.print(Text(title, style="bold"))
+    # The box itself puts a second blank between two columns.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for number, header in enumerate(headers):
         is_number = all(_is_number(row[number]) for row in rows)
         table.add_column(header, justify="right" if is_number else "left", overflow="fold")

@@ -2,7 +2,8 @@ import json
 
 import pytest
 from checkouts import make_checkout
-from servers import free_port
+from labs import lineage, md5, predictions
+from servers import TrackingServer, free_port
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -53,6 +54,32 @@ def test_journals_that_cannot_be_sent_are_said(own_lab, layerline):
 def test_help_has_examples(full_lab, layerline, command):
     output = layerline(full_lab, command, "--help").stdout
     assert f"Examples:\n    layerline {command} " in output
+
+
+@pytest.mark.slow
+def test_on_a_real_server(tmp_path, empty_lab, layerline, monkeypatch):
+    with TrackingServer(tmp_path / "server") as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        table = tmp_path / "predictions.parquet"
+        for key, skill in (("one", 1.0), ("two", 3.0)):
+            predictions(table, range(100), skill)
+            empty_lab.tell_training(key, {"train.epochs": key}, lineage(network=key))
+            empty_lab.tell_evaluation(key, {"test_accuracy": 0.9}, table)
+        rows = json.loads(layerline(empty_lab, "runs", "--json").stdout)
+        assert [row["changed_params"] for row in rows] == [{"train.epochs": ["one", "two"]}, {}]
+        layerline(empty_lab, "compare", "mlp-one", rows[0]["run_id"][:12])
+        shorts = [rows[1]["run_id"][:8], rows[0]["run_id"][:8]]
+        folder = f"comparison/{'-'.join(shorts)}"
+        for row in rows:
+            logged = empty_lab.client.list_artifacts(row["run_id"], folder)
+            assert len(logged) == 3
+        found = layerline(empty_lab, "runs", "--find", md5("two")).stdout
+        assert f"made  {rows[0]['run_id'][:8]} mlp-two" in found
+        text = layerline(empty_lab, "runs", "--why", "mlp-two").stdout
+        assert "param: train.epochs one→two" in text
+        server.kill()
+        result = layerline(empty_lab, "runs", code=8)
+        assert "does not answer" in result.stderr
 
 
 @pytest.mark.slow

@@ -181,10 +181,13 @@ def _missing(before: Run | None, run: Run, stage: str) -> tuple[str, ...]:
 
     Nobody comes after the last stage, so of that one nothing is said.
     """
-    runs = () if before is None or stage == STAGES[-1] else (before, run)
+    if before is None or stage == STAGES[-1]:
+        return ()
     silent = [
-        one.short for one in runs if any(recorded(one.tags, stage, kind) is None for kind in KINDS)
+        one.short
+        for one in (before, run)
+        if any(recorded(one.tags, stage, kind) is None for kind in KINDS)
     ]
-    return (f"what files it read and wrote is not recorded in {' and '.join(silent)}",) * bool(
-        silent
-    )
+    if not silent:
+        return ()
+    return (f"what files it read and wrote is not recorded in {' and '.join(silent)}",)

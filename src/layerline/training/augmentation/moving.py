@@ -83,7 +83,7 @@ def rotate(
         grid = _turned_grid(angle.view(-1, 1, 1), height, width)
         # Outside is zero to grid_sample, so the background is zero for as long as it works.
         fill = inputs.fill.to(x).view(1, -1, 1, 1)
-        return F.grid_sample(x - fill, grid, align_corners=False) + fill, y
+        return F.grid_sample(x - fill, grid, align_corners=False).add_(fill), y
 
     return augment
 

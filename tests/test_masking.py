@@ -112,7 +112,7 @@ def test_output_is_masked_but_is_the_stream_otherwise(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     mask_output()
     mask_output()  # a second time changes nothing
-    print("ftp://me:pw@h", 3, sep=" | ")
+    print("ftp://me:pw@h", 3, sep=" | ")  # noqa: T201 - what is tested
     assert stream.getvalue() == "ftp://***@h | 3\n"
     assert not sys.stdout.isatty()
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,7 @@ def repro(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     (tmp_path / "dvc.yaml").write_text(DVC_YAML)
     (tmp_path / "stage.py").write_text(STAGE)
-    monkeypatch.setenv("PATH", os.path.dirname(sys.executable), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
 
     def run(numeric, epochs):
         (tmp_path / "params.yaml").write_text(f"numeric: {numeric}\nepochs: {epochs}\n")

@@ -21,7 +21,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import nn
 
 from layerline.errors import ParamsError, Problem
@@ -84,13 +83,14 @@ def build_network(
 def network_problems(name: str, options: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with a name and its options, as far as it shows without data.
 
-    The network is built once, for images of a size that it reads; torchvision's, which are large,
-    on a device that allots no memory (using that imports half of torch, as they do).
+    Some options fit or do not fit each other, which building the network tells; torchvision's have
+    none such, and can be large.
     """
-    device, side = ("meta", 224) if name.startswith(PREFIX) else ("cpu", 32)
     try:
-        with torch.device(device):
-            build_network(name, options, input_shape=(3, side, side), d_out=2)
+        if name.startswith(PREFIX):
+            read_options(find_network(name), options, "train.options", SIZES)
+        else:
+            build_network(name, options, input_shape=(3, 32, 32), d_out=2)
     except ParamsError as error:
         return list(error.problems)
     return []

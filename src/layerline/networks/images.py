@@ -22,16 +22,18 @@ def image_size(input_shape: tuple[int, ...], network: str) -> tuple[int, int, in
     return channels, height, width
 
 
-def refuse_size(input_shape: tuple[int, ...], network: str, side: int | None) -> NoReturn:
-    """Say that the network cannot read images of this size, and which would do.
+def refuse_size(
+    input_shape: tuple[int, ...], network: str, side: int | None, reason: str
+) -> NoReturn:
+    """Say that the network cannot read images of this size, why, and which would do.
 
     Raises:
         ParamsError: always.
     """
     _, height, width = input_shape
-    remedy = f"{side} × {side} would do; " if side else ""
+    larger = f"images of {side} × {side} would do, and " if side else ""
     message = (
-        f"{network!r} cannot read images of {height} × {width} pixels: too small, or not of a "
-        f"size it divides; {remedy}or use cnn, which reads any size"
+        f"{network!r} cannot read images of {height} × {width} pixels ({reason}); "
+        f"{larger}cnn reads any size"
     )
     raise ParamsError([Problem("train.network", message)])

@@ -39,6 +39,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 SIDES = (32, 48, 64, 75, 96, 128, 160, 192, 224, 299)  # what is tried to name a size that would do
 
+_WRONG_SIZE = (RuntimeError, ValueError, AssertionError)  # as each network says it in its own way
+
 Builder = Callable[..., nn.Module]
 
 
@@ -61,8 +63,9 @@ def torchvision_builder(name: str) -> Builder:
         try:
             network = _build(name, input_shape, d_out, given)
             _try_out(network, input_shape)
-        except (RuntimeError, ValueError, AssertionError):
-            refuse_size(input_shape, PREFIX + name, _side_that_would_do(name, input_shape))
+        except _WRONG_SIZE as error:
+            side = _side_that_would_do(name, input_shape)
+            refuse_size(input_shape, PREFIX + name, side, str(error).splitlines()[0])
         return network
 
     build.__signature__ = _signature(name)  # type: ignore[attr-defined]
@@ -169,7 +172,7 @@ def _side_that_would_do(name: str, input_shape: tuple[int, ...]) -> int | None:
         try:
             with torch.device("meta"):
                 _try_out(_build(name, shape, 2, {}), shape)
-        except (RuntimeError, ValueError, AssertionError):
+        except _WRONG_SIZE:
             continue
         return side
     return None

@@ -34,16 +34,17 @@ import psutil
 from ruamel.yaml import YAML
 
 HERE = Path(__file__).resolve().parents[1]
-EPOCHS, LAG_EPOCHS = 15, 40
+EPOCHS, LAG_EPOCHS = 12, 40
 POLL_SECONDS = 0.05
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Cost(NamedTuple):
-    """Seconds until the command ended, and CPU seconds of everything it started."""
+    """Seconds until the command ended; CPU seconds: its own, and of everything it started."""
 
     wall: float
-    cpu: float
+    own_cpu: float
+    all_cpu: float
 
 
 def machine() -> str:
@@ -95,14 +96,17 @@ def environment(root: Path, tracking: bool) -> dict[str, str]:
 def spend(root: Path, command: list[str], tracking: bool) -> Cost:
     """Run a command, wait for it and for what it leaves behind, and return what that cost."""
     before, started = _cpu(), time.perf_counter()
-    done = subprocess.run(
-        command, cwd=root, env=environment(root, tracking), capture_output=True, text=True
-    )
-    wall = time.perf_counter() - started
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+    with (root.parent / "output.txt").open("w+") as output:
+        process = subprocess.Popen(
+            command, cwd=root, env=environment(root, tracking), stdout=output, stderr=output
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        if status:
+            output.seek(0)
+            raise SystemExit(f"{' '.join(command)} failed:\n{output.read()}")
     _wait_for_orphans()
-    return Cost(wall, _cpu() - before)
+    return Cost(wall, used.ru_utime + used.ru_stime, _cpu() - before)
 
 
 def _wait_for_orphans() -> None:
@@ -202,26 +206,30 @@ def alternate(pairs: int, run: Callable[[bool], Cost]) -> dict[bool, list[Cost]]
     for pair in range(pairs):
         for tracking in (True, False) if pair % 2 else (False, True):
             found[tracking].append(run(tracking))
+            print(f"{'with' if tracking else 'without'}: {found[tracking][-1]}", file=sys.stderr)
     return found
 
 
 def table(name: str, found: dict[bool, list[Cost]]) -> None:
-    print(f"\n| {name} | wall s of each | median wall s | median CPU s |\n|---|---|---:|---:|")
+    print(f"\n| {name} | wall s of each | wall s | CPU s of it | CPU s of all |")
+    print("|---|---|---:|---:|---:|")
     for tracking in (False, True):
         costs = found[tracking]
         each = ", ".join(f"{cost.wall:.2f}" for cost in costs)
-        wall, cpu = (statistics.median(part) for part in zip(*costs, strict=True))
+        wall, own, every = (statistics.median(part) for part in zip(*costs, strict=True))
         label = "with tracking" if tracking else "without"
-        print(f"| {label} | {each} | {wall:.2f} | {cpu:.2f} |")
+        print(f"| {label}, medians | {each} | {wall:.2f} | {own:.2f} | {every:.2f} |")
     more = [
-        Cost(on.wall - off.wall, on.cpu - off.cpu)
+        Cost(*(a - b for a, b in zip(on, off, strict=True)))
         for on, off in zip(found[True], found[False], strict=True)
     ]
-    wall, cpu = (statistics.median(part) for part in zip(*more, strict=True))
-    base = statistics.median(cost.wall for cost in found[False])
     each = ", ".join(f"{cost.wall:+.2f}" for cost in more)
-    share = f"{wall / base:+.1%}"
-    print(f"| difference of pairs | {each} | {wall:+.2f} ({share}) | {cpu:+.2f} |", flush=True)
+    base = [statistics.median(part) for part in zip(*found[False], strict=True)]
+    cells = [
+        f"{statistics.median(part):+.2f} ({statistics.median(part) / whole:+.1%})"
+        for part, whole in zip(zip(*more, strict=True), base, strict=True)
+    ]
+    print(f"| median difference of pairs | {each} | {' | '.join(cells)} |", flush=True)
 
 
 def measure_slowdown(pairs: int, one_core: bool) -> None:

@@ -152,7 +152,7 @@ def test_a_diverging_training_ends_with_5(good: Checkout) -> None:
         train__optimizer={"name": "sgd", "learning_rate": 1e30},
         train__options={"hidden": [16], "norm": "none"},
     )
-    told(good.stage("train", code=5), "not finite", "learning_rate")
+    told(good.stage("train", code=5), "the loss diverged", "learning_rate")
 
 
 def test_two_stages_at_once_one_says_busy(good: Checkout) -> None:

@@ -110,7 +110,7 @@ def test_a_failed_stage_under_dvc_keeps_the_last_good_outputs(checkout: Checkout
         ({"train__epochs": 2, "train__network": "mpl"}, "'mpl' is not known"),
         (
             {"train__network": "mlp", "train__optimizer": {"name": "sgd", "learning_rate": 1e30}},
-            "not finite",
+            "the loss diverged",
         ),
     ):
         checkout.edit_params(**wrong)

@@ -91,8 +91,7 @@ def test_without_shared_rows_the_rest_is_compared(own_lab):
     assert found.notes == (
         f"{damaged}: its predictions.parquet cannot be read, so it is left out of the shared rows",
         f"{truth}: its predictions.parquet cannot be read, so it is left out of the shared rows",
-        f"{task} predicts classes where {one} predicts numbers, or the other way round: no shared"
-        " rows",
+        f"{task} predicts numbers, {one} classes: it is left out of the shared rows",
         f"{rows} shares no test row with {one}",
     )
     assert found.metrics["test_accuracy"] == [0.95, None, None, None, None]

@@ -205,9 +205,10 @@ def _pair(
     chosen = [(first, reference)]
     for number, table in known[1:]:
         if is_classification(table) != is_classification(reference):
+            kinds = ("classes", "numbers") if is_classification(table) else ("numbers", "classes")
             notes.append(
-                f"{runs[number].short} predicts classes where {runs[first].short} "
-                "predicts numbers, or the other way round: no shared rows"
+                f"{runs[number].short} predicts {kinds[0]}, {runs[first].short} {kinds[1]}: "
+                "it is left out of the shared rows"
             )
         elif not reference["id"].isin(table["id"]).any():
             notes.append(f"{runs[number].short} shares no test row with {runs[first].short}")

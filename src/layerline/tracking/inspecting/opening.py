@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,13 @@ from layerline.tracking.store import open_client, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+# MLflow would write addresses and progress bars to stdout, into the middle of somebody's JSON.
+_QUIET = {
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
 
 
 class RequestError(LayerlineError):
@@ -26,7 +33,8 @@ def flush_first(home: Path) -> list[str]:
     Nothing is said of a journal that another flusher is at: a training that goes on is listed as
     RUNNING.
     """
-    report = flush(home)
+    with _settings(_QUIET):
+        report = flush(home)
     if not report.errors:
         return []
     n_left = f"{report.waiting} journal{'s' if report.waiting != 1 else ''}"
@@ -48,7 +56,8 @@ def open_store(home: Path, doing: str) -> Iterator["MlflowClient"]:
         TrackingError: the store does not answer, or refuses.
     """
     try:
-        with _environment(tracking_uri(home)):
+        # Artifacts are fetched by clients that MLflow makes by itself, and by this setting.
+        with _settings({**_QUIET, "MLFLOW_TRACKING_URI": tracking_uri(home)}):
             yield open_client(home)
     except LayerlineError:
         raise
@@ -63,9 +72,7 @@ def open_store(home: Path, doing: str) -> Iterator["MlflowClient"]:
 
 
 @contextlib.contextmanager
-def _environment(uri: str) -> Iterator[None]:
-    """Artifacts are fetched by clients that MLflow makes by itself, and by these settings."""
-    settings = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+def _settings(settings: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:

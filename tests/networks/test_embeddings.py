@@ -1,0 +1,112 @@
+"""Embeddings against their formulas in NumPy."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from layerline.config import Component
+from layerline.networks.embeddings import (
+    NUMERIC_EMBEDDINGS,
+    CategoryEmbeddings,
+    PeriodicEmbeddings,
+    PiecewiseLinearEmbeddings,
+    sensible_width,
+)
+from layerline.networks.mlp import MLP
+
+
+def numbers(n: int = 50, features: int = 3) -> Tensor:
+    return torch.randn(n, features, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def test_a_code_gets_its_row_of_the_table() -> None:
+    embed = CategoryEmbeddings(sizes=(3, 5), width=4)
+    first, second = (table.weight for table in embed.tables)
+    vectors = embed(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    assert torch.equal(
+        vectors, torch.stack([torch.cat([first[2], second[0]]), torch.cat([first[0], second[4]])])
+    )
+
+
+def test_widths_follow_the_number_of_levels_unless_told() -> None:
+    sizes = (2, 10, 1000)
+    assert CategoryEmbeddings(sizes=sizes, width=None).d_out == sum(map(sensible_width, sizes))
+    assert CategoryEmbeddings(sizes=sizes, width=7).d_out == 21
+    assert max(map(sensible_width, range(1, 10**5, 999))) == 16
+
+
+@pytest.mark.parametrize("name", NUMERIC_EMBEDDINGS)
+def test_the_mlp_embeds_numbers_and_the_last_columns(name: str) -> None:
+    torch.manual_seed(0)
+    mlp = MLP(
+        input_shape=(5,), d_out=2, category_sizes=(3, 4), numeric_embeddings=Component(name=name)
+    ).eval()
+    x = torch.tensor([[0.5, -1.0, 2.0, 1.0, 3.0]])
+    changed = [x.clone() for _ in range(5)]
+    for column, code in enumerate((0.6, -1.1, 2.1, 2.0, 0.0)):
+        changed[column][0, column] = code
+    assert all(not torch.equal(mlp(x), mlp(other)) for other in changed)
+
+
+def test_periodic_is_relu_of_a_linear_map_of_waves() -> None:
+    torch.manual_seed(0)
+    embed = PeriodicEmbeddings(n_features=3, width=5, frequencies=4, frequency_scale=0.5).double()
+    c, w, b = (p.detach().numpy() for p in embed.parameters())
+    x = numbers()
+    phase = 2 * np.pi * c * x.numpy()[:, :, None]
+    waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=2)
+    expected = np.maximum(waves @ w.T + b, 0).reshape(len(x), -1)
+    np.testing.assert_allclose(embed(x).detach().numpy(), expected, atol=1e-12)
+    assert np.abs(c).max() <= 1.5
+
+
+def test_the_gradient_of_periodic_is_that_of_its_formula() -> None:
+    torch.manual_seed(0)
+    embed = PeriodicEmbeddings(n_features=3, width=5, frequencies=4).double()
+    x = numbers(6).requires_grad_()
+    assert torch.autograd.gradcheck(embed, (x,))
+    plain = 2 * torch.pi * embed.frequencies * x.unsqueeze(2)
+    waves = torch.cat([plain.cos(), plain.sin()], 2)
+    expected = torch.autograd.grad(embed.linear(waves).relu().sum(), list(embed.parameters()))
+    found = torch.autograd.grad(embed(x).sum(), list(embed.parameters()))
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_several_periodic_networks_can_be_batched() -> None:
+    torch.manual_seed(0)
+    several = [PeriodicEmbeddings(n_features=3, width=5) for _ in range(2)]
+    state = torch.func.stack_module_state(several)
+    x = numbers().float()
+    batched = torch.vmap(
+        lambda params: torch.func.functional_call(several[0], params, (x,)).square().sum()
+    )(state[0])
+    torch.testing.assert_close(batched, torch.stack([e(x).square().sum() for e in several]))
+
+
+def test_piecewise_linear_codes_say_how_far_x_has_come_through_each_bin() -> None:
+    embed = PiecewiseLinearEmbeddings(n_features=1, width=2, bins=4)
+    edges = embed.edges.numpy()
+    np.testing.assert_allclose(edges, [-3, -0.6744898, 0, 0.6744898, 3], atol=1e-6)
+    x = torch.tensor([[-4.0], [-3.0], [0.3372449], [0.6744898], [3.0], [5.0]])
+    expected = [
+        [-1 / (3 - 0.6744898), 0, 0, 0],
+        [0, 0, 0, 0],
+        [1, 1, 0.5, 0],
+        [1, 1, 1, 0],
+        [1, 1, 1, 1],
+    ]
+    codes = embed.code(x)[:, 0].numpy()
+    np.testing.assert_allclose(codes[:5], expected, atol=1e-6)
+    np.testing.assert_allclose(codes[5], [1, 1, 1, 1 + 2 / (3 - 0.6744898)], atol=1e-6)
+
+
+def test_piecewise_linear_has_a_map_for_each_feature() -> None:
+    torch.manual_seed(0)
+    embed = PiecewiseLinearEmbeddings(n_features=3, width=5, bins=8).double()
+    x = numbers()
+    codes = embed.code(x).numpy()
+    w, b = embed.weight.detach().numpy(), embed.bias.detach().numpy()
+    expected = np.stack([codes[:, f] @ w[f] + b[f] for f in range(3)], 1).reshape(len(x), -1)
+    np.testing.assert_allclose(embed(x).detach().numpy(), expected, atol=1e-12)

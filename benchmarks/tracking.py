@@ -34,7 +34,7 @@ import psutil
 from ruamel.yaml import YAML
 
 HERE = Path(__file__).resolve().parents[1]
-EPOCHS, LAG_EPOCHS = 12, 40
+EPOCHS, LAG_EPOCHS = 10, 40
 POLL_SECONDS = 0.05
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -236,7 +236,6 @@ def measure_slowdown(pairs: int, one_core: bool) -> None:
     """Train alternately with tracking (journal, flusher, system metrics) and without."""
     command = ["taskset", "-c", "0", *TRAIN] if one_core else TRAIN
     with mnist_sized(EPOCHS) as root:
-        spend(root, command, tracking=True)  # the store is made, files are in memory
         found = alternate(pairs, lambda tracking: spend(root, command, tracking))
     cores = "all on one core" if one_core else f"{os.cpu_count()} cores"
     table(f"training of {EPOCHS} epochs, {cores}", found)
@@ -262,7 +261,7 @@ def main() -> None:
     # Orphans of our children become our children: their CPU time is counted when they end.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    print(f"{machine()}, Python {sys.version.partition(' ')[0]}\n")
+    print(f"{machine()}, Python {sys.version.partition(' ')[0]}\n", flush=True)
     if options.what == "lag":
         measure_lag()
     elif options.what == "slowdown":

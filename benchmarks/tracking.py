@@ -34,7 +34,7 @@ import psutil
 from ruamel.yaml import YAML
 
 HERE = Path(__file__).resolve().parents[1]
-EPOCHS, LAG_EPOCHS = 10, 40
+EPOCHS, LAG_EPOCHS = 60, 40
 POLL_SECONDS = 0.05
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -232,13 +232,13 @@ def table(name: str, found: dict[bool, list[Cost]]) -> None:
     print(f"| median difference of pairs | {each} | {' | '.join(cells)} |", flush=True)
 
 
-def measure_slowdown(pairs: int, one_core: bool) -> None:
+def measure_slowdown(pairs: int, epochs: int, one_core: bool) -> None:
     """Train alternately with tracking (journal, flusher, system metrics) and without."""
     command = ["taskset", "-c", "0", *TRAIN] if one_core else TRAIN
-    with mnist_sized(EPOCHS) as root:
+    with mnist_sized(epochs) as root:
         found = alternate(pairs, lambda tracking: spend(root, command, tracking))
     cores = "all on one core" if one_core else f"{os.cpu_count()} cores"
-    table(f"training of {EPOCHS} epochs, {cores}", found)
+    table(f"training of {epochs} epochs, {cores}", found)
 
 
 def measure_pipeline(pairs: int, target: str) -> None:
@@ -255,6 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=["lag", "slowdown", "pipeline"])
     parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of slowdown's trainings")
     parser.add_argument("--one-core", action="store_true", help="training and flusher share one")
     parser.add_argument("--target", default="", help="stop the pipeline after this stage")
     options = parser.parse_args()
@@ -265,7 +266,7 @@ def main() -> None:
     if options.what == "lag":
         measure_lag()
     elif options.what == "slowdown":
-        measure_slowdown(options.pairs, options.one_core)
+        measure_slowdown(options.pairs, options.epochs, options.one_core)
     else:
         measure_pipeline(options.pairs, options.target)
 

@@ -236,7 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     home = options.home.resolve()
     if options.follow is not None:
-        os.nice(10)  # the training beside it goes first
+        os.nice(19)  # the training beside it goes first
         follow(home, options.follow.resolve())
         return 0
     report = flush(home)

@@ -89,5 +89,5 @@ def test_a_column_of_one_keeps_its_gaps(csv_file: Callable[..., Path]) -> None:
 
 def test_csv_and_parquet_together_are_refused(csv_file: Callable[..., Path]) -> None:
     paths = [str(csv_file("a\n1\n")), str(csv_file(b"", "t.parquet"))]
-    with pytest.raises(ParamsError, match="both Parquet and CSV"):
+    with pytest.raises(ParamsError, match="both CSV and Parquet"):
         find_files(paths)

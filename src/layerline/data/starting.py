@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from layerline.config import Task, parse_params
 from layerline.data.reading.delimited import Dialect, separator_of
 from layerline.data.reading.files import read_files
-from layerline.data.reading.finding import find_files, is_parquet
+from layerline.data.reading.finding import find_files, find_partitions, kind_of
 from layerline.data.schema.columns import TableSchema
 from layerline.data.schema.inferring import advice, infer_schema
 from layerline.data.tables import SPLIT_VALUES, require_target, to_frame
@@ -47,14 +47,14 @@ def start_project(file: Path, target: str, project: str, *, root: Path | None = 
     if problems:
         raise ParamsError(problems, "--project")
     files = find_files(str(file))
-    read = read_files(files)
+    read = read_files(files, partitions=find_partitions(str(file), files))
     require_target(read.table.column_names, target, str(file))
     frame = to_frame(read.table)
     task, reason = resolve_task(frame[target])
     split_column = SPLIT_NAME if _says_split(frame, target) else None
     schema = infer_schema(frame, target, task, split_column)
     options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
-    separator = "," if is_parquet(files[0]) else separator_of(files[0], Dialect())
+    separator = separator_of(files[0], Dialect()) if kind_of(files[0]) == "CSV" else ","
     if separator != ",":
         options["separator"] = separator
     text = _params_text(project, target, task, reason, options, split_column, schema, len(frame))

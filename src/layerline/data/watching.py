@@ -24,7 +24,8 @@ def source_paths(section: FetchSection) -> list[str]:
     if section.source != "files":
         return []
     path = section.options.get("path", [])
-    return [path] if isinstance(path, str) else [str(item) for item in path]
+    paths = [path] if isinstance(path, str) else [str(item) for item in path]
+    return [path for path in paths if "://" not in path]
 
 
 def require_outside(root: Path, section: FetchSection) -> None:

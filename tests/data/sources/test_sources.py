@@ -210,7 +210,7 @@ def test_damaged_parquet(how: str, tmp_path: Path) -> None:
     assert caught.value.exit_code == 4
 
 
-@pytest.mark.parametrize("path", ["absent.csv", "*.csv", "empty_folder", "http://x/t.csv"])
+@pytest.mark.parametrize("path", ["absent.csv", "*.csv", "empty_folder", "ftp://x/t.csv"])
 def test_nothing_there(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty_folder").mkdir()

@@ -1,6 +1,7 @@
 """Reading a user's files exactly: no value is changed in silence.
 
-finding.py  paths and patterns to files       delimited.py  CSV and TSV as text, defensively
-columnar.py Parquet                           parsing.py    text columns to types
-files.py    many files to one table
+finding.py    paths, patterns, folders to files   remote.py      http(s) and s3, copied once
+delimited.py  CSV and TSV as text, defensively    json_lines.py  one object a line
+columnar.py   Parquet and Arrow                   parsing.py     text columns to types
+files.py      many files to one table
 """

@@ -1,4 +1,4 @@
-"""Parquet files -> an Arrow table in the five column types; what these cannot hold is refused."""
+"""Parquet and Arrow files -> an Arrow table in the five types, or a refusal."""
 
 from pathlib import Path
 
@@ -6,9 +6,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from layerline.data.reading.finding import ARROW
 from layerline.data.reading.parsing import fits_float
 from layerline.data.tables import first_line, listing
 from layerline.errors import DataError, SourceError
+
+_ARROW_MAGIC = b"ARROW1"
 
 
 def read_columnar(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
@@ -20,21 +23,35 @@ def read_columnar(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
     """
     if not path.stat().st_size:
         raise DataError(f"{path}: the file is empty (0 bytes); give a table with rows")
+    arrow = path.suffix.lower() in ARROW
     try:
-        # ParquetFile, not read_table: that one takes `year=2024` in a folder's name for a column.
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read()
+        table = _read_arrow(path) if arrow else _read_parquet(path)
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(
-            f"{path}: not a readable Parquet file, it is damaged or cut short "
-            f"({first_line(error)[:200]}); get it again from where it came from"
+            f"{path}: not a readable {'Arrow' if arrow else 'Parquet'} file, it is damaged or cut "
+            f"short ({first_line(error)[:200]}); get it again from where it came from"
         ) from None
     names = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{path}: has {listing(twice)} more than once; rename one of them")
     return _to_five_types(table, path)
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    # ParquetFile, not read_table: that one takes `year=2024` in a folder's name for a column.
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return file.read()
+
+
+def _read_arrow(path: Path) -> pa.Table:
+    """The file format, which Feather 2 is too, or the streaming one."""
+    with pa.OSFile(str(path)) as file:
+        is_file = file.read(len(_ARROW_MAGIC)) == _ARROW_MAGIC
+        file.seek(0)
+        with (pa.ipc.open_file if is_file else pa.ipc.open_stream)(file) as reader:
+            return reader.read_all()
 
 
 def _to_five_types(table: pa.Table, path: Path) -> tuple[pa.Table, tuple[str, ...]]:

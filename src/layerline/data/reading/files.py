@@ -1,11 +1,11 @@
-"""The user's files, CSV or Parquet, one or many -> one Arrow table in the five column types.
+"""The user's files of any kind, one or many -> one Arrow table in the five column types.
 
 `read_files` is the source `files`; `read_frame` is for whoever takes a table from the user later
 (predict, serving), so that a value means the same there. Nothing is changed silently: what cannot
 be kept exactly is refused, kept as text, or noted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +15,9 @@ import pyarrow as pa
 from layerline.artifacts import sha256_of
 from layerline.data.reading.columnar import read_columnar
 from layerline.data.reading.delimited import Dialect, read_fields
-from layerline.data.reading.finding import DELIMITED, PARQUET, find_files, is_parquet
-from layerline.data.reading.parsing import fits_float, parse_column
+from layerline.data.reading.finding import DELIMITED, PARQUET, find_files, kind_of
+from layerline.data.reading.json_lines import read_json_lines
+from layerline.data.reading.parsing import Parsed, fits_float, parse_column
 from layerline.data.tables import first_line, listing, to_frame
 from layerline.errors import DataError, LayerlineError, SourceError
 
@@ -39,7 +40,10 @@ class _Part(NamedTuple):
 
 
 def read_files(
-    paths: Sequence[Path], dialect: Dialect | None = None, text: Iterable[str] = ()
+    paths: Sequence[Path],
+    dialect: Dialect | None = None,
+    text: Iterable[str] = (),
+    partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
 ) -> FileTable:
     """Read files of one kind as one table; every file must have the same columns.
 
@@ -47,13 +51,14 @@ def read_files(
         paths: as `find_files` gives them.
         dialect: how CSV files are written.
         text: columns that are text whatever their values look like (others may be named too).
+        partitions: columns whose values stand in the names of a file's folders.
 
     Raises:
         DataError: empty, malformed, no rows, columns that differ, values that no type can hold.
         SourceError: a file cannot be read, or its bytes are damaged.
     """
-    parquet = is_parquet(paths[0])
-    parts = [_read_part(path, parquet, dialect or Dialect()) for path in paths]
+    folded = partitions or {}
+    parts = [_read_part(path, dialect or Dialect(), folded.get(path, {})) for path in paths]
     for part in parts[1:]:
         _require_equal_columns(parts[0], part)
     if not parts[0].table.column_names or not any(part.table.num_rows for part in parts):
@@ -61,9 +66,11 @@ def read_files(
     notes = [note for part in parts for note in part.notes]
     joined = {name: _join(parts, name, notes) for name in parts[0].table.column_names}
     kept = {name: column.cast(pa.string()) for name, column in joined.items() if name in set(text)}
-    if not parquet:
-        rest = {name: column for name, column in joined.items() if name not in kept}
-        kept |= _parse_all(rest, parts, notes)
+    written = {name for values in folded.values() for name in values}
+    if kind_of(paths[0]) == "CSV":
+        written |= joined.keys()
+    rest = {name: column for name, column in joined.items() if name in written - kept.keys()}
+    kept |= _parse_all(rest, parts, notes)
     table = pa.table({name: kept.get(name, column) for name, column in joined.items()})
     return FileTable(table, tuple(notes), tuple(part.about for part in parts))
 
@@ -79,13 +86,10 @@ def _names_of(paths: Sequence[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more files"
 
 
-def _read_part(path: Path, parquet: bool, dialect: Dialect) -> _Part:
+def _read_part(path: Path, dialect: Dialect, partition: Mapping[str, str | None]) -> _Part:
     try:
         before, digest = path.stat(), sha256_of(path)
-        if parquet:
-            table, notes = read_columnar(path)
-        else:
-            table, notes = read_fields(path, dialect)
+        table, notes = _read_one(path, dialect)
         after = path.stat()
     except LayerlineError:
         raise
@@ -98,8 +102,36 @@ def _read_part(path: Path, parquet: bool, dialect: Dialect) -> _Part:
         after.st_ino,
     ):
         raise SourceError(f"{path}: was changed while it was read; run again when it is complete")
+    table = _with_partition(table, partition, path)
     about = {"path": str(path), "bytes": after.st_size, "sha256": digest, "n_rows": table.num_rows}
     return _Part(path, table, tuple(notes), about)
+
+
+def _read_one(path: Path, dialect: Dialect) -> tuple[pa.Table, tuple[str, ...]]:
+    kind = kind_of(path)
+    if kind == "CSV":
+        return read_fields(path, dialect)
+    if kind == "JSON lines":
+        read = read_json_lines(path, dialect.encoding)
+        problems = [
+            problem
+            for name, parsed in read.parsed.items()
+            for problem in _range_problems(name, parsed, lambda row: (path, row + 1))
+        ]
+        if problems:
+            raise DataError("\n".join(problems))
+        return read.table, read.notes
+    return read_columnar(path)
+
+
+def _with_partition(table: pa.Table, partition: Mapping[str, str | None], path: Path) -> pa.Table:
+    for name, value in partition.items():
+        if name in table.column_names:
+            raise DataError(
+                f"{path}: column {name!r} is in the file and in the folder's name; remove one"
+            )
+        table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
+    return table
 
 
 def _require_equal_columns(first: _Part, other: _Part) -> None:
@@ -156,17 +188,26 @@ def _parse_all(
         typed[name] = parsed.values
         if parsed.note:
             notes.append(f"column {name!r} is kept as text: it holds {parsed.note}")
-        for rows, what in ((parsed.too_large, "infinite"), (parsed.too_small, "zero")):
-            if rows:
-                path, row = _locate(parts, rows[0])
-                problems.append(
-                    f"{path}: column {name!r}, data row {row}: {column[rows[0]].as_py()} would "
-                    f"become {what} as a 64-bit number ({len(rows)} such values); mend it, or list "
-                    "the column in fetch.options.text"
-                )
+        problems += _range_problems(name, parsed, lambda row: _locate(parts, row))
     if problems:
         raise DataError("\n".join(problems))
     return typed
+
+
+def _range_problems(
+    name: str, parsed: Parsed, locate: Callable[[int], tuple[Path, int]]
+) -> list[str]:
+    """Numbers that a 64-bit float cannot hold."""
+    problems = []
+    for rows, what in ((parsed.too_large, "infinite"), (parsed.too_small, "zero")):
+        if rows:
+            path, row = locate(rows[0])
+            problems.append(
+                f"{path}: column {name!r}, data row {row}: {parsed.written[rows[0]]} would "
+                f"become {what} as a 64-bit number ({len(rows)} such values); mend it, or list "
+                "the column in fetch.options.text"
+            )
+    return problems
 
 
 def _locate(parts: Sequence[_Part], row: int) -> tuple[Path, int]:

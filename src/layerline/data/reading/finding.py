@@ -1,55 +1,83 @@
 """Which files a path, a glob pattern, a folder or a list of these means."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from layerline.artifacts import sha256_of
+from layerline.data.reading.remote import download, expand, is_remote, require_sha256
 from layerline.data.tables import closest, listing
 from layerline.errors import ParamsError, Problem, SourceError
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt")
 PARQUET = (".parquet", ".pq")
+ARROW = (".arrow", ".feather", ".ipc")
+JSON_LINES = (".jsonl", ".ndjson")
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "CSV": DELIMITED,
+    "Parquet": PARQUET,
+    "Arrow": ARROW,
+    "JSON lines": JSON_LINES,
+}
+SUFFIXES = tuple(suffix for suffixes in KINDS.values() for suffix in suffixes)
+_WHERE = "fetch.options.path"
+_HIVE_GAP = "__HIVE_DEFAULT_PARTITION__"  # Hive, Spark and Arrow write a missing value so
 
 
-def is_parquet(path: Path) -> bool:
-    """Whether the file's name says Parquet."""
-    return path.suffix.lower() in PARQUET
+def kind_of(path: Path) -> str:
+    """CSV, Parquet, Arrow or JSON lines, by the file's name."""
+    return next(kind for kind, suffixes in KINDS.items() if path.suffix.lower() in suffixes)
 
 
-def find_files(path: str | Sequence[str]) -> list[Path]:
+def find_files(path: str | Sequence[str], sha256: str | None = None) -> list[Path]:
     """The files that a path, a glob pattern, a folder or a list of these name, sorted within each.
 
+    Remote ones are copied to this machine; `sha256` is what the one file must have.
+
     Raises:
-        SourceError: nothing is there.
+        SourceError: nothing is there, or it has another sha256.
         ParamsError: a file of a kind that is not read.
     """
     given = [path] if isinstance(path, str) else list(path)
-    found = [file for one in given for file in _expand(one)]
+    found = [file for one in given for file in _expand(one, sha256)]
     if not found:
-        raise ParamsError([Problem("fetch.options.path", "is an empty list; name a file")])
-    unknown = [str(file) for file in found if file.suffix.lower() not in (*DELIMITED, *PARQUET)]
+        raise ParamsError([Problem(_WHERE, "is an empty list; name a file")])
+    unknown = [str(file) for file in found if file.suffix.lower() not in SUFFIXES]
     if unknown:
-        known = ", ".join((*DELIMITED, *PARQUET))
-        message = f"{listing(unknown, 5)} is of no known kind; files end in one of {known}"
-        raise ParamsError([Problem("fetch.options.path", message)])
-    if len({is_parquet(file) for file in found}) > 1:
-        message = "names both Parquet and CSV files, whose types may differ; give one kind"
-        raise ParamsError([Problem("fetch.options.path", message)])
+        raise _unknown_kind(listing(unknown, 5))
+    kinds = sorted({kind_of(file) for file in found})
+    if len(kinds) > 1:
+        message = f"names both {' and '.join(kinds)} files, whose types may differ; give one kind"
+        raise ParamsError([Problem(_WHERE, message)])
+    if sha256 is not None:
+        _require_one(found, sha256)
     return found
 
 
-def _expand(path: str) -> list[Path]:
-    if "://" in path:
-        message = f"{path!r} is no local path; download it first"
-        raise ParamsError([Problem("fetch.options.path", message)])
+def _unknown_kind(files: str) -> ParamsError:
+    message = f"{files} is of no known kind; files end in one of {', '.join(SUFFIXES)}"
+    return ParamsError([Problem(_WHERE, message)])
+
+
+def _require_one(found: list[Path], wanted: str) -> None:
+    if len(found) > 1:
+        message = f"is for one file, but fetch.options.path names {len(found)}"
+        raise ParamsError([Problem("fetch.options.sha256", message)])
+    require_sha256(str(found[0]), sha256_of(found[0]), wanted)
+
+
+def _expand(path: str, sha256: str | None) -> list[Path]:
+    if is_remote(path):
+        return _expand_remote(path, sha256)
     place = Path(path).expanduser()
     if place.is_file():
         return [place]
     if place.is_dir():
-        kinds = (*DELIMITED, *PARQUET)
-        files = [file for file in place.iterdir() if file.suffix.lower() in kinds]
-        files = sorted(file for file in files if file.is_file() and file.name[0] not in "._")
+        files = _files_below(place)
         if not files:
-            raise SourceError(f"{path}: the folder holds no file that ends in {', '.join(kinds)}")
+            raise SourceError(
+                f"{path}: the folder holds no file that ends in {', '.join(SUFFIXES)}"
+            )
         return files
     pattern = (
         place.relative_to(place.anchor).as_posix() if place.is_absolute() else place.as_posix()
@@ -61,6 +89,45 @@ def _expand(path: str) -> list[Path]:
             raise SourceError(f"{path}: no file matches this pattern (from {Path.cwd()})")
         return matches
     raise SourceError(_nothing_at(path, place))
+
+
+def _expand_remote(url: str, sha256: str | None) -> list[Path]:
+    urls = expand(url, SUFFIXES)
+    unknown = [one for one in urls if not urlsplit(one).path.lower().endswith(SUFFIXES)]
+    if unknown:
+        raise _unknown_kind(listing(unknown, 5))
+    return [download(one, sha256 if len(urls) == 1 else None) for one in urls]
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """The folder's files, then those of its partitions (`year=2024/`), by name."""
+    found = sorted(path for path in folder.iterdir() if path.name[0] not in "._")
+    files = [path for path in found if path.is_file() and path.suffix.lower() in SUFFIXES]
+    partitions = [path for path in found if path.is_dir() and "=" in path.name]
+    return files + [file for partition in partitions for file in _files_below(partition)]
+
+
+def partition_of(file: Path, folder: Path) -> dict[str, str | None]:
+    """The values in the names of the folders between: `year=2024/city=Bonn/` -> two columns."""
+    values: dict[str, str | None] = {}
+    for part in file.relative_to(folder).parts[:-1]:
+        key, _, value = part.partition("=")
+        values[unquote(key)] = None if value == _HIVE_GAP else unquote(value)
+    return values
+
+
+def find_partitions(
+    path: str | Sequence[str], files: Sequence[Path]
+) -> dict[Path, dict[str, str | None]]:
+    """The partition values of each file that lies in a folder given by `path`; often none."""
+    given = [path] if isinstance(path, str) else list(path)
+    folders = [Path(one).expanduser() for one in given if not is_remote(one)]
+    found = {}
+    for folder in (folder for folder in folders if folder.is_dir()):
+        for file in files:
+            if file.is_relative_to(folder):
+                found[file] = partition_of(file, folder)
+    return {file: values for file, values in found.items() if values}
 
 
 def _nothing_at(path: str, place: Path) -> str:

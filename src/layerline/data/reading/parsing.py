@@ -9,7 +9,8 @@ An empty field is missing in every column. MISSING_WORDS are missing in columns 
 numbers, dates or true/false (R and NumPy write them so); in a column of text they are text.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +33,7 @@ class Parsed:
     too_large: tuple[int, ...] = ()  # decimals that would become infinite
     too_small: tuple[int, ...] = ()  # decimals that would become zero
     note: str | None = None
+    written: Mapping[int, str] = field(default_factory=dict)  # the first field of each kind
 
 
 def parse_column(fields: pa.ChunkedArray) -> Parsed:
@@ -109,7 +111,9 @@ def _decimals(plain: pa.ChunkedArray) -> Parsed:
     written_nonzero = pc.match_substring_regex(plain, r"^[^eE]*[1-9]")
     overflown = pc.and_(pc.is_inf(values), written_finite)
     underflown = pc.and_(pc.and_(pc.equal(values, 0.0), written_finite), written_nonzero)
-    return Parsed(values, _positions(overflown), _positions(underflown))
+    too_large, too_small = _positions(overflown), _positions(underflown)
+    first = {row: plain[row].as_py() for row in (*too_large[:1], *too_small[:1])}
+    return Parsed(values, too_large, too_small, written=first)
 
 
 def _positions(mask: pa.ChunkedArray) -> tuple[int, ...]:

@@ -1,6 +1,13 @@
-"""CSV, TSV or Parquet files on this machine: one, a glob pattern, a folder, or a list of these."""
+"""CSV, TSV, Parquet, Arrow or JSON-lines files: one, a glob pattern, a folder, or a list of these.
+
+They lie on this machine or behind http(s):// and s3://. A folder's partitions (`year=2024/`) are
+columns.
+"""
 
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from layerline.data.sources.info import SourceInfo
 from layerline.errors import ParamsError, Problem
@@ -15,36 +22,48 @@ def fetch(
     encoding: str = "utf-8",
     missing: list[str] | None = None,
     text: list[str] | None = None,
+    sha256: Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")] | None = None,
 ) -> SourceInfo:
     """Write the rows of all files, in the order of their names, as one table.
 
     Args:
         folder: where `table.parquet` goes.
         target: the column to predict; it must be there.
-        path: file, pattern, folder or list; relative to the repository root.
+        path: file, pattern, folder, URL or list; relative to the repository root.
         separator: of CSV files; null finds it from the header.
-        encoding: of CSV files.
+        encoding: of CSV and JSON-lines files.
         missing: words that stand for a missing value in every column of a CSV file, beside the
             empty field.
         text: columns that are text even when they look like numbers (`00123` is text anyway).
+        sha256: what the one file must have.
 
     Raises:
         DataError: the files are empty, malformed, differ in their columns, or lack the target.
-        SourceError: nothing is there, or it cannot be read.
+        SourceError: nothing is there, or it cannot be read, or it has another sha256.
     """
     # Here, not above: params are checked against this signature where nothing is read.
     from layerline.data.reading.delimited import Dialect
     from layerline.data.reading.files import read_files
-    from layerline.data.reading.finding import find_files
+    from layerline.data.reading.finding import find_files, find_partitions
+    from layerline.data.reading.remote import origin_of, renamed, saying
     from layerline.data.tables import TABLE, listing, require_target, write_table
 
-    paths = find_files(path)
-    read = read_files(paths, Dialect(separator, encoding, tuple(missing or ())), text or ())
-    columns = read.table.column_names
-    require_target(columns, target, str(paths[0]))
-    absent = [name for name in text or () if name not in columns]
-    if absent:
-        message = f"{paths[0]} has no column {absent[0]!r}; its columns: {listing(columns)}"
-        raise ParamsError([Problem("fetch.options.text", message)])
+    paths = find_files(path, sha256)
+    names = {str(file): url for file in paths if (url := origin_of(file))}
+    with saying(names):
+        dialect = Dialect(separator, encoding, tuple(missing or ()))
+        read = read_files(paths, dialect, text or (), find_partitions(path, paths))
+        columns = read.table.column_names
+        require_target(columns, target, str(paths[0]))
+        absent = [name for name in text or () if name not in columns]
+        if absent:
+            message = f"{paths[0]} has no column {absent[0]!r}; its columns: {listing(columns)}"
+            raise ParamsError([Problem("fetch.options.text", message)])
     write_table(folder / TABLE, read.table)
-    return SourceInfo("table", None, {"files": list(read.files)}, read.notes)
+    origin: list[dict[str, Any]] = [
+        file | {"path": names.get(file["path"], file["path"])} for file in read.files
+    ]
+    notes = [renamed(note, names) for note in read.notes]
+    if names:
+        notes.append("DVC does not watch URLs: after a change there, `dvc repro -f fetch`")
+    return SourceInfo("table", None, {"files": origin}, tuple(notes))

@@ -19,7 +19,6 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
-    model_validator,
 )
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
@@ -129,53 +128,6 @@ class BatchGrowthSection:
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
-class TransferSection:
-    """Start from known weights, and which of them go on learning; `from` in params.yaml.
-
-    See docs/transfer.md. `columns` maps a source's column to its name here, or to null when it is
-    left behind. Blocks are counted from the head, which is none of them.
-    """
-
-    source: Annotated[str, Field(alias="from", min_length=1)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    mode: Literal["fine_tune", "feature_extraction"] = "fine_tune"
-    preprocessor: Literal["refit", "reuse"] = "refit"
-    columns: dict[str, str | None] = Field(default_factory=dict)
-    skip: tuple[str, ...] = ()
-    head: Literal["auto", "new"] = "auto"
-    learn: tuple[str, ...] = ("*",)
-    last_blocks: Annotated[int, Field(ge=1)] | None = None
-    rate_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    head_epochs: Annotated[int, Field(ge=0)] = 0
-    unfreeze_every: Annotated[int, Field(ge=1)] | None = None
-    l2_sp: Annotated[float, Field(ge=0)] = 0.0
-    cache: bool = True
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> "TransferSection":
-        changed = [
-            name
-            for name, usual in (
-                ("learn", ("*",)),
-                ("last_blocks", None),
-                ("rate_decay", 1.0),
-                ("head_epochs", 0),
-                ("unfreeze_every", None),
-                ("l2_sp", 0.0),
-            )
-            if getattr(self, name) != usual
-        ]
-        if self.mode == "feature_extraction" and changed:
-            raise ValueError(
-                f"mode feature_extraction trains the head alone, so {changed[0]} says nothing; "
-                "leave it out, or set mode: fine_tune"
-            )
-        if {"learn", "last_blocks"} <= set(changed):
-            raise ValueError("learn and last_blocks both say what learns; leave one out")
-        return self
-
-
-@dataclass(frozen=True, kw_only=True, config=_SECTION)
 class TrainSection:
     """The network and how it learns."""
 
@@ -195,7 +147,6 @@ class TrainSection:
     augment: tuple[Named, ...] = ()
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    transfer: TransferSection | None = None
 
     @property
     def monitored(self) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from layerline.artifacts import Workspace, read_manifest, replace_file, replace_folder
@@ -16,7 +15,6 @@ from layerline.config import Params
 from layerline.errors import SourceError
 from layerline.networks.files import NetworkSpec, save_network
 from layerline.training.device import choose_threads, prepare_torch
-from layerline.training.learning import Prepared, Start
 from layerline.training.loop import Training
 from layerline.training.objectives import (
     IDENTITY,
@@ -44,7 +42,6 @@ def train(
     params: Params,
     on_epoch: Callable[[EpochRecord], None],
     say: Callable[[str], None] = lambda text: None,
-    start: Start | None = None,
 ) -> FitResult:
     """Train, or go on with a training that was killed; write the network and its history.
 
@@ -63,25 +60,14 @@ def train(
     network = spec.build()
     threads = choose_threads(params.threads, network, spec.input_shape, params.train.batch_size)
     torch.set_num_threads(threads)
-    learner = Prepared(network, rows, valid, None)
-    if start is not None:
-        learner = start.prepare(network, spec, rows, valid, threads)
     training = Training(
-        learner.network,
-        learner.train,
-        learner.valid,
-        params.train,
-        task=spec.task,
-        seed=params.seed,
-        facts=facts,
-        learning=learner.learning,
+        network, rows, valid, params.train, task=spec.task, seed=params.seed, facts=facts
     )
     facts_of_bytes = {
         "data": data["files"],
         "train": dataclasses.asdict(params.train),
         "seed": params.seed,
         "threads": threads,
-        **({} if start is None else {"start": dict(start.facts)}),
     }
     snapshots = Snapshots(
         workspace.home / ".layerline" / "snapshots" / training_key(facts_of_bytes)
@@ -91,11 +77,9 @@ def train(
         try:
             result = training.run(listener, snapshots)
         except KeyboardInterrupt:
-            _keep_best(workspace, training, network, spec, say)
+            _keep_best(workspace, training, spec, say)
             raise
-    about: dict[str, Any] = {"kept_epoch": result.kept_epoch, "threads": threads}
-    if start is not None:
-        about["transfer"] = dict(start.facts)
+    about = {"kept_epoch": result.kept_epoch, "threads": threads}
     with replace_folder(workspace.network, about) as folder:
         save_network(folder, network, spec)
     write_history(workspace.reports / "history.csv", result.history)
@@ -146,16 +130,12 @@ def _resume(
 
 
 def _keep_best(
-    workspace: Workspace,
-    training: Training,
-    network: nn.Module,
-    spec: NetworkSpec,
-    say: Callable[[str], None],
+    workspace: Workspace, training: Training, spec: NetworkSpec, say: Callable[[str], None]
 ) -> None:
-    best = training.best
+    best, network = training.best, training.network
     if not best.epoch:
         return
-    best.restore(training.network)
+    best.restore(network)
     folder = workspace.root / "models" / "interrupted"
     with replace_folder(folder, {"kept_epoch": best.epoch}) as temporary:
         save_network(temporary, network.to("cpu"), spec)

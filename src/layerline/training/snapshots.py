@@ -26,7 +26,7 @@ from layerline.errors import SourceError
 EVERY_SECONDS = 10.0  # between the ends of epochs
 WITHIN_SECONDS = 120.0  # inside an epoch that takes longer than that
 _FILE = "snapshot.safetensors"
-_ROOMS = ("networks", "training", "transfer")  # the code that weights depend on
+_ROOMS = ("networks", "training")  # the code that weights depend on
 
 
 def training_key(facts: Mapping[str, Any]) -> str:

@@ -180,6 +180,13 @@ def test_an_epoch_that_diverges_starts_anew_with_a_lower_rate():
     assert result.history[1].learning_rate == pytest.approx(plain.history[1].learning_rate / 4)
 
 
+def test_an_epoch_that_diverges_twice_starts_from_the_same_good_moments():
+    result = exploding({6, 10}).run(Listener())  # the second steps of epoch 2 and of its retry
+    plain = exploding(set()).run(Listener())
+    assert len(result.history) == 4
+    assert result.history[1].learning_rate == pytest.approx(plain.history[1].learning_rate / 16)
+
+
 def test_what_diverges_again_and_again_ends_with_step_layer_and_rate():
     told: list[str] = []
     with pytest.raises(

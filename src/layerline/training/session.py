@@ -1,6 +1,7 @@
 """One training's moving parts: what a step is, and all of the state that the next one needs."""
 
 import contextlib
+import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -130,7 +131,8 @@ class Session:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a `state()`; its tensors are copied."""
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # torch's optimizers go on in the tensors they are given, and a good state may be needed twice.
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         if isinstance(self.schedule, Adaptive):
             self.schedule.restore(state["schedule"])
         if self.average is not None:

@@ -1,5 +1,6 @@
 """Figures agree with scikit-learn's, intervals cover, plots are made and reproducible."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,9 @@ import pytest
 import sklearn.metrics as reference
 
 from layerline.evaluation import plots
-from layerline.evaluation.card import diagnose
+from layerline.evaluation.card import describe_interval, diagnose
 from layerline.evaluation.comparison import interval, metric_intervals, paired_gain
-from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION, measure
+from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION, measure
 from layerline.evaluation.predictions import Predictions, classify, softmax
 
 
@@ -52,6 +53,43 @@ def test_regression_figures_are_scikit_learns() -> None:
     assert found["rmse"] == pytest.approx(reference.root_mean_squared_error(p.actual, p.predicted))
     assert found["mae"] == pytest.approx(reference.mean_absolute_error(p.actual, p.predicted))
     assert found["r2"] == pytest.approx(reference.r2_score(p.actual, p.predicted))
+
+
+def with_quantiles() -> Predictions:
+    p = numbers(noise=2.0)
+    spread = np.array([-1.2816, 0.0, 1.2816]) * 2
+    quantiles = p.predicted[:, None] + spread
+    return dataclasses.replace(p, quantiles=quantiles, levels=(0.1, 0.5, 0.9))
+
+
+def test_figures_of_quantiles_are_scikit_learns_and_cover_what_they_should() -> None:
+    p = with_quantiles()
+    assert p.quantiles is not None
+    found = measure(p)
+    assert set(found) == {*REGRESSION, *QUANTILES}
+    wanted = [
+        reference.mean_pinball_loss(p.actual, p.quantiles[:, q], alpha=level)
+        for q, level in enumerate(p.levels)
+    ]
+    assert found["pinball"] == pytest.approx(np.mean(wanted))
+    assert found["interval_coverage"] == pytest.approx(0.8, abs=0.06)
+    assert found["interval_width"] == pytest.approx(4 * 1.2816)
+    assert metric_intervals(p, 200, 0.95, 0)["pinball"].mean == pytest.approx(found["pinball"])
+    told = describe_interval(p.levels, found)
+    assert told.startswith("Between the levels 0.1 and 0.9 should lie 80% of the rows; of the test")
+
+
+def test_the_edge_of_an_interval_is_inside() -> None:
+    edges = np.array([[1.0, 2.0, 3.0]] * 4)
+    actual = np.array([1.0, 3.0, 0.999, 3.001])
+    p = Predictions(actual, edges[:, 1], quantiles=edges, levels=(0.1, 0.5, 0.9))
+    assert measure(p)["interval_coverage"] == 0.5
+
+
+def test_a_single_quantile_has_no_interval() -> None:
+    p = numbers()
+    single = dataclasses.replace(p, quantiles=p.predicted[:, None], levels=(0.9,))
+    assert set(measure(single)) == {*REGRESSION, "pinball"}
 
 
 def test_a_figure_that_is_not_defined_is_left_out() -> None:

@@ -32,6 +32,18 @@ def test_numbers_come_back_to_the_last_bit(tmp_path):
     assert found["prediction"].tolist() == predictions.predicted.tolist()
 
 
+def test_quantiles_come_back_in_a_column_each(tmp_path):
+    quantiles = np.array([[1.0, 2.0, 3.0], [-1.0, 0.0, 0.5]])
+    predictions = Predictions(
+        np.zeros(2), quantiles[:, 1], quantiles=quantiles, levels=(0.1, 0.5, 0.9)
+    )
+    record(tmp_path / "p.parquet", IDS, predictions, None, "a" * 64)
+    found = read_record(tmp_path / "p.parquet").drop(columns=["id", "actual"])
+    assert list(found) == ["prediction", "quantile_0.1", "quantile_0.5", "quantile_0.9"]
+    assert found.iloc[:, 1:].to_numpy().tolist() == quantiles.tolist()
+    assert found["prediction"].tolist() == found["quantile_0.5"].tolist()
+
+
 def test_equal_predictions_have_equal_bytes(tmp_path):
     for name in ("a", "b"):
         record(tmp_path / name, IDS, classified(), ("no", "yes"), "a" * 64)

@@ -249,6 +249,27 @@ def test_predicted_quantiles_never_cross(outputs: list[float]) -> None:
     low, middle, high = link.quantiles(torch.tensor([outputs]))[0].tolist()
     assert low <= middle <= high
     assert float(link(torch.tensor([outputs]))) == middle
+    numbers = link.numbers(np.array([outputs], dtype=np.float32), 10.0, 4.0)[0]
+    np.testing.assert_allclose(numbers, np.sort(np.float32(outputs)) * 4.0 + 10.0)
+    assert numbers[link.middle] == pytest.approx(middle * 4 + 10)
+
+
+def test_one_quantile_is_the_prediction() -> None:
+    link = build_link(named("quantile", levels=[0.9]), "regression")
+    assert link.numbers(np.array([[1.0]], dtype=np.float32), 1.0, 2.0)[0, link.middle] == 3.0
+
+
+@given(st.floats(-100, 100), st.floats(0.01, 1e6))
+def test_predicted_counts_are_above_zero(output: float, center: float) -> None:
+    facts = TargetFacts(center=center, scale=center / 3, smallest=0.0)
+    link = build_link(named("poisson"), "regression", facts)
+    outputs = torch.tensor([[output]])
+    (count,) = link.numbers(outputs.numpy(), facts.center, facts.scale)[0]
+    assert count > 0
+    assert count == pytest.approx(center * np.exp(np.float64(np.float32(output))))
+    if abs(output) < 10:
+        standardised = float(link(outputs))
+        assert standardised == pytest.approx((count - center) / facts.scale, rel=1e-3, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["mse", "poisson", "quantile"])

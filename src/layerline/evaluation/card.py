@@ -34,6 +34,16 @@ def diagnose(history: Sequence[Mapping[str, float]], kept: int, epochs: int) -> 
     )
 
 
+def describe_interval(levels: Sequence[float], figures: Mapping[str, float]) -> str:
+    """One sentence on how far the predicted intervals can be trusted."""
+    return (
+        f"Between the levels {levels[0]:g} and {levels[-1]:g} should lie "
+        f"{levels[-1] - levels[0]:.0%} of the rows; of the test rows "
+        f"{figures['interval_coverage']:.1%} do, at a mean width of "
+        f"{figures['interval_width']:.4g}."
+    )
+
+
 def write_card(
     params: Params,
     data: Mapping[str, Any],

@@ -46,11 +46,13 @@ def interval(rows: Floats, n_resamples: int, confidence: float, seed: int) -> In
 def metric_intervals(
     predictions: Predictions, n_resamples: int, confidence: float, seed: int
 ) -> dict[str, Interval]:
-    """Intervals of the figures that are means over rows: accuracy, log_loss; rmse, mae."""
+    """Intervals of the figures that are means over rows: accuracy, log_loss; rmse, mae, pinball."""
     if not n_resamples:
         return {}
-    names = ("rmse", "mae") if predictions.probabilities is None else ("accuracy", "log_loss")
-    found = {}
+    names = ["rmse", "mae"] if predictions.probabilities is None else ["accuracy", "log_loss"]
+    if predictions.quantiles is not None:
+        names.append("pinball")
+    found: dict[str, Interval] = {}
     for name in names:
         low = interval(predictions.row_losses(name), n_resamples, confidence, seed)
         if name == "rmse":

@@ -1,4 +1,4 @@
-"""Figures for one split. To add one: a line in CLASSIFICATION or REGRESSION.
+"""Figures for one split. To add one: a line in CLASSIFICATION, REGRESSION or QUANTILES.
 
 An entry takes Predictions and returns a number, or None where it is not defined (ROC AUC of rows
 that are all of one class).
@@ -83,6 +83,32 @@ def r2(p: Predictions) -> float | None:
     return float(1 - p.row_losses("rmse").sum() / total) if total > 0 else None
 
 
+def pinball(p: Predictions) -> float:
+    """Mean quantile loss over rows and levels, in the target's unit.
+
+    Source: sklearn.metrics.mean_pinball_loss.
+    """
+    return float(p.row_losses("pinball").mean())
+
+
+def interval_coverage(p: Predictions) -> float | None:
+    """Share of rows between the lowest and the highest level; None for a single level.
+
+    It should be the highest level minus the lowest.
+    """
+    if p.quantiles is None or len(p.levels) < 2:
+        return None
+    inside = (p.quantiles[:, 0] <= p.actual) & (p.actual <= p.quantiles[:, -1])
+    return float(inside.mean())
+
+
+def interval_width(p: Predictions) -> float | None:
+    """Mean distance of the highest level from the lowest, in the target's unit."""
+    if p.quantiles is None or len(p.levels) < 2:
+        return None
+    return float((p.quantiles[:, -1] - p.quantiles[:, 0]).mean())
+
+
 CLASSIFICATION: Mapping[str, Metric] = {
     "accuracy": accuracy,
     "log_loss": log_loss,
@@ -97,9 +123,17 @@ REGRESSION: Mapping[str, Metric] = {
     "r2": r2,
 }
 
+QUANTILES: Mapping[str, Metric] = {
+    "pinball": pinball,
+    "interval_coverage": interval_coverage,
+    "interval_width": interval_width,
+}
+
 
 def measure(predictions: Predictions) -> dict[str, float]:
     """Every figure of the task that is defined for these rows."""
     table = REGRESSION if predictions.probabilities is None else CLASSIFICATION
+    if predictions.quantiles is not None:
+        table = {**REGRESSION, **QUANTILES}
     figures = {name: metric(predictions) for name, metric in table.items()}
     return {name: value for name, value in figures.items() if value is not None}

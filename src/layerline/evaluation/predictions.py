@@ -15,16 +15,20 @@ class Predictions:
 
     Classification: `actual` (B,) class index, `probabilities` (B, K), `predicted` (B,) index.
     Regression: `actual` and `predicted` (B,) in the user's unit, `probabilities` is None.
+    Of a quantile loss also `quantiles` (B, Q), in rising order, of the Q `levels`.
     """
 
     actual: Floats | Ints
     predicted: Floats | Ints
     probabilities: Floats | None = None
+    quantiles: Floats | None = None
+    levels: tuple[float, ...] = ()
 
     def row_losses(self, metric: str) -> Floats:
         """(B,) loss of each row, whose mean is the metric (for rmse, its square); lower is better.
 
-        Metrics: log_loss, accuracy (1 where wrong), rmse (squared error), mae (absolute error).
+        Metrics: log_loss, accuracy (1 where wrong), rmse (squared error), mae (absolute error),
+        pinball (the mean over the levels of the quantile loss).
         """
         if metric == "log_loss":
             assert self.probabilities is not None
@@ -33,6 +37,11 @@ class Predictions:
             return -np.log(np.clip(chosen, np.finfo(np.float64).tiny, None))
         if metric == "accuracy":
             return (self.actual != self.predicted).astype(np.float64)
+        if metric == "pinball":
+            assert self.quantiles is not None
+            gaps = self.actual[:, None] - self.quantiles
+            shares = np.asarray(self.levels)
+            return np.maximum(shares * gaps, (shares - 1) * gaps).mean(axis=1)
         difference = (self.actual - self.predicted).astype(np.float64)
         return np.square(difference) if metric == "rmse" else np.abs(difference)
 

@@ -14,18 +14,28 @@ from layerline.artifacts import replace_file
 from layerline.errors import SourceError
 from layerline.evaluation.predictions import Predictions
 
+QUANTILE = "quantile_"
 _NETWORK = b"layerline.network_sha256"
 
 
-def output_columns(classes: Sequence[Any] | None) -> list[str]:
-    """The names of what a model predicts: `prediction` and a `probability_<class>` each."""
-    return ["prediction", *(f"probability_{name}" for name in classes or ())]
+def output_columns(classes: Sequence[Any] | None, levels: Sequence[float] = ()) -> list[str]:
+    """The names of what a model predicts.
+
+    `prediction`, and a `probability_<class>` or a `quantile_<level>` each.
+
+    >>> output_columns(None, (0.1, 0.5, 0.9))
+    ['prediction', 'quantile_0.1', 'quantile_0.5', 'quantile_0.9']
+    """
+    probabilities = [f"probability_{name}" for name in classes or ()]
+    return ["prediction", *probabilities, *(f"{QUANTILE}{level!r}" for level in levels)]
 
 
 def tabulate(
     predicted: NDArray[Any],
     probabilities: NDArray[np.float64] | None,
     classes: Sequence[Any] | None,
+    quantiles: NDArray[np.float64] | None = None,
+    levels: Sequence[float] = (),
 ) -> pd.DataFrame:
     """Predictions in the user's own terms.
 
@@ -33,10 +43,13 @@ def tabulate(
         predicted: (B,) class index, or the number in the user's unit.
         probabilities: (B, K), or None for numbers.
         classes: the K labels, or None for numbers.
+        quantiles: (B, Q) in the user's unit, for numbers of a quantile loss.
+        levels: the Q levels.
     """
+    names = output_columns(classes, levels)
     if classes is None or probabilities is None:
-        return pd.DataFrame({"prediction": predicted})
-    names = output_columns(classes)
+        values = [predicted, *(() if quantiles is None else quantiles.T)]
+        return pd.DataFrame(dict(zip(names, values, strict=True)))
     table = pd.DataFrame(probabilities, columns=names[1:])
     table.insert(0, names[0], pd.Series(classes)[predicted].to_numpy())
     return table
@@ -50,7 +63,13 @@ def record(
     network_sha256: str,
 ) -> None:
     """Write predictions beside their rows' `id`, a hash of the row's content, and `actual`."""
-    table = tabulate(predictions.predicted, predictions.probabilities, classes)
+    table = tabulate(
+        predictions.predicted,
+        predictions.probabilities,
+        classes,
+        predictions.quantiles,
+        predictions.levels,
+    )
     actual: NDArray[Any] = predictions.actual
     if classes is not None:
         actual = np.asarray(pd.Series(classes)[actual.astype(np.int64)])

@@ -16,7 +16,7 @@ from layerline.artifacts import (
 )
 from layerline.config import Params
 from layerline.evaluation import plots
-from layerline.evaluation.card import diagnose, write_card
+from layerline.evaluation.card import describe_interval, diagnose, write_card
 from layerline.evaluation.comparison import metric_intervals
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.predictions import Predictions, classify
@@ -53,6 +53,8 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
     with replace_folder(workspace.plots, {}) as folder:
         _draw(folder, test, spec, data["target"], history, kept)
     diagnosis = diagnose(history, kept, params.train.epochs)
+    if len(test.levels) > 1:
+        diagnosis = f"{describe_interval(test.levels, metrics['test'])}\n\n{diagnosis}"
     card = write_card(params, data, metrics, intervals, diagnosis, str(network))
     write_text(workspace.reports / "model_card.md", card)
     return metrics
@@ -60,14 +62,17 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
 
 def predict_rows(network: Any, spec: NetworkSpec, rows: Rows) -> Predictions:
     """What the network predicts for the rows of a split, in the user's unit."""
-    outputs = read_link(spec.link)(predict(network, rows.x)).numpy()
+    outputs = predict(network, rows.x).numpy()
     if spec.classes is not None:
         return classify(outputs, rows.y.numpy())
     actual = rows.y.numpy().astype(np.float64)
-    predicted = outputs[:, 0].astype(np.float64)
+    link = read_link(spec.link)
+    numbers = link.numbers(outputs, spec.target_center, spec.target_scale)
     return Predictions(
         actual * spec.target_scale + spec.target_center,
-        predicted * spec.target_scale + spec.target_center,
+        numbers[:, link.middle],
+        quantiles=numbers if link.levels else None,
+        levels=link.levels,
     )
 
 

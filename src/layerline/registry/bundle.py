@@ -54,13 +54,14 @@ class About:
     classes: tuple[Any, ...] | None
     columns: tuple[ColumnSpec, ...]  # raw columns it reads; none for images
     image_shape: tuple[int, ...] | None
+    levels: tuple[float, ...] = ()  # of a quantile loss
     layerline: str = __version__
     format: int = FORMAT
 
     @property
     def output_columns(self) -> list[str]:
         """The names of what `Model.predict` returns."""
-        return output_columns(self.classes)
+        return output_columns(self.classes, self.levels)
 
     def to_json(self) -> dict[str, Any]:
         """As model.json holds it."""
@@ -78,6 +79,7 @@ class About:
             classes=None if classes is None else tuple(classes),
             columns=tuple(ColumnSpec.from_dict(column) for column in state["columns"]),
             image_shape=None if shape is None else tuple(shape),
+            levels=tuple(state.get("levels", ())),  # older bundles have none
         )
 
 
@@ -103,6 +105,7 @@ def write_bundle(
     folder.mkdir(parents=True)
     for name in (NETWORK_WEIGHTS, NETWORK_SPEC):
         shutil.copyfile(network_folder / name, folder / name)
+    link = read_json(network_folder / NETWORK_SPEC).get("link") or {}
     by_name = {column.name: column for column in columns}
     about = About(
         project=project,
@@ -111,6 +114,7 @@ def write_bundle(
         classes=preprocessor.classes,
         columns=tuple(by_name[name] for name in preprocessor.input_columns),
         image_shape=preprocessor.image_shape,
+        levels=tuple(link.get("levels", ())),
     )
     write_json(folder / PREPROCESSOR, preprocessor.to_json())
     write_json(folder / ABOUT, about.to_json())

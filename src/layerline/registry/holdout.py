@@ -13,6 +13,7 @@ from layerline.data.schema.columns import ColumnSpec
 from layerline.data.tables import read_images, read_table
 from layerline.errors import DataError
 from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.recording import QUANTILE
 from layerline.registry.bundle import Rows
 
 
@@ -64,7 +65,9 @@ def beside_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
     """
     names = [str(name) for name in table.columns[1:]]
     if test.classes is None:
-        if names or not pd.api.types.is_numeric_dtype(table["prediction"]):
+        if any(
+            not name.startswith(QUANTILE) for name in names
+        ) or not pd.api.types.is_numeric_dtype(table["prediction"]):
             raise DataError("it predicts classes, the target now holds numbers")
         return Predictions(test.actual, table["prediction"].to_numpy(dtype=np.float64))
     today = [f"probability_{label}" for label in test.classes]

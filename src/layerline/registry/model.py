@@ -47,7 +47,8 @@ class Model:
 
         Returns:
             `prediction`, for classes the user's own label beside a `probability_<class>` each; for
-            regression a number in the user's unit.
+            regression a number in the user's unit, of a quantile loss beside a
+            `quantile_<level>` each, in rising order.
 
         Raises:
             DataError: a column is absent, or a value cannot be read; with column and rows.
@@ -72,7 +73,7 @@ class Model:
         else:
             images = read_images(data, about.image_shape, about.target, rows_before)
             x = self.preprocessor.transform_images(images)
-        outputs = self.link(predict(self.network, torch.from_numpy(x))).numpy()
+        outputs = predict(self.network, torch.from_numpy(x)).numpy()
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
         return self.decode(outputs).set_axis(index, axis=0)
 
@@ -83,8 +84,10 @@ class Model:
     def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:
         """The network's outputs (B, O) -> what `predict` returns."""
         if self.about.classes is None:
-            numbers = self.preprocessor.decode_target(outputs.reshape(-1))
-            return tabulate(numbers, None, None)
+            fitted, link = self.preprocessor, self.link
+            numbers = link.numbers(outputs, fitted.target_center, fitted.target_scale)
+            quantiles = numbers if link.levels else None
+            return tabulate(numbers[:, link.middle], None, None, quantiles, link.levels)
         probabilities = softmax(outputs)
         return tabulate(probabilities.argmax(axis=1), probabilities, self.about.classes)
 

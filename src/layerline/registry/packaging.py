@@ -52,8 +52,9 @@ def signature_of(about: About) -> "ModelSignature":
         inputs = Schema([ColSpec(AnyType(), column.name) for column in about.columns])
     else:
         inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, *about.image_shape))])
-    kinds = [_mlflow_type(about.classes), *("double" for _ in about.classes or ())]
-    outputs = [ColSpec(kind, name) for kind, name in zip(kinds, about.output_columns, strict=True)]
+    first, *others = about.output_columns
+    outputs = [ColSpec(_mlflow_type(about.classes), first)]
+    outputs += [ColSpec("double", name) for name in others]
     return ModelSignature(inputs=inputs, outputs=Schema(outputs))
 
 

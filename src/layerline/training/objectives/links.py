@@ -1,18 +1,22 @@
 """From a network's outputs to the prediction: identity for most losses, a link for some.
 
-A link is what a loss makes of the outputs. It ends in the target's standardised units, so that
-whoever reads predictions goes on as before: `standardised * scale + center`. `to_json` is for the
-network's spec, since a prediction needs the link as much as the weights.
+A link is what a loss makes of the outputs. While training it ends in the target's standardised
+units, as the rows' targets are; `numbers` ends in the user's. `to_json` is for the network's spec,
+since a prediction needs the link as much as the weights.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from layerline.training.objectives.targets import TargetFacts
+
+_LARGEST_LOG = 700.0  # beyond it exp is infinite, or 0, in float64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +33,28 @@ class Link:
         if self.name == "log":
             return outputs.exp() * self.factor + self.shift
         if self.name == "quantile":
-            middle = self.levels.index(0.5) if len(self.levels) > 1 else 0
-            return self.quantiles(outputs)[:, middle : middle + 1]
+            return self.quantiles(outputs)[:, self.middle : self.middle + 1]
         return outputs
+
+    @property
+    def middle(self) -> int:
+        """Which of a row's `numbers` is the prediction: the median, where there are several."""
+        return self.levels.index(0.5) if len(self.levels) > 1 else 0
+
+    def numbers(
+        self, outputs: NDArray[np.float32], center: float, scale: float
+    ) -> NDArray[np.float64]:
+        """Outputs (B, O) -> (B, 1) in the user's unit; of quantiles (B, Q), which never fall.
+
+        Counts are above 0: `shift` stands for `center`, so only the exponential is left, which
+        adding and taking away `center` would round to 0 or below.
+        """
+        values = outputs.astype(np.float64)
+        if self.name == "log":
+            return np.exp(np.clip(values, -_LARGEST_LOG, _LARGEST_LOG)) * (self.factor * scale)
+        if self.name == "quantile":
+            values = np.sort(values, axis=1)
+        return values * scale + center
 
     def quantiles(self, outputs: Tensor) -> Tensor:
         """Outputs (B, Q) in rising order: independent quantiles may cross.

@@ -131,7 +131,7 @@ class Session:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a `state()`; its tensors are copied."""
         self.network.load_state_dict(state["network"])
-        # torch's optimizers go on in the tensors they are given, and a good state may be needed twice.
+        # torch's optimizers go on in the tensors they are given; a state may be needed twice.
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         if isinstance(self.schedule, Adaptive):
             self.schedule.restore(state["schedule"])

@@ -7,8 +7,9 @@ whole numbers are float64 and truth values are object columns of True, False and
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import pandas as pd
@@ -24,19 +25,66 @@ TABLE, IMAGES, LABELS, QUARANTINE = (
     "quarantine.parquet",
 )
 SPLIT_VALUES = ("train", "valid", "test")
+ROW_GROUP = 1 << 17  # rows in each row group but the last
+
+
+class TableWriter:
+    """Parquet written table by table in row groups of ROW_GROUP rows: memory stays flat.
+
+    Equal content has equal bytes, however it is cut into tables: no index, no metadata of pandas.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        # A null column would be read as objects; a column of nothing is a number column.
+        self._schema = pa.schema(
+            [(f.name, pa.float64() if pa.types.is_null(f.type) else f.type) for f in schema]
+        )
+        self._writer = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
+        self._waiting: list[pa.Table] = []
+        self._n_waiting = 0
+        self.n_rows = 0
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows; the columns are those of the schema, in its order."""
+        self._waiting.append(table.replace_schema_metadata(None).cast(self._schema))
+        self._n_waiting += table.num_rows
+        self.n_rows += table.num_rows
+        if self._n_waiting >= ROW_GROUP:
+            self._flush(whole_groups=True)
+
+    def _flush(self, *, whole_groups: bool) -> None:
+        rows = pa.concat_tables(self._waiting)
+        end = rows.num_rows - rows.num_rows % ROW_GROUP if whole_groups else rows.num_rows
+        for start in range(0, max(end, 1), ROW_GROUP):
+            # Where chunks end would show in the pages' bytes.
+            group = rows.slice(start, min(ROW_GROUP, end - start)).combine_chunks()
+            self._writer.write_table(group, row_group_size=ROW_GROUP)
+        self._waiting = [rows.slice(end).combine_chunks()]  # a copy, which frees the rest
+        self._n_waiting = rows.num_rows - end
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None and (self._n_waiting or not self.n_rows):
+                self._waiting = self._waiting or [self._schema.empty_table()]
+                self._flush(whole_groups=False)
+        finally:
+            self._writer.close()
 
 
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
     """Write Parquet without index and pandas metadata: equal content has equal bytes."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
-    for position, column in enumerate(table.schema):
-        if pa.types.is_null(column.type):
-            # A null column would be read as objects; a column of nothing is a number column.
-            values = table.column(position).cast(pa.float64())
-            table = table.set_column(position, column.name, values)
-    table = table.replace_schema_metadata(None)
-    pq.write_table(table, path, row_group_size=1 << 17, write_page_checksum=True)
+    with TableWriter(path, table.schema) as writer:
+        writer.write(table)
 
 
 def write_images(folder: Path, images: np.ndarray, labels: pd.DataFrame) -> None:
@@ -65,10 +113,34 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise SourceError(f"{path}: damaged ({first_line(error)}); run `dvc repro -f`") from None
 
 
+def read_batches(
+    path: Path, columns: Sequence[str] | None = None, n_rows: int = ROW_GROUP
+) -> Iterator[pa.Table]:
+    """A Parquet file that a stage wrote, in tables of up to `n_rows` rows: memory stays flat.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
+    try:
+        # Unbuffered reads hold a whole row group of every column.
+        with pq.ParquetFile(path, buffer_size=1 << 20, page_checksum_verification=True) as file:
+            for batch in file.iter_batches(n_rows, columns=columns):
+                yield pa.Table.from_batches([batch])
+    except FileNotFoundError:
+        raise SourceError(f"{path}: not there; run the earlier stages first: `dvc repro`") from None
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path}: damaged ({first_line(error)}); run `dvc repro -f`") from None
+
+
+def table_path(folder: Path) -> Path:
+    """The table of data/raw or data/validated, or the labels of its images."""
+    path = folder / TABLE
+    return path if path.exists() else folder / LABELS
+
+
 def read_table(folder: Path) -> pd.DataFrame:
     """The rows of data/raw or data/validated: the table, or the labels of the images."""
-    path = folder / TABLE
-    return read_parquet(path if path.exists() else folder / LABELS)
+    return read_parquet(table_path(folder))
 
 
 def read_images(folder: Path) -> np.ndarray:

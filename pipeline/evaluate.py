@@ -1,8 +1,8 @@
 """Measure the network on the train, valid and test rows.
 
 Reads:  data/scaled/, models/, reports/history.csv; params.yaml (seed, threads, evaluate).
-Writes: reports/metrics.json, reports/predictions.parquet (of the test rows), reports/plots/,
-        reports/model_card.md, runs/evaluate.json.
+Writes: models/decision/, reports/metrics.json, reports/predictions.parquet (of the test rows),
+        reports/plots/, reports/model_card.md, runs/evaluate.json.
 """
 
 from layerline.stage import Stage, leave, run_stage

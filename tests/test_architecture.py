@@ -101,6 +101,7 @@ def test_outs_lie_where_artifacts_says() -> None:
         "scale": [workspace.scaled, workspace.preprocessor],
         "train": [workspace.network, workspace.reports / "history.csv"],
         "evaluate": [
+            workspace.decision,
             workspace.plots,
             workspace.predictions,
             workspace.reports / "model_card.md",

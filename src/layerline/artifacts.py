@@ -54,6 +54,11 @@ class Workspace:
         return self.root / "models" / "network"
 
     @property
+    def decision(self) -> Path:
+        """Temperature and threshold, fitted on the validation rows."""
+        return self.root / "models" / "decision"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 

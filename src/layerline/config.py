@@ -155,9 +155,27 @@ class TrainSection:
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
-class EvaluateSection:
-    """Which figures are computed on the train, valid and test rows."""
+class ThresholdSection:
+    """What a binary decision is chosen for on the validation rows.
 
+    With `metric: cost`, what a false positive and a false negative cost, in one unit.
+    """
+
+    metric: Literal["f1", "accuracy", "balanced_accuracy", "cost"]
+    false_positive: Annotated[float, Field(ge=0)] = 1.0
+    false_negative: Annotated[float, Field(ge=0)] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class EvaluateSection:
+    """How outputs become decisions, and which figures are computed on the rows of each split.
+
+    `positive` is the class that a threshold is for: the second where none is named.
+    """
+
+    temperature: bool = True
+    threshold: ThresholdSection | Annotated[float, Field(gt=0, lt=1)] | None = None
+    positive: str | int | bool | None = None
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
 

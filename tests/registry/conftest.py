@@ -27,6 +27,7 @@ from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.data.scaling import scale
 from layerline.data.schema.columns import ColumnSpec
 from layerline.data.tables import write_images, write_table
+from layerline.evaluation.decision import PLAIN, Decision, write_decision
 from layerline.evaluation.recording import record
 from layerline.evaluation.running import predict_rows
 from layerline.networks import build_network
@@ -59,6 +60,7 @@ class Checkout:
     workspace: Workspace
     params: Params
     key: str = "0" * 32
+    decision: Decision = PLAIN
 
     @property
     def preprocessor(self) -> Preprocessor:
@@ -107,7 +109,9 @@ class Checkout:
     def record(self) -> None:
         """Write the network's predictions of the test rows, as evaluate does."""
         network, spec = load_network(self.workspace.network)
-        test = predict_rows(network, spec, load_rows(self.workspace.scaled, "test"))
+        with replace_folder(self.workspace.decision, {}) as folder:
+            write_decision(folder, self.decision, spec.classes)
+        test = predict_rows(network, spec, load_rows(self.workspace.scaled, "test"), self.decision)
         ids = np.load(self.workspace.scaled / "test_id.npy")
         weights = sha256_of(self.workspace.network / NETWORK_WEIGHTS)
         record(self.workspace.predictions, ids, test, spec.classes, weights)
@@ -120,6 +124,7 @@ class Checkout:
                 network_folder=self.workspace.network,
                 preprocessor=self.preprocessor,
                 columns=self.columns,
+                decision_folder=self.workspace.decision,
                 examples=examples,
             )
             return load_bundle(folder)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 
@@ -6,12 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
-from layerline.artifacts import read_json, write_json
+from layerline.artifacts import read_json, replace_folder, write_json
 from layerline.data.tables import read_images, read_table
 from layerline.errors import DataError, SourceError
+from layerline.evaluation.decision import Decision, write_decision
 from layerline.evaluation.predictions import softmax
 from layerline.networks.files import load_network
-from layerline.registry.bundle import MANIFEST, check_bundle
+from layerline.registry.bundle import MANIFEST, check_bundle, write_bundle
 from layerline.registry.model import load_bundle
 from layerline.training.predicting import predict
 
@@ -283,3 +285,43 @@ def test_predicting_imports_only_what_the_requirements_name(made, tmp_path, pyth
     assert not loaded & {"sklearn", "scipy", "dvc", "pandera", "mlflow", "matplotlib"}
     needed = {"numpy", "pandas", "pyarrow", "pydantic", "ruamel", "safetensors", "torch"}
     assert needed <= loaded
+
+
+def test_temperature_and_threshold_travel_with_the_model(made, tmp_path):
+    checkout = made("classes")
+    rows = raw_rows(checkout)
+    plain = checkout.bundle(tmp_path / "a").predict(rows)
+    with replace_folder(tmp_path / "decision", {}) as folder:
+        write_decision(folder, Decision(temperature=2.0), checkout.preprocessor.classes)
+    write_bundle(
+        tmp_path / "b",
+        project="flowers",
+        network_folder=checkout.workspace.network,
+        preprocessor=checkout.preprocessor,
+        columns=checkout.columns,
+        decision_folder=tmp_path / "decision",
+    )
+    found = load_bundle(tmp_path / "b").predict(rows)
+    powers = np.sqrt(plain.iloc[:, 1:].to_numpy())
+    np.testing.assert_allclose(
+        found.iloc[:, 1:], powers / powers.sum(axis=1, keepdims=True), rtol=1e-9
+    )
+    assert found["prediction"].tolist() == plain["prediction"].tolist()
+    halves = np.log([[0.6, 0.4], [0.7, 0.3]])
+    model = load_bundle(tmp_path / "a")
+    two = dataclasses.replace(model.about, classes=("no", "yes"))
+    model = dataclasses.replace(model, about=two, decision=Decision(threshold=0.35))
+    assert model.decode(halves)["prediction"].tolist() == ["yes", "no"]
+
+
+def test_a_bundle_from_before_decisions_loads_and_a_slipped_in_one_is_ignored(made, tmp_path):
+    checkout = made("classes")
+    rows = raw_rows(checkout)[:9]
+    wanted = checkout.bundle(tmp_path / "b").predict(rows)
+    manifest = read_json(tmp_path / "b" / MANIFEST)
+    del manifest["files"]["decision.json"]
+    write_json(tmp_path / "b" / MANIFEST, manifest)
+    write_decision(tmp_path / "b", Decision(temperature=9.0), checkout.preprocessor.classes)
+    pd.testing.assert_frame_equal(load_bundle(tmp_path / "b").predict(rows), wanted)
+    (tmp_path / "b" / "decision.json").unlink()
+    pd.testing.assert_frame_equal(load_bundle(tmp_path / "b").predict(rows), wanted)

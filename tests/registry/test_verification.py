@@ -10,6 +10,7 @@ import pytest
 
 from layerline.artifacts import write_json
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
+from layerline.evaluation.decision import Decision
 from layerline.registry.verification import Verifier, require_same, start_verifier
 
 
@@ -138,3 +139,11 @@ def test_what_the_verifier_predicts_is_what_was_bundled(store, made, tmp_path):
     assert facts["promoted"]
     assert facts["metric"] == "rmse"
     assert facts["n_test_rows"] == len(np.load(made("numbers").workspace.scaled / "test_y.npy"))
+
+
+def test_a_row_on_the_threshold_may_fall_on_either_side():
+    expected = pd.DataFrame({"prediction": ["no", "yes"], "p_no": [0.7, 0.2], "p_yes": [0.3, 0.8]})
+    found = expected.assign(prediction=["yes", "yes"])
+    require_same("models:/flowers/1", expected, found, 1e-6, Decision(threshold=0.3))
+    with pytest.raises(LayerlineError, match="predicts prediction = yes for test row 1"):
+        require_same("models:/flowers/1", expected, found, 1e-6, Decision(threshold=0.4))

@@ -1,6 +1,7 @@
 """The evaluate stage's work: figures, plots and the model card."""
 
 import csv
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from layerline.artifacts import (
     write_json,
     write_text,
 )
-from layerline.config import Params
+from layerline.config import EvaluateSection, Params
 from layerline.evaluation import plots
 from layerline.evaluation.card import describe_interval, diagnose, write_card
 from layerline.evaluation.comparison import metric_intervals
+from layerline.evaluation.deciding import Calibration, decide, decide_plainly
+from layerline.evaluation.decision import PLAIN, Decision, write_decision
 from layerline.evaluation.metrics import measure
-from layerline.evaluation.predictions import Predictions, classify
+from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.recording import record
 from layerline.networks.files import NetworkSpec, load_network
 from layerline.training.device import prepare_torch
@@ -38,9 +41,9 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
     network_facts = read_manifest(workspace.network)
     prepare_torch(params.seed, network_facts.get("threads", 1))
     network, spec = load_network(workspace.network)
-    found = {
-        split: predict_rows(network, spec, load_rows(workspace.scaled, split)) for split in SPLITS
-    }
+    rows = {split: load_rows(workspace.scaled, split) for split in SPLITS}
+    decision = _decide(workspace, network, spec, rows["valid"], params.evaluate)
+    found = {split: predict_rows(network, spec, rows[split], decision) for split in SPLITS}
     metrics = {split: measure(predictions) for split, predictions in found.items()}
     section, test = params.evaluate, found["test"]
     intervals = metric_intervals(test, section.bootstrap, section.confidence, params.seed)
@@ -60,11 +63,29 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
     return metrics
 
 
-def predict_rows(network: Any, spec: NetworkSpec, rows: Rows) -> Predictions:
+def _decide(
+    workspace: Workspace, network: Any, spec: NetworkSpec, valid: Rows, section: EvaluateSection
+) -> Decision:
+    """Fit the decision on the validation rows and write models/decision."""
+    calibration: Calibration | None = None
+    if spec.classes is None:
+        decision = decide_plainly(section)
+    else:
+        logits = predict(network, valid.x).numpy()
+        decision, calibration = decide(logits, valid.y.numpy(), spec.classes, section)
+    about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
+    with replace_folder(workspace.decision, about) as folder:
+        write_decision(folder, decision, spec.classes)
+    return decision
+
+
+def predict_rows(
+    network: Any, spec: NetworkSpec, rows: Rows, decision: Decision = PLAIN
+) -> Predictions:
     """What the network predicts for the rows of a split, in the user's unit."""
     outputs = predict(network, rows.x).numpy()
     if spec.classes is not None:
-        return classify(outputs, rows.y.numpy())
+        return decision.classify(outputs, rows.y.numpy())
     actual = rows.y.numpy().astype(np.float64)
     link = read_link(spec.link)
     numbers = link.numbers(outputs, spec.target_center, spec.target_scale)

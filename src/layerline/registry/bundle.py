@@ -2,6 +2,7 @@
 
     network.safetensors, spec.json   the network
     preprocessor.json                raw columns -> arrays
+    decision.json                    logits -> probabilities and a class; older bundles have none
     model.json                       project, task, target, columns, classes, image shape
     examples.parquet | examples.npy  a few raw rows
     expected.parquet                 what they must give
@@ -33,6 +34,7 @@ from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.data.schema.columns import ColumnSpec
 from layerline.data.tables import write_table
 from layerline.errors import SourceError
+from layerline.evaluation.decision import DECISION
 from layerline.evaluation.recording import output_columns
 
 FORMAT = 1
@@ -90,6 +92,7 @@ def write_bundle(
     network_folder: Path,
     preprocessor: Preprocessor,
     columns: Sequence[ColumnSpec],
+    decision_folder: Path | None = None,
     examples: tuple[Rows, pd.DataFrame] | None = None,
 ) -> About:
     """Write a model into `folder`, which is made; return what it says of itself.
@@ -100,11 +103,14 @@ def write_bundle(
         network_folder: weights and spec; they are copied byte by byte.
         preprocessor: what turns raw rows into the network's inputs.
         columns: all columns of the data; the bundle keeps those that the preprocessor reads.
+        decision_folder: holds decision.json, which is copied too; None decides plainly.
         examples: a few raw rows, and what they must give.
     """
     folder.mkdir(parents=True)
     for name in (NETWORK_WEIGHTS, NETWORK_SPEC):
         shutil.copyfile(network_folder / name, folder / name)
+    if decision_folder is not None:
+        shutil.copyfile(decision_folder / DECISION, folder / DECISION)
     link = read_json(network_folder / NETWORK_SPEC).get("link") or {}
     by_name = {column.name: column for column in columns}
     about = About(

@@ -10,6 +10,7 @@ from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_mani
 from layerline.config import Params
 from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.errors import DataError, ParamsError, Problem, SourceError
+from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.recording import read_record
 from layerline.registry.bundle import About, write_bundle
@@ -35,6 +36,7 @@ class Candidate:
     bundle: Path
     holdout: Holdout
     expected: pd.DataFrame  # what evaluate recorded for the holdout
+    decision: Decision
     rows: Path  # the holdout's rows, for the fresh process
     run_id: str
     test_metrics: dict[str, float] | None
@@ -51,6 +53,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
     expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
     read_manifest(workspace.preprocessor)
+    read_manifest(workspace.decision)
     bundle = folder / "bundle"
     about = write_bundle(
         bundle,
@@ -60,6 +63,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
             read_json(workspace.preprocessor / "preprocessor.json")
         ),
         columns=holdout.columns,
+        decision_folder=workspace.decision,
         examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
     )
     metrics = workspace.reports / "metrics.json"
@@ -68,6 +72,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         bundle=bundle,
         holdout=holdout,
         expected=expected,
+        decision=read_decision(workspace.decision, about.classes),
         rows=write_rows(folder, holdout.rows),
         run_id=run_id,
         test_metrics=read_json(metrics)["test"] if metrics.exists() else None,
@@ -134,7 +139,7 @@ def _verify(
     found = verifier.predict(version.uri, candidate.rows, source)
     regression = candidate.holdout.classes is None
     tolerance = TOLERANCE * (10 * candidate.holdout.target_scale if regression else 1)
-    require_same(version.uri, candidate.expected, found, tolerance)
+    require_same(version.uri, candidate.expected, found, tolerance, candidate.decision)
     return beside_truth(found, candidate.holdout)
 
 

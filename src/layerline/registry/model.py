@@ -15,7 +15,7 @@ from layerline import __version__
 from layerline.artifacts import read_json
 from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.errors import DataError, SourceError
-from layerline.evaluation.predictions import softmax
+from layerline.evaluation.decision import DECISION, PLAIN, Decision, read_decision
 from layerline.evaluation.recording import tabulate
 from layerline.networks.files import load_network
 from layerline.registry.bundle import ABOUT, FORMAT, PREPROCESSOR, About, Rows, check_bundle
@@ -36,6 +36,7 @@ class Model:
     network: nn.Module
     preprocessor: Preprocessor
     link: Link = IDENTITY
+    decision: Decision = PLAIN
 
     def predict(self, data: Rows, *, rows_before: int = 0) -> pd.DataFrame:
         """Predict raw rows, in their order.
@@ -88,8 +89,8 @@ class Model:
             numbers = link.numbers(outputs, fitted.target_center, fitted.target_scale)
             quantiles = numbers if link.levels else None
             return tabulate(numbers[:, link.middle], None, None, quantiles, link.levels)
-        probabilities = softmax(outputs)
-        return tabulate(probabilities.argmax(axis=1), probabilities, self.about.classes)
+        probabilities = self.decision.probabilities(outputs)
+        return tabulate(self.decision.choose(probabilities), probabilities, self.about.classes)
 
 
 def load_bundle(folder: Path) -> Model:
@@ -99,7 +100,7 @@ def load_bundle(folder: Path) -> Model:
         SourceError: a file is missing or its bytes differ from those written, or a newer layerline
             wrote it.
     """
-    check_bundle(folder)
+    recorded = check_bundle(folder)
     about = About.from_json(read_json(folder / ABOUT))
     if about.format > FORMAT:
         raise SourceError(
@@ -108,4 +109,6 @@ def load_bundle(folder: Path) -> Model:
         )
     preprocessor = Preprocessor.from_json(read_json(folder / PREPROCESSOR))
     network, spec = load_network(folder)
-    return Model(about, network, preprocessor, read_link(spec.link))
+    # A file that no manifest names is not the model's.
+    decision = read_decision(folder, about.classes) if DECISION in recorded else PLAIN
+    return Model(about, network, preprocessor, read_link(spec.link), decision)

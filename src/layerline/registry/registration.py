@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS
+from layerline.evaluation.decision import DECISION
 from layerline.registry.bundle import PREPROCESSOR, About, Rows, check_bundle
 from layerline.registry.packaging import save_mlflow_model
 
@@ -19,6 +20,7 @@ HASH_TAGS = {
     "layerline.network_sha256": NETWORK_WEIGHTS,
     "layerline.preprocessor_sha256": PREPROCESSOR,
     "layerline.spec_sha256": NETWORK_SPEC,
+    "layerline.decision_sha256": DECISION,
 }
 
 
@@ -42,7 +44,7 @@ class Version:
 def hash_tags(bundle: Path) -> dict[str, str]:
     """The tags that name a bundle's content, after checking every byte of it."""
     found = check_bundle(bundle)
-    return {tag: found[name] for tag, name in HASH_TAGS.items()}
+    return {tag: found[name] for tag, name in HASH_TAGS.items() if name in found}
 
 
 def find_version(

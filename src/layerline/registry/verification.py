@@ -22,6 +22,7 @@ import pandas as pd
 
 from layerline.data.tables import write_table
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
+from layerline.evaluation.decision import PLAIN, Decision
 from layerline.tracking.store import tracking_uri
 
 if TYPE_CHECKING:
@@ -165,7 +166,13 @@ def write_rows(folder: Path, rows: "Rows") -> Path:
     return path
 
 
-def require_same(uri: str, expected: pd.DataFrame, found: pd.DataFrame, tolerance: float) -> None:
+def require_same(
+    uri: str,
+    expected: pd.DataFrame,
+    found: pd.DataFrame,
+    tolerance: float,
+    decision: Decision = PLAIN,
+) -> None:
     """Refuse a version whose predictions are not those recorded.
 
     Raises:
@@ -181,7 +188,7 @@ def require_same(uri: str, expected: pd.DataFrame, found: pd.DataFrame, toleranc
         if wanted.dtype.kind == "f":
             differs = ~(np.abs(wanted - got.astype(np.float64)) <= tolerance)
         else:
-            differs = _is_other_class(expected, found, tolerance)
+            differs = _is_other_class(expected, found, tolerance, decision)
         if differs.any():
             row = int(np.flatnonzero(differs)[0])
             raise LayerlineError(
@@ -191,10 +198,9 @@ def require_same(uri: str, expected: pd.DataFrame, found: pd.DataFrame, toleranc
 
 
 def _is_other_class(
-    expected: pd.DataFrame, found: pd.DataFrame, tolerance: float
+    expected: pd.DataFrame, found: pd.DataFrame, tolerance: float, decision: Decision
 ) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Rows with another class, unless its probability ties with the expected one's."""
+    """Rows with another class, unless the decision between them was a tie."""
     differs = (expected["prediction"] != found["prediction"]).to_numpy()
-    probabilities = np.sort(expected.iloc[:, 1:].to_numpy(), axis=1)
-    ties = probabilities[:, -1] - probabilities[:, -2] <= 2 * tolerance
+    ties = decision.margins(expected.iloc[:, 1:].to_numpy()) <= 2 * tolerance
     return np.asarray(differs & ~ties, dtype=np.bool_)

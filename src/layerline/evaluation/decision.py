@@ -1,0 +1,96 @@
+"""From a classifier's logits to probabilities and a class: a temperature, and a threshold for two.
+
+The decision is frozen to decision.json, a file of the model; what is not in it is what a plain
+softmax and the most probable class give.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerline.artifacts import read_json, write_json
+from layerline.errors import SourceError
+from layerline.evaluation.predictions import Floats, Ints, Predictions, softmax
+
+DECISION = "decision.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """How logits become a prediction.
+
+    The logits are divided by `temperature`. With a `threshold`, a row of a binary task gets the
+    class `positive` (an index) where its probability is at least the threshold, else the other.
+    """
+
+    temperature: float = 1.0
+    threshold: float | None = None
+    positive: int = 1
+
+    def probabilities(self, logits: NDArray[np.floating]) -> Floats:
+        """(B, K) logits -> (B, K) float64, rows sum to 1."""
+        if self.temperature == 1.0:
+            return softmax(logits)
+        return softmax(logits.astype(np.float64) / self.temperature)
+
+    def choose(self, probabilities: Floats) -> Ints:
+        """(B, K) probabilities -> (B,) class index."""
+        if self.threshold is None:
+            return probabilities.argmax(axis=1)
+        is_positive = probabilities[:, self.positive] >= self.threshold
+        return np.where(is_positive, self.positive, 1 - self.positive)
+
+    def margins(self, probabilities: Floats) -> Floats:
+        """(B,) how far a row's probabilities are from those that give another class."""
+        if self.threshold is not None:
+            return np.abs(probabilities[:, self.positive] - self.threshold)
+        ordered = np.sort(probabilities, axis=1)
+        return ordered[:, -1] - ordered[:, -2]
+
+    def classify(self, logits: NDArray[np.floating], actual: Ints) -> Predictions:
+        """Logits (B, K) and class indices (B,) to predictions."""
+        probabilities = self.probabilities(logits)
+        return Predictions(actual, self.choose(probabilities), probabilities)
+
+    def to_json(self, classes: Sequence[Any] | None) -> dict[str, Any]:
+        """As decision.json holds it: `positive` is the class's own label, null without one."""
+        binary = classes is not None and len(classes) == 2
+        return {
+            "temperature": self.temperature,
+            "threshold": self.threshold,
+            "positive": classes[self.positive] if binary and classes is not None else None,
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any], classes: Sequence[Any] | None) -> "Decision":
+        """The inverse of `to_json`."""
+        positive, known = state["positive"], tuple(classes or ())
+        index = known.index(positive) if positive in known else 1
+        return cls(float(state["temperature"]), state["threshold"], index)
+
+
+PLAIN = Decision()
+
+
+def write_decision(folder: Path, decision: Decision, classes: Sequence[Any] | None) -> None:
+    """Write decision.json into `folder`."""
+    write_json(folder / DECISION, decision.to_json(classes))
+
+
+def read_decision(folder: Path, classes: Sequence[Any] | None) -> Decision:
+    """Read decision.json of `folder`; a model that has none decides plainly.
+
+    Raises:
+        SourceError: the file holds something else than a decision.
+    """
+    path = folder / DECISION
+    if not path.exists():
+        return PLAIN
+    try:
+        return Decision.from_json(read_json(path), classes)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SourceError(f"{path}: is no decision ({error!r}); run `dvc repro`") from None

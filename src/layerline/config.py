@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from layerline.errors import ParamsError, Problem
-from layerline.lookup import problems_of
+from layerline.lookup import problems_of, read_choices
 from layerline.masking import credentials_in
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -88,16 +88,30 @@ class ValidateSection:
     min_class_rows: Annotated[int, Field(ge=1)] = 3
 
 
+def _by_column(default: str) -> AfterValidator:
+    def check(value: str | dict[str, Any]) -> str | dict[str, Any]:
+        read_choices(value, default)
+        return value
+
+    return AfterValidator(check)
+
+
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
 class ScaleSection:
-    """How rows are split and how columns become numbers; everything is fitted on train rows."""
+    """How rows are split and how columns become numbers; everything is fitted on train rows.
+
+    `numeric`, `missing`, `categorical` and `dates` are a name, a name with options, or a default
+    and other choices by column: see `layerline.lookup.read_choices`.
+    """
 
     split: Method = Component(name="hash")
-    numeric: str = "standard"
-    categorical: Literal["one_hot"] = "one_hot"
-    missing: Literal["median", "mean", "zero", "most_frequent"] = "median"
+    numeric: Annotated[str | dict[str, Any], _by_column("standard")] = "standard"
+    missing: Annotated[str | dict[str, Any], _by_column("median")] = "median"
     missing_indicator: bool = True
-    target: Literal["standard", "none"] = "standard"
+    categorical: Annotated[str | dict[str, Any], _by_column("one_hot")] = "one_hot"
+    dates: Annotated[str | dict[str, Any], _by_column("days")] = "days"
+    target: Named = Component(name="standard")
+    fit_rows: Annotated[int, Field(ge=1000)] = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)

@@ -2,13 +2,15 @@
 
 A table maps a name to a builder whose keyword-only arguments are the component's `options` in
 params.yaml. To add a component: write the builder, add one line to its table.
+
+Where columns of a table may differ, params.yaml gives `Choices`: one for all, others by column.
 """
 
 import difflib
 import inspect
 import json
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ConfigDict, ValidationError, create_model
 
@@ -17,6 +19,53 @@ from layerline.errors import ParamsError, Problem
 T = TypeVar("T")
 
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class Choice(NamedTuple):
+    """A named entry of a table and its options."""
+
+    name: str
+    options: Mapping[str, Any]
+
+
+class Choices(NamedTuple):
+    """What is chosen for the columns of a table; `columns` names those that differ."""
+
+    default: Choice
+    columns: Mapping[str, Choice]
+
+    def of(self, column: str) -> Choice:
+        """What is chosen for this column."""
+        return self.columns.get(column, self.default)
+
+
+def read_choices(value: Any, default: str) -> Choices:
+    """Read `NAME`, `{name: NAME, ...options}` or `{default: ..., columns: {COLUMN: ...}}`.
+
+    Raises:
+        ValueError: it is none of these.
+
+    >>> read_choices({"columns": {"income": "quantile"}}, "standard").of("income").name
+    'quantile'
+    """
+    if not isinstance(value, Mapping) or "name" in value:
+        return Choices(_read_choice(value), {})
+    columns = value.get("columns", {})
+    if set(value) - {"default", "columns"} or not isinstance(columns, Mapping):
+        raise ValueError(
+            "must be a name, a mapping with `name: NAME` and its options, or a mapping with "
+            "`default` and `columns: {COLUMN: NAME}`"
+        )
+    named = {str(column): _read_choice(choice) for column, choice in columns.items()}
+    return Choices(_read_choice(value.get("default", default)), named)
+
+
+def _read_choice(value: Any) -> Choice:
+    if isinstance(value, str):
+        return Choice(value, {})
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        return Choice(value["name"], {key: value[key] for key in value if key != "name"})
+    raise ValueError("must be a name, or a mapping with `name: NAME` and its options")
 
 
 def pick(table: Mapping[str, T], name: str, where: str) -> T:

@@ -57,6 +57,30 @@ def _scalers() -> Mapping[str, Callable[..., Any]]:
     return SCALERS
 
 
+def _imputers() -> Mapping[str, Callable[..., Any]]:
+    from layerline.data.preprocessing.imputing import IMPUTERS
+
+    return IMPUTERS
+
+
+def _encoders() -> Mapping[str, Callable[..., Any]]:
+    from layerline.data.preprocessing.encoders import ENCODERS
+
+    return ENCODERS
+
+
+def _dates() -> Mapping[str, Callable[..., Any]]:
+    from layerline.data.preprocessing.encoders import DATES
+
+    return DATES
+
+
+def _targets() -> Mapping[str, Callable[..., Any]]:
+    from layerline.data.preprocessing.targets import TARGETS
+
+    return TARGETS
+
+
 def _losses() -> Mapping[str, Callable[..., Any]]:
     from layerline.training.objectives import LOSSES
 
@@ -85,6 +109,10 @@ PLACES = (
     _Place("fetch", "source", None, _sources),
     _Place("scale", "split", "method", _splits),
     _Place("scale", "numeric", "name", _scalers),
+    _Place("scale", "missing", "name", _imputers),
+    _Place("scale", "categorical", "name", _encoders),
+    _Place("scale", "dates", "name", _dates),
+    _Place("scale", "target", "name", _targets),
     _Place("train", "network", None, check=_network),
     _Place("train", "loss", "name", _losses),
     _Place("train", "optimizer", "name", _optimizers),
@@ -169,15 +197,26 @@ def _component_problems(raw: Mapping[str, Any], place: _Place) -> list[Problem]:
         options_at = f"{place.section}.options"
         return _problems_of(place, value, section.get("options", {}), where, options_at)
     problems = []
-    entries = value if isinstance(value, list) else [value]
-    for index, entry in enumerate(entries):
-        at = f"{where}.{index}" if isinstance(value, list) else where
+    for at, entry in _entries(value, where):
         name, options = entry, {}
         if isinstance(entry, Mapping):
             name = entry.get(place.named_by)
             options = {key: option for key, option in entry.items() if key != place.named_by}
         problems += _problems_of(place, name, options, at, at)
     return problems
+
+
+def _entries(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Each component of a list, or of a default and columns, with its dotted path; or the one."""
+    if isinstance(value, list):
+        yield from ((f"{where}.{index}", entry) for index, entry in enumerate(value))
+    elif isinstance(value, Mapping) and isinstance(value.get("columns"), Mapping):
+        if "default" in value:
+            yield f"{where}.default", value["default"]
+        for column, entry in value["columns"].items():
+            yield f"{where}.columns.{column}", entry
+    else:
+        yield where, value
 
 
 def _problems_of(

@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest, replace_folder, write_json
 from layerline.config import ScaleSection
-from layerline.data.preprocessing.fitting import fit_images, fit_preprocessor
+from layerline.data.preprocessing.fitting import (
+    N_FOLDS,
+    fit_images,
+    fit_out_of_fold,
+    fit_preprocessor,
+)
 from layerline.data.preprocessing.preprocessor import Preprocessor
+from layerline.data.preprocessing.targets import NO_CURVE
 from layerline.data.schema.columns import ColumnSpec
 from layerline.data.splitting import SPLIT_NAMES, SPLITS, Labels, SplitInput, check_splits
 from layerline.data.tables import read_images, read_table
@@ -33,12 +39,15 @@ def scale(workspace: Workspace, section: ScaleSection, *, seed: int) -> dict[str
     rows = _split_input(frame, images, about, seed)
     labels = _split(rows, section)
     train = labels == "train"
+    out_of_fold: tuple[Preprocessor, ...] = ()
     if images is None:
         preprocessor = _fit_table(frame[train], about, section)
+        folds = (rows.row_hashes[train] % N_FOLDS).astype(np.int64)
+        out_of_fold = fit_out_of_fold(preprocessor, frame[train], section, folds)
         shape, features = [len(preprocessor.features)], preprocessor.features
     else:
         preprocessor = fit_images(
-            images[train], target=about["target"], task=about["task"], classes=_classes(about)
+            [images[train]], target=about["target"], task=about["task"], classes=_classes(about)
         )
         channels = 1 if images.ndim == 3 else images.shape[3]
         shape, features = [channels, *images.shape[1:3]], None
@@ -50,13 +59,17 @@ def scale(workspace: Workspace, section: ScaleSection, *, seed: int) -> dict[str
         "features": features,
         "target_center": preprocessor.target_center,
         "target_scale": preprocessor.target_scale,
+        "target_curve": preprocessor.to_json()["target_curve"],
+        "category_sizes": list(preprocessor.category_sizes),
         "n_rows": check_splits(labels, None),
     }
     with replace_folder(workspace.preprocessor, {}) as folder:
         write_json(folder / "preprocessor.json", preprocessor.to_json())
     with replace_folder(workspace.scaled, description) as folder:
         for name in SPLIT_NAMES:
-            _write_split(folder, name, np.flatnonzero(labels == name), rows, preprocessor)
+            _write_split(
+                folder, name, np.flatnonzero(labels == name), rows, preprocessor, out_of_fold
+            )
     return description
 
 
@@ -105,6 +118,7 @@ def _write_split(
     positions: NDArray[np.intp],
     rows: SplitInput,
     preprocessor: Preprocessor,
+    out_of_fold: tuple[Preprocessor, ...],
 ) -> None:
     """Write `name`'s arrays, row by row in the table's order.
 
@@ -116,11 +130,17 @@ def _write_split(
         x = preprocessor.transform(frame)
     else:
         x = preprocessor.transform_images(rows.images[positions])
-    arrays = {
+    if name == "train" and out_of_fold:
+        folds = rows.row_hashes[positions] % N_FOLDS
+        for fold, other in enumerate(out_of_fold):
+            x[folds == fold] = other.transform(frame[folds == fold])
+    arrays: dict[str, NDArray[Any]] = {
         "x": x,
         "y": preprocessor.encode_target(frame[preprocessor.target]),
         "row": positions.astype(np.int64),
         "id": rows.row_hashes[positions],
     }
+    if preprocessor.target_curve != NO_CURVE:
+        arrays["actual"] = frame[preprocessor.target].to_numpy(dtype=np.float64)
     for kind, array in arrays.items():
         np.save(folder / f"{name}_{kind}.npy", array, allow_pickle=False)

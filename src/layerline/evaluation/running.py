@@ -16,6 +16,7 @@ from layerline.artifacts import (
     write_text,
 )
 from layerline.config import EvaluateSection, Params
+from layerline.data.preprocessing.targets import read_curve
 from layerline.evaluation import plots
 from layerline.evaluation.card import describe_interval, diagnose, write_card
 from layerline.evaluation.comparison import metric_intervals
@@ -86,11 +87,15 @@ def predict_rows(
     outputs = predict(network, rows.x).numpy()
     if spec.classes is not None:
         return decision.classify(outputs, rows.y.numpy())
-    actual = rows.y.numpy().astype(np.float64)
+    if rows.actual is not None:
+        actual = rows.actual.numpy()
+    else:
+        actual = rows.y.numpy().astype(np.float64) * spec.target_scale + spec.target_center
     link = read_link(spec.link)
-    numbers = link.numbers(outputs, spec.target_center, spec.target_scale)
+    standardised = link.numbers(outputs, spec.target_center, spec.target_scale)
+    numbers = read_curve(spec.target_curve).restore(standardised)
     return Predictions(
-        actual * spec.target_scale + spec.target_center,
+        actual,
         numbers[:, link.middle],
         quantiles=numbers if link.levels else None,
         levels=link.levels,

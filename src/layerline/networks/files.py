@@ -23,7 +23,7 @@ class NetworkSpec:
     """What is needed, besides the weights, to build a network and to read its outputs.
 
     Regression outputs are standardised: in the user's unit they are
-    `output * target_scale + target_center`.
+    `output * target_scale + target_center`, or what `target_curve` makes of that number.
     """
 
     network: str
@@ -36,6 +36,7 @@ class NetworkSpec:
     target_scale: float = 1.0
     link: Mapping[str, Any] | None = None  # from outputs to standardised units; None: as they are
     category_sizes: tuple[int, ...] = ()  # levels of each of the last C columns, which are codes
+    target_curve: Mapping[str, Any] | None = None  # from these numbers to the user's unit
 
     def build(self) -> nn.Module:
         """Build the network with fresh weights, drawn from torch's global generator."""

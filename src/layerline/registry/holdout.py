@@ -21,8 +21,8 @@ from layerline.registry.bundle import Rows
 class Holdout:
     """B raw rows as a user would send them, and what the pipeline made of them.
 
-    `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is one
-    standardised unit.
+    `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is about
+    one standardised unit.
     """
 
     rows: Rows
@@ -51,8 +51,11 @@ def read_holdout(workspace: Workspace) -> Holdout:
         actual = labels[target].to_numpy(dtype=np.float64)
     else:
         actual = np.load(workspace.scaled / "test_y.npy", allow_pickle=False)
+    unit = scaled["target_scale"]
+    if scaled.get("target_curve"):  # then that scale is of the logarithms, or of the ranks
+        unit = float(actual.std()) or 1.0
     columns = tuple(ColumnSpec.from_dict(column) for column in validated["columns"])
-    return Holdout(rows, actual, scaled["target_scale"], classes, columns, scaled["task"])
+    return Holdout(rows, actual, unit, classes, columns, scaled["task"])
 
 
 def beside_truth(table: pd.DataFrame, test: Holdout) -> Predictions:

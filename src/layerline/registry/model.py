@@ -86,7 +86,9 @@ class Model:
         """The network's outputs (B, O) -> what `predict` returns."""
         if self.about.classes is None:
             fitted, link = self.preprocessor, self.link
-            numbers = link.numbers(outputs, fitted.target_center, fitted.target_scale)
+            numbers = fitted.target_curve.restore(
+                link.numbers(outputs, fitted.target_center, fitted.target_scale)
+            )
             quantiles = numbers if link.levels else None
             return tabulate(numbers[:, link.middle], None, None, quantiles, link.levels)
         probabilities = self.decision.probabilities(outputs)

@@ -22,6 +22,7 @@ class Rows:
     x: Tensor
     y: Tensor
     is_streamed: bool = False
+    actual: Tensor | None = None  # (B,) float64: numbers that cannot be read back from `y`
 
     def __len__(self) -> int:
         return len(self.x)
@@ -60,4 +61,8 @@ def load_rows(folder: Path, split: str, memory_bytes: float | None = None) -> Ro
     # "c": writes, which nobody makes, would stay in memory; torch warns of read-only arrays.
     x = np.load(path, mmap_mode="c" if is_streamed else None, allow_pickle=False)
     y = np.load(folder / f"{split}_y.npy", allow_pickle=False)
-    return Rows(torch.from_numpy(x), torch.from_numpy(y), is_streamed)
+    actual = folder / f"{split}_actual.npy"
+    if not actual.is_file():
+        return Rows(torch.from_numpy(x), torch.from_numpy(y), is_streamed)
+    numbers = torch.from_numpy(np.load(actual, allow_pickle=False))
+    return Rows(torch.from_numpy(x), torch.from_numpy(y), is_streamed, numbers)

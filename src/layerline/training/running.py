@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from layerline.artifacts import Workspace, read_manifest, replace_file, replace_folder
 from layerline.config import Params
-from layerline.errors import SourceError
+from layerline.errors import ParamsError, Problem, SourceError
 from layerline.networks.files import NetworkSpec, save_network
 from layerline.training.device import choose_threads, prepare_torch
 from layerline.training.loop import Training
@@ -27,6 +27,7 @@ from layerline.training.records import EpochRecord, FitResult, Listener
 from layerline.training.rows import Rows, load_rows
 from layerline.training.snapshots import Snapshots, training_key
 
+MIXING = ("mixup", "cutmix")  # they average rows
 HISTORY_COLUMNS = (
     "epoch",
     "train_loss",
@@ -96,6 +97,8 @@ def _facts(data: dict[str, Any], rows: Rows) -> TargetFacts:
 def _spec(params: Params, data: dict[str, Any], facts: TargetFacts) -> NetworkSpec:
     classes, task, loss = data["classes"], data["task"], params.train.loss
     link = build_link(loss, task, facts)
+    curve, sizes = data.get("target_curve"), tuple(data.get("category_sizes", ()))
+    _require_fitting(params, link.name, curve, sizes)
     return NetworkSpec(
         network=params.train.network,
         options=params.train.options,
@@ -106,7 +109,25 @@ def _spec(params: Params, data: dict[str, Any], facts: TargetFacts) -> NetworkSp
         target_center=data["target_center"],
         target_scale=data["target_scale"],
         link=None if link == IDENTITY else link.to_json(),
+        category_sizes=sizes,
+        target_curve=curve,
     )
+
+
+def _require_fitting(
+    params: Params, link: str, curve: dict[str, Any] | None, sizes: tuple[int, ...]
+) -> None:
+    """Refuse what the scaled arrays do not allow."""
+    problems = []
+    if link == "log" and curve is not None and curve["name"] != "none":
+        message = f"counts must be as they are, and scale.target is {curve['name']}; set it to none"
+        problems.append(Problem("train.loss", message))
+    mixing = [augment.name for augment in params.train.augment if augment.name in MIXING]
+    if mixing and sizes:
+        message = f"{mixing[0]!r} would mix the codes of categories; set scale.categorical: one_hot"
+        problems.append(Problem("train.augment", message))
+    if problems:
+        raise ParamsError(problems)
 
 
 def _resume(

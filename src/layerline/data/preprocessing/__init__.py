@@ -1,5 +1,10 @@
 """From raw columns to the network's arrays.
 
-preprocessor.py  the frozen form, applied with numpy     fitting.py  fitted with scikit-learn
-scalers.py       how numeric columns are scaled, by name
+Frozen, applied with numpy:
+preprocessor  all of it       numbers, categories, dates, targets  its blocks
+transforms    what scales numbers, column by column    normal      the normal distribution
+
+Fitted with scikit-learn:
+fitting       all of it, on train rows        refusing    what cannot be fitted
+scalers, imputing, encoders                   how columns are treated, by name
 """

@@ -1,28 +1,34 @@
 """Fitting the preprocessor with scikit-learn, on train rows alone."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from layerline.config import ScaleSection
-from layerline.data.preprocessing.preprocessor import (
-    MISSING,
-    Category,
-    Images,
-    Numbers,
-    Preprocessor,
-    to_numbers,
+from layerline.data.preprocessing.categories import VALUES, Category
+from layerline.data.preprocessing.encoders import (
+    ENCODERS,
+    fit_dates,
+    smooth_of,
+    target_columns,
+    with_values,
 )
-from layerline.data.preprocessing.scalers import SCALERS, Affine
+from layerline.data.preprocessing.imputing import TrainRows, build, fit_numbers
+from layerline.data.preprocessing.preprocessor import Images, Preprocessor
+from layerline.data.preprocessing.refusing import require_known, require_usable
+from layerline.data.preprocessing.targets import TARGETS
+from layerline.data.preprocessing.transforms import Affine
 from layerline.data.schema.columns import ColumnSpec
-from layerline.errors import DataError
-from layerline.lookup import pick
+from layerline.lookup import Choice, read_choices
+
+N_FOLDS = 5
 
 
 def fit_preprocessor(
-    frame: pd.DataFrame,
+    rows: TrainRows,
     columns: Sequence[ColumnSpec],
     section: ScaleSection,
     *,
@@ -33,68 +39,109 @@ def fit_preprocessor(
     """Fit on train rows of a table; nothing else may be passed in.
 
     Raises:
-        DataError: no usable column, or a column without a single train value.
+        DataError: no usable column, free text, or a column without a single train value.
+        ParamsError: the section names a column that is not there.
     """
     features = [column for column in columns if column.use and column.name != target]
-    numeric = [column.name for column in features if column.kind in ("number", "date")]
-    categorical = [column.name for column in features if column.kind == "category"]
-    if not features:
-        raise DataError("the schema leaves no column to learn from; set `use: true` on some")
-    center, scale = _fit_target(frame[target], section) if task == "regression" else (0.0, 1.0)
-    return Preprocessor(
-        target=target,
-        task=task,
-        classes=classes,
-        target_center=center,
-        target_scale=scale,
-        numbers=_fit_numbers(frame, numeric, section) if numeric else None,
-        categories=tuple(_fit_category(frame[name]) for name in categorical),
+    require_usable(features)
+    require_known(section, features)
+    dates = read_choices(section.dates, "days")
+    split = {column.name: dates.of(column.name) for column in features if column.kind == "date"}
+    numeric = [
+        column.name
+        for column in features
+        if column.kind == "number" or (column.kind == "date" and _is_days(split[column.name]))
+    ]
+    fitted = Preprocessor(target, task, classes)
+    if classes is None:
+        y = rows[[target]][target].to_numpy(dtype=np.float64)
+        choice = Choice(section.target.name, section.target.options)
+        center, scale, curve = build(TARGETS, choice, "scale.target")(y)
+        fitted = Preprocessor(target, task, None, center, scale, target_curve=curve)
+    return dataclasses.replace(
+        fitted,
+        numbers=fit_numbers(rows, numeric, section) if numeric else None,
+        dates=tuple(
+            fit_dates(rows[[name]][name], choice, section)
+            for name, choice in split.items()
+            if not _is_days(choice)
+        ),
+        categories=_fit_categories(
+            rows, [column.name for column in features if column.kind == "category"], section, fitted
+        ),
     )
 
 
-def _fit_numbers(frame: pd.DataFrame, names: list[str], section: ScaleSection) -> Numbers:
-    from sklearn.impute import SimpleImputer
+def _is_days(choice: Choice) -> bool:
+    return choice.name == "days"
 
-    values = to_numbers(frame, names)
-    gaps = np.isnan(values)
-    empty = np.flatnonzero(gaps.all(axis=0))
-    if len(empty):
-        raise DataError(
-            f"column {names[empty[0]]!r} has no value in any train row; "
-            "set `use: false` for it in the schema"
-        )
-    strategy = "constant" if section.missing == "zero" else section.missing
-    imputer = SimpleImputer(strategy=strategy, fill_value=0.0 if strategy == "constant" else None)
-    filled = imputer.fit_transform(values)
-    marked = np.flatnonzero(gaps.any(axis=0) & section.missing_indicator)
-    return Numbers(
-        names=tuple(names),
-        fill=tuple(map(float, imputer.statistics_)),
-        affine=pick(SCALERS, section.numeric, "scale.numeric")(filled),
-        indicators=tuple(names[index] for index in marked),
+
+def _fit_categories(
+    rows: TrainRows, names: Sequence[str], section: ScaleSection, fitted: Preprocessor
+) -> tuple[Category, ...]:
+    """Codes last: networks with embeddings look for them there."""
+    choices = read_choices(section.categorical, "one_hot")
+    y = _columns_of(rows, fitted) if _wants_target(names, section) else np.empty((len(rows), 0))
+    categories = [
+        build(ENCODERS, choices.of(name), "scale.categorical")(rows[[name]][name], y)
+        for name in names
+    ]
+    return tuple(sorted(categories, key=lambda category: category.is_code))
+
+
+def _wants_target(names: Sequence[str], section: ScaleSection) -> bool:
+    choices = read_choices(section.categorical, "one_hot")
+    return any(choices.of(name).name == "target" for name in names)
+
+
+def _columns_of(rows: TrainRows, fitted: Preprocessor) -> NDArray[np.float64]:
+    y = fitted.encode_target(rows[[fitted.target]][fitted.target])
+    return target_columns(y, None if fitted.classes is None else len(fitted.classes))
+
+
+def fit_out_of_fold(
+    fitted: Preprocessor, rows: TrainRows, section: ScaleSection, folds: NDArray[np.integer]
+) -> tuple[Preprocessor, ...]:
+    """The preprocessors that transform train rows by fold, where target means are features.
+
+    A train row's own target must not be in its features: those of fold k come from the rows of
+    all other folds. Without target encoding there are none.
+
+    Args:
+        fitted: what was fitted on all of `rows`; it transforms valid and test rows.
+        rows: the train rows.
+        section: as `fitted` was made with.
+        folds: (B,) fold of each row, 0 to N_FOLDS - 1; equal rows must share one.
+    """
+    if all(category.encoding != VALUES for category in fitted.categories):
+        return ()
+    y = _columns_of(rows, fitted)
+
+    def without(fold: int, category: Category) -> Category:
+        if category.encoding != VALUES:
+            return category
+        others = np.flatnonzero(folds != fold)
+        column = rows[[category.name]][category.name].iloc[others]
+        return with_values(category, column, y[others], smooth_of(section, category.name))
+
+    return tuple(
+        dataclasses.replace(fitted, categories=tuple(without(k, c) for c in fitted.categories))
+        for k in range(N_FOLDS)
     )
-
-
-def _fit_category(column: pd.Series) -> Category:
-    levels = sorted(column.dropna().unique().tolist(), key=lambda level: (str(type(level)), level))
-    return Category(str(column.name), (*levels, *([MISSING] if column.isna().any() else [])))
-
-
-def _fit_target(target: pd.Series, section: ScaleSection) -> tuple[float, float]:
-    if section.target == "none":
-        return 0.0, 1.0
-    values = target.to_numpy(dtype=np.float64)
-    return float(values.mean()), float(values.std()) or 1.0
 
 
 def fit_images(
-    images: Images, *, target: str, task: str, classes: tuple[Any, ...] | None
+    batches: Iterable[Images], *, target: str, task: str, classes: tuple[Any, ...] | None
 ) -> Preprocessor:
-    """Fit each channel's mean and standard deviation on train images."""
-    pixels = images[..., None] if images.ndim == 3 else images
-    counts = [np.bincount(pixels[..., c].ravel(), minlength=256) for c in range(pixels.shape[-1])]
-    shares = np.stack(counts) / counts[0].sum()
+    """Fit each channel's mean and standard deviation on train images (B, H, W) or (B, H, W, C)."""
+    counts: Any = 0
+    shape: tuple[int, ...] = ()
+    for images in batches:
+        shape = images.shape[1:]
+        pixels = images.reshape(-1, 1 if images.ndim == 3 else images.shape[3])
+        counts = counts + np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])
+    shares = counts / counts[0].sum()
     center = shares @ np.arange(256.0)
     deviation = np.sqrt(shares @ np.square(np.arange(256.0)) - np.square(center))
     affine = Affine(tuple(center.tolist()), tuple(np.where(deviation > 0, deviation, 1).tolist()))
-    return Preprocessor(target, task, classes, image=affine, image_shape=images.shape[1:])
+    return Preprocessor(target, task, classes, image=affine, image_shape=shape)

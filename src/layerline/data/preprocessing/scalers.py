@@ -1,45 +1,22 @@
 """How numeric columns are scaled: fitted by scikit-learn, frozen to numbers.
 
-An entry of SCALERS takes train values (B, F) float64 without gaps and returns an `Affine`. To add
-one: write the function, add one line. The frozen form needs no scikit-learn to be applied, which
-is what makes a prediction start fast.
+An entry of SCALERS takes train values (B, F) float64 without gaps and its own options, and returns
+a `Transform`. To add one: write the function, add one line. The frozen form needs no scikit-learn
+to be applied, which is what makes a prediction start fast.
 """
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
 
-Matrix = NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class Affine:
-    """z = (x - center) / scale for each column; with `clip`, then z / sqrt(1 + (z / 3)^2).
-
-    Source of the smooth clip: Holzmüller et al., Better by Default (2024), section 3.
-    """
-
-    center: tuple[float, ...]
-    scale: tuple[float, ...]
-    clip: bool = False
-
-    def apply(self, x: Matrix) -> Matrix:
-        """(B, F) -> (B, F)."""
-        z = (x - np.asarray(self.center)) / np.asarray(self.scale)
-        return z / np.sqrt(1 + np.square(z / 3)) if self.clip else z
-
-    def invert(self, z: Matrix) -> Matrix:
-        """(B, F) -> (B, F); with `clip`, exact for values that `apply` can give: |z| < 3."""
-        if self.clip:
-            z = z / np.sqrt(1 - np.square(z / 3))
-        return z * np.asarray(self.scale) + np.asarray(self.center)
+from layerline.data.preprocessing.transforms import Affine, Matrix, Power, Quantile, Transform
 
 
-def _affine(center: Any, scale: Any, clip: bool = False) -> Affine:
-    return Affine(tuple(map(float, center)), tuple(map(float, scale)), clip)
+def _affine(center: Any, scale: Any) -> Affine:
+    return Affine(tuple(map(float, center)), tuple(map(float, scale)))
 
 
 def standard(x: Matrix) -> Affine:
@@ -79,16 +56,49 @@ def robust_clip(x: Matrix) -> Affine:
     return dataclasses.replace(robust(x), clip=True)
 
 
+def quantile(
+    x: Matrix,
+    *,
+    output: Literal["normal", "uniform"] = "normal",
+    quantiles: Annotated[int, Field(ge=2, le=10_000)] = 1000,
+) -> Quantile:
+    """By rank: normally distributed, or uniform in [0, 1].
+
+    Source: sklearn.preprocessing.QuantileTransformer, with all train rows.
+    """
+    from sklearn.preprocessing import QuantileTransformer
+
+    n_quantiles = min(quantiles, len(x))
+    fitted = QuantileTransformer(
+        n_quantiles=n_quantiles, output_distribution=output, subsample=None
+    ).fit(x)
+    return Quantile(tuple(map(tuple, fitted.quantiles_.T.tolist())), output)
+
+
+def power(x: Matrix) -> Power:
+    """As near to normal as a power brings it. Source: sklearn.preprocessing.PowerTransformer."""
+    from sklearn.preprocessing import PowerTransformer, StandardScaler
+
+    fitted = PowerTransformer(standardize=False).fit(x)
+    plain = Power(tuple(fitted.lambdas_.tolist()), (0.0,) * x.shape[1], (1.0,) * x.shape[1])
+    scaler = StandardScaler().fit(plain.apply(x))
+    return dataclasses.replace(
+        plain, center=tuple(scaler.mean_.tolist()), scale=tuple(scaler.scale_.tolist())
+    )
+
+
 def none(x: Matrix) -> Affine:
     """Values as they are."""
     return _affine(np.zeros(x.shape[1]), np.ones(x.shape[1]))
 
 
-SCALERS: dict[str, Callable[[Matrix], Affine]] = {
+SCALERS: dict[str, Callable[..., Transform]] = {
     "standard": standard,
     "minmax": minmax,
     "maxabs": maxabs,
     "robust": robust,
     "robust_clip": robust_clip,
+    "quantile": quantile,
+    "power": power,
     "none": none,
 }

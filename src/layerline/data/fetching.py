@@ -5,7 +5,7 @@ from typing import Any
 from layerline.artifacts import Workspace, replace_folder
 from layerline.config import FetchSection
 from layerline.data.sources import SOURCES
-from layerline.data.tables import read_table, require_target
+from layerline.data.tables import read_column
 from layerline.data.tasks import resolve_task
 from layerline.lookup import pick, read_options
 
@@ -28,15 +28,14 @@ def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
     about: dict[str, Any] = {"source": section.source, "target": section.target}
     with replace_folder(workspace.raw, about) as folder:
         info = source(folder, section.target, **options)
-        rows = read_table(folder)
-        require_target(list(rows.columns), section.target, section.source)
-        task, reason = resolve_task(rows[section.target], section.task)
+        n_rows, target = read_column(folder, section.target, section.source)
+        task, reason = resolve_task(target, section.task)
         about.update(
             kind=info.kind,
             split_column=info.split_column,
             origin=info.origin,
             notes=list(info.notes),
-            n_rows=len(rows),
+            n_rows=n_rows,
             task=task,
             task_reason=reason,
         )

@@ -7,7 +7,7 @@ whole numbers are float64 and truth values are object columns of True, False and
 """
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -87,6 +87,14 @@ def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
         writer.write(table)
 
 
+def write_tables(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
+    """Write Parquet piece by piece; return the number of rows."""
+    with TableWriter(path, schema) as writer:
+        for table in tables:
+            writer.write(table)
+        return writer.n_rows
+
+
 def write_images(folder: Path, images: np.ndarray, labels: pd.DataFrame) -> None:
     """Write images (N, H, W[, C]) uint8 and one row of labels for each."""
     np.save(folder / IMAGES, images, allow_pickle=False)
@@ -122,8 +130,10 @@ def read_batches(
         SourceError: the file is missing or damaged.
     """
     try:
-        # Unbuffered reads hold a whole row group of every column.
-        with pq.ParquetFile(path, buffer_size=1 << 20, page_checksum_verification=True) as file:
+        # Else all that is read stays in memory until the file is closed.
+        with pq.ParquetFile(
+            path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
+        ) as file:
             for batch in file.iter_batches(n_rows, columns=columns):
                 yield pa.Table.from_batches([batch])
     except FileNotFoundError:
@@ -141,6 +151,19 @@ def table_path(folder: Path) -> Path:
 def read_table(folder: Path) -> pd.DataFrame:
     """The rows of data/raw or data/validated: the table, or the labels of the images."""
     return read_parquet(table_path(folder))
+
+
+def read_column(folder: Path, name: str, where: str) -> tuple[int, pd.Series]:
+    """The number of rows of data/raw, and one column of them: nothing else is read.
+
+    Raises:
+        DataError: there is no such column.
+        SourceError: the file is missing or damaged.
+    """
+    path = table_path(folder)
+    require_target(pq.read_schema(path).names, name, where)
+    values = to_frame(pa.concat_tables(read_batches(path, [name])))[name]
+    return len(values), values
 
 
 def read_images(folder: Path) -> np.ndarray:

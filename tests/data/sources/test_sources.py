@@ -2,6 +2,7 @@
 
 import gzip
 import inspect
+import sqlite3
 import struct
 from pathlib import Path
 
@@ -40,9 +41,14 @@ def options(tmp_path: Path) -> dict[str, dict[str, object]]:
     write_idx(tmp_path / "idx", packed=True)
     table = tmp_path / "t.csv"
     table.write_text("x,target\n1,a\n2,b\n")
+    with sqlite3.connect(tmp_path / "t.db") as connection:
+        connection.execute("CREATE TABLE t (x, target)")
+        connection.executemany("INSERT INTO t VALUES (?, ?)", [(1, "a"), (2, "b")])
+    connection.close()
     return {
         "files": {"path": str(table)},
         "sklearn": {"dataset": "iris"},
+        "sql": {"url": f"sqlite:///{tmp_path / 't.db'}", "query": "SELECT * FROM t ORDER BY x"},
         "torchvision": {"dataset": "MNIST", "root": str(tmp_path / "idx")},
     }
 

@@ -1,4 +1,4 @@
-"""CSV and TSV files -> an Arrow table of text fields; what is malformed is refused with its line.
+"""CSV and TSV files -> text fields, block by block; what is malformed is refused with its line.
 
 Arrow's reader is the fast path, but by itself it closes an open quote at the end of the file and
 joins `"a"b` into `ab`: a first pass looks for bad bytes and for quotes, and a file with quotes is
@@ -9,13 +9,14 @@ import codecs
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from layerline.data.reading.streams import Batch, Column, Stream
 from layerline.data.tables import first_line, listing
 from layerline.errors import DataError, ParamsError, Problem
 
@@ -41,8 +42,8 @@ class Fields(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_fields(path: Path, dialect: Dialect = USUAL) -> Fields:
-    """Read every field as text.
+def open_fields(path: Path, dialect: Dialect = USUAL) -> Stream:
+    """A file whose every field is text; its bytes are checked here, its rows while they are read.
 
     Raises:
         DataError: the file is empty, not in its encoding, ragged, or its quotes do not match.
@@ -56,13 +57,37 @@ def read_fields(path: Path, dialect: Dialect = USUAL) -> Fields:
     if dialect.separator is None and separator != _usual_separator(path):
         notes = (*notes, f"{path}: its columns are separated by {separator!r}")
     n_rows = _check_rows(path, separator, dialect.encoding, len(names)) if quoted else None
-    table = _read(path, names, separator, dialect)
-    if n_rows is not None and n_rows != table.num_rows:
-        raise DataError(
-            f"{path}: two readers disagree about its rows ({n_rows} and {table.num_rows}); "
-            'its quotes are ambiguous: write every quote inside a field as ""'
-        )
-    return Fields(table, notes)
+
+    def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
+        n_read = 0
+        for table in _read(path, names, separator, dialect):
+            n_read += table.num_rows
+            wanted = names if columns is None else [name for name in names if name in columns]
+            found = {name: Column(table.column(name), "fields") for name in wanted}
+            yield Batch(table.num_rows, found)
+        if n_rows is not None and n_rows != n_read:
+            raise DataError(
+                f"{path}: two readers disagree about its rows ({n_rows} and {n_read}); "
+                'its quotes are ambiguous: write every quote inside a field as ""'
+            )
+
+    return Stream(path, batches, tuple(names), notes=notes)
+
+
+def read_fields(path: Path, dialect: Dialect = USUAL) -> Fields:
+    """Read every field of a file as text, all at once.
+
+    Raises:
+        DataError, ParamsError: as `open_fields` does.
+    """
+    stream = open_fields(path, dialect)
+    names = stream.names or ()
+    schema = pa.schema([(name, pa.string()) for name in names])
+    tables = [
+        pa.table({name: column.values for name, column in batch.columns.items()})
+        for batch in stream.batches(None)
+    ]
+    return Fields(pa.concat_tables([schema.empty_table(), *tables]), stream.notes)
 
 
 def _check_dialect(dialect: Dialect) -> None:
@@ -199,37 +224,45 @@ def _check_rows(path: Path, separator: str, encoding: str, n_columns: int) -> in
     return n_rows
 
 
-def _read(path: Path, names: list[str], separator: str, dialect: Dialect) -> pa.Table:
+def _read(path: Path, names: list[str], separator: str, dialect: Dialect) -> Iterator[pa.Table]:
     ragged: list[object] = []
 
     def note(row: object) -> str:
         ragged.append(row)
         return "skip"
 
+    parsing = pacsv.ParseOptions(
+        delimiter=separator,
+        newlines_in_values=True,
+        ignore_empty_lines=len(names) > 1,
+        invalid_row_handler=note,
+    )
     try:
-        table = pacsv.read_csv(
-            path,
-            pacsv.ReadOptions(
-                column_names=names,
-                skip_rows_after_names=1,
-                block_size=_BLOCK,
-                encoding="utf8" if _codec(dialect.encoding) == "utf-8-sig" else dialect.encoding,
-            ),
-            pacsv.ParseOptions(
-                delimiter=separator,
-                newlines_in_values=True,
-                ignore_empty_lines=len(names) > 1,
-                invalid_row_handler=note,
-            ),
-            pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=["", *dialect.missing],
-                strings_can_be_null=True,
-            ),
-        )
+        with pacsv.open_csv(
+            path, _how_to_read(names, dialect), parsing, _as_text(names, dialect)
+        ) as reader:
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
     except pa.ArrowInvalid as error:
         raise DataError(f"{path}: not a well-formed table: {first_line(error)}") from None
     if ragged:
         _check_rows(path, separator, dialect.encoding, len(names))
         raise DataError(f"{path}: {len(ragged)} lines have too many or too few fields")
-    return table
+
+
+def _how_to_read(names: list[str], dialect: Dialect) -> pacsv.ReadOptions:
+    utf8 = _codec(dialect.encoding) == "utf-8-sig"
+    return pacsv.ReadOptions(
+        column_names=names,
+        skip_rows_after_names=1,
+        block_size=_BLOCK,
+        encoding="utf8" if utf8 else dialect.encoding,
+    )
+
+
+def _as_text(names: list[str], dialect: Dialect) -> pacsv.ConvertOptions:
+    return pacsv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        null_values=["", *dialect.missing],
+        strings_can_be_null=True,
+    )

@@ -1,27 +1,31 @@
 """The user's files of any kind, one or many -> one Arrow table in the five column types.
 
-`read_files` is the source `files`; `read_frame` is for whoever takes a table from the user later
-(predict, serving), so that a value means the same there. Nothing is changed silently: what cannot
-be kept exactly is refused, kept as text, or noted.
+`open_files` gives it piece by piece, for the sources; `read_files` and `read_frame` give it whole,
+for whoever takes a table from the user later (predict, serving), so that a value means the same
+there. Nothing is changed silently: what cannot be kept exactly is refused, kept as text, or noted.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 
-from layerline.artifacts import sha256_of
-from layerline.data.reading.columnar import read_columnar
-from layerline.data.reading.delimited import Dialect, read_fields
+from layerline.data.reading.columnar import open_columnar
+from layerline.data.reading.delimited import Dialect, open_fields
 from layerline.data.reading.finding import DELIMITED, PARQUET, find_files, kind_of
-from layerline.data.reading.json_lines import read_json_lines
-from layerline.data.reading.parsing import Parsed, fits_float, parse_column
-from layerline.data.tables import first_line, listing, to_frame
-from layerline.errors import DataError, LayerlineError, SourceError
+from layerline.data.reading.guarding import Untouched, saying_unreadable
+from layerline.data.reading.json_lines import open_json_lines
+from layerline.data.reading.parsing import TEXT, ColumnType, Parsed
+from layerline.data.reading.streams import Batch, Column, Stream, typed
+from layerline.data.reading.surveying import Part, survey_columns
+from layerline.data.tables import listing, to_frame
+from layerline.errors import DataError
 
-__all__ = ["DELIMITED", "PARQUET", "FileTable", "find_files", "read_files", "read_frame"]
+__all__ = ["DELIMITED", "PARQUET", "FileTable", "Reading", "find_files", "open_files", "read_files"]
+__all__ += ["read_frame"]
 
 
 class FileTable(NamedTuple):
@@ -32,20 +36,100 @@ class FileTable(NamedTuple):
     files: tuple[dict[str, Any], ...]
 
 
-class _Part(NamedTuple):
-    path: Path
-    table: pa.Table
-    notes: tuple[str, ...]
-    about: dict[str, Any]
+class Reading:
+    """The rows of all files, in order, as tables of one schema.
+
+    Attributes:
+        schema: the columns in their types.
+        notes: what to say aloud; complete when all tables were taken.
+        files: each file's path, size, sha256 and row count; likewise.
+    """
+
+    def __init__(self, parts: Sequence[Part], kinds: Mapping[str, ColumnType]) -> None:
+        self.schema = pa.schema([(name, kind.type) for name, kind in kinds.items()])
+        self.notes = [note for part in parts for note in part.stream.notes]
+        self.files: list[dict[str, Any]] = []
+        self._parts, self._kinds = parts, kinds
+        for name, kind in kinds.items():
+            if kind.note:
+                self._say(f"column {name!r} is kept as text: it holds {kind.note}")
+
+    def _say(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Read every row.
+
+        Raises:
+            DataError: malformed, no rows, values that no type can hold.
+            SourceError: a file cannot be read, is damaged, or was changed meanwhile.
+        """
+        problems = _RangeProblems()
+        for part in self._parts:
+            n_rows = 0
+            with saying_unreadable(part.path):
+                for batch in part.stream.batches(None):
+                    yield self._table(part, batch, problems, n_rows)
+                    n_rows += batch.n_rows
+            self.files.append({**part.guard.check(), "n_rows": n_rows})
+        problems.tell()
+        if not any(file["n_rows"] for file in self.files):
+            paths = [part.path for part in self._parts]
+            raise DataError(f"{_names_of(paths)}: there is a header but not one row of data")
+
+    def _table(self, part: Part, batch: Batch, problems: "_RangeProblems", n_before: int) -> Any:
+        for note in batch.notes:
+            self._say(note)
+        columns = {}
+        for name, kind in self._kinds.items():
+            parsed = typed(_column(part, batch, name), kind)
+            problems.add(part.path, name, parsed, n_before)
+            columns[name] = parsed.values
+        return pa.table(columns, schema=self.schema)
 
 
-def read_files(
+def _column(part: Part, batch: Batch, name: str) -> Column:
+    if name in part.partition:
+        value = pa.array([part.partition[name]] * batch.n_rows, pa.string())
+        return Column(pa.chunked_array([value]), "fields")
+    if name not in batch.columns:  # an object without this key
+        return Column(pa.chunked_array([pa.nulls(batch.n_rows)]))
+    return batch.columns[name]
+
+
+class _RangeProblems:
+    """Numbers that a 64-bit float cannot hold: the first of each column, and how many."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], str] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, path: Path, name: str, parsed: Parsed, n_before: int) -> None:
+        for rows, what in ((parsed.too_large, "infinite"), (parsed.too_small, "zero")):
+            if rows:
+                row, written = n_before + rows[0] + 1, parsed.written[rows[0]]
+                first = f"{path}: column {name!r}, data row {row}: {written} would become {what}"
+                self._first.setdefault((name, what), first)
+                self._counts[name, what] += len(rows)
+
+    def tell(self) -> None:
+        lines = [
+            f"{first} as a 64-bit number ({self._counts[at]} such values); mend it, or list "
+            "the column in fetch.options.text"
+            for at, first in self._first.items()
+        ]
+        if lines:
+            raise DataError("\n".join(lines))
+
+
+def open_files(
     paths: Sequence[Path],
     dialect: Dialect | None = None,
     text: Iterable[str] = (),
     partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
-) -> FileTable:
-    """Read files of one kind as one table; every file must have the same columns.
+) -> Reading:
+    """Open files of one kind as one table; every file must have the same columns.
 
     Args:
         paths: as `find_files` gives them.
@@ -54,25 +138,34 @@ def read_files(
         partitions: columns whose values stand in the names of a file's folders.
 
     Raises:
-        DataError: empty, malformed, no rows, columns that differ, values that no type can hold.
+        DataError: empty, malformed, columns that differ, a column without one type.
         SourceError: a file cannot be read, or its bytes are damaged.
     """
     folded = partitions or {}
-    parts = [_read_part(path, dialect or Dialect(), folded.get(path, {})) for path in paths]
-    for part in parts[1:]:
-        _require_equal_columns(parts[0], part)
-    if not parts[0].table.column_names or not any(part.table.num_rows for part in parts):
-        raise DataError(f"{_names_of(paths)}: there is a header but not one row of data")
-    notes = [note for part in parts for note in part.notes]
-    joined = {name: _join(parts, name, notes) for name in parts[0].table.column_names}
-    kept = {name: column.cast(pa.string()) for name, column in joined.items() if name in set(text)}
-    written = {name for values in folded.values() for name in values}
-    if kind_of(paths[0]) == "CSV":
-        written |= joined.keys()
-    rest = {name: column for name, column in joined.items() if name in written - kept.keys()}
-    kept |= _parse_all(rest, parts, notes)
-    table = pa.table({name: kept.get(name, column) for name, column in joined.items()})
-    return FileTable(table, tuple(notes), tuple(part.about for part in parts))
+    parts = [_open_part(path, dialect or Dialect(), folded.get(path, {})) for path in paths]
+    _require_equal_columns([(part.path, part.names) for part in parts if part.stream.names])
+    surveyed = survey_columns(parts, set(text))
+    _require_equal_columns(list(surveyed.names.items()))
+    if not surveyed.kinds:
+        raise DataError(f"{_names_of(paths)}: there is no column at all")
+    return Reading(parts, surveyed.kinds | {name: TEXT for name in text if name in surveyed.kinds})
+
+
+def read_files(
+    paths: Sequence[Path],
+    dialect: Dialect | None = None,
+    text: Iterable[str] = (),
+    partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
+) -> FileTable:
+    """Read files as `open_files` does, all at once.
+
+    Raises:
+        DataError: as `open_files` and `Reading.tables` do.
+        SourceError: likewise.
+    """
+    reading = open_files(paths, dialect, text, partitions)
+    table = pa.concat_tables(reading.tables())
+    return FileTable(table, tuple(reading.notes), tuple(reading.files))
 
 
 def read_frame(
@@ -86,134 +179,34 @@ def _names_of(paths: Sequence[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more files"
 
 
-def _read_part(path: Path, dialect: Dialect, partition: Mapping[str, str | None]) -> _Part:
-    try:
-        before, digest = path.stat(), sha256_of(path)
-        table, notes = _read_one(path, dialect)
-        after = path.stat()
-    except LayerlineError:
-        raise
-    except OSError as error:
-        reason = error.strerror or first_line(error)
-        raise SourceError(f"{path}: cannot be read ({reason})") from None
-    if (before.st_mtime_ns, before.st_size, before.st_ino) != (
-        after.st_mtime_ns,
-        after.st_size,
-        after.st_ino,
-    ):
-        raise SourceError(f"{path}: was changed while it was read; run again when it is complete")
-    table = _with_partition(table, partition, path)
-    about = {"path": str(path), "bytes": after.st_size, "sha256": digest, "n_rows": table.num_rows}
-    return _Part(path, table, tuple(notes), about)
-
-
-def _read_one(path: Path, dialect: Dialect) -> tuple[pa.Table, tuple[str, ...]]:
-    kind = kind_of(path)
-    if kind == "CSV":
-        return read_fields(path, dialect)
-    if kind == "JSON lines":
-        read = read_json_lines(path, dialect.encoding)
-        problems = [
-            problem
-            for name, parsed in read.parsed.items()
-            for problem in _range_problems(name, parsed, lambda row: (path, row + 1))
-        ]
-        if problems:
-            raise DataError("\n".join(problems))
-        return read.table, read.notes
-    return read_columnar(path)
-
-
-def _with_partition(table: pa.Table, partition: Mapping[str, str | None], path: Path) -> pa.Table:
-    for name, value in partition.items():
-        if name in table.column_names:
+def _open_part(path: Path, dialect: Dialect, partition: Mapping[str, str | None]) -> Part:
+    with saying_unreadable(path):
+        guard = Untouched(path)
+        stream = _open_one(path, dialect)
+    for name in partition:
+        if name in (stream.names or ()):
             raise DataError(
                 f"{path}: column {name!r} is in the file and in the folder's name; remove one"
             )
-        table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
-    return table
+    return Part(stream, partition, guard)
 
 
-def _require_equal_columns(first: _Part, other: _Part) -> None:
-    names, others = first.table.column_names, other.table.column_names
-    if set(names) == set(others):
-        return
-    absent = [name for name in names if name not in others]
-    added = [name for name in others if name not in names]
-    parts = [f"lacks {listing(absent, 5)}"] if absent else []
-    parts += [f"adds {listing(added, 5)}"] if added else []
-    raise DataError(
-        f"{other.path}: its columns differ from {first.path}: it {' and '.join(parts)}; "
-        "files that are read together need the same columns"
-    )
+def _open_one(path: Path, dialect: Dialect) -> Stream:
+    kind = kind_of(path)
+    if kind == "CSV":
+        return open_fields(path, dialect)
+    return open_json_lines(path, dialect.encoding) if kind == "JSON lines" else open_columnar(path)
 
 
-def _join(parts: Sequence[_Part], name: str, notes: list[str]) -> pa.ChunkedArray:
-    """One column of all files; a file in which it has no value at all fits any type."""
-    columns = [part.table.column(name) for part in parts]
-    kinds: dict[pa.DataType, Path] = {}
-    for part, column in zip(parts, columns, strict=True):
-        if column.null_count < len(column):
-            kinds.setdefault(column.type, part.path)
-    kind = next(iter(kinds), columns[0].type)
-    if set(kinds) == {pa.int64(), pa.float64()}:
-        kind = pa.float64()
-    elif len(kinds) > 1:
-        found = " and ".join(f"{kind} in {path}" for kind, path in kinds.items())
-        raise DataError(f"column {name!r} is {found}; give it one type in all files")
-    try:
-        columns = [c.cast(kind) if c.null_count < len(c) else _gap(len(c), kind) for c in columns]
-    except pa.ArrowInvalid:
-        message = (
-            f"column {name!r} has decimals in one file and whole numbers beyond 2^53 in another"
-        )
-        raise DataError(f"{message}; give it one type in all files") from None
-    joined = pa.chunked_array([chunk for c in columns for chunk in c.chunks], type=kind)
-    if kind == pa.int64() and not fits_float(joined):
-        notes.append(f"column {name!r} is kept as text: it holds whole numbers beyond 2^53")
-        return joined.cast(pa.string())
-    return joined
-
-
-def _gap(length: int, kind: pa.DataType) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.nulls(length, kind)])
-
-
-def _parse_all(
-    fields: dict[str, pa.ChunkedArray], parts: Sequence[_Part], notes: list[str]
-) -> dict[str, pa.ChunkedArray]:
-    typed, problems = {}, []
-    for name, column in fields.items():
-        parsed = parse_column(column)
-        typed[name] = parsed.values
-        if parsed.note:
-            notes.append(f"column {name!r} is kept as text: it holds {parsed.note}")
-        problems += _range_problems(name, parsed, lambda row: _locate(parts, row))
-    if problems:
-        raise DataError("\n".join(problems))
-    return typed
-
-
-def _range_problems(
-    name: str, parsed: Parsed, locate: Callable[[int], tuple[Path, int]]
-) -> list[str]:
-    """Numbers that a 64-bit float cannot hold."""
-    problems = []
-    for rows, what in ((parsed.too_large, "infinite"), (parsed.too_small, "zero")):
-        if rows:
-            path, row = locate(rows[0])
-            problems.append(
-                f"{path}: column {name!r}, data row {row}: {parsed.written[rows[0]]} would "
-                f"become {what} as a 64-bit number ({len(rows)} such values); mend it, or list "
-                "the column in fetch.options.text"
+def _require_equal_columns(files: Sequence[tuple[Path, list[str]]]) -> None:
+    for other, others in files[1:]:
+        first, names = files[0]
+        absent = [name for name in names if name not in others]
+        added = [name for name in others if name not in names]
+        if absent or added:
+            said = [f"lacks {listing(absent, 5)}"] if absent else []
+            said += [f"adds {listing(added, 5)}"] if added else []
+            raise DataError(
+                f"{other}: its columns differ from {first}: it {' and '.join(said)}; "
+                "files that are read together need the same columns"
             )
-    return problems
-
-
-def _locate(parts: Sequence[_Part], row: int) -> tuple[Path, int]:
-    """The file and the 1-based data row in it, of a row of the joined table."""
-    for part in parts:
-        if row < part.table.num_rows:
-            return part.path, row + 1
-        row -= part.table.num_rows
-    raise IndexError(row)

@@ -1,4 +1,4 @@
-"""JSON lines -> an Arrow table: one object a line, each key a column, no value changed.
+"""JSON lines -> batches: one object a line, each key a column, no value changed.
 
 Numbers keep the digits they are written with until the whole column is known, so that 2^53 + 1 or
 1e400 is treated as in a CSV file. Text stays text, "NA" and the empty string too; only a column
@@ -6,14 +6,15 @@ that holds nothing but ISO dates becomes dates, which JSON cannot say.
 """
 
 import codecs
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
-from layerline.data.reading.parsing import Parsed, date_fields, parse_column
+from layerline.data.reading.streams import BATCH_ROWS, Batch, Column, Form, Stream
 from layerline.errors import DataError, ParamsError, Problem
 
 
@@ -23,53 +24,45 @@ class _Number(str):
     __slots__ = ()
 
 
-class JsonTable(NamedTuple):
-    """The typed columns; `parsed` has the fields that their types cannot hold."""
-
-    table: pa.Table
-    parsed: dict[str, Parsed]
-    notes: tuple[str, ...]
-
-
-def read_json_lines(path: Path, encoding: str = "utf-8") -> JsonTable:
-    """Read every object.
+def open_json_lines(path: Path, encoding: str = "utf-8") -> Stream:
+    """A file of flat objects; they are checked while they are read.
 
     Raises:
-        DataError: empty, not JSON, a line that is no flat object, a key twice.
+        DataError: empty; while it is read: not JSON, a line that is no flat object, a key twice.
         ParamsError: the encoding cannot be.
     """
-    columns: dict[str, list[Any]] = {}
-    n_rows = 0
-    for line, row in _rows(path, encoding):
-        for name in row:
-            columns.setdefault(name, [None] * n_rows)
-        for name, values in columns.items():
-            value = row.get(name)
-            if isinstance(value, dict | list):
-                called = "a list" if isinstance(value, list) else "an object"
-                raise DataError(
-                    f"{path}: line {line}: {name!r} holds {called} of values; "
-                    "write each of them as a column of its own"
-                )
-            values.append(value)
-        n_rows += 1
-    if not n_rows:
-        raise DataError(f"{path}: the file is empty; give at least one JSON object")
-    typed, parsed, notes = {}, {}, []
-    for name in columns:
-        done = _typed(columns[name], f"{path}: column {name!r}")
-        typed[name], parsed[name] = done.values, done
-        if done.note:
-            notes.append(f"{path}: column {name!r} is kept as text: it holds {done.note}")
-    return JsonTable(pa.table(typed), parsed, tuple(notes))
+    codec = _codec(encoding)
+
+    def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
+        rows = _rows(path, encoding, codec)
+        n_rows = 0
+        while block := list(itertools.islice(rows, BATCH_ROWS)):
+            n_rows += len(block)
+            yield _batch([row for _, row in block], columns, path)
+        if not n_rows:
+            raise DataError(f"{path}: the file is empty; give at least one JSON object")
+
+    return Stream(path, batches)
 
 
-def _rows(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _batch(rows: list[dict[str, Any]], columns: Collection[str] | None, path: Path) -> Batch:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if columns is not None:
+        names = [name for name in names if name in columns]
+    where = f"{path}: column "
+    found = {name: _column([row.get(name) for row in rows], f"{where}{name!r}") for name in names}
+    return Batch(len(rows), found)
+
+
+def _codec(encoding: str) -> str:
     try:
-        codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+        return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
     except LookupError:
         message = f"{encoding!r} is not known; JSON lines are utf-8"
         raise ParamsError([Problem("fetch.options.encoding", message)]) from None
+
+
+def _rows(path: Path, encoding: str, codec: str) -> Iterator[tuple[int, dict[str, Any]]]:
     decoder = json.JSONDecoder(
         object_pairs_hook=_once_each,
         parse_int=_Number,
@@ -109,34 +102,27 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _object(value: Any, path: Path, line: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f'{path}: line {line} holds no object; write {{"column": value, ...}}')
+    for name, item in value.items():
+        if isinstance(item, dict | list):
+            called = "a list" if isinstance(item, list) else "an object"
+            raise DataError(
+                f"{path}: line {line}: {name!r} holds {called} of values; "
+                "write each of them as a column of its own"
+            )
     return value
 
 
-def _typed(values: list[Any], where: str) -> Parsed:
+def _column(values: list[Any], where: str) -> Column:
     kinds = {type(value) for value in values} - {type(None)}
+    if len(kinds) > 1:
+        called = {_Number: "numbers", bool: "true/false", str: "text"}
+        mixed = " and ".join(sorted(called[kind] for kind in kinds))
+        raise DataError(f"{where} holds {mixed}; give it one type")
+    if kinds <= {bool}:
+        return Column(pa.chunked_array([pa.array(values, pa.bool_() if kinds else pa.float64())]))
+    form: Form = "text" if kinds == {str} else "numbers"
+    plain = [None if value is None else str(value) for value in values]
     try:
-        if kinds == {_Number}:
-            return parse_column(
-                pa.chunked_array([pa.array(list(map(_plain, values)), pa.string())])
-            )
-        if kinds <= {bool}:
-            kind = pa.bool_() if kinds else pa.float64()
-            return Parsed(pa.chunked_array([pa.array(values, kind)]))
-        if kinds == {str}:
-            return _text(pa.chunked_array([pa.array(values, pa.string())]))
+        return Column(pa.chunked_array([pa.array(plain, pa.string())]), form)
     except UnicodeEncodeError:
         raise DataError(f"{where} has half a surrogate pair, which is no text; mend it") from None
-    called = {_Number: "numbers", bool: "true/false", str: "text"}
-    mixed = " and ".join(sorted(called[kind] for kind in kinds))
-    raise DataError(f"{where} holds {mixed}; give it one type")
-
-
-def _plain(number: _Number | None) -> str | None:
-    return None if number is None else str(number)
-
-
-def _text(fields: pa.ChunkedArray) -> Parsed:
-    """Text as it is, or dates when every field is one."""
-    import pyarrow.compute as pc
-
-    return parse_column(fields) if pc.all(date_fields(fields)).as_py() else Parsed(fields)

@@ -43,27 +43,27 @@ def fetch(
     """
     # Here, not above: params are checked against this signature where nothing is read.
     from layerline.data.reading.delimited import Dialect
-    from layerline.data.reading.files import read_files
+    from layerline.data.reading.files import open_files
     from layerline.data.reading.finding import find_files, find_partitions
     from layerline.data.reading.remote import origin_of, renamed, saying
-    from layerline.data.tables import TABLE, listing, require_target, write_table
+    from layerline.data.tables import TABLE, listing, require_target, write_tables
 
     paths = find_files(path, sha256)
     names = {str(file): url for file in paths if (url := origin_of(file))}
     with saying(names):
         dialect = Dialect(separator, encoding, tuple(missing or ()))
-        read = read_files(paths, dialect, text or (), find_partitions(path, paths))
-        columns = read.table.column_names
+        reading = open_files(paths, dialect, text or (), find_partitions(path, paths))
+        columns = reading.schema.names
         require_target(columns, target, str(paths[0]))
         absent = [name for name in text or () if name not in columns]
         if absent:
             message = f"{paths[0]} has no column {absent[0]!r}; its columns: {listing(columns)}"
             raise ParamsError([Problem("fetch.options.text", message)])
-    write_table(folder / TABLE, read.table)
+        write_tables(folder / TABLE, reading.schema, reading.tables())
     origin: list[dict[str, Any]] = [
-        file | {"path": names.get(file["path"], file["path"])} for file in read.files
+        file | {"path": names.get(file["path"], file["path"])} for file in reading.files
     ]
-    notes = [renamed(note, names) for note in read.notes]
+    notes = [renamed(note, names) for note in reading.notes]
     if names:
         notes.append("DVC does not watch URLs: after a change there, `dvc repro -f fetch`")
     return SourceInfo("table", None, {"files": origin}, tuple(notes))

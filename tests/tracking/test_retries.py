@@ -61,7 +61,7 @@ def test_follower_tries_less_and_less_often_and_gives_up_after_the_end(
 
     monkeypatch.setattr(flushing, "_pause", pause)
     follow(home, journal.path)
-    assert pauses[:6] == [4, 8, 16, 30, 30, 30]
+    assert pauses[:6] == [6, 12, 24, 30, 30, 30]
     assert len(pauses) == 8 + N_ATTEMPTS_AFTER_END - 1
     assert refusing.n_requests == 8 + N_ATTEMPTS_AFTER_END
     assert journal.path.exists()

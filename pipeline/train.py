@@ -11,19 +11,21 @@ from layerline.stage import Stage, leave, run_stage
 
 def main(stage: Stage) -> None:
     from layerline.tracking.follower import start_follower
-    from layerline.tracking.inputs import tell_files, tell_inputs, tell_network
     from layerline.tracking.switch import is_off
+
+    journal, workspace, params = stage.journal, stage.workspace, stage.params
+    if not is_off():  # first of all: it imports MLflow while this process imports torch
+        start_follower(workspace.home, journal.path)
+
+    from layerline.tracking.inputs import tell_files, tell_inputs, tell_network
     from layerline.tracking.system import sampling
     from layerline.tracking.troubles import trouble_of
     from layerline.training.records import EpochRecord
     from layerline.training.running import train
 
-    journal, workspace, params = stage.journal, stage.workspace, stage.params
     tell_inputs(journal, workspace, params.project)
     for note in tell_files(journal, workspace, params):
         stage.say(f"note: {note}")
-    if not is_off():
-        start_follower(workspace.home, journal.path)
 
     def on_epoch(record: EpochRecord) -> None:
         figures = dataclasses.asdict(record)

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 N_ATTEMPTS = 3
 SLOW_SECONDS = 5.0
-FOLLOW_SECONDS = 2.0
-SHORT_SECONDS = 1.5
+FOLLOW_SECONDS = 3.0
 _POLL_SECONDS = 0.25
 _MAX_PAUSE_SECONDS = 30.0
 N_ATTEMPTS_AFTER_END = 5
@@ -137,28 +136,12 @@ def follow(home: Path, path: Path) -> None:
     When its writer is killed the run is closed as KILLED. After the end, a dead server is tried
     for some seconds more; what is left then goes with the next flush.
     """
-    if _is_short(path):
-        return
     report = flush(home, leave=path)
     if report.errors:
         note_trouble(path, report.errors[0])
     with lock_journal(path, wait_seconds=10) as mine:
         if mine:
             _follow_locked(home, path)
-
-
-def _is_short(path: Path) -> bool:
-    """Wait a little; say whether the training is over, so that MLflow need not be imported.
-
-    Under DVC others come and send its journal: register, or the repro's last flush. It saves a
-    short training half of what tracking costs, and delays the first epoch of a long one.
-    """
-    if "DVC_STAGE" not in os.environ:
-        return False
-    until = time.monotonic() + SHORT_SECONDS
-    while time.monotonic() < until and not has_end(path):
-        time.sleep(_POLL_SECONDS)
-    return not path.exists() or has_end(path)
 
 
 def _follow_locked(home: Path, path: Path) -> None:

@@ -13,19 +13,27 @@ from ruamel.yaml import YAML
 
 from layerline.artifacts import write_text
 from layerline.config import FetchSection
+from layerline.data.reading.archives import split_archive
 from layerline.errors import ParamsError, Problem
 
 MADE = ("data/raw", "data/validated", "data/scaled", "models", "reports", "runs")
+_PLACES = {"files": "path", "image_folder": "path", "sql": "url"}  # which option names them
 OWN = ("pipeline/", "src/")  # what the checkout itself brings
 
 
 def source_paths(section: FetchSection) -> list[str]:
     """The local files and folders the source reads, as params.yaml writes them."""
-    if section.source != "files":
-        return []
-    path = section.options.get("path", [])
-    paths = [path] if isinstance(path, str) else [str(item) for item in path]
-    return [path for path in paths if "://" not in path]
+    given = section.options.get(_PLACES.get(section.source, ""), [])
+    paths = [given] if isinstance(given, str) else [str(item) for item in given]
+    if section.source == "sql":
+        paths = [path.partition("///")[2] for path in paths if path.startswith("sqlite:///")]
+    return [_outermost(path) for path in paths if path and "://" not in path]
+
+
+def _outermost(path: str) -> str:
+    """The archive that a path goes through, else the path."""
+    archive = split_archive(Path(path).expanduser())
+    return path if archive is None else str(archive[0])
 
 
 def require_outside(root: Path, section: FetchSection) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import layerline.data.sources
 from layerline.data.sources import SOURCES
@@ -45,8 +46,12 @@ def options(tmp_path: Path) -> dict[str, dict[str, object]]:
         connection.execute("CREATE TABLE t (x, target)")
         connection.executemany("INSERT INTO t VALUES (?, ?)", [(1, "a"), (2, "b")])
     connection.close()
+    for name in ("a", "b"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        Image.new("RGB", (4, 3)).save(tmp_path / "pictures" / name / "1.png")
     return {
         "files": {"path": str(table)},
+        "image_folder": {"path": str(tmp_path / "pictures"), "mode": "L"},
         "sklearn": {"dataset": "iris"},
         "sql": {"url": f"sqlite:///{tmp_path / 't.db'}", "query": "SELECT * FROM t ORDER BY x"},
         "torchvision": {"dataset": "MNIST", "root": str(tmp_path / "idx")},

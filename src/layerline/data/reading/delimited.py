@@ -163,11 +163,17 @@ def separator_of(path: Path, dialect: Dialect) -> str:
     if dialect.separator is not None:
         return dialect.separator
     usual = _usual_separator(path)
-    widths = {
-        separator: len(_header(path, separator, dialect)) for separator in (usual, *SEPARATORS)
-    }
+    widths = {separator: _width(path, separator, dialect) for separator in (usual, *SEPARATORS)}
     best = max(widths, key=lambda separator: widths[separator])
-    return usual if widths[usual] > 1 or widths[best] == 1 else best
+    return usual if widths[usual] > 1 or widths[best] <= 1 else best
+
+
+def _width(path: Path, separator: str, dialect: Dialect) -> int:
+    """The columns of the header; none where its quotes do not fit this separator."""
+    try:
+        return len(_header(path, separator, dialect))
+    except DataError:
+        return 0
 
 
 def _header(path: Path, separator: str, dialect: Dialect) -> list[str]:

@@ -1,11 +1,19 @@
-"""Which files a path, a glob pattern, a folder or a list of these means."""
+"""Which files a path, a glob pattern, a folder, an archive or a list of these means."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from layerline.artifacts import sha256_of
-from layerline.data.reading.remote import download, expand, is_remote, require_sha256
+from layerline.data.reading.archives import archive_origin, is_archive, split_archive, unpack
+from layerline.data.reading.remote import (
+    download,
+    expand,
+    is_remote,
+    origin_of,
+    require_sha256,
+    saying,
+)
 from layerline.data.tables import closest, listing
 from layerline.errors import ParamsError, Problem, SourceError
 
@@ -50,7 +58,8 @@ def find_files(path: str | Sequence[str], sha256: str | None = None) -> list[Pat
         message = f"names both {' and '.join(kinds)} files, whose types may differ; give one kind"
         raise ParamsError([Problem(_WHERE, message)])
     if sha256 is not None:
-        _require_one(found, sha256)
+        archive = split_archive(local_path(given[0])) if _may_be_archive(given) else None
+        _require_one([archive[0]] if archive else found, sha256)
     return found
 
 
@@ -66,10 +75,44 @@ def _require_one(found: list[Path], wanted: str) -> None:
     require_sha256(str(found[0]), sha256_of(found[0]), wanted)
 
 
-def _expand(path: str, sha256: str | None) -> list[Path]:
+def local_path(path: str, sha256: str | None = None) -> Path:
+    """The place of a local path or of a remote archive, as it is written."""
     if is_remote(path):
+        return download(path, sha256)
+    return Path(path).expanduser()
+
+
+def unpacked(place: Path) -> Path:
+    """The place on disk; what lies in an archive is unpacked for it.
+
+    Raises:
+        SourceError: the archive is damaged, or goes beyond the limits.
+    """
+    found = split_archive(place)
+    if found is None:
+        return place
+    url = origin_of(found[0])
+    with saying({str(found[0]): url} if url else {}):
+        return unpack(*found)
+
+
+def said_of(file: Path) -> str | None:
+    """What the user calls a file that was copied or unpacked: its URL, `shop.zip/rows.csv`."""
+    return archive_origin(file) or origin_of(file)
+
+
+def _may_be_archive(given: Sequence[str]) -> bool:
+    return len(given) == 1 and (not is_remote(given[0]) or _is_remote_archive(given[0]))
+
+
+def _is_remote_archive(path: str) -> bool:
+    return is_remote(path) and is_archive(Path(urlsplit(path).path))
+
+
+def _expand(path: str, sha256: str | None) -> list[Path]:
+    if is_remote(path) and not _is_remote_archive(path):
         return _expand_remote(path, sha256)
-    place = Path(path).expanduser()
+    place = unpacked(local_path(path, sha256))
     if place.is_file():
         return [place]
     if place.is_dir():
@@ -83,7 +126,7 @@ def _expand(path: str, sha256: str | None) -> list[Path]:
         place.relative_to(place.anchor).as_posix() if place.is_absolute() else place.as_posix()
     )
     base = Path(place.anchor) if place.is_absolute() else Path()
-    if any(sign in path for sign in "*?["):
+    if any(sign in str(place) for sign in "*?["):
         matches = sorted(file for file in base.glob(pattern) if file.is_file())
         if not matches:
             raise SourceError(f"{path}: no file matches this pattern (from {Path.cwd()})")
@@ -121,7 +164,8 @@ def find_partitions(
 ) -> dict[Path, dict[str, str | None]]:
     """The partition values of each file that lies in a folder given by `path`; often none."""
     given = [path] if isinstance(path, str) else list(path)
-    folders = [Path(one).expanduser() for one in given if not is_remote(one)]
+    local = [one for one in given if not is_remote(one) or _is_remote_archive(one)]
+    folders = [unpacked(local_path(one)) for one in local]
     found = {}
     for folder in (folder for folder in folders if folder.is_dir()):
         for file in files:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Concatenate
 
-from layerline.data.sources import files, sklearn, sql, torchvision
+from layerline.data.sources import files, image_folder, sklearn, sql, torchvision
 from layerline.data.sources.info import SourceInfo
 
 SOURCES: Mapping[str, Callable[Concatenate[Path, str, ...], SourceInfo]] = {
     "files": files.fetch,
+    "image_folder": image_folder.fetch,
     "sklearn": sklearn.fetch,
     "sql": sql.fetch,
     "torchvision": torchvision.fetch,

@@ -1,7 +1,7 @@
 """CSV, TSV, Parquet, Arrow or JSON-lines files: one, a glob pattern, a folder, or a list of these.
 
-They lie on this machine or behind http(s):// and s3://. A folder's partitions (`year=2024/`) are
-columns.
+They lie on this machine or behind http(s):// and s3://, as they are or in a zip or tar archive. A
+folder's partitions (`year=2024/`) are columns.
 """
 
 from pathlib import Path
@@ -29,13 +29,14 @@ def fetch(
     Args:
         folder: where `table.parquet` goes.
         target: the column to predict; it must be there.
-        path: file, pattern, folder, URL or list; relative to the repository root.
+        path: file, pattern, folder, archive, path in an archive, URL or list; relative to the
+            repository root.
         separator: of CSV files; null finds it from the header.
         encoding: of CSV and JSON-lines files.
         missing: words that stand for a missing value in every column of a CSV file, beside the
             empty field.
         text: columns that are text even when they look like numbers (`00123` is text anyway).
-        sha256: what the one file must have.
+        sha256: what the one file, or the archive, must have.
 
     Raises:
         DataError: the files are empty, malformed, differ in their columns, or lack the target.
@@ -44,12 +45,12 @@ def fetch(
     # Here, not above: params are checked against this signature where nothing is read.
     from layerline.data.reading.delimited import Dialect
     from layerline.data.reading.files import open_files
-    from layerline.data.reading.finding import find_files, find_partitions
-    from layerline.data.reading.remote import origin_of, renamed, saying
+    from layerline.data.reading.finding import find_files, find_partitions, said_of
+    from layerline.data.reading.remote import is_remote, renamed, saying
     from layerline.data.tables import TABLE, listing, require_target, write_tables
 
     paths = find_files(path, sha256)
-    names = {str(file): url for file in paths if (url := origin_of(file))}
+    names = {str(file): said for file in paths if (said := said_of(file))}
     with saying(names):
         dialect = Dialect(separator, encoding, tuple(missing or ()))
         reading = open_files(paths, dialect, text or (), find_partitions(path, paths))
@@ -64,6 +65,6 @@ def fetch(
         file | {"path": names.get(file["path"], file["path"])} for file in reading.files
     ]
     notes = [renamed(note, names) for note in reading.notes]
-    if names:
+    if any(is_remote(one) for one in ([path] if isinstance(path, str) else path)):
         notes.append("DVC does not watch URLs: after a change there, `dvc repro -f fetch`")
     return SourceInfo("table", None, {"files": origin}, tuple(notes))

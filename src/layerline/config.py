@@ -142,6 +142,17 @@ class BatchGrowthSection:
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
+class RestartsSection:
+    """Train from `seeds` seeds: `seed`, `seed + 1`, ...; keep the best on validation rows, or all.
+
+    An ensemble averages the answers of all of them.
+    """
+
+    seeds: Annotated[int, Field(ge=2, le=1000)] = 5
+    keep: Literal["best", "ensemble"] = "best"
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
 class TrainSection:
     """The network and how it learns."""
 
@@ -159,6 +170,7 @@ class TrainSection:
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     sampling: Literal["shuffled", "balanced"] = "shuffled"
     augment: tuple[Named, ...] = ()
+    restarts: RestartsSection | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 

@@ -10,6 +10,7 @@ blocks, activations, embeddings   what the networks are made of
 images         what those that read images have in common
 pixel_tables   a faster way to the same first layer, for conv1x1_mlp
 files          a network on disk
+stacking       several networks as one batched network, for restarts
 tracing        the forward pass written down
 summaries      parameters, layer by layer
 
@@ -27,6 +28,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.lookup import pick, read_options
 from layerline.networks.cnn import CNN
 from layerline.networks.conv1x1_mlp import Conv1x1MLP
+from layerline.networks.ensemble import Ensemble
 from layerline.networks.mlp import MLP
 from layerline.networks.rnn import RNN
 from layerline.networks.seven_layer import SevenLayer
@@ -38,6 +40,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "conv1x1_mlp": Conv1x1MLP,
     "cnn": CNN,
     "rnn": RNN,
+    "ensemble": Ensemble,
 }
 
 SIZES = ("input_shape", "d_out", "category_sizes")  # what the data say, so no options

@@ -21,7 +21,7 @@ from layerline.training.device import choose_device
 from layerline.training.diverging import first_bad_layer, first_bad_step
 from layerline.training.objectives import TargetFacts, build_link, describe_targets
 from layerline.training.predicting import predict
-from layerline.training.records import EpochRecord, FitResult, Listener
+from layerline.training.records import EpochRecord, FitResult, Listener, error_of
 from layerline.training.rows import Rows
 from layerline.training.sampling import draw_order
 from layerline.training.schedules import Adaptive
@@ -141,7 +141,7 @@ class Training:
             epoch=self.epoch,
             train_loss=float(losses.double().mean()),
             valid_loss=float(self.session.loss(outputs, self.valid.y)),
-            valid_error=_error(self.link(outputs), self.valid.y),
+            valid_error=error_of(self.link(outputs), self.valid.y),
             learning_rate=self.session.learning_rate,
             gradient_norm=float(torch.nn.utils.get_total_norm(gradients)),
             rows_per_second=len(self.train) / seconds,
@@ -240,10 +240,3 @@ def _copied(state: Any) -> Any:
     if isinstance(state, list | tuple):
         return type(state)(_copied(item) for item in state)
     return state
-
-
-def _error(outputs: Tensor, y: Tensor) -> float:
-    """1 - accuracy for classes, the root mean squared error for numbers."""
-    if y.dtype == torch.int64:
-        return float((outputs.argmax(1) != y).double().mean())
-    return float((outputs.view_as(y) - y).double().square().mean().sqrt())

@@ -3,6 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 
+import torch
+from torch import Tensor
+
 
 @dataclasses.dataclass(frozen=True)
 class EpochRecord:
@@ -40,3 +43,10 @@ class Listener:
     on_epoch: Callable[[EpochRecord], None] = lambda record: None
     on_share: Callable[[float], None] = lambda share: None
     say: Callable[[str], None] = lambda text: None
+
+
+def error_of(outputs: Tensor, y: Tensor) -> float:
+    """1 - accuracy for classes, the root mean squared error for numbers."""
+    if y.dtype == torch.int64:
+        return float((outputs.argmax(1) != y).double().mean())
+    return float((outputs.view_as(y) - y).double().square().mean().sqrt())

@@ -1,18 +1,17 @@
 """The train stage's work: from data/scaled to models/network and reports/history.csv."""
 
-import contextlib
 import csv
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
+from torch import nn
 
 from layerline.artifacts import Workspace, read_manifest, replace_file, replace_folder
 from layerline.config import Params
-from layerline.errors import ParamsError, Problem, SourceError
+from layerline.errors import ParamsError, Problem
 from layerline.networks.files import NetworkSpec, save_network
 from layerline.training.device import choose_threads, prepare_torch
 from layerline.training.loop import Training
@@ -23,9 +22,11 @@ from layerline.training.objectives import (
     describe_targets,
     n_outputs,
 )
-from layerline.training.records import EpochRecord, FitResult, Listener
+from layerline.training.progress import progress
+from layerline.training.records import EpochRecord, FitResult
+from layerline.training.restarts.running import Material, Restarts
 from layerline.training.rows import Rows, load_rows
-from layerline.training.snapshots import Snapshots, training_key
+from layerline.training.snapshots import Snapshots, take_up, training_key
 
 MIXING = ("mixup", "cutmix")  # they average rows
 HISTORY_COLUMNS = (
@@ -61,20 +62,26 @@ def train(
     network = spec.build()
     threads = choose_threads(params.threads, network, spec.input_shape, params.train.batch_size)
     torch.set_num_threads(threads)
-    training = Training(
-        network, rows, valid, params.train, task=spec.task, seed=params.seed, facts=facts
-    )
     facts_of_bytes = {
         "data": data["files"],
         "train": dataclasses.asdict(params.train),
         "seed": params.seed,
         "threads": threads,
     }
-    snapshots = Snapshots(
-        workspace.home / ".layerline" / "snapshots" / training_key(facts_of_bytes)
+
+    def open_snapshots(more: Mapping[str, Any]) -> Snapshots:
+        key = training_key({**facts_of_bytes, **more})
+        return Snapshots(workspace.home / ".layerline" / "snapshots" / key)
+
+    if params.train.restarts is not None:
+        material = Material(rows, valid, params.train, spec, facts, params.seed, threads)
+        return _train_seeds(workspace, Restarts(material, open_snapshots), on_epoch, say)
+    training = Training(
+        network, rows, valid, params.train, task=spec.task, seed=params.seed, facts=facts
     )
+    snapshots = open_snapshots({})
     _resume(snapshots, training, on_epoch, say)
-    with _progress(params.train.epochs, len(training.history), on_epoch, say) as listener:
+    with progress(params.train.epochs, len(training.history), on_epoch, say) as listener:
         try:
             result = training.run(listener, snapshots)
         except KeyboardInterrupt:
@@ -86,6 +93,32 @@ def train(
     write_history(workspace.reports / "history.csv", result.history)
     snapshots.discard()
     return result
+
+
+def _train_seeds(
+    workspace: Workspace,
+    restarts: Restarts,
+    on_epoch: Callable[[EpochRecord], None],
+    say: Callable[[str], None],
+) -> FitResult:
+    """Train from several seeds; write what is kept and the history of the best one."""
+    try:
+        kept = restarts.run(on_epoch, say)
+    except KeyboardInterrupt:
+        if so_far := restarts.interrupted():
+            about = {"kept_epoch": so_far.result.kept_epoch, **so_far.about}
+            _save_interrupted(workspace, so_far.network, so_far.spec, about)
+            say(
+                "interrupted; the best of the seeds so far is in models/interrupted, and the next "
+                "run goes on from the last snapshot"
+            )
+        raise
+    about = {"kept_epoch": kept.result.kept_epoch, "threads": restarts.material.threads}
+    with replace_folder(workspace.network, {**about, **kept.about}) as folder:
+        save_network(folder, kept.network, kept.spec)
+    write_history(workspace.reports / "history.csv", kept.result.history)
+    restarts.discard()
+    return kept.result
 
 
 def _facts(data: dict[str, Any], rows: Rows) -> TargetFacts:
@@ -137,14 +170,7 @@ def _resume(
     say: Callable[[str], None],
 ) -> None:
     """Take up the snapshot of this very training, if one was left; tell its epochs again."""
-    try:
-        state = snapshots.load()
-    except SourceError as error:
-        say(f"note: {error}; training begins anew")
-        snapshots.discard()
-        return
-    if state is not None:
-        training.load(state)
+    if take_up(snapshots, training, say):
         say(f"goes on after epoch {len(training.history)}, where an earlier run was stopped")
         for record in training.history:
             on_epoch(record)
@@ -157,47 +183,18 @@ def _keep_best(
     if not best.epoch:
         return
     best.restore(network)
-    folder = workspace.root / "models" / "interrupted"
-    with replace_folder(folder, {"kept_epoch": best.epoch}) as temporary:
-        save_network(temporary, network.to("cpu"), spec)
+    _save_interrupted(workspace, network, spec, {"kept_epoch": best.epoch})
     say(
         f"interrupted in epoch {training.epoch}; the best network so far (epoch {best.epoch}) is "
         "in models/interrupted, and the next run goes on from the last snapshot"
     )
 
 
-@contextlib.contextmanager
-def _progress(
-    epochs: int,
-    done: int,
-    on_epoch: Callable[[EpochRecord], None],
-    say: Callable[[str], None],
-) -> Iterator[Listener]:
-    # disable=None: quiet when stderr is not a terminal.
-    layout = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]"
-    with tqdm(
-        total=epochs,
-        initial=done,
-        desc="train",
-        unit="epoch",
-        disable=None,
-        leave=False,
-        bar_format=layout,
-    ) as bar:
-
-        def tell(record: EpochRecord) -> None:
-            bar.set_postfix_str(
-                f"loss {record.valid_loss:.4g}, error {record.valid_error:.4g}, "
-                f"rate {record.learning_rate:.2g}, {record.rows_per_second:,.0f} rows/s"
-            )
-            move(record.epoch)
-            on_epoch(record)
-
-        def move(epochs_done: float) -> None:
-            bar.update(epochs_done - bar.n)
-
-        listener = Listener(on_epoch=tell, on_share=move, say=say)
-        yield listener if not bar.disable else Listener(on_epoch=on_epoch, say=say)
+def _save_interrupted(
+    workspace: Workspace, network: nn.Module, spec: NetworkSpec, about: Mapping[str, Any]
+) -> None:
+    with replace_folder(workspace.root / "models" / "interrupted", about) as folder:
+        save_network(folder, network.to("cpu"), spec)
 
 
 def write_history(path: Path, history: tuple[EpochRecord, ...]) -> None:

@@ -70,7 +70,7 @@ class Session:
             self.optimizer.zero_grad(set_to_none=True)
             loss = self._gradients(train, batches)
             if self.clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
+                self._clip(self.clip_norm)
             self.take_step()
         self.step += 1
         if self.average is not None:
@@ -82,7 +82,10 @@ class Session:
             return self._backward(train, batches[0])
         n_rows = sum(map(len, batches))
         parts = [self._backward(train, batch, len(batch) / n_rows) for batch in batches]
-        return torch.stack(parts).sum()
+        return torch.stack(parts).sum(0)
+
+    def _clip(self, norm: float) -> None:
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), norm)
 
     def _backward(self, train: Rows, batch: Tensor, share: float = 1.0) -> Tensor:
         """Add the gradients of `share` times the mean loss of a batch; returns that, detached."""

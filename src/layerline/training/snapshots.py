@@ -10,9 +10,9 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -88,6 +88,26 @@ class Snapshots:
     def discard(self) -> None:
         """Remove it: the training is done, or its snapshot is of no use."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Resumable(Protocol):
+    """A training that can be put where an earlier run of it was."""
+
+    def load(self, state: Mapping[str, Any]) -> None: ...
+
+
+def take_up(snapshots: Snapshots, training: Resumable, say: Callable[[str], None]) -> bool:
+    """Put the training where its last snapshot is, if there is one; a damaged one is discarded."""
+    try:
+        state = snapshots.load()
+    except SourceError as error:
+        say(f"note: {error}; training begins anew")
+        snapshots.discard()
+        return False
+    if state is None:
+        return False
+    training.load(state)
+    return True
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -19,7 +19,12 @@ from layerline.lookup import pick, read_options
 from layerline.training.objectives.classes import binary_cross_entropy, cross_entropy, focal
 from layerline.training.objectives.links import IDENTITY, Link, log_link, quantile_link, read_link
 from layerline.training.objectives.numbers import huber, mae, mse, poisson, quantile
-from layerline.training.objectives.targets import Loss, TargetFacts, describe_targets
+from layerline.training.objectives.targets import (
+    Loss,
+    TargetFacts,
+    describe_targets,
+    losses_of_members,
+)
 
 LOSSES: dict[str, Callable[..., Loss]] = {
     "cross_entropy": cross_entropy,
@@ -102,6 +107,7 @@ __all__ = [
     "build_link",
     "build_loss",
     "describe_targets",
+    "losses_of_members",
     "n_outputs",
     "read_link",
 ]

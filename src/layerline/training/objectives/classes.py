@@ -1,6 +1,7 @@
 """Losses of classes: outputs are logits (B, K), targets indices (B,) or shares (B, K)."""
 
 import math
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -9,7 +10,7 @@ from pydantic import Field, PlainValidator
 from torch import Tensor
 
 from layerline.errors import ParamsError, Problem
-from layerline.training.objectives.targets import Constant, Loss, TargetFacts
+from layerline.training.objectives.targets import Constant, Loss, MeanOfRows, TargetFacts
 
 # Below this share a class counts as won: the focal factor's slope stays finite.
 _TINY = 1e-12
@@ -51,10 +52,13 @@ def cross_entropy(
     Source: torch.nn.functional.cross_entropy; Szegedy et al. (2016) for the smoothing.
     """
     weights = _class_weights(class_weights, facts)
+    if weights is None:
+        plain = partial(F.cross_entropy, label_smoothing=label_smoothing)
+        return MeanOfRows(plain, partial(plain, reduction="none"))
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        placed = None if weights is None else weights.beside(outputs)
-        if placed is None or targets.dtype == torch.int64:
+        placed = weights.beside(outputs)
+        if targets.dtype == torch.int64:
             return F.cross_entropy(outputs, targets, placed, label_smoothing=label_smoothing)
         total = F.cross_entropy(
             outputs, targets, placed, label_smoothing=label_smoothing, reduction="sum"
@@ -101,14 +105,17 @@ def binary_cross_entropy(facts: TargetFacts, *, pos_weight: PositiveWeight = 1.0
     number = _balance(facts) if isinstance(pos_weight, str) else float(pos_weight)
     weight = Constant(torch.tensor(number))
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(outputs: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         logits = outputs[:, 1] - outputs[:, 0]
         shares = targets if targets.dtype == torch.int64 else targets[:, 1]
         return F.binary_cross_entropy_with_logits(
-            logits, shares.to(outputs.dtype), pos_weight=weight.beside(outputs)
+            logits,
+            shares.to(outputs.dtype),
+            pos_weight=weight.beside(outputs),
+            reduction=reduction,
         )
 
-    return loss
+    return MeanOfRows(loss, partial(loss, reduction="none"))
 
 
 def _class_weights(asked: str | tuple[float, ...] | None, facts: TargetFacts) -> Constant | None:

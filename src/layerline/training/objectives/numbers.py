@@ -1,5 +1,7 @@
 """Losses of numbers: outputs (B, 1) or (B, Q), targets (B,), both standardised but for poisson."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Annotated
 
@@ -10,22 +12,30 @@ from torch import Tensor
 
 from layerline.errors import ParamsError, Problem
 from layerline.training.objectives.links import mean_count
-from layerline.training.objectives.targets import Constant, Loss, TargetFacts
+from layerline.training.objectives.targets import Constant, Loss, MeanOfRows, TargetFacts
 
 
 def mse(facts: TargetFacts) -> Loss:
     """Mean squared error, in standardised units."""
-    return lambda outputs, targets: F.mse_loss(outputs.view_as(targets), targets)
+    return _of_numbers(F.mse_loss)
 
 
 def mae(facts: TargetFacts) -> Loss:
     """Mean absolute error, in standardised units."""
-    return lambda outputs, targets: F.l1_loss(outputs.view_as(targets), targets)
+    return _of_numbers(F.l1_loss)
 
 
 def huber(facts: TargetFacts, *, delta: Annotated[float, Field(gt=0)] = 1.0) -> Loss:
     """Quadratic up to `delta` standard deviations, linear beyond. Source: Huber (1964)."""
-    return lambda outputs, targets: F.huber_loss(outputs.view_as(targets), targets, delta=delta)
+    return _of_numbers(F.huber_loss, delta=delta)
+
+
+def _of_numbers(function: Callable[..., Tensor], **options: float) -> Loss:
+    """One of torch's losses, for outputs (B, 1)."""
+    return MeanOfRows(
+        lambda outputs, y: function(outputs.view_as(y), y, **options),
+        lambda outputs, y: function(outputs.view_as(y), y, reduction="none", **options),
+    )
 
 
 def _ordered(levels: tuple[float, ...]) -> tuple[float, ...]:
@@ -50,12 +60,15 @@ def quantile(facts: TargetFacts, *, levels: Levels = (0.05, 0.5, 0.95)) -> Loss:
     """
     over = Constant(torch.tensor(levels))
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    def losses(outputs: Tensor, targets: Tensor) -> Tensor:
         gap = targets.unsqueeze(1) - outputs
         share = over.beside(outputs)
-        return torch.maximum(share * gap, (share - 1) * gap).mean()
+        return torch.maximum(share * gap, (share - 1) * gap)
 
-    return loss
+    return MeanOfRows(
+        lambda outputs, targets: losses(outputs, targets).mean(),
+        lambda outputs, targets: losses(outputs, targets).mean(1),
+    )
 
 
 def poisson(facts: TargetFacts) -> Loss:
@@ -77,8 +90,9 @@ def poisson(facts: TargetFacts) -> Loss:
         raise ParamsError([Problem("train.loss", message)])
     unit = mean_count(facts)
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(outputs: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         counts = (targets * facts.scale + facts.center) / unit
-        return F.poisson_nll_loss(outputs.view_as(targets), counts, log_input=True)
+        logs = outputs.view_as(targets)
+        return F.poisson_nll_loss(logs, counts, log_input=True, reduction=reduction)
 
-    return loss
+    return MeanOfRows(loss, partial(loss, reduction="none"))

@@ -10,6 +10,31 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
+class MeanOfRows:
+    """A loss that is the plain mean of its rows' losses, which `rows` gives one by one (B,).
+
+    Restarts that are trained together take the rows of all networks at once; other losses are
+    computed network by network.
+    """
+
+    mean: Loss
+    rows: Loss
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.mean(outputs, targets)
+
+
+def losses_of_members(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
+    """(R,) mean losses of R networks, from outputs (R, B, O) and targets (R, B) or (R, B, K)."""
+    if isinstance(loss, MeanOfRows):
+        return (
+            loss.rows(outputs.flatten(0, 1), targets.flatten(0, 1)).view(len(outputs), -1).mean(1)
+        )
+    pairs = zip(outputs.unbind(), targets.unbind(), strict=True)
+    return torch.stack([loss(one, two) for one, two in pairs])
+
+
+@dataclasses.dataclass(frozen=True)
 class TargetFacts:
     """Facts of the train rows' targets.
 

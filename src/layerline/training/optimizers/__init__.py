@@ -29,4 +29,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 # These look at the loss several times a step, so they need a closure, and the same rows each time.
 FULL_BATCH = frozenset({"lbfgs"})
 
-__all__ = ["FULL_BATCH", "OPTIMIZERS", "Step", "bare_step", "start_without_compiler"]
+# Element by element, so that the parameters of several networks may lie in one tensor.
+STACKABLE = frozenset({"sgd", "adam", "adamw", "rmsprop"})
+
+__all__ = ["FULL_BATCH", "OPTIMIZERS", "STACKABLE", "Step", "bare_step", "start_without_compiler"]

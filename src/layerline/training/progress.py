@@ -1,0 +1,46 @@
+"""The progress bar: epoch, loss, error, rate, rows/s and the time left, on a terminal only."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from tqdm import tqdm
+
+from layerline.training.records import EpochRecord, Listener
+
+_LAYOUT = (
+    "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
+)
+
+
+@contextlib.contextmanager
+def progress(
+    epochs: int,
+    done: int,
+    on_epoch: Callable[[EpochRecord], None],
+    say: Callable[[str], None],
+) -> Iterator[Listener]:
+    """A listener that passes on what it hears, and shows it."""
+    # disable=None: quiet when stderr is not a terminal.
+    with tqdm(
+        total=epochs,
+        initial=done,
+        desc="train",
+        unit="epoch",
+        disable=None,
+        leave=False,
+        bar_format=_LAYOUT,
+    ) as bar:
+
+        def tell(record: EpochRecord) -> None:
+            bar.set_postfix_str(
+                f"loss {record.valid_loss:.4g}, error {record.valid_error:.4g}, "
+                f"rate {record.learning_rate:.2g}, {record.rows_per_second:,.0f} rows/s"
+            )
+            move(record.epoch)
+            on_epoch(record)
+
+        def move(epochs_done: float) -> None:
+            bar.update(epochs_done - bar.n)
+
+        listener = Listener(on_epoch=tell, on_share=move, say=say)
+        yield listener if not bar.disable else Listener(on_epoch=on_epoch, say=say)

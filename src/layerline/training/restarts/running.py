@@ -1,0 +1,197 @@
+"""Which way the seeds are trained, and what is kept of them."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from layerline.config import RestartsSection, TrainSection
+from layerline.errors import DivergedError
+from layerline.networks.ensemble import Ensemble
+from layerline.networks.files import NetworkSpec
+from layerline.networks.stacking import NotStackableError
+from layerline.training.device import choose_device, prepare_torch
+from layerline.training.loop import Training
+from layerline.training.objectives import TargetFacts
+from layerline.training.optimizers import STACKABLE
+from layerline.training.progress import progress
+from layerline.training.records import EpochRecord, FitResult
+from layerline.training.restarts.together import Member, Together
+from layerline.training.rows import Rows
+from layerline.training.snapshots import Snapshots, take_up
+
+OpenSnapshots = Callable[[dict[str, Any]], Snapshots]
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What every seed learns from."""
+
+    train: Rows
+    valid: Rows
+    section: TrainSection
+    spec: NetworkSpec
+    facts: TargetFacts
+    seed: int
+    threads: int
+
+    def build(self, seed: int) -> nn.Module:
+        """A network with the weights of that seed; torch's generator goes on from there."""
+        prepare_torch(seed, self.threads)
+        return self.spec.build()
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """The network that is kept, how it is built, and the history of the best seed."""
+
+    network: nn.Module
+    spec: NetworkSpec
+    result: FitResult
+    about: dict[str, Any]
+
+
+class Restarts:
+    """All seeds of one training; `discard` their snapshots once the network is written."""
+
+    def __init__(self, material: Material, open_snapshots: OpenSnapshots) -> None:
+        self.material = material
+        self.open_snapshots = open_snapshots
+        assert material.section.restarts is not None
+        self.restarts: RestartsSection = material.section.restarts
+        self.members: list[Member] = []
+        self.used: list[Snapshots] = []
+
+    def run(self, on_epoch: Callable[[EpochRecord], None], say: Callable[[str], None]) -> Kept:
+        """Train every seed, or go on where a killed run was; a seed that diverges is left out.
+
+        Raises:
+            DivergedError: every seed's loss was not finite, also with lower rates.
+        """
+        seeds = range(self.material.seed, self.material.seed + self.restarts.seeds)
+        self._together(seeds, on_epoch, say)
+        self.members = [member for member in self.members if not member.has_diverged]
+        for seed in sorted({*seeds} - {member.seed for member in self.members}):
+            try:
+                self._alone(seed, on_epoch, say)
+            except DivergedError as error:
+                self.members = [member for member in self.members if member.seed != seed]
+                if not self.members and seed == seeds[-1]:
+                    raise
+                say(f"note: seed {seed} is left out: {error}")
+        self.members.sort(key=lambda member: member.seed)
+        for member in self.members:
+            say(f"seed {member.seed}: {self._value(member):.4g} in epoch {member.best.epoch}")
+        return self.kept()
+
+    def _together(
+        self, seeds: range, on_epoch: Callable[[EpochRecord], None], say: Callable[[str], None]
+    ) -> None:
+        """Train all seeds at once, when such a training has a batched form."""
+        given = self.material
+        if not trains_together(given.section, given.train):
+            return
+        networks, dropouts = [], []
+        for seed in seeds:
+            networks.append(given.build(seed))
+            dropouts.append(torch.Generator().set_state(torch.get_rng_state()))
+        with contextlib.suppress(NotStackableError):
+            training = Together(
+                networks,
+                dropouts,
+                (given.train, given.valid),
+                given.section,
+                task=given.spec.task,
+                seed=given.seed,
+                facts=given.facts,
+            )
+            self.members = training.members
+            snapshots = self._open({"seed": given.seed, "way": "together"})
+            take_up(snapshots, training, say)
+            done = training.epoch - 1
+            with progress(given.section.epochs, done, on_epoch, say) as listener:
+                training.run(listener, snapshots)
+            if any(member.has_diverged for member in self.members):
+                snapshots.save(training.state())  # the others need not be trained again
+
+    def _alone(
+        self, seed: int, on_epoch: Callable[[EpochRecord], None], say: Callable[[str], None]
+    ) -> None:
+        given = self.material
+        network = given.build(seed)
+        training = Training(
+            network,
+            given.train,
+            given.valid,
+            given.section,
+            task=given.spec.task,
+            seed=seed,
+            facts=given.facts,
+        )
+        snapshots = self._open({"seed": seed, "way": "alone"})
+        take_up(snapshots, training, say)
+        member = Member(seed, network, training.session.random, training.best, training.history)
+        self.members.append(member)
+        with progress(given.section.epochs, len(training.history), on_epoch, say) as listener:
+            result = training.run(listener, snapshots)
+        snapshots.save(training.state())  # a later run takes the finished seed from there
+        member.best, member.reason = training.best, result.reason
+
+    def _open(self, facts: dict[str, Any]) -> Snapshots:
+        self.used.append(self.open_snapshots(facts))
+        return self.used[-1]
+
+    def _value(self, member: Member) -> float:
+        monitored = f"valid_{self.material.section.monitored}"
+        return float(getattr(member.history[member.best.epoch - 1], monitored))
+
+    def kept(self) -> Kept:
+        """The best of the members, or all of them as one; of those that have finished an epoch."""
+        spec = self.material.spec
+        found = [member for member in self.members if member.best.epoch]
+        best = min(found, key=self._value)
+        about: dict[str, Any] = {"seeds": {str(m.seed): self._value(m) for m in found}}
+        if self.restarts.keep == "best":
+            return Kept(best.network, spec, best.result, {**about, "kept_seed": best.seed})
+        network, together = as_ensemble([member.network for member in found], spec)
+        return Kept(network, together, best.result, about)
+
+    def interrupted(self) -> Kept | None:
+        """What is kept when training stops now; None before the first epoch's end."""
+        for member in self.members:
+            if member.best.epoch:
+                member.best.restore(member.network)
+        return self.kept() if any(member.best.epoch for member in self.members) else None
+
+    def discard(self) -> None:
+        """Remove the snapshots: the network is written."""
+        for snapshots in self.used:
+            snapshots.discard()
+
+
+def trains_together(section: TrainSection, train: Rows) -> bool:
+    """Whether several networks can take their steps as one, as far as params.yaml and rows tell."""
+    return (
+        section.optimizer.name in STACKABLE
+        and choose_device(section.device).type == "cpu"
+        and not train.is_streamed
+    )
+
+
+def as_ensemble(networks: Sequence[nn.Module], spec: NetworkSpec) -> tuple[Ensemble, NetworkSpec]:
+    """The networks as the members of one that averages their answers, and its spec."""
+    options = {
+        "member": spec.network,
+        "member_options": dict(spec.options),
+        "members": len(networks),
+        "mean": "outputs" if spec.classes is None else "probabilities",
+    }
+    together = dataclasses.replace(spec, network="ensemble", options=options)
+    ensemble = together.build()
+    assert isinstance(ensemble, Ensemble)
+    for place, network in zip(ensemble.members, networks, strict=True):
+        place.load_state_dict(network.state_dict())
+    return ensemble.eval(), together

@@ -1,0 +1,232 @@
+"""The epochs of several networks that are trained as one stack."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from layerline.config import TrainSection
+from layerline.networks.stacking import NotStackableError, stack_networks
+from layerline.training.building import build_session, build_stopping
+from layerline.training.diverging import first_bad_step
+from layerline.training.objectives import TargetFacts, build_link
+from layerline.training.predicting import PREDICT_BATCH
+from layerline.training.records import EpochRecord, FitResult, Listener, error_of
+from layerline.training.restarts.session import JointSession
+from layerline.training.rows import Rows
+from layerline.training.sampling import draw_order
+from layerline.training.schedules import Adaptive
+from layerline.training.snapshots import Snapshots
+from layerline.training.stopping import BestWeights
+
+
+@dataclasses.dataclass
+class Member:
+    """One seed: its network, which shares the stack's weights, and what it has done so far.
+
+    One that has stopped, for `reason`, still takes its part in the steps; nobody looks at it.
+    """
+
+    seed: int
+    network: nn.Module
+    order: Generator
+    best: BestWeights
+    history: list[EpochRecord] = dataclasses.field(default_factory=list)
+    reason: str | None = None
+    has_diverged: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        return self.reason is not None or self.has_diverged
+
+    @property
+    def result(self) -> FitResult:
+        return FitResult(tuple(self.history), self.best.epoch, self.reason)
+
+    def state(self) -> dict[str, Any]:
+        """All that is not in the session."""
+        return {
+            "best": self.best.state(),
+            "history": [dataclasses.astuple(record) for record in self.history],
+            "reason": self.reason,
+            "has_diverged": self.has_diverged,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state()`."""
+        self.best.load(*state["best"])
+        self.history = [EpochRecord(*values) for values in state["history"]]
+        self.reason, self.has_diverged = state["reason"], state["has_diverged"]
+
+
+class Together:
+    """One training of several networks at once, from its start or last snapshot to its end."""
+
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        dropouts: Sequence[Generator],
+        rows: tuple[Rows, Rows],
+        section: TrainSection,
+        *,
+        task: str,
+        seed: int,
+        facts: TargetFacts,
+    ) -> None:
+        """Networks with the weights of `seed`, `seed + 1`, ..., and the states that drew them.
+
+        Raises:
+            NotStackableError: such networks have no batched form.
+        """
+        self.train, self.valid = rows
+        self.section = section
+        self.members = [
+            Member(seed + k, network, Generator().manual_seed(seed + k), build_stopping(section)[0])
+            for k, network in enumerate(networks)
+        ]
+        self.rules = build_stopping(section)[1]
+        self.stack = stack_networks(networks, dropouts)
+        single, self.plan = build_session(
+            self.stack, self.train, section, task=task, seed=seed, facts=facts
+        )
+        if isinstance(single.schedule, Adaptive):  # each member would need a rate of its own
+            raise NotStackableError(section.schedule.name)
+        parts = {f.name: getattr(single, f.name) for f in dataclasses.fields(single) if f.init}
+        orders = [member.order for member in self.members]
+        self.session = JointSession(**parts, orders=orders, dropouts=dropouts)
+        self.link = build_link(section.loss, task, facts)
+        self.epoch = 1
+        self.seconds = 0.0
+        self.losses: list[Tensor] = []  # (R,) each, of this epoch's steps
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.losses = []
+        self.order_states = [member.order.get_state() for member in self.members]
+
+    @property
+    def is_done(self) -> bool:
+        return self.epoch > self.section.epochs or all(m.is_done for m in self.members)
+
+    def run(self, listener: Listener, snapshots: Snapshots | None = None) -> list[Member]:
+        """Run what is left; every member that has not diverged ends with its best weights."""
+        while not self.is_done:
+            started = time.perf_counter()
+            self._take_steps(listener, snapshots)
+            self._measure(time.perf_counter() - started)
+            self.seconds += time.perf_counter() - started
+            self._finish_epoch()
+            if leader := self.leader:
+                listener.on_epoch(leader.history[-1])
+            if snapshots is not None and snapshots.is_due():
+                snapshots.save(self.state())
+        for member in self.members:
+            if not member.has_diverged:
+                self._keep(member)
+        return self.members
+
+    @property
+    def leader(self) -> Member | None:
+        """Of the members that were in the last epoch, the one that has been best so far."""
+        there = [m for m in self.members if len(m.history) == self.epoch - 1 and m.history]
+        return min(there, key=lambda member: member.best.value, default=None)
+
+    def _take_steps(self, listener: Listener, snapshots: Snapshots | None) -> None:
+        self.stack.train()
+        steps = self._steps()
+        for position in range(len(self.losses), len(steps)):
+            self.losses.append(self.session.take(self.train, steps[position]))
+            listener.on_share(self.epoch - 1 + (position + 1) / len(steps))
+            is_last = position + 1 == len(steps)
+            if snapshots is not None and not is_last and snapshots.is_due(within_epoch=True):
+                snapshots.save(self.state())
+
+    def _steps(self) -> list[tuple[Tensor, ...]]:
+        """The epoch's batches, (B, R) each; the same ones also when it goes on from its middle."""
+        orders = []
+        for member, begun in zip(self.members, self.order_states, strict=True):
+            resumed_at = member.order.get_state()
+            member.order.set_state(begun)
+            orders.append(draw_order(self.train, self.section.sampling, member.order))
+            if self.losses:
+                member.order.set_state(resumed_at)
+        return self.plan.cut(torch.stack(orders, 1), self.epoch)
+
+    @torch.inference_mode()
+    def _measure(self, seconds: float) -> None:
+        losses, norms = torch.stack(self.losses), self.session.gradient_norms().tolist()
+        with self.session.averaged():
+            outputs = self._predict()
+        for place, member in enumerate(self.members):
+            if member.is_done:
+                continue
+            bad_step = first_bad_step(losses[:, place].unbind(), member.history)
+            valid_loss = float(self.session.loss(outputs[place], self.valid.y))
+            if bad_step is not None or not math.isfinite(valid_loss):
+                member.has_diverged = True
+                continue
+            record = EpochRecord(
+                epoch=self.epoch,
+                train_loss=float(losses[:, place].double().mean()),
+                valid_loss=valid_loss,
+                valid_error=error_of(self.link(outputs[place]), self.valid.y),
+                learning_rate=self.session.learning_rate,
+                gradient_norm=norms[place],
+                rows_per_second=len(self.train) / seconds,
+            )
+            member.history.append(record)
+
+    def _predict(self) -> Tensor:
+        """(R, N, O) outputs of every member for the validation rows."""
+        self.stack.eval()
+        n_members = len(self.members)
+        chunks = self.valid.x.split(max(1, PREDICT_BATCH // n_members))
+        parts = [self.stack(chunk.expand(n_members, *chunk.shape)) for chunk in chunks]
+        return torch.cat(parts, 1).float()
+
+    def _finish_epoch(self) -> None:
+        with self.session.averaged():
+            for member in self._running():
+                monitored = getattr(member.history[-1], f"valid_{self.section.monitored}")
+                member.best.offer(member.network, monitored, self.epoch)
+        for member in self._running():
+            member.reason = self.rules.reason(member.best, self.epoch, self.seconds / 60)
+        self.epoch += 1
+        self._begin_epoch()
+
+    def _running(self) -> Iterable[Member]:
+        return [member for member in self.members if not member.is_done]
+
+    def _keep(self, member: Member) -> None:
+        if self.section.early_stopping is None:
+            member.best = BestWeights()
+            with self.session.averaged():
+                member.best.offer(member.network, 0.0, len(member.history))
+        member.best.restore(member.network)
+        member.network.eval()
+
+    def state(self) -> dict[str, Any]:
+        """All of it, as a snapshot keeps it."""
+        return {
+            "session": self.session.state(),
+            "members": [member.state() for member in self.members],
+            "order_states": self.order_states,
+            "losses": torch.stack(self.losses) if self.losses else None,
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state()`."""
+        self.session.load(state["session"])
+        for member, kept in zip(self.members, state["members"], strict=True):
+            member.load(kept)
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self._begin_epoch()
+        if state["losses"] is not None:
+            self.losses = list(state["losses"])
+            self.order_states = state["order_states"]

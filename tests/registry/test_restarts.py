@@ -1,0 +1,46 @@
+"""Seeds trained at once, from training to a registered model: real stages, a real store."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from layerline.artifacts import read_json, read_manifest
+from layerline.config import RestartsSection, TrainSection
+from layerline.data.tables import read_table
+from layerline.evaluation.recording import read_record
+from layerline.evaluation.running import evaluate
+from layerline.training.running import train
+
+# MLflow's own, with SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+
+
+@pytest.mark.parametrize("keep", ["best", "ensemble"])
+def test_what_is_kept_is_evaluated_registered_and_predicts(fresh, store, tmp_path, keep):
+    checkout = fresh("classes")
+    section = TrainSection(
+        options={"hidden": [16]}, epochs=8, restarts=RestartsSection(seeds=3, keep=keep)
+    )
+    checkout.params = dataclasses.replace(checkout.params, threads=1, train=section)
+    workspace, told = checkout.workspace, []
+    result = train(workspace, checkout.params, told.append)
+    evaluate(workspace, checkout.params)
+    history = pd.read_csv(workspace.reports / "history.csv")
+    assert list(history["epoch"]) == [record.epoch for record in result.history]
+    assert len(told) >= len(history)
+    about = read_manifest(workspace.network)
+    assert list(about["seeds"]) == ["0", "1", "2"]
+    assert ("kept_seed" in about) == (keep == "best")
+    spec = read_json(workspace.network / "spec.json")
+    assert spec["network"] == {"best": "mlp", "ensemble": "ensemble"}[keep]
+    assert not list((workspace.home / ".layerline").glob("snapshots/*"))
+
+    assert store.register(checkout, f"seeds-{keep}", tmp_path / "w")["promoted"]
+    rows = read_table(workspace.validated)
+    target = read_json(workspace.scaled / "manifest.json")["target"]
+    given = checkout.bundle(tmp_path / "b").predict(rows.drop(columns=target))
+    test = read_record(workspace.predictions)
+    position = np.load(workspace.scaled / "test_row.npy")
+    assert (test["prediction"].to_numpy() == given["prediction"].to_numpy()[position]).all()

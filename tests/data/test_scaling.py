@@ -1,18 +1,28 @@
 """The scale stage: arrays fit together, and nothing is fitted on a valid or test row."""
 
+import dataclasses
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from layerline.artifacts import Workspace, read_json, read_manifest, replace_folder
+from layerline.artifacts import Workspace, read_manifest, replace_folder
 from layerline.config import Component, ScaleSection, ValidateSection
+from layerline.data.preprocessing.encoders import DATES, ENCODERS
+from layerline.data.preprocessing.imputing import IMPUTERS
+from layerline.data.preprocessing.scalers import SCALERS
+from layerline.data.preprocessing.targets import TARGETS
 from layerline.data.scaling import scale
+from layerline.data.schema.columns import ColumnSpec
 from layerline.data.schema.files import write_schema
+from layerline.data.schema.inferring import dtype_of as infer_dtype
 from layerline.data.schema.inferring import infer_schema
 from layerline.data.tables import write_table
 from layerline.data.validating import validate_raw
+from layerline.errors import DataError
 
 SECTION = ScaleSection(split=Component(name="column", options={"column": "part"}))
 
@@ -65,25 +75,169 @@ def test_the_split_column_is_no_feature(tmp_path: Path) -> None:
     assert not [name for name in manifest["features"] if name.startswith("part")]
 
 
-def test_nothing_is_fitted_on_a_valid_or_test_row(tmp_path: Path) -> None:
-    """Change every valid and test row as far as the schema lets: nothing fitted may move."""
-    frame = table()
+CHOICES: dict[str, list[Any]] = {
+    "numeric": list(SCALERS),
+    "missing": [{"name": "constant", "value": 3.0} if m == "constant" else m for m in IMPUTERS],
+    "categorical": [*ENCODERS, {"name": "one_hot", "min_count": 40}],
+    "dates": list(DATES),
+    "target": [Component(name=name) for name in TARGETS],
+}
+
+
+def poisoned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every valid and test row as far off as a row can be."""
     other = frame["part"] != "train"
-    changed = frame.copy()
-    changed.loc[other, "age"] += 200
-    changed.loc[other, "income"] = np.nan
-    changed.loc[other, "city"] = "Ulm"
-    fitted = []
-    for name, data in (("one", frame), ("two", changed)):
-        (tmp_path / name).mkdir()
-        workspace = validated(tmp_path / name, data)
-        scale(workspace, SECTION, seed=0)
-        fitted.append(
-            (read_json(workspace.preprocessor / "preprocessor.json"), arrays(workspace, "x"))
-        )
-    assert fitted[0][0] == fitted[1][0]
-    assert (fitted[0][1]["train"] == fitted[1][1]["train"]).all()
-    assert (fitted[0][1]["test"] != fitted[1][1]["test"]).any()
+    return frame.assign(
+        age=frame["age"].where(~other, 1e9),
+        income=frame["income"].where(~other, np.nan),
+        city=frame["city"].where(~other, "Atlantis"),
+        since=frame["since"].where(~other, pd.Timestamp("1900-01-01 13:00")),
+        target=frame["target"].where(~other, 1e12),
+    )
+
+
+def sealed(root: Path, frame: pd.DataFrame, task: str = "regression") -> Workspace:
+    """data/validated without the checks, which would refuse poisoned rows."""
+    kinds = {"age": "number", "income": "number", "city": "category", "since": "date"}
+    columns = [
+        ColumnSpec(name, kind, infer_dtype(frame[name]), nullable=True)
+        for name, kind in kinds.items()
+    ]
+    classes = None if task == "regression" else sorted(frame["target"].unique().tolist())
+    columns.append(ColumnSpec("target", "category" if classes else "number", "float64"))
+    about = {
+        "kind": "table", "source": "files", "raw_sha256": {}, "target": "target", "task": task,
+        "classes": classes, "split_column": None, "columns": [c.to_dict() for c in columns],
+    }  # fmt: skip
+    workspace = Workspace(root)
+    with replace_folder(workspace.validated, about) as folder:
+        write_table(folder / "table.parquet", frame)
+    return workspace
+
+
+def numbers(n_rows: int = 300) -> pd.DataFrame:
+    generator = np.random.default_rng(1)
+    return table(n_rows).assign(
+        target=generator.lognormal(0, 1, n_rows),
+        since=pd.Timestamp("2020-01-01")
+        + pd.to_timedelta(generator.integers(0, 90, n_rows), unit="h"),
+        city=generator.choice(["Ulm", "Bonn", "Köln"], n_rows, p=[0.5, 0.4, 0.1]),
+    )
+
+
+@pytest.mark.parametrize(("key", "choice"), [(key, c) for key in CHOICES for c in CHOICES[key]])
+def test_no_transformer_ever_sees_a_valid_or_test_row(
+    tmp_path: Path, key: str, choice: Any
+) -> None:
+    """Poison those rows: what was fitted, and what train rows became, stays byte for byte."""
+    section = dataclasses.replace(SECTION, **{key: choice})
+    made = []
+    for name, frame in (("clean", numbers()), ("poisoned", poisoned(numbers()))):
+        workspace = sealed(tmp_path / name, frame)
+        scale(workspace, section, seed=0)
+        preprocessor = (workspace.preprocessor / "preprocessor.json").read_bytes()
+        made.append((preprocessor, (workspace.scaled / "train_x.npy").read_bytes()))
+        made.append((workspace.scaled / "test_x.npy").read_bytes())
+    assert made[0] == made[2]
+    assert made[1] != made[3]
+
+
+def test_a_train_row_never_meets_its_own_target(tmp_path: Path) -> None:
+    """Of a column where each level is one row, target means can tell nothing."""
+    frame = numbers().assign(city=[f"city {row}" for row in range(300)])
+    section = dataclasses.replace(SECTION, categorical="target")
+    manifest = scale(sealed(tmp_path, frame), section, seed=0)
+    workspace = Workspace(tmp_path)
+    place = manifest["features"].index("city by target")
+    x, y = arrays(workspace, "x")["train"][:, place], arrays(workspace, "y")["train"]
+    assert len(np.unique(x)) <= 5  # the means of the other folds
+    assert abs(np.corrcoef(x, y)[0, 1]) < 0.3
+    np.testing.assert_allclose(arrays(workspace, "x")["test"][:, place], 0, atol=1e-6)
+
+
+def test_out_of_fold_means_are_those_of_scikit_learn(tmp_path: Path) -> None:
+    from sklearn.model_selection import PredefinedSplit
+    from sklearn.preprocessing import TargetEncoder
+
+    section = dataclasses.replace(SECTION, categorical="target", target=Component(name="none"))
+    manifest = scale(sealed(tmp_path, numbers()), section, seed=0)
+    workspace = Workspace(tmp_path)
+    place = manifest["features"].index("city by target")
+    rows = numbers().iloc[arrays(workspace, "row")["train"]]
+    folds = (arrays(workspace, "id")["train"] % 5).astype(int)
+    y = rows["target"].to_numpy(dtype=np.float32).astype(np.float64)
+    encoder = TargetEncoder(target_type="continuous", cv=PredefinedSplit(folds))
+    expected = encoder.fit_transform(rows[["city"]], y)
+    np.testing.assert_allclose(arrays(workspace, "x")["train"][:, place], expected[:, 0], 1e-6)
+
+
+def test_targets_beyond_the_seen_ranks_are_kept_beside(tmp_path: Path) -> None:
+    section = dataclasses.replace(SECTION, target=Component(name="quantile"))
+    scale(sealed(tmp_path, numbers()), section, seed=0)
+    rows, actual = (arrays(Workspace(tmp_path), kind)["test"] for kind in ("row", "actual"))
+    np.testing.assert_array_equal(actual, numbers()["target"].iloc[rows])
+
+
+def test_above_fit_rows_a_sample_is_fitted_and_below_nothing_changes(tmp_path: Path) -> None:
+    frame = numbers(3000)
+    made = {}
+    for fit_rows in (1000, 2000, 1_000_000):
+        workspace = sealed(tmp_path / str(fit_rows), frame)
+        section = dataclasses.replace(SECTION, fit_rows=fit_rows)
+        manifest = scale(workspace, section, seed=0)
+        assert manifest["n_fitted"] == min(fit_rows, 1500)
+        made[fit_rows] = (workspace.preprocessor / "preprocessor.json").read_bytes()
+    assert made[2000] == made[1_000_000]
+    assert made[1000] != made[2000]
+
+
+def test_batches_give_the_bytes_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = dataclasses.replace(SECTION, categorical="target", dates="cyclic")
+    made = []
+    for values in (1 << 20, 1):
+        monkeypatch.setattr("layerline.data.streaming.BATCH_VALUES", values)
+        workspace = sealed(tmp_path / str(values), numbers(2000))
+        scale(workspace, section, seed=0)
+        made.append(read_manifest(workspace.scaled))
+    assert made[0] == made[1]
+    x = arrays(workspace, "x")["train"]
+    with (tmp_path / "whole.npy").open("wb") as file:
+        np.save(file, x)
+    written = (workspace.scaled / "train_x.npy").read_bytes()
+    assert (tmp_path / "whole.npy").read_bytes() == written
+
+
+def test_rows_in_the_gap_of_a_time_split_are_in_no_array(tmp_path: Path) -> None:
+    split = Component(name="time", options={"column": "since", "gap": 0.25})
+    workspace = sealed(tmp_path, numbers())
+    manifest = scale(workspace, ScaleSection(split=split), seed=0)
+    assert manifest["n_left_out"] > 0
+    assert sum(manifest["n_rows"].values()) + manifest["n_left_out"] == 300
+    assert "since" in manifest["features"]
+
+
+def test_the_group_is_no_feature(tmp_path: Path) -> None:
+    split = Component(name="group", options={"column": "age"})
+    manifest = scale(sealed(tmp_path, numbers()), ScaleSection(split=split), seed=0)
+    assert "age" not in manifest["features"]
+
+
+def test_a_small_table_hears_of_a_salt_that_helps(tmp_path: Path) -> None:
+    for n_rows in range(4, 40):
+        frame = numbers(n_rows)
+        workspace = sealed(tmp_path / str(n_rows), frame)
+        try:
+            scale(workspace, ScaleSection(), seed=0)
+        except DataError as error:
+            found = re.search(r"set `salt: (\d+)` in scale.split", str(error))
+            assert found
+            split = Component(name="hash", options={"salt": int(found[1])})
+            counts = scale(workspace, ScaleSection(split=split), seed=0)["n_rows"]
+            assert min(counts.values()) >= 1
+            return
+    pytest.fail("no table was too small")
 
 
 def test_equal_data_give_equal_bytes(tmp_path: Path) -> None:

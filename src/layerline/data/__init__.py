@@ -6,7 +6,9 @@ reading/        files of the user -> one Arrow table, no value silently changed
 schema/         what each column must look like: inferred once, frozen
 validation/     the schema enforced on every row, and a profile of each column
 preprocessing/  columns -> numbers, fitted on train rows alone
-splitting       train, valid, test
+splitting/      train, valid, test; k folds
+streaming       a table of which only a batch or a column is in memory
+arrays          data/scaled, written batch by batch
 tables          what lies in data/raw and data/validated, written and read
 tasks           binary, multiclass or regression, found from the target
 starting        params.yaml and a schema for a user's own table

@@ -14,6 +14,7 @@ from layerline.data.reading.files import read_files
 from layerline.data.reading.finding import find_files, find_partitions, kind_of
 from layerline.data.schema.columns import TableSchema
 from layerline.data.schema.inferring import advice, infer_schema
+from layerline.data.splitting import find_salt, hash_rows
 from layerline.data.tables import SPLIT_VALUES, require_target, to_frame
 from layerline.data.tasks import resolve_task
 from layerline.errors import ParamsError
@@ -57,11 +58,24 @@ def start_project(file: Path, target: str, project: str, *, root: Path | None = 
     separator = separator_of(files[0], Dialect()) if kind_of(files[0]) == "CSV" else ","
     if separator != ",":
         options["separator"] = separator
-    text = _params_text(project, target, task, reason, options, split_column, schema, len(frame))
+    split = _by_content(frame, schema)
+    if split_column:
+        split = f"{{method: column, column: {split_column}}}"
+    text = _params_text(project, target, task, reason, options, split, schema, len(frame))
     notes = [*read.notes, reason, *advice(frame, schema)]
     if split_column:
         notes.append(f"column {split_column!r} says which rows are for train, valid and test")
     return Start(text, YAML(typ="safe", pure=True).load(text), schema, tuple(notes))
+
+
+def _by_content(frame: pd.DataFrame, schema: TableSchema) -> str:
+    """The split by hash; of a small table with a salt that leaves no split empty."""
+    if len(frame) > MANY_ROWS:
+        return "{method: hash}"
+    hashes = hash_rows(frame[[column.name for column in schema.features]])
+    classes = None if schema.classes is None else frame[schema.target]
+    salt = find_salt(hashes, classes)
+    return f"{{method: hash, salt: {salt}}}" if salt else "{method: hash}"
 
 
 def _says_split(frame: pd.DataFrame, target: str) -> bool:
@@ -96,11 +110,10 @@ def _params_text(
     task: Task,
     reason: str,
     options: dict[str, str],
-    split_column: str | None,
+    split: str,
     schema: TableSchema,
     n_rows: int,
 ) -> str:
-    split = f"{{method: column, column: {split_column}}}" if split_column else "{method: hash}"
     written_options = "\n".join(f"    {key}: {_scalar(value)}" for key, value in options.items())
     training = default_training(n_rows, len(schema.features), task)
     return f"""\
@@ -124,7 +137,7 @@ validate:  # the schema is yours to edit: data/schemas/{project}.yaml
   min_class_rows: 3
 
 scale:  # fitted on train rows alone
-  split: {split}  # hash, random, stratified, column or official
+  split: {split}  # or group, time, random, stratified, column, official
   numeric: standard
   categorical: one_hot
   missing: median  # mean, zero or most_frequent

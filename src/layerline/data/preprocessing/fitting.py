@@ -117,17 +117,15 @@ def fit_out_of_fold(
         return ()
     y = _columns_of(rows, fitted)
 
-    def without(fold: int, category: Category) -> Category:
+    def without_each_fold(category: Category) -> list[Category]:
         if category.encoding != VALUES:
-            return category
-        others = np.flatnonzero(folds != fold)
-        column = rows[[category.name]][category.name].iloc[others]
-        return with_values(category, column, y[others], smooth_of(section, category.name))
+            return [category] * N_FOLDS
+        column, smooth = rows[[category.name]][category.name], smooth_of(section, category.name)
+        others = [np.flatnonzero(folds != fold) for fold in range(N_FOLDS)]
+        return [with_values(category, column.iloc[kept], y[kept], smooth) for kept in others]
 
-    return tuple(
-        dataclasses.replace(fitted, categories=tuple(without(k, c) for c in fitted.categories))
-        for k in range(N_FOLDS)
-    )
+    by_fold = zip(*map(without_each_fold, fitted.categories), strict=True)
+    return tuple(dataclasses.replace(fitted, categories=categories) for categories in by_fold)
 
 
 def fit_images(

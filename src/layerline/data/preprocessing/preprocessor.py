@@ -63,6 +63,20 @@ class Preprocessor:
         """How many codes each of the last C features has, for embeddings."""
         return tuple(item.n_places for item in self.categories if item.is_code)
 
+    def describe(self) -> dict[str, Any]:
+        """What a network must know of the arrays, for the manifest of data/scaled."""
+        shape = [len(self.features)]
+        if self.image_shape is not None:
+            shape = [(*self.image_shape, 1)[2], *self.image_shape[:2]]
+        return {
+            "shape": shape,
+            "features": None if self.image else self.features,
+            "target_center": self.target_center,
+            "target_scale": self.target_scale,
+            "target_curve": None if self.target_curve == NO_CURVE else self.target_curve.to_json(),
+            "category_sizes": list(self.category_sizes),
+        }
+
     def transform(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """Raw columns -> (B, F) float32.
 

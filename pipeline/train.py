@@ -1,6 +1,7 @@
 """Train the network on data/scaled/; its curves are live in MLflow while it learns.
 
-Reads:  data/scaled/; params.yaml (seed, threads, train).
+Reads:  data/scaled/; params.yaml (seed, threads, train); with train.transfer also
+        models/preprocessor/ and the source's weights.
 Writes: models/network/ (network.safetensors, spec.json), reports/history.csv, runs/train.json.
 """
 
@@ -17,7 +18,8 @@ def main(stage: Stage) -> None:
     if not is_off():  # first of all: it imports MLflow while this process imports torch
         start_follower(workspace.home, journal.path)
 
-    from layerline.tracking.inputs import tell_files, tell_inputs, tell_network
+    from layerline.origins import Asker, find_source
+    from layerline.tracking.inputs import tell_files, tell_inputs, tell_network, tell_transfer
     from layerline.tracking.system import sampling
     from layerline.tracking.troubles import trouble_of
     from layerline.training.records import EpochRecord
@@ -31,8 +33,15 @@ def main(stage: Stage) -> None:
         figures = dataclasses.asdict(record)
         journal.metrics(figures, step=figures.pop("epoch"))
 
+    source, transfer = None, params.train.transfer
+    if transfer is not None:
+        source = find_source(
+            Asker(workspace, params.project, params.register.alias), transfer.source
+        )
     with sampling(journal):
-        result = train(workspace, params, on_epoch, stage.say)
+        result = train(workspace, params, on_epoch, stage.say, source)
+    if source is not None:
+        tell_transfer(journal, workspace, source.identity)
     kept = result.history[result.kept_epoch - 1]
     tell_network(journal, workspace, result.kept_epoch)
     if result.reason is not None:

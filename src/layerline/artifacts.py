@@ -20,6 +20,7 @@ from layerline.errors import SourceError
 
 MANIFEST = "manifest.json"
 NETWORK_WEIGHTS, NETWORK_SPEC = "network.safetensors", "spec.json"  # in models/network
+TRANSFER = "transfer.json"  # there too, when the training started from known weights
 STAGES = ("fetch", "validate", "scale", "train", "evaluate", "register")
 
 
@@ -195,21 +196,21 @@ def _require_ours(path: Path) -> None:
         )
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any]:
     """Read a folder's manifest and check the sha256 of every file it names.
 
     Raises:
         SourceError: the manifest or a file is missing, or a file's bytes are not those recorded.
     """
-    manifest: dict[str, Any] = read_json(folder / MANIFEST)
-    for name, recorded in manifest["files"].items():
-        file = folder / name
+    manifest: dict[str, Any] = read_json(folder / name)
+    for listed, recorded in manifest["files"].items():
+        file = folder / listed
         if not file.is_file():
-            raise SourceError(f"{file}: missing, though {MANIFEST} names it; run `dvc repro -f`")
+            raise SourceError(f"{file}: missing, though {name} names it; run `dvc repro -f`")
         found = sha256_of(file)
         if found != recorded["sha256"]:
             raise SourceError(
-                f"{file}: sha256 is {found[:12]}…, {MANIFEST} recorded {recorded['sha256'][:12]}…; "
+                f"{file}: sha256 is {found[:12]}…, {name} recorded {recorded['sha256'][:12]}…; "
                 "the file was changed or damaged after the stage that made it: "
                 "remove it and its copy in DVC's cache, then run `dvc repro -f`"
             )

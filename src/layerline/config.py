@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
@@ -153,6 +154,62 @@ class RestartsSection:
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
+class AdaptersSection:
+    """Low-rank adapters: W + alpha / rank * B A, of which only A and B learn.
+
+    `on` are patterns of module paths; linear layers and 1 × 1 convolutions can have one.
+    Source: Hu et al., LoRA (2021).
+    """
+
+    rank: Annotated[int, Field(ge=1)] = 8
+    alpha: Annotated[float, Field(gt=0)] = 8.0
+    on: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
+
+
+_FINE_TUNING = ("learn", "last_blocks", "rate_decay", "head_epochs", "unfreeze_every", "l2_sp")
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(**_SECTION, populate_by_name=True))
+class TransferSection:
+    """Start from known weights, and which of them go on learning; docs/transfer.md has all of it.
+
+    `source` is `from` in params.yaml. `columns` maps a source's column to its name here, or to null
+    where it is left behind. Blocks are counted from the head, which is none of them.
+    """
+
+    source: Annotated[str, Field(alias="from", min_length=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    mode: Literal["fine_tune", "feature_extraction"] = "fine_tune"
+    columns: dict[str, str | None] = Field(default_factory=dict)
+    skip: tuple[str, ...] = ()
+    head: Literal["auto", "new", "keep"] = "auto"
+    learn: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    last_blocks: Annotated[int, Field(ge=1)] | None = None
+    rate_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    head_epochs: Annotated[int, Field(ge=0)] = 0
+    unfreeze_every: Annotated[int, Field(ge=1)] | None = None
+    l2_sp: Annotated[float, Field(ge=0)] = 0.0
+    adapters: AdaptersSection | None = None
+    cache: bool = True
+    holdout: str | None = None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "TransferSection":
+        usual = {"rate_decay": 1.0, "head_epochs": 0, "l2_sp": 0.0}
+        said = [name for name in _FINE_TUNING if getattr(self, name) != usual.get(name)]
+        said += ["adapters"] if self.adapters else []
+        if self.mode == "feature_extraction" and said:
+            raise ValueError(
+                f"mode feature_extraction trains the head alone, so {said[0]} says nothing; "
+                "leave it out, or set mode: fine_tune"
+            )
+        choices = [name for name in ("learn", "last_blocks", "adapters") if name in said]
+        if len(choices) > 1:
+            raise ValueError(f"{' and '.join(choices)} each say what learns; leave one")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
 class TrainSection:
     """The network and how it learns."""
 
@@ -173,6 +230,15 @@ class TrainSection:
     restarts: RestartsSection | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    transfer: TransferSection | None = None
+
+    @model_validator(mode="after")
+    def _one_start(self) -> "TrainSection":
+        if self.restarts is not None and self.transfer is not None:
+            raise ValueError(
+                "restarts start from several seeds, transfer from known weights; leave one"
+            )
+        return self
 
     @property
     def monitored(self) -> str:

@@ -120,13 +120,13 @@ def fit_input(network: nn.Module, channels: int) -> None:
         bias=first.bias is not None,
     )
     with torch.no_grad():
-        fitted.weight.copy_(_spread(first.weight, channels))
+        fitted.weight.copy_(spread(first.weight, channels))
         if first.bias is not None and fitted.bias is not None:
             fitted.bias.copy_(first.bias)
     network.set_submodule(path, fitted)
 
 
-def _spread(weight: Tensor, channels: int) -> Tensor:
+def spread(weight: Tensor, channels: int) -> Tensor:
     """(O, 3, h, w) -> (O, channels, h, w)."""
     if channels == 1:
         return weight.sum(1, keepdim=True)

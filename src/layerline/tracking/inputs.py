@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json
+from layerline.artifacts import NETWORK_WEIGHTS, TRANSFER, Workspace, read_json
 from layerline.config import Params, flatten
 from layerline.masking import credentials_in, masked, masked_value
 from layerline.tracking.journal import Journal
@@ -87,6 +87,16 @@ def tell_network(journal: Journal, workspace: Workspace, kept_epoch: int) -> Non
         {"layerline.kept_epoch": kept_epoch, "layerline.sha256.network": weights["sha256"]}
     )
     journal.artifact(workspace.reports / "history.csv")
+
+
+def tell_transfer(journal: Journal, workspace: Workspace, identity: Mapping[str, str]) -> None:
+    """Tell whose weights a training started from, and what was loaded, frozen and new."""
+    facts = read_json(workspace.network / TRANSFER)
+    journal.tags(
+        {f"layerline.transfer.{key}": v for key, v in {**identity, **facts["source"]}.items()}
+    )
+    journal.metrics({f"transfer.{name}": count for name, count in facts["counts"].items()})
+    journal.artifact(workspace.network / TRANSFER)
 
 
 def tell_files(journal: Journal, workspace: Workspace, params: Params) -> list[str]:

@@ -9,6 +9,7 @@ from layerline.training.augmentation import Augmentation, InputFacts, build_augm
 from layerline.training.averaging import WeightAverage
 from layerline.training.batching import BatchPlan
 from layerline.training.device import choose_precision
+from layerline.training.learning import Learning
 from layerline.training.objectives import TargetFacts, build_loss
 from layerline.training.optimizers import FULL_BATCH, OPTIMIZERS, bare_step, start_without_compiler
 from layerline.training.rows import Rows
@@ -27,6 +28,7 @@ def build_session(
     task: str,
     seed: int,
     facts: TargetFacts,
+    learning: Learning | None = None,
 ) -> tuple[Session, BatchPlan]:
     """What takes the steps, and how the rows of each epoch are cut into them.
 
@@ -38,6 +40,8 @@ def build_session(
     options = read_options(optimizers, section.optimizer.options, "train.optimizer")
     schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
     optimizer = optimizers(network, **options)
+    if learning is not None:
+        learning.set_rates(network, optimizer, section.optimizer.name)
     full_batch = section.optimizer.name in FULL_BATCH
     plan = BatchPlan.of(section, len(train), full_batch=full_batch)
     session = Session(
@@ -53,6 +57,7 @@ def build_session(
         augment=_augmentation(section, train, facts),
         average=WeightAverage(network, section.average) if section.average else None,
         full_batch=full_batch,
+        learning=learning,
     )
     return session, plan
 

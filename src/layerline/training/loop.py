@@ -19,6 +19,7 @@ from layerline.errors import DivergedError
 from layerline.training.building import build_session, build_stopping
 from layerline.training.device import choose_device
 from layerline.training.diverging import first_bad_layer, first_bad_step
+from layerline.training.learning import Learning
 from layerline.training.objectives import TargetFacts, build_link, describe_targets
 from layerline.training.predicting import predict
 from layerline.training.records import EpochRecord, FitResult, Listener, error_of
@@ -68,6 +69,7 @@ class Training:
         task: str,
         seed: int,
         facts: TargetFacts | None = None,
+        learning: Learning | None = None,
     ) -> None:
         device = choose_device(section.device)
         self.network = network.to(device)
@@ -75,7 +77,7 @@ class Training:
         self.section = section
         facts = facts or describe_targets(train.y)
         self.session, self.plan = build_session(
-            network, self.train, section, task=task, seed=seed, facts=facts
+            network, self.train, section, task=task, seed=seed, facts=facts, learning=learning
         )
         self.link = build_link(section.loss, task, facts)
         self.best, self.rules = build_stopping(section)
@@ -113,7 +115,7 @@ class Training:
         return self._finish()
 
     def _take_steps(self, listener: Listener, snapshots: Snapshots | None) -> None:
-        self.network.train()
+        self.session.begin_epoch(self.epoch)
         steps = self._steps()
         for position in range(len(self.losses), len(steps)):
             self.losses.append(self.session.take(self.train, steps[position]))
@@ -189,7 +191,7 @@ class Training:
     def _blame(self, bad_step: int) -> str:
         """The layer where numbers stop being finite: the epoch is run again up to that step."""
         self._restart_epoch()
-        self.network.train()
+        self.session.begin_epoch(self.epoch)
         steps = self._steps()
         for batches in steps[:bad_step]:
             self.session.take(self.train, batches)

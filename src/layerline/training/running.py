@@ -4,16 +4,24 @@ import csv
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from layerline.artifacts import Workspace, read_manifest, replace_file, replace_folder
+from layerline.artifacts import (
+    TRANSFER,
+    Workspace,
+    read_manifest,
+    replace_file,
+    replace_folder,
+    write_json,
+)
 from layerline.config import Params
 from layerline.errors import ParamsError, Problem
 from layerline.networks.files import NetworkSpec, save_network
 from layerline.training.device import choose_threads, prepare_torch
+from layerline.training.learning import Learner
 from layerline.training.loop import Training
 from layerline.training.objectives import (
     IDENTITY,
@@ -27,6 +35,10 @@ from layerline.training.records import EpochRecord, FitResult
 from layerline.training.restarts.running import Material, Restarts
 from layerline.training.rows import Rows, load_rows
 from layerline.training.snapshots import Snapshots, take_up, training_key
+from layerline.training.transfer.sources import SourceFiles
+
+if TYPE_CHECKING:
+    from layerline.training.transfer.starting import Plan
 
 MIXING = ("mixup", "cutmix")  # they average rows
 HISTORY_COLUMNS = (
@@ -44,14 +56,16 @@ def train(
     params: Params,
     on_epoch: Callable[[EpochRecord], None],
     say: Callable[[str], None] = lambda text: None,
+    source: SourceFiles | None = None,
 ) -> FitResult:
     """Train, or go on with a training that was killed; write the network and its history.
 
-    Interrupted by Ctrl-C, it leaves the best network so far in models/interrupted.
+    With train.transfer it starts from the weights of `source`. Interrupted by Ctrl-C, it leaves the
+    best network so far in models/interrupted.
 
     Raises:
         SourceError: data/scaled is missing or damaged.
-        ParamsError: a component is not known or does not fit the task.
+        ParamsError: a component is not known or does not fit the task, or a source the data.
         DivergedError: the loss was not finite.
     """
     data = read_manifest(workspace.scaled)
@@ -62,11 +76,15 @@ def train(
     network = spec.build()
     threads = choose_threads(params.threads, network, spec.input_shape, params.train.batch_size)
     torch.set_num_threads(threads)
+    learner = Learner(network, rows, valid)
+    if source is not None:
+        learner = _start(workspace, params, data, learner, (spec, source, threads, say))
     facts_of_bytes = {
         "data": data["files"],
         "train": dataclasses.asdict(params.train),
         "seed": params.seed,
         "threads": threads,
+        **({} if learner.facts is None else {"transfer": learner.facts}),
     }
 
     def open_snapshots(more: Mapping[str, Any]) -> Snapshots:
@@ -77,7 +95,14 @@ def train(
         material = Material(rows, valid, params.train, spec, facts, params.seed, threads)
         return _train_seeds(workspace, Restarts(material, open_snapshots), on_epoch, say)
     training = Training(
-        network, rows, valid, params.train, task=spec.task, seed=params.seed, facts=facts
+        learner.network,
+        learner.train,
+        learner.valid,
+        params.train,
+        task=spec.task,
+        seed=params.seed,
+        facts=facts,
+        learning=learner.learning,
     )
     snapshots = open_snapshots({})
     _resume(snapshots, training, on_epoch, say)
@@ -85,11 +110,14 @@ def train(
         try:
             result = training.run(listener, snapshots)
         except KeyboardInterrupt:
-            _keep_best(workspace, training, spec, say)
+            _keep_best(workspace, training, (learner, network), spec, say)
             raise
     about = {"kept_epoch": result.kept_epoch, "threads": threads}
     with replace_folder(workspace.network, about) as folder:
+        learner.merge(network)
         save_network(folder, network, spec)
+        if learner.facts is not None:
+            write_json(folder / TRANSFER, learner.facts)
     write_history(workspace.reports / "history.csv", result.history)
     snapshots.discard()
     return result
@@ -163,6 +191,48 @@ def _require_fitting(
         raise ParamsError(problems)
 
 
+def _start(
+    workspace: Workspace,
+    params: Params,
+    data: dict[str, Any],
+    learner: Learner,
+    given: tuple[NetworkSpec, SourceFiles, int, Callable[[str], None]],
+) -> Learner:
+    # Not at the top: it reads preprocessors, and so imports pandas.
+    from layerline.training.transfer.starting import (
+        features_folder,
+        make_plan,
+        start_learner,
+        tell_plan,
+    )
+
+    assert params.train.transfer is not None
+    spec, source, threads, say = given
+    plan = make_plan(params.train.transfer, source, learner.network, spec, workspace.preprocessor)
+    tell_plan(plan, say)
+    about = {"spec": dataclasses.asdict(spec), "data": data["files"], "threads": threads}
+    cache = (features_folder(workspace), about)
+    return start_learner(
+        plan, params.train, learner.network, (learner.train, learner.valid), cache, say
+    )
+
+
+def plan_training(workspace: Workspace, params: Params, source: SourceFiles) -> "Plan":
+    """What `train` would start from and let learn; nothing is written.
+
+    Raises:
+        SourceError: data/scaled or the source is missing or damaged.
+        ParamsError: what does not fit, all at once.
+    """
+    from layerline.training.transfer.starting import make_plan
+
+    assert params.train.transfer is not None
+    data = read_manifest(workspace.scaled)
+    spec = _spec(params, data, _facts(data, load_rows(workspace.scaled, "train")))
+    prepare_torch(params.seed, 1)
+    return make_plan(params.train.transfer, source, spec.build(), spec, workspace.preprocessor)
+
+
 def _resume(
     snapshots: Snapshots,
     training: Training,
@@ -177,12 +247,17 @@ def _resume(
 
 
 def _keep_best(
-    workspace: Workspace, training: Training, spec: NetworkSpec, say: Callable[[str], None]
+    workspace: Workspace,
+    training: Training,
+    learnt: tuple[Learner, nn.Module],
+    spec: NetworkSpec,
+    say: Callable[[str], None],
 ) -> None:
-    best, network = training.best, training.network
+    best, (learner, network) = training.best, learnt
     if not best.epoch:
         return
-    best.restore(network)
+    best.restore(training.network)
+    learner.merge(network)
     _save_interrupted(workspace, network, spec, {"kept_epoch": best.epoch})
     say(
         f"interrupted in epoch {training.epoch}; the best network so far (epoch {best.epoch}) is "

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from layerline.training.augmentation import Augmentation
 from layerline.training.averaging import WeightAverage
 from layerline.training.device import autocast
+from layerline.training.learning import Learning
 from layerline.training.objectives import Loss
 from layerline.training.optimizers import Step
 from layerline.training.rows import Rows
@@ -38,6 +39,7 @@ class Session:
     augment: Augmentation | None = None
     average: WeightAverage | None = None
     full_batch: bool = False
+    learning: Learning | None = None
     step: int = 0
     rate_factor: float = 1.0  # lowered after an epoch that diverged
     base_rates: tuple[float, ...] = dataclasses.field(init=False)
@@ -59,6 +61,12 @@ class Session:
         """The rate of the last step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Training mode; with `learning`, only what learns in this epoch (from 1) learns."""
+        self.network.train()
+        if self.learning is not None:
+            self.learning.begin_epoch(self.network, epoch)
+
     def take(self, train: Rows, batches: Sequence[Tensor]) -> Tensor:
         """One step over the rows of all `batches`, (B,) positions each; returns their mean loss."""
         factor = self.schedule((self.step + 0.5) / self.n_steps) * self.rate_factor
@@ -69,6 +77,8 @@ class Session:
         else:
             self.optimizer.zero_grad(set_to_none=True)
             loss = self._gradients(train, batches)
+            if self.learning is not None:
+                self.learning.add_pull(self.network)
             if self.clip_norm is not None:
                 self._clip(self.clip_norm)
             self.take_step()

@@ -5,7 +5,7 @@ a rate `lr`, which the schedule multiplies. Weight decay is applied to matrices 
 
 gradient.py  one step a batch: sgd, adam, adamw, rmsprop     muon.py  orthogonalised momentum
 lbfgs.py     one step on all rows at once                    groups.py    what decays
-stepping.py  a step without torch's wrappers around it
+stepping.py  a step without torch's wrappers around it     splitting.py  rates of their own
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from layerline.training.optimizers.gradient import adam, adamw, rmsprop, sgd
 from layerline.training.optimizers.lbfgs import lbfgs
 from layerline.training.optimizers.muon import muon
+from layerline.training.optimizers.splitting import split_rates
 from layerline.training.optimizers.stepping import Step, bare_step, start_without_compiler
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
@@ -32,4 +33,12 @@ FULL_BATCH = frozenset({"lbfgs"})
 # Element by element, so that the parameters of several networks may lie in one tensor.
 STACKABLE = frozenset({"sgd", "adam", "adamw", "rmsprop"})
 
-__all__ = ["FULL_BATCH", "OPTIMIZERS", "STACKABLE", "Step", "bare_step", "start_without_compiler"]
+__all__ = [
+    "FULL_BATCH",
+    "OPTIMIZERS",
+    "STACKABLE",
+    "Step",
+    "bare_step",
+    "split_rates",
+    "start_without_compiler",
+]

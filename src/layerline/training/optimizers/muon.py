@@ -101,8 +101,13 @@ class Together(Optimizer):
     def __init__(self, *parts: Optimizer) -> None:
         self.parts = parts
         self._steps = [bare_step(part) for part in parts]
-        self._ends = list(itertools.accumulate(len(part.param_groups) for part in parts))
         super().__init__([group for part in parts for group in part.param_groups], {})
+        self.regroup()
+
+    def regroup(self) -> None:
+        """Take up the groups of the parts, which have changed."""
+        self._ends = list(itertools.accumulate(len(part.param_groups) for part in self.parts))
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
         self._share()
 
     def _share(self) -> None:

@@ -12,7 +12,7 @@ from layerline.lookup import pick, read_options
 
 def load_libraries(source: str) -> None:
     """Import now what the source will need: the caller has time, later it has not."""
-    if source == "sklearn":
+    if source in ("sklearn", "openml"):
         import sklearn.datasets  # noqa: F401
 
 

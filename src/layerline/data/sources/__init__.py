@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Concatenate
 
-from layerline.data.sources import files, image_folder, sklearn, sql, torchvision
+from layerline.data.sources import files, image_folder, openml, sklearn, sql, torchvision
 from layerline.data.sources.info import SourceInfo
 
 SOURCES: Mapping[str, Callable[Concatenate[Path, str, ...], SourceInfo]] = {
     "files": files.fetch,
     "image_folder": image_folder.fetch,
+    "openml": openml.fetch,
     "sklearn": sklearn.fetch,
     "sql": sql.fetch,
     "torchvision": torchvision.fetch,

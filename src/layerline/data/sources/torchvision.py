@@ -1,6 +1,7 @@
-"""The MNIST family through torchvision.datasets, from a folder on disk or torchvision's mirrors.
+"""Image sets through torchvision.datasets, from a folder on disk or torchvision's mirrors.
 
-To add a data set whose files are IDX files: add its torchvision class name to `Dataset`.
+To add a data set whose files are IDX files: add its torchvision class name to `Dataset` and `IDX`;
+for another one, also a line in reading/image_sets.py.
 """
 
 import gzip
@@ -13,7 +14,8 @@ from layerline.artifacts import sha256_of
 from layerline.data.sources.info import SourceInfo
 from layerline.errors import ParamsError, Problem, SourceError
 
-Dataset = Literal["MNIST", "FashionMNIST", "KMNIST"]
+IDX = ("MNIST", "FashionMNIST", "KMNIST")
+Dataset = Literal["MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "SVHN", "STL10", "USPS"]
 
 SPLIT = "split"
 CACHE = Path(".layerline") / "downloads"
@@ -32,8 +34,9 @@ def fetch(folder: Path, target: str, *, dataset: Dataset, root: str | None = Non
         folder: where `images.npy` and `labels.parquet` go.
         target: what the column of labels is called.
         dataset: the class in torchvision.datasets.
-        root: a folder with the four IDX files (gzipped or not) or in torchvision's own layout;
-            null, or a root without them, downloads (to root, or to .layerline/downloads).
+        root: a folder with the four IDX files (gzipped or not) or in torchvision's own layout,
+            which is the only one for sets of other files; null, or a root without them,
+            downloads (to root, or to .layerline/downloads).
 
     Raises:
         SourceError: files are damaged, or are neither on disk nor to be downloaded.
@@ -42,6 +45,8 @@ def fetch(folder: Path, target: str, *, dataset: Dataset, root: str | None = Non
         message = f"{SPLIT!r} is the column of the official split; call the target otherwise"
         raise ParamsError([Problem("fetch.target", message)])
     place = Path(root).expanduser() if root else CACHE
+    if dataset not in IDX:
+        return _write_set(folder, target, dataset, place)
     files = find_idx_files(place, dataset)
     notes: tuple[str, ...] = ()
     if files is None:
@@ -51,6 +56,35 @@ def fetch(folder: Path, target: str, *, dataset: Dataset, root: str | None = Non
     if files is None:
         raise SourceError(f"{place}: torchvision downloaded {dataset}, but its files are not there")
     return _write(folder, target, dataset, files, notes)
+
+
+def _write_set(folder: Path, target: str, dataset: str, place: Path) -> SourceInfo:
+    import numpy as np
+    import pandas as pd
+
+    from layerline.data.reading.image_sets import find_files, load
+    from layerline.data.tables import write_images
+
+    notes: tuple[str, ...] = ()
+    if not find_files(place, dataset):
+        _download(place, dataset)
+        notes = (f"{dataset} was downloaded to {place}",)
+    train, test = (load(place, dataset, split) for split in ("train", "test"))
+    labels = pd.DataFrame(
+        {
+            target: np.concatenate([train.labels, test.labels]),
+            SPLIT: ["train"] * len(train.labels) + ["test"] * len(test.labels),
+        }
+    )
+    write_images(folder, np.concatenate([train.images, test.images]), labels)
+    origin = {
+        "dataset": dataset,
+        "class_names": train.classes,
+        "files": [
+            {"path": str(file), "sha256": sha256_of(file)} for file in find_files(place, dataset)
+        ],
+    }
+    return SourceInfo("images", SPLIT, origin, notes)
 
 
 def find_idx_files(root: Path, dataset: str) -> list[Path] | None:
@@ -132,18 +166,20 @@ def _unpack(file: Path, destination: Path) -> None:
 def _download(place: Path, dataset: str) -> None:
     import socket
 
-    from layerline.vision import torchvision_datasets
+    from layerline.data.reading.image_sets import download
 
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_SECONDS)  # torchvision sets none and would hang
     try:
-        getattr(torchvision_datasets(), dataset)(str(place), download=True)
+        download(place, dataset)
     except (OSError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(":")
+        wanted = f"put {', '.join(IDX_FILES)} (gzipped or not) into a folder"
+        if dataset not in IDX:
+            wanted = "put torchvision's own files of it into a folder"
         raise SourceError(
-            f"{place}: holds no IDX files of {dataset}, and no mirror could be reached "
-            f"({reason}); put {', '.join(IDX_FILES)} (gzipped or not) into a folder and set "
-            "fetch.options.root to it"
+            f"{place}: holds no files of {dataset}, and no mirror could be reached "
+            f"({reason}); {wanted} and set fetch.options.root to it"
         ) from None
     finally:
         socket.setdefaulttimeout(before)

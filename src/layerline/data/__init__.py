@@ -12,5 +12,6 @@ arrays          data/scaled, written batch by batch
 tables          what lies in data/raw and data/validated, written and read
 tasks           binary, multiclass or regression, found from the target
 starting        params.yaml and a schema for a user's own table
+remembering     what the last fetch brought, to say what became different
 watching        which of the user's files DVC watches
 """

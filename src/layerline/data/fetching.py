@@ -4,6 +4,7 @@ from typing import Any
 
 from layerline.artifacts import Workspace, replace_folder
 from layerline.config import FetchSection
+from layerline.data.remembering import compare_with_last
 from layerline.data.sources import SOURCES
 from layerline.data.tables import read_column
 from layerline.data.tasks import resolve_task
@@ -17,7 +18,7 @@ def load_libraries(source: str) -> None:
 
 
 def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
-    """Write data/raw; return what its manifest says of it.
+    """Write data/raw; return what its manifest says of it, and what is no more as it was.
 
     Raises:
         SourceError: the source cannot be reached or read.
@@ -39,4 +40,5 @@ def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
             task=task,
             task_reason=reason,
         )
-    return about
+    # Not in the manifest: its bytes depend on the source alone, not on what was there before.
+    return about | {"notes": [*about["notes"], *compare_with_last(workspace, section)]}

@@ -50,12 +50,14 @@ def open_fields(path: Path, dialect: Dialect = USUAL) -> Stream:
         ParamsError: the separator or the encoding cannot be.
     """
     _check_dialect(dialect)
-    quoted = _scan(path, dialect.encoding)
+    quoted, has_end = _scan(path, dialect.encoding)
     separator = separator_of(path, dialect)
     header = _header(path, separator, dialect)
     names, notes = _names(path, header, separator)
     if dialect.separator is None and separator != _usual_separator(path):
         notes = (*notes, f"{path}: its columns are separated by {separator!r}")
+    if not has_end:
+        notes = (*notes, f"{path}: its last line has no line end; the file may be cut off")
     n_rows = _check_rows(path, separator, dialect.encoding, len(names)) if quoted else None
 
     def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
@@ -107,10 +109,10 @@ def _codec(encoding: str) -> str:
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
-def _scan(path: Path, encoding: str) -> bool:
-    """Check every byte; return whether there is a quote anywhere."""
+def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
+    """Check every byte; return whether there is a quote, and whether the last line has its end."""
     decoder = codecs.getincrementaldecoder(_codec(encoding))()
-    quoted, n_lines, n_bytes = False, 0, 0
+    quoted, n_lines, n_bytes, last = False, 0, 0, ""
     with path.open("rb") as file:
         while True:
             block = file.read(1 << 20)
@@ -132,11 +134,12 @@ def _scan(path: Path, encoding: str) -> bool:
                 )
             quoted = quoted or '"' in text
             n_lines += text.count("\n")
+            last = text[-1:] or last
             if not block:
                 break
     if not n_bytes:
         raise DataError(f"{path}: the file is empty (0 bytes); give a file with a header and rows")
-    return quoted
+    return quoted, last in ("\n", "\r")
 
 
 def _records(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list[str]]]:

@@ -68,6 +68,8 @@ def _float(value: float | Decimal, where: str) -> float:
     if isinstance(value, float):
         return value
     finite = isinstance(value, int) or value.is_finite()
+    if isinstance(value, Decimal) and value.is_nan():
+        return math.nan  # float() refuses a signalling one
     try:
         found = float(value)
     except OverflowError:  # of an int

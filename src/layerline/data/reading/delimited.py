@@ -21,7 +21,7 @@ from layerline.data.tables import first_line, listing
 from layerline.errors import DataError, ParamsError, Problem
 
 SEPARATORS = (",", ";", "\t", "|")
-_BLOCK = 1 << 24  # bytes; a single row must fit
+_BLOCK = 1 << 22  # bytes; a single row must fit, and Arrow reads up to 32 of them ahead
 
 
 class Dialect(NamedTuple):

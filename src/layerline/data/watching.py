@@ -17,14 +17,17 @@ from layerline.data.reading.archives import split_archive
 from layerline.errors import ParamsError, Problem
 
 MADE = ("data/raw", "data/validated", "data/scaled", "models", "reports", "runs")
-_PLACES = {"files": "path", "image_folder": "path", "sql": "url"}  # which option names them
+# The options of each source that name its files.
+_PLACES = {"files": ("path",), "image_folder": ("path", "labels"), "sql": ("url",)}
 OWN = ("pipeline/", "src/")  # what the checkout itself brings
 
 
 def source_paths(section: FetchSection) -> list[str]:
     """The local files and folders the source reads, as params.yaml writes them."""
-    given = section.options.get(_PLACES.get(section.source, ""), [])
-    paths = [given] if isinstance(given, str) else [str(item) for item in given]
+    paths: list[str] = []
+    for option in _PLACES.get(section.source, ()):
+        given = section.options.get(option) or []
+        paths += [given] if isinstance(given, str) else [str(item) for item in given]
     if section.source == "sql":
         paths = [path.partition("///")[2] for path in paths if path.startswith("sqlite:///")]
     return [_outermost(path) for path in paths if path and "://" not in path]

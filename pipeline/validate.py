@@ -1,22 +1,33 @@
 """Enforce the frozen schema on data/raw/; bad rows end the run or are set aside.
 
 Reads:  data/raw/, data/schemas/<project>.yaml; params.yaml (project, validate).
-Writes: data/validated/, reports/validation.json, reports/profile.json, runs/validate.json.
+Writes: data/validated/, reports/validation.json, reports/validation.html, reports/profile.json,
+        runs/validate.json.
 """
 
 from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
-    from layerline.data.validating import validate_raw
+    from layerline.data.validating import FAILED_PAGE, PAGE, PROFILE, REPORT, validate_raw
+    from layerline.data.validation.checking import BrokenRulesError, said
 
     params = stage.params
-    about = validate_raw(stage.workspace, params.validate, params.schema_path)
+    reports = stage.workspace.reports
+    try:
+        about = validate_raw(stage.workspace, params.validate, params.schema_path)
+    except BrokenRulesError:
+        stage.journal.artifact(reports / FAILED_PAGE)
+        stage.journal.artifact(reports / REPORT)
+        raise
     aside = f", {about['n_quarantined']:,} set aside" if about["n_quarantined"] else ""
     stage.say(f"{about['n_rows']:,} rows keep {params.schema_path}{aside}")
-    stage.journal.metrics({key: about[key] for key in ("n_rows", "n_quarantined")})
-    for file in ("validation.json", "profile.json"):
-        stage.journal.artifact(stage.workspace.reports / file)
+    for line in said(about["warnings"], f"reports/{PAGE}"):
+        stage.say(f"warning: {line}")
+    figures = {key: about[key] for key in ("n_rows", "n_quarantined")}
+    stage.journal.metrics({**figures, "n_warnings": len(about["warnings"])})
+    for file in (REPORT, PROFILE, PAGE):
+        stage.journal.artifact(reports / file)
     stage.journal.artifact(stage.workspace.root / params.schema_path, "schema")
 
 

@@ -13,8 +13,9 @@ from layerline.artifacts import to_json
 from layerline.config import ValidateSection
 from layerline.data.schema.columns import TableSchema
 from layerline.data.schema.inferring import infer_schema
-from layerline.data.validation.checking import BrokenRulesError, validate
+from layerline.data.validation.checking import BrokenRulesError
 from layerline.data.validation.profiling import profile
+from layerline.data.validation.sifting import validate
 
 FAIL = ValidateSection()
 QUARANTINE = ValidateSection(on_bad_rows="quarantine", max_bad_fraction=0.2)

@@ -1,7 +1,7 @@
 """The command `layerline`. Each command reads, calls and prints; the work is in the rooms.
 
 running.py   how every command runs and fails
-projects.py  init, schema, watch
+projects.py  init, watch; schemas.py is schema
 models.py    predict, promote, rollback
 tracking.py  results, flush, ui
 runs.py      runs; listing.py prints its table
@@ -18,8 +18,9 @@ import click
 from layerline import __version__
 from layerline.cli.comparing import compare
 from layerline.cli.models import predict, promote, rollback
-from layerline.cli.projects import init, schema, watch
+from layerline.cli.projects import init, watch
 from layerline.cli.runs import runs
+from layerline.cli.schemas import schema
 from layerline.cli.tracking import flush, results, ui
 
 COMMANDS = (init, schema, watch, predict, promote, rollback, results, runs, compare, flush, ui)

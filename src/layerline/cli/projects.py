@@ -1,4 +1,4 @@
-"""`layerline init`, `schema`, `watch`: a project of one's own."""
+"""`layerline init` and `watch`: a project of one's own."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def init(file: Path, target: str, project: str | None, force: bool) -> None:
     name = project or _project_name(file)
     start = start_project(file, target, name, root=workspace.root)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
-    _refuse_to_overwrite(schema_path, force)
+    refuse_to_overwrite(schema_path, force)
     require_outside(workspace.root, _fetch_section(start.params))
     kept = _keep_earlier_params(workspace, start.params_text)
     write_schema(schema_path, start.schema)
@@ -59,9 +59,17 @@ def _project_name(file: Path) -> str:
     ).strip("-")
 
 
-def _refuse_to_overwrite(schema_path: Path, force: bool) -> None:
+def refuse_to_overwrite(schema_path: Path, force: bool) -> None:
+    """Refuse to infer a schema that somebody may have edited.
+
+    Raises:
+        ParamsError: it is there, and `force` is not.
+    """
     if schema_path.exists() and not force:
-        message = "this schema is there already; edit it, choose another --project, or add --force"
+        message = (
+            "this schema is there already; edit it, see `layerline schema --diff` and --update, "
+            "choose another --project, or add --force"
+        )
         raise ParamsError([Problem(schema_path.name, message)], "data/schemas")
 
 
@@ -75,26 +83,6 @@ def _keep_earlier_params(workspace: Workspace, text: str) -> str:
         kept = workspace.root / f"params.earlier-{number}.yaml"
     workspace.params.rename(kept)
     return f"; the earlier params are in {kept.name}"
-
-
-@click.command()
-@click.option("--force", is_flag=True, help="Replace the schema that is there.")
-@explained
-def schema(force: bool) -> None:
-    """Infer the schema of data/raw and freeze it where params.yaml says."""
-    from layerline.data.schema.files import write_schema
-    from layerline.data.schema.inferring import advice
-    from layerline.data.tables import read_table
-    from layerline.data.validating import infer_from_raw
-
-    workspace, params = here()
-    path = workspace.root / params.schema_path
-    _refuse_to_overwrite(path, force)
-    found = infer_from_raw(workspace)
-    for note in advice(read_table(workspace.raw), found):
-        click.echo(f"note: {note}")
-    write_schema(path, found)
-    click.echo(f"wrote {params.schema_path}: read it, edit it, commit it")
 
 
 @click.command()

@@ -101,7 +101,9 @@ def tell_transfer(journal: Journal, workspace: Workspace, identity: Mapping[str,
 
 def tell_files(journal: Journal, workspace: Workspace, params: Params) -> list[str]:
     """Tell params.yaml and the files of the data stages; return what the user should hear."""
-    reports = (workspace.reports / name for name in ("validation.json", "profile.json"))
+    reports = (
+        workspace.reports / name for name in ("validation.json", "validation.html", "profile.json")
+    )
     for path in (*reports, workspace.preprocessor / "preprocessor.json"):
         if path.exists():
             journal.artifact(path)

@@ -1,9 +1,10 @@
 """The schema as pandera checks it, and columns brought into the schema's types before that.
 
 `cast_column` turns a column into its type and says which values cannot be; what is left, missing
-values, levels, limits and the set of columns, is pandera's.
+values, levels, limits and patterns, is pandera's.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,13 +14,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from layerline.data.reading.parsing import date_fields, numeric_fields, plain_fields
-from layerline.data.schema.columns import ColumnSpec, TableSchema
+from layerline.data.schema.columns import ColumnSpec
+from layerline.data.schema.contradictions import whole
 from layerline.data.schema.inferring import dtype_of
 
 if TYPE_CHECKING:
     import pandera.pandas as pandera
 
-FINITE, LIMITS, LEVELS = "finite", "limits", "levels"
+FINITE, LIMITS, LEVELS, PATTERN = "finite", "limits", "levels", "pattern"
 
 
 class Cast(NamedTuple):
@@ -102,13 +104,12 @@ def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:
     return mask
 
 
-def to_pandera(schema: TableSchema) -> "pandera.DataFrameSchema":
-    """The schema in pandera's words, for a frame whose columns were cast."""
+def to_pandera(specs: Sequence[ColumnSpec]) -> "pandera.DataFrameSchema":
+    """Columns in pandera's words, for a frame that was cast and has just these."""
     import pandera.pandas as pandera
 
     columns = {
-        spec.name: pandera.Column(None, _checks(spec), nullable=spec.nullable)
-        for spec in schema.columns
+        spec.name: pandera.Column(None, _checks(spec), nullable=spec.nullable) for spec in specs
     }
     return pandera.DataFrameSchema(columns, strict=True, coerce=False)
 
@@ -116,10 +117,14 @@ def to_pandera(schema: TableSchema) -> "pandera.DataFrameSchema":
 def _checks(spec: ColumnSpec) -> list[Any]:
     import pandera.pandas as pandera
 
+    checks = []
     if spec.kind == "category":
-        return [pandera.Check(lambda column: column.isin(spec.levels), name=LEVELS)]
+        checks.append(pandera.Check(lambda column: column.isin(spec.levels), name=LEVELS))
+    if spec.pattern is not None:
+        pattern = whole(spec.pattern)
+        checks.append(pandera.Check(lambda column: _matches(column, pattern), name=PATTERN))
     if spec.kind != "number":
-        return []
+        return checks
     low = -np.inf if spec.minimum is None else spec.minimum
     high = np.inf if spec.maximum is None else spec.maximum
     return [
@@ -127,3 +132,8 @@ def _checks(spec: ColumnSpec) -> list[Any]:
         # Infinity breaks one rule, not two.
         pandera.Check(lambda column: column.between(low, high) | np.isinf(column), name=LIMITS),
     ]
+
+
+def _matches(column: pd.Series, pattern: str) -> pd.Series:
+    """By Arrow's RE2, whose time is linear in the text whatever the pattern."""
+    return pd.Series(_mask(pc.match_substring_regex(_as_arrow(column), pattern)), column.index)

@@ -1,22 +1,35 @@
-"""A short description of every column, for people now and for drift checks later."""
+"""A short description of every column, for people now and for drift checks later.
 
+`bins` are what a drift check needs: the share of values below each tenth of the distribution, and
+how many are missing; new values counted against the same edges give the population stability
+index.
+"""
+
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 BINS = 20
 TOP_LEVELS = 20
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+TENTHS = tuple(n / 10 for n in range(1, 10))
 
 
-def profile(frame: pd.DataFrame) -> dict[str, Any]:
-    """Counts for each column, and its moments, quantiles and histogram, or its commonest levels."""
-    columns = {str(name): _column(frame[name]) for name in frame.columns}
+def profile(frame: pd.DataFrame, categories: Collection[str] = ()) -> dict[str, Any]:
+    """Counts for each column, and its moments, quantiles and histogram, or its commonest levels.
+
+    Args:
+        frame: the rows.
+        categories: columns of numbers whose levels are wanted too.
+    """
+    columns = {str(name): _column(frame[name], name in categories) for name in frame.columns}
     return {"n_rows": len(frame), "columns": columns}
 
 
-def _column(column: pd.Series) -> dict[str, Any]:
+def _column(column: pd.Series, is_category: bool) -> dict[str, Any]:
     values = column.dropna()
     about = {
         "dtype": str(column.dtype),
@@ -24,29 +37,90 @@ def _column(column: pd.Series) -> dict[str, Any]:
         "missing": int(column.isna().sum()),
         "distinct": int(values.nunique()),
     }
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+    if is_number(values) and not is_category:
         return about | _numbers(values.to_numpy(dtype=np.float64))
     if pd.api.types.is_datetime64_any_dtype(values):
-        span = {"min": str(values.min()), "max": str(values.max())} if len(values) else {}
-        return about | span
-    top = values.value_counts().iloc[:TOP_LEVELS]
-    return about | {"levels": [[_plain(level), int(count)] for level, count in top.items()]}
+        return about | _dates(values)
+    counts = {plain_level(level): int(n) for level, n in values.value_counts().items()}
+    about |= levels(counts)
+    return about | (_numbers(values.to_numpy(dtype=np.float64)) if is_number(values) else {})
 
 
-def _plain(level: Any) -> str | bool:
+def is_number(values: pd.Series) -> bool:
+    """Whether a column is described by moments instead of levels."""
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def plain_level(level: Any) -> str | bool:
+    """A level as JSON holds it; a whole number that gaps made a decimal without its point."""
+    if isinstance(level, float) and level.is_integer():
+        return str(int(level))
     return level if isinstance(level, bool) else str(level)
 
 
-def _numbers(values: np.ndarray) -> dict[str, Any]:
+def levels(counts: dict[str | bool, int]) -> dict[str, Any]:
+    """The commonest levels, and the rows of all others together."""
+    top = sorted(counts.items(), key=lambda item: -item[1])[:TOP_LEVELS]
+    other = sum(counts.values()) - sum(count for _, count in top)
+    about: dict[str, Any] = {"levels": [[level, count] for level, count in top]}
+    return about | ({"other": other} if other else {})
+
+
+def _numbers(values: NDArray[np.float64]) -> dict[str, Any]:
     finite = values[np.isfinite(values)]
     if not len(finite):
         return {}
-    counts, edges = np.histogram(finite, bins=BINS)
+    with np.errstate(over="ignore"):  # of numbers beyond 1e154 there is no variance
+        moments = {"mean": float(finite.mean()), "std": float(finite.std())}
     return {
-        "mean": float(finite.mean()),
-        "std": float(finite.std()),
+        **{name: moment for name, moment in moments.items() if np.isfinite(moment)},
         "min": float(finite.min()),
         "max": float(finite.max()),
-        "quantiles": {f"{q:g}": float(np.quantile(finite, q)) for q in QUANTILES},
-        "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
+        "quantiles": quantiles(finite),
+        "histogram": histogram(finite),
+        "bins": bins(finite),
     }
+
+
+def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
+    """The quantiles a person asks for."""
+    return {
+        f"{q:g}": float(v) for q, v in zip(QUANTILES, np.quantile(values, QUANTILES), strict=True)
+    }
+
+
+def histogram(values: NDArray[np.float64]) -> dict[str, Any]:
+    """Counts in bins of equal width from the smallest to the largest value."""
+    try:
+        counts, edges = np.histogram(values, bins=BINS)
+    except ValueError:  # the range is too wide, or too narrow, for twenty bins
+        counts, edges = np.array([len(values)]), np.array([values.min(), values.max()])
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
+
+
+def bins(values: NDArray[np.float64]) -> dict[str, Any]:
+    """The share of values up to each edge (the distribution's tenths), and beyond the last."""
+    edges = np.unique(np.quantile(values, TENTHS))
+    counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
+    return {"edges": edges.tolist(), "shares": (counts / len(values)).tolist()}
+
+
+def _dates(values: pd.Series) -> dict[str, Any]:
+    if not len(values):
+        return {}
+    moments = values.to_numpy().astype("datetime64[us]").astype(np.int64).astype(np.float64)
+    return {
+        "min": str(values.min()),
+        "max": str(values.max()),
+        "histogram": dated(histogram(moments)),
+    }
+
+
+def dated(histogram: dict[str, Any]) -> dict[str, Any]:
+    """A histogram of microseconds, its edges as dates."""
+    return {**histogram, "edges": moments(histogram["edges"])}
+
+
+def moments(microseconds: Sequence[float]) -> list[str]:
+    """Microseconds since 1970 as ISO dates."""
+    return [str(np.datetime64(int(edge), "us")) for edge in microseconds]

@@ -25,40 +25,49 @@ TABLE, IMAGES, LABELS, QUARANTINE = (
     "quarantine.parquet",
 )
 SPLIT_VALUES = ("train", "valid", "test")
-ROW_GROUP = 1 << 17  # rows in each row group but the last
+ROW_GROUP = 1 << 17  # rows in each row group but the last, and in a batch
+GROUP_CELLS = 1 << 24  # a wide table has fewer rows in each
+READ_BUFFERS = 1 << 27  # bytes, of all columns together
+
+
+def group_rows(n_columns: int) -> int:
+    """Rows in a row group or batch of a table."""
+    return max(1024, min(ROW_GROUP, GROUP_CELLS // max(n_columns, 1)))
 
 
 class TableWriter:
-    """Parquet written table by table in row groups of ROW_GROUP rows: memory stays flat.
+    """Parquet written table by table in row groups of equal size: memory stays flat.
 
     Equal content has equal bytes, however it is cut into tables: no index, no metadata of pandas.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         # A null column would be read as objects; a column of nothing is a number column.
-        self._schema = pa.schema(
+        self.schema = pa.schema(
             [(f.name, pa.float64() if pa.types.is_null(f.type) else f.type) for f in schema]
         )
-        self._writer = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
+        self._writer = pq.ParquetWriter(path, self.schema, write_page_checksum=True)
+        self._group = group_rows(len(self.schema))
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
         self.n_rows = 0
 
     def write(self, table: pa.Table) -> None:
         """Add rows; the columns are those of the schema, in its order."""
-        self._waiting.append(table.replace_schema_metadata(None).cast(self._schema))
+        self._waiting.append(table.replace_schema_metadata(None).cast(self.schema))
         self._n_waiting += table.num_rows
         self.n_rows += table.num_rows
-        if self._n_waiting >= ROW_GROUP:
+        if self._n_waiting >= self._group:
             self._flush(whole_groups=True)
 
     def _flush(self, *, whole_groups: bool) -> None:
         rows = pa.concat_tables(self._waiting)
-        end = rows.num_rows - rows.num_rows % ROW_GROUP if whole_groups else rows.num_rows
-        for start in range(0, max(end, 1), ROW_GROUP):
+        size = self._group
+        end = rows.num_rows - rows.num_rows % size if whole_groups else rows.num_rows
+        for start in range(0, max(end, 1), size):
             # Where chunks end would show in the pages' bytes.
-            group = rows.slice(start, min(ROW_GROUP, end - start)).combine_chunks()
-            self._writer.write_table(group, row_group_size=ROW_GROUP)
+            group = rows.slice(start, min(size, end - start)).combine_chunks()
+            self._writer.write_table(group, row_group_size=size)
         self._waiting = [rows.slice(end).combine_chunks()]  # a copy, which frees the rest
         self._n_waiting = rows.num_rows - end
 
@@ -73,7 +82,7 @@ class TableWriter:
     ) -> None:
         try:
             if error is None and (self._n_waiting or not self.n_rows):
-                self._waiting = self._waiting or [self._schema.empty_table()]
+                self._waiting = self._waiting or [self.schema.empty_table()]
                 self._flush(whole_groups=False)
         finally:
             self._writer.close()
@@ -122,19 +131,23 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def read_batches(
-    path: Path, columns: Sequence[str] | None = None, n_rows: int = ROW_GROUP
+    path: Path, columns: Sequence[str] | None = None, n_rows: int | None = None
 ) -> Iterator[pa.Table]:
     """A Parquet file that a stage wrote, in tables of up to `n_rows` rows: memory stays flat.
+
+    Without `n_rows`, as many as `group_rows` says.
 
     Raises:
         SourceError: the file is missing or damaged.
     """
     try:
+        n_columns = pq.read_metadata(path).num_columns if columns is None else len(columns)
+        buffer_size = max(1 << 14, min(1 << 20, READ_BUFFERS // max(n_columns, 1)))
         # Else all that is read stays in memory until the file is closed.
         with pq.ParquetFile(
-            path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
+            path, buffer_size=buffer_size, pre_buffer=False, page_checksum_verification=True
         ) as file:
-            for batch in file.iter_batches(n_rows, columns=columns):
+            for batch in file.iter_batches(n_rows or group_rows(n_columns), columns=columns):
                 yield pa.Table.from_batches([batch])
     except FileNotFoundError:
         raise SourceError(f"{path}: not there; run the earlier stages first: `dvc repro`") from None

@@ -30,6 +30,7 @@ from layerline.data.tables import (
     LABELS,
     QUARANTINE,
     TABLE,
+    TableWriter,
     read_images,
     write_images,
     write_table,
@@ -45,7 +46,7 @@ from layerline.data.validation.checking import (
 from layerline.data.validation.profiling import profile
 from layerline.data.validation.sifting import arrow_schema, passed, reason_column, set_aside
 from layerline.data.validation.sketching import Profiler
-from layerline.data.validation.streaming import FrameRows, ParquetRows, TableWriter, open_rows
+from layerline.data.validation.streaming import FrameRows, ParquetRows, open_rows
 from layerline.errors import DataError
 
 REPORT, PAGE, PROFILE = "validation.json", "validation.html", "profile.json"
@@ -126,9 +127,13 @@ def _write(
         for start, frame in rows:
             clean = passed(start, frame, schema, verdict)
             profiler.add(clean)
-            good.add(clean)
-            bad.add(set_aside(start, frame, verdict))
+            good.write(_as_arrow(clean, good.schema))
+            bad.write(_as_arrow(set_aside(start, frame, verdict), bad.schema))
     return profiler.result()
+
+
+def _as_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
 
 
 def _raw_schema(rows: ParquetRows) -> pa.Schema:

@@ -164,4 +164,5 @@ def _thinned(sample: Sample) -> Sample:
 
 
 def _shown(value: Any) -> str:
+    value = value.item() if isinstance(value, np.generic) else value
     return f"{value:g}" if isinstance(value, float) else repr(value)

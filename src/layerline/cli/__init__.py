@@ -3,6 +3,7 @@
 running.py   how every command runs and fails
 projects.py  init, watch; schemas.py is schema
 models.py    predict, promote, rollback
+serving.py   serve
 tracking.py  results, flush, ui
 runs.py      runs; listing.py prints its table
 comparing.py compare
@@ -21,9 +22,14 @@ from layerline.cli.models import predict, promote, rollback
 from layerline.cli.projects import init, watch
 from layerline.cli.runs import runs
 from layerline.cli.schemas import schema
+from layerline.cli.serving import serve
 from layerline.cli.tracking import flush, results, ui
 
-COMMANDS = (init, schema, watch, predict, promote, rollback, results, runs, compare, flush, ui)
+COMMANDS = (
+    *(init, schema, watch),
+    *(predict, serve, promote, rollback),
+    *(results, runs, compare, flush, ui),
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

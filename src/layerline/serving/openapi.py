@@ -1,0 +1,156 @@
+"""The OpenAPI schema of one model: its columns' types, limits, levels, and an example row."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from layerline import __version__
+from layerline.evaluation.recording import QUANTILE
+from layerline.serving.answering import JSON, Answerer
+from layerline.serving.loading import Served
+
+PROBLEMS: Mapping[int, str] = {
+    400: "The body is not what its content type says, or the request is not HTTP as it should be.",
+    401: "The bearer token is missing or wrong.",
+    408: "The body did not arrive in time.",
+    411: "The body's length is neither told nor chunked.",
+    413: "The body is larger than the server takes.",
+    415: "The content type is not known.",
+    422: "Rows break the schema; row and field are named.",
+    503: "Too much is under way, or it took too long; try again later.",
+}
+_TEXT = {"type": "string"}
+
+
+def openapi_of(served: Served, with_token: bool) -> dict[str, Any]:
+    """The whole document.
+
+    Args:
+        served: whose columns it describes.
+        with_token: whether requests need a bearer token.
+    """
+    answerer = served.answerer
+    description = (
+        f"Predicts {answerer.model.about.target!r} with version {served.version} of "
+        f"{served.describe()['name']}. Rows count from 1 in messages."
+    )
+    components: dict[str, Any] = {"schemas": _schemas(answerer)}
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Layerline: {served.describe()['name']}",
+            "version": __version__,
+            "description": description,
+        },
+        "paths": _paths(answerer, with_token),
+        "components": components,
+    }
+    if with_token:
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+    return document
+
+
+def _schemas(answerer: Answerer) -> dict[str, Any]:
+    fault = {
+        "row": {"type": ["integer", "null"]},
+        "field": {"type": ["string", "null"]},
+        "message": _TEXT,
+    }
+    detail = {"type": "array", "items": _object(fault)}
+    schemas = {
+        "Prediction": _object(_prediction(answerer)),
+        "Predictions": _object(
+            {
+                "version": _TEXT,
+                "predictions": {"type": "array", "items": _ref("Prediction")},
+            }
+        ),
+        "Problem": _object({"detail": detail}),
+    }
+    if answerer.is_image:
+        return {**schemas, "Image": image_schema(answerer.model.about.image_shape or ())}
+    return {**schemas, "Row": row_schema(answerer)}
+
+
+def row_schema(answerer: Answerer) -> dict[str, Any]:
+    """One row: every column of the model must be there, others are ignored."""
+    properties = {}
+    for spec in answerer.reader.columns:
+        kind = answerer.reader.rules[spec.name].json_type()
+        properties[spec.name] = {"anyOf": [kind, {"type": "null"}]} if spec.nullable else kind
+    example = {name: rule.example() for name, rule in answerer.reader.rules.items()}
+    return {**_object(properties), "examples": [example]}
+
+
+def image_schema(shape: Sequence[int]) -> dict[str, Any]:
+    """Nested arrays of one image's shape."""
+    schema: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 255}
+    for size in reversed(shape):
+        schema = {"type": "array", "items": schema, "minItems": size, "maxItems": size}
+    return schema
+
+
+def _prediction(answerer: Answerer) -> dict[str, Any]:
+    about = answerer.model.about
+    names = about.output_columns[1:]
+    if about.classes is None:
+        levels = {name: {"type": "number"} for name in names if name.startswith(QUANTILE)}
+        return {"prediction": {"type": "number"}, **levels}
+    probability = {"type": "number", "minimum": 0, "maximum": 1}
+    return {"prediction": {"enum": list(about.classes)}, **dict.fromkeys(names, probability)}
+
+
+def _paths(answerer: Answerer, with_token: bool) -> dict[str, Any]:
+    one = _ref("Image" if answerer.is_image else "Row")
+    rows = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+    content: dict[str, Any] = {JSON: {"schema": rows}}
+    for content_type in answerer.uploads:
+        content[content_type] = {"schema": {**_TEXT, "format": "binary"}}
+    predict = {
+        "summary": "Predict rows: one, a list, or a file",
+        "operationId": "predict",
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": _json("One prediction a row, in their order.", _ref("Predictions")),
+            **{str(code): _problem(text) for code, text in _expected(with_token).items()},
+        },
+    }
+    told = _json("Version, sha256 of each file, lineage.", {"type": "object"})
+    metrics = {"description": "Prometheus text.", "content": {"text/plain": {"schema": _TEXT}}}
+    state = _json("ok", _object({"status": _TEXT}))
+    refused = {"401": _problem(PROBLEMS[401])} if with_token else {}
+    return {
+        "/predict": {"post": predict},
+        "/model": {"get": _get("The model being served", {"200": told, **refused})},
+        "/metrics": {"get": _get("Figures for Prometheus", {"200": metrics, **refused})},
+        "/health": {"get": _get("Whether the process lives", {"200": state}, is_open=True)},
+        "/ready": {"get": _get("Whether a model is ready", {"200": state}, is_open=True)},
+    }
+
+
+def _expected(with_token: bool) -> dict[int, str]:
+    return {code: text for code, text in PROBLEMS.items() if code != 401 or with_token}
+
+
+def _get(summary: str, responses: Mapping[str, Any], is_open: bool = False) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "responses": dict(responses),
+        **({"security": []} if is_open else {}),
+    }
+
+
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": dict(properties), "required": list(properties)}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {JSON: {"schema": dict(schema)}}}
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return _json(description, _ref("Problem"))

@@ -1,0 +1,88 @@
+"""A sample of the rows that were served, as JSON lines, for drift checks.
+
+A line holds the time, the version, the model's own columns and the prediction. Headers, tokens and
+fields that the model does not read are never written. Writing is a thread's work: a slow disk costs
+lines, which are counted, and no request its time.
+"""
+
+import contextlib
+import datetime
+import os
+import queue
+import threading
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from layerline.serving.answering import Answered
+from layerline.serving.figures import Figures
+
+_QUEUE = 1000
+_STOP_SECONDS = 5.0
+
+
+class RequestLog:
+    """Appends to a file; when that reaches `max_bytes` it becomes FILE.1, and a new one begins."""
+
+    def __init__(
+        self, path: Path, sample: float, figures: Figures, max_bytes: int = 100 << 20
+    ) -> None:
+        self._path, self._sample, self._max_bytes = path, sample, max_bytes
+        self._dropped = figures.log_dropped
+        self._random = np.random.default_rng()
+        self._lines: queue.Queue[bytes | None] = queue.Queue(_QUEUE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open():
+            pass  # that it cannot be written is told at the start
+        self._thread = threading.Thread(target=self._write, daemon=True, name="request-log")
+        self._thread.start()
+
+    def take(self, answered: Answered, version: str, columns: Collection[str]) -> None:
+        """Write the sampled rows of an answer; never waits."""
+        for at in np.flatnonzero(self._random.random(answered.n_rows) < self._sample).tolist():
+            line = _line(answered, at, version, columns)
+            try:
+                self._lines.put_nowait(line)
+            except queue.Full:
+                self._dropped.inc()
+
+    def close(self) -> None:
+        """Write what is waiting, with a bound."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put(None, timeout=_STOP_SECONDS)
+        self._thread.join(_STOP_SECONDS)
+
+    def _open(self) -> Any:
+        # Rows may be personal data: they are the owner's to read.
+        return open(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")  # noqa: PTH123
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            try:
+                with self._open() as file:
+                    file.write(line)
+                    is_full = file.tell() >= self._max_bytes
+                if is_full:
+                    os.replace(self._path, self._path.with_name(f"{self._path.name}.1"))
+            except OSError:
+                self._dropped.inc()
+
+
+def _line(answered: Answered, at: int, version: str, columns: Collection[str]) -> bytes:
+    row = answered.row(at)
+    if isinstance(row, dict):
+        row = {name: row[name] for name in columns}
+    entry = {
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        "version": version,
+        "row": row,
+        "prediction": answered.predicted.prediction[at],
+    }
+    if answered.predicted.values is not None:
+        names = answered.predicted.names[1:]
+        entry |= dict(zip(names, answered.predicted.values[at], strict=True))
+    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+    return orjson.dumps(entry, default=str, option=options)

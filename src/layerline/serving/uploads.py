@@ -1,0 +1,74 @@
+"""CSV, Parquet and npy bodies -> rows. To add a format: a function, and a line in UPLOADS.
+
+A small body may unfold to a large table (Parquet repeats a value for a few bytes), so rows and
+cells are counted before they are read.
+"""
+
+import io
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from layerline.data.reading.delimited import USUAL, read_fields
+from layerline.data.tables import first_line, to_frame
+from layerline.errors import LayerlineError
+
+MAX_CELLS = 50_000_000
+NPY = "application/x-npy"
+
+Uploaded = pd.DataFrame | NDArray[Any]
+
+
+class Unreadable(Exception):  # noqa: N818 (a body is, nothing failed)
+    """The body is not what its content type says."""
+
+
+def _csv(body: bytes) -> pd.DataFrame:
+    # The one reader of CSV is that of the training; it reads files.
+    with tempfile.TemporaryDirectory(prefix="layerline-upload-") as folder:
+        path = Path(folder) / "body.csv"
+        path.write_bytes(body)
+        try:
+            return to_frame(read_fields(path, USUAL).table)
+        except (LayerlineError, ValueError, pa.ArrowException) as error:
+            raise Unreadable(str(error).replace(str(path), "the body")) from None
+
+
+def _parquet(body: bytes) -> pd.DataFrame:
+    try:
+        with pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True) as file:
+            _require_cells(file.metadata.num_rows * file.metadata.num_columns)
+            return to_frame(file.read())
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Unreadable(f"the body is not Parquet: {first_line(error)}") from None
+
+
+def _npy(body: bytes) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(io.BytesIO(body), allow_pickle=False)
+        if not isinstance(array, np.ndarray) or not array.ndim:
+            raise ValueError("it holds no array")
+    except (ValueError, OSError, EOFError) as error:
+        raise Unreadable(f"the body is not an .npy file: {first_line(error)}") from None
+    return array
+
+
+def _require_cells(n_cells: int) -> None:
+    if n_cells > MAX_CELLS:
+        raise Unreadable(
+            f"the body has {n_cells:,} cells, more than {MAX_CELLS:,}; send it in pieces"
+        )
+
+
+UPLOADS: Mapping[str, Callable[[bytes], Uploaded]] = {
+    "text/csv": _csv,
+    "application/vnd.apache.parquet": _parquet,
+    NPY: _npy,
+}

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +33,19 @@ def open_registry(home: Path, doing: str) -> Iterator["MlflowClient"]:
         yield open_client(home)
 
 
+# A process has one environment, and a server's threads open the registry side by side.
+_IN_USE = threading.RLock()
+
+
 @contextlib.contextmanager
 def _environment(uri: str) -> Iterator[None]:
     """MLflow opens further clients by itself, which read where the store is from here."""
+    with _IN_USE, _settings(uri):
+        yield
+
+
+@contextlib.contextmanager
+def _settings(uri: str) -> Iterator[None]:
     settings = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)

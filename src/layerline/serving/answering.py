@@ -19,7 +19,7 @@ from layerline.registry.model import Model
 from layerline.registry.pixels import read_images
 from layerline.serving.columns import Fault
 from layerline.serving.compiled import Compiled, Predicted
-from layerline.serving.rows import Refused, RowReader
+from layerline.serving.rows import Refused, RowReader, refuse_rows
 from layerline.serving.uploads import NPY, UPLOADS, Unreadable, Uploaded
 
 TOLERANCE = 1e-6
@@ -202,6 +202,9 @@ def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:
 
 def _of_frame(table: pd.DataFrame) -> Predicted:
     names = [str(name) for name in table.columns]
+    gaps = table.isna().any(axis=1).to_numpy()
+    if gaps.any():
+        raise refuse_rows(gaps)
     values = table.iloc[:, 1:].to_numpy(np.float64).tolist() if len(names) > 1 else None
     return Predicted(table.iloc[:, 0].tolist(), values, names)
 

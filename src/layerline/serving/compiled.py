@@ -19,7 +19,7 @@ from layerline.data.preprocessing.preprocessor import Numbers
 from layerline.evaluation.predictions import softmax
 from layerline.registry.model import Model
 from layerline.serving.folding import fold
-from layerline.serving.rows import Typed
+from layerline.serving.rows import Typed, refuse_rows
 from layerline.training.predicting import PREDICT_BATCH
 
 Floats = NDArray[np.float64]
@@ -63,15 +63,21 @@ class Compiled:
         return self._predict(self._model.preprocessor.transform_images(images))
 
     def _predict(self, x: NDArray[np.float32]) -> Predicted:
-        starts = range(0, len(x), PREDICT_BATCH)
-        found = [self._network(x[start : start + PREDICT_BATCH]) for start in starts]
-        return self.decode(found[0] if len(found) == 1 else np.concatenate(found))
+        with np.errstate(all="ignore"):
+            starts = range(0, len(x), PREDICT_BATCH)
+            found = [self._network(x[start : start + PREDICT_BATCH]) for start in starts]
+        outputs = found[0] if len(found) == 1 else np.concatenate(found)
+        finite = np.isfinite(outputs)
+        if not finite.all():
+            raise refuse_rows(np.asarray(~finite.all(axis=1)))
+        return self.decode(outputs)
 
     def transform(self, typed: Typed) -> NDArray[np.float32]:
         """(B, F) and (B, C) -> the network's input, (B, F + indicators + levels) float32."""
         blocks = []
         if self._numbers is not None:
-            blocks.append(self._numbers.apply(typed.numbers).astype(np.float32))
+            with np.errstate(over="ignore"):  # what is beyond float32 is told by its prediction
+                blocks.append(self._numbers.apply(typed.numbers).astype(np.float32))
         if self._sizes:
             blocks.append(self._one_hot(typed.codes))
         return blocks[0] if len(blocks) == 1 else np.hstack(blocks)

@@ -59,6 +59,10 @@ class Followed:
                     self._say(f"version {self.current.version} goes on serving: {error}")
                 self._trouble = str(error)
                 return False
+            except Exception as error:  # nothing that befalls a look may end the looking
+                self._figures.poll_failures.inc()
+                self._say(f"version {self.current.version} goes on serving: {error!r}")
+                return False
 
     def _take_in(self, version: str) -> bool:
         try:

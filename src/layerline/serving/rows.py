@@ -30,6 +30,13 @@ class Refused(Exception):  # noqa: N818 (a request is, nothing failed)
         super().__init__("; ".join(fault.message for fault in faults))
 
 
+def refuse_rows(wrong: NDArray[np.bool_]) -> Refused:
+    """The refusal of rows whose numbers are so large that no finite prediction follows."""
+    message = "has values too large for the model: it gives no finite prediction"
+    rows = np.flatnonzero(wrong)[:SHOWN_FAULTS].tolist()
+    return Refused([Fault(message, row + 1) for row in rows])
+
+
 class Typed(NamedTuple):
     """Rows ready for the preprocessor: numbers (B, F) with NaN for gaps, codes (B, C)."""
 
@@ -72,9 +79,8 @@ class RowReader:
             numbers = self._numbers(rows)
             if numbers is not None and self._limits.hold(numbers):
                 columns = [category.of_rows(rows) for category in self._categories]
-                codes = _stack(columns, len(rows))
-                if not (codes == _UNKNOWN).any():
-                    return Typed(numbers, codes)
+                if not any(_UNKNOWN in column for column in columns):
+                    return Typed(numbers, _stack(columns, len(rows)))
         except (KeyError, TypeError, ValueError, OverflowError):
             pass  # told below, with row and field
         raise Refused(self._faults(rows))
@@ -171,6 +177,9 @@ class _Limits:
 
     def hold(self, numbers: NDArray[np.float64]) -> bool:
         """Whether every value is within its column's limits."""
+        inside = (numbers >= self._low) & (numbers <= self._high)  # a gap is not
+        if inside.all() and not self._whole.any():
+            return True
         return not self._broken(numbers).any()
 
     def _broken(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:

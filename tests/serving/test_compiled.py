@@ -8,12 +8,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registry.conftest import COLUMNS
+from registry.conftest import COLUMNS, flowers, make_table
 
+from layerline.config import parse_params
+from layerline.data.preprocessing.encoders import DATES, ENCODERS
 from layerline.data.preprocessing.scalers import SCALERS
+from layerline.data.preprocessing.targets import TARGETS
+from layerline.data.scaling import scale
 from layerline.data.tables import read_table
 from layerline.networks import build_network
 from layerline.networks.activations import ACTIVATIONS
+from layerline.registry.bundle import About
 from layerline.registry.model import Model, load_bundle
 from layerline.serving.answering import COMPILED, PANDAS, Answerer, agree
 from layerline.serving.columns import faults_of_row, rules_of
@@ -51,14 +56,47 @@ def test_images_predict_as_the_model_does(made, bundle):
     assert agree(found, answerer.model.predict(images))
 
 
-@pytest.mark.parametrize("scaler", SCALERS)
-def test_every_scaler_is_compiled(scaler, bundle):
-    model = load_bundle(bundle("numbers"))
-    fitted = model.preprocessor
-    values = np.random.default_rng(0).normal(3, 2, (50, len(fitted.numbers.names)))
-    numbers = dataclasses.replace(fitted.numbers, affine=SCALERS[scaler](values))
-    changed = dataclasses.replace(model, preprocessor=dataclasses.replace(fitted, numbers=numbers))
-    assert Answerer(changed).way == COMPILED
+SECTIONS = {
+    **{f"numeric: {name}": {"numeric": name} for name in SCALERS},
+    **{f"categorical: {name}": {"categorical": name} for name in ENCODERS},
+    **{f"dates: {name}": {"dates": name} for name in DATES},
+    **{f"target: {name}": {"target": name} for name in TARGETS},
+    "rare": {"categorical": {"name": "one_hot", "max_levels": 2}},
+}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_way_to_prepare_columns_is_compiled(section, tmp_path):
+    parsed, problems = parse_params(
+        {"project": "p", "fetch": {"source": "files"}, "scale": SECTIONS[section]}
+    )
+    assert parsed is not None, problems
+    frame = flowers(200).drop(columns="kind")
+    checkout = make_table(tmp_path, frame, COLUMNS, "height", "regression")
+    scale(checkout.workspace, parsed.scale, seed=0)
+    fitted = checkout.preprocessor
+    torch.manual_seed(0)
+    network = build_network(
+        "mlp",
+        {"hidden": [8]},
+        input_shape=(len(fitted.features),),
+        d_out=1,
+        category_sizes=fitted.category_sizes,
+    ).eval()
+    columns = tuple(column for column in COLUMNS if column.use)
+    by_name = {column.name: column for column in columns}
+    about = About(
+        "p",
+        "regression",
+        "height",
+        None,
+        tuple(by_name[name] for name in fitted.input_columns),
+        None,
+    )
+    answerer = Answerer(Model(about, network, fitted), any_value=True)
+    assert answerer.way == COMPILED
+    frame.loc[::5, "soil"] = UNSEEN
+    assert agree(answerer.predict_rows(as_json(frame)), answerer.model.predict(frame), 100)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

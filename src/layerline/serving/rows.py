@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.data.preprocessing.preprocessor import MISSING, Preprocessor, to_numbers
+from layerline.data.preprocessing.categories import MISSING
+from layerline.data.preprocessing.numbers import to_numbers
+from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.data.schema.columns import ColumnSpec
 from layerline.serving.columns import Fault, Rule, faults_of_row, rules_of, to_days
 
@@ -38,7 +40,10 @@ def refuse_rows(wrong: NDArray[np.bool_]) -> Refused:
 
 
 class Typed(NamedTuple):
-    """Rows ready for the preprocessor: numbers (B, F) with NaN for gaps, codes (B, C)."""
+    """Rows ready for the preprocessor: numbers, then dates in days, (B, F + D); codes (B, C).
+
+    Gaps are NaN; a code is the level's place among those of the train rows, -1 where it has none.
+    """
 
     numbers: NDArray[np.float64]
     codes: NDArray[np.int64]
@@ -51,7 +56,8 @@ class RowReader:
         self, columns: Sequence[ColumnSpec], preprocessor: Preprocessor, any_value: bool = False
     ) -> None:
         by_name = {spec.name: spec for spec in columns}
-        names = preprocessor.numbers.names if preprocessor.numbers else ()
+        numbers = preprocessor.numbers.names if preprocessor.numbers else ()
+        names = (*numbers, *(item.name for item in preprocessor.dates))
         numeric = [by_name[name] for name in names]
         self.columns = tuple(columns)
         self.rules = rules_of(columns, any_value)

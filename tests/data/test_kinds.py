@@ -101,6 +101,23 @@ def test_json_keeps_what_a_number_cannot(tmp_path: Path) -> None:
     assert "kept as text" in found.notes[0]
 
 
+def test_json_numbers_are_numbers_whatever_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": -Infinity, "b": NaN}\n{"b": NaN}\n')
+    table = read_files([path]).table
+    assert table.schema.types == [pa.float64(), pa.float64()]
+    assert table["a"].to_pylist() == [float("-inf"), None]
+
+
+def test_arrow_with_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.arrow"
+    with pa.ipc.new_file(str(path), pa.schema([("name_of_it", pa.int64())])) as writer:
+        writer.write_table(pa.table({"name_of_it": [1]}))
+    path.write_bytes(path.read_bytes().replace(b"name_of_it", b"name\xe3of_it"))
+    with pytest.raises(LayerlineError, match="damaged or cut short"):
+        read(path)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_arrow_in_both_formats(stream: bool, tmp_path: Path) -> None:
     table = pa.table({"x": pa.array([1, 2], pa.int16()), "y": pa.array(["a", None])})

@@ -32,7 +32,8 @@ def open_columnar(path: Path) -> Stream:
     is_arrow = path.suffix.lower() in ARROW
     with _saying_damaged(path):
         schema, n_rows = (_about_arrow if is_arrow else _about_parquet)(path)
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+        found = list(schema.names)
+    twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
         raise DataError(f"{path}: has {listing(twice)} more than once; rename one of them")
     kept = [column for column in schema if not column.name.startswith("__index_level_")]
@@ -57,7 +58,7 @@ def open_columnar(path: Path) -> Stream:
 def _saying_damaged(path: Path) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of a name
         kind = "Arrow" if path.suffix.lower() in ARROW else "Parquet"
         raise SourceError(
             f"{path}: not a readable {kind} file, it is damaged or cut "

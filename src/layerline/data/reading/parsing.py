@@ -85,6 +85,7 @@ class FieldSurvey:
 
     def __init__(self, candidates: tuple[Candidate, ...] = ANYTHING, *, words: bool = True) -> None:
         self._candidates = set(candidates)
+        self._are_numbers = set(candidates) == {"whole", "decimal"}  # whatever they are
         self._words = words
         self._has_field = self._has_plain = self._has_finite = self._beyond_64_bits = False
         self._span = Span()
@@ -138,14 +139,14 @@ class FieldSurvey:
         if not self._has_field:
             return ColumnType(pa.float64())
         if not self._has_plain:
-            return TEXT
+            return ColumnType(pa.float64()) if self._are_numbers else TEXT
         if "whole" in self._candidates:
             if self._beyond_64_bits:
                 return ColumnType(pa.string(), "whole numbers beyond 64 bits")
             if not self._span.is_exact:
                 return ColumnType(pa.string(), "whole numbers beyond 2^53")
             return ColumnType(pa.int64())
-        if "decimal" in self._candidates and self._has_finite:
+        if "decimal" in self._candidates and (self._has_finite or self._are_numbers):
             return ColumnType(pa.float64())
         if "truth" in self._candidates:
             return ColumnType(pa.bool_())

@@ -1,9 +1,7 @@
 """Every source keeps the contract; each of its errors ends in one message with its exit code."""
 
 import gzip
-import hashlib
 import inspect
-import json
 import sqlite3
 import struct
 from pathlib import Path
@@ -38,35 +36,8 @@ def write_idx(folder: Path, *, packed: bool, n_train: int = 12, n_test: int = 5)
     return np.concatenate(images)
 
 
-def openml_on_disk(tmp_path: Path) -> dict[str, object]:
-    """A cache as scikit-learn keeps it, so that no network is needed."""
-    arff = b"@relation t\n@attribute x numeric\n@attribute target {a,b}\n@data\n1,a\n2,b\n"
-    kinds = {"x": "numeric", "target": "nominal"}
-    features = [
-        {"index": str(i), "name": name, "data_type": kind, "is_target": "false"}
-        | {"is_ignore": "false", "is_row_identifier": "false"}
-        for i, (name, kind) in enumerate(kinds.items())
-    ]
-    about = {"id": "5", "name": "t", "version": "1", "format": "ARFF", "status": "active"}
-    about |= {"description": "", "url": "http://127.0.0.1:9/t.arff"}
-    about |= {"md5_checksum": hashlib.md5(arff).hexdigest()}
-    rows = [{"name": "NumberOfInstances", "value": "2"}]
-    place = tmp_path / "openml" / "openml.org"
-    for name, content in {
-        "api/v1/json/data/5": {"data_set_description": about},
-        "api/v1/json/data/features/5": {"data_features": {"feature": features}},
-        "api/v1/json/data/qualities/5": {"data_qualities": {"quality": rows}},
-        "t.arff": arff,
-    }.items():
-        file = place / f"{name}.gz"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        file.write_bytes(gzip.compress(body))
-    return {"id": 5, "data_home": str(tmp_path)}
-
-
 @pytest.fixture
-def options(tmp_path: Path) -> dict[str, dict[str, object]]:
+def options(tmp_path: Path, openml_cache: dict[str, object]) -> dict[str, dict[str, object]]:
     """Options that work offline, for every source."""
     write_idx(tmp_path / "idx", packed=True)
     table = tmp_path / "t.csv"
@@ -81,7 +52,7 @@ def options(tmp_path: Path) -> dict[str, dict[str, object]]:
     return {
         "files": {"path": str(table)},
         "image_folder": {"path": str(tmp_path / "pictures"), "mode": "L"},
-        "openml": openml_on_disk(tmp_path),
+        "openml": openml_cache,
         "sklearn": {"dataset": "iris"},
         "sql": {"url": f"sqlite:///{tmp_path / 't.db'}", "query": "SELECT * FROM t ORDER BY x"},
         "torchvision": {"dataset": "MNIST", "root": str(tmp_path / "idx")},

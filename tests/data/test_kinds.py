@@ -77,6 +77,7 @@ def test_any_bytes_are_what_json_says_or_one_message(content: bytes) -> None:
         (b'{"a": 1}\n{"a": "x"}\n', "column 'a' holds numbers and text"),
         (b'{"a": 1.5}\n{"a": 1e400}\n', "data row 2: 1e400 would become infinite"),
         (b'{"a": "\\ud800"}\n', "half a surrogate pair"),
+        (b'{"\\ud800": 1}\n', "has half a surrogate pair"),
         (b'{"a": "\xe9"}\n', "not utf-8: it has the byte 0xe9"),
         (b'{"a":' + b"[" * 100_000, "line 1 is not one JSON object"),
     ],

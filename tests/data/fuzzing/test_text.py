@@ -84,7 +84,12 @@ JSON = st.one_of(
 
 @st.composite
 def json_files(draw: st.DrawFn) -> bytes:
-    rows = draw(st.lists(st.dictionaries(st.sampled_from("abc"), JSON, max_size=3), max_size=4))
+    rows = draw(
+        st.lists(
+            st.dictionaries(st.sampled_from(["a", "b", "é", "\ud800"]), JSON, max_size=3),
+            max_size=4,
+        )
+    )
     plain = draw(st.booleans())
     return "".join(f"{json.dumps(row, ensure_ascii=plain)}\n" for row in rows).encode(
         "utf-8", "replace"
@@ -92,7 +97,7 @@ def json_files(draw: st.DrawFn) -> bytes:
 
 
 @fuzz(4)
-@given(damaged(json_files()) | st.text('{}[]":,\n\\ae1.-tfn0Nu', max_size=40).map(str.encode))
+@given(damaged(json_files()) | st.text('{}[]":,\n\\ae1.-tfn0Nud8', max_size=40).map(str.encode))
 def test_json_lines(content: bytes) -> None:
     with on_disk("t.jsonl", content) as path:
         try:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from layerline.data.reading.finding import ARROW
 from layerline.data.reading.parsing import are_in_years
-from layerline.data.reading.streams import BATCH_ROWS, Batch, Column, Form, Stream
+from layerline.data.reading.streams import BATCH_ROWS, Batch, Column, Stream
 from layerline.data.tables import first_line, listing
 from layerline.errors import DataError, SourceError
 
@@ -31,7 +31,7 @@ def open_columnar(path: Path) -> Stream:
         raise DataError(f"{path}: the file is empty (0 bytes); give a table with rows")
     is_arrow = path.suffix.lower() in ARROW
     with _saying_damaged(path):
-        schema, n_rows = (_about_arrow if is_arrow else _about_parquet)(path)
+        schema = (_arrow_schema if is_arrow else _parquet_schema)(path)
         found = list(schema.names)
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
@@ -51,7 +51,7 @@ def open_columnar(path: Path) -> Stream:
                 table.validate(full=True)
                 yield _to_batch(table.select(wanted), path)
 
-    return Stream(path, batches, tuple(names), types, n_rows, tuple(notes))
+    return Stream(path, batches, tuple(names), types, tuple(notes))
 
 
 @contextlib.contextmanager
@@ -73,9 +73,9 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
     )
 
 
-def _about_parquet(path: Path) -> tuple[pa.Schema, int | None]:
+def _parquet_schema(path: Path) -> pa.Schema:
     with _open_parquet(path) as file:
-        return file.schema_arrow, int(file.metadata.num_rows)
+        return file.schema_arrow
 
 
 def _read_parquet(path: Path, columns: list[str]) -> Iterator[pa.Table]:
@@ -94,9 +94,9 @@ def _open_arrow(path: Path) -> Iterator[pa.RecordBatchReader | pa.ipc.RecordBatc
             yield reader
 
 
-def _about_arrow(path: Path) -> tuple[pa.Schema, int | None]:
+def _arrow_schema(path: Path) -> pa.Schema:
     with _open_arrow(path) as reader:
-        return reader.schema, None
+        return reader.schema
 
 
 def _read_arrow(path: Path, columns: list[str]) -> Iterator[pa.Table]:
@@ -162,7 +162,6 @@ def _to_batch(table: pa.Table, path: Path) -> Batch:
 
 def _to_known_type(values: pa.ChunkedArray, where: str) -> tuple[Column, str | None]:
     kind = values.type
-    form: Form = "typed"
     if pa.types.is_dictionary(kind):
         return _to_known_type(values.cast(kind.value_type), where)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
@@ -172,7 +171,7 @@ def _to_known_type(values: pa.ChunkedArray, where: str) -> tuple[Column, str | N
         # Digits: they may be more than a 64-bit number holds.
         return Column(_digits(values), "numbers"), None
     target = _type_of(kind) or (pa.int64() if pa.types.is_integer(kind) else pa.float64())
-    return Column(values.cast(target), form), None
+    return Column(values.cast(target)), None
 
 
 def _digits(values: pa.ChunkedArray) -> pa.ChunkedArray:

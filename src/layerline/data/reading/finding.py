@@ -58,7 +58,7 @@ def find_files(path: str | Sequence[str], sha256: str | None = None) -> list[Pat
         message = f"names both {' and '.join(kinds)} files, whose types may differ; give one kind"
         raise ParamsError([Problem(_WHERE, message)])
     if sha256 is not None:
-        archive = split_archive(local_path(given[0])) if _may_be_archive(given) else None
+        archive = split_archive(local_path(given[0], sha256)) if _may_be_archive(given) else None
         _require_one([archive[0]] if archive else found, sha256)
     return found
 
@@ -160,12 +160,12 @@ def partition_of(file: Path, folder: Path) -> dict[str, str | None]:
 
 
 def find_partitions(
-    path: str | Sequence[str], files: Sequence[Path]
+    path: str | Sequence[str], files: Sequence[Path], sha256: str | None = None
 ) -> dict[Path, dict[str, str | None]]:
     """The partition values of each file that lies in a folder given by `path`; often none."""
     given = [path] if isinstance(path, str) else list(path)
     local = [one for one in given if not is_remote(one) or _is_remote_archive(one)]
-    folders = [unpacked(local_path(one)) for one in local]
+    folders = [unpacked(local_path(one, sha256)) for one in local]
     found = {}
     for folder in (folder for folder in folders if folder.is_dir()):
         for file in files:

@@ -47,6 +47,9 @@ def open_json_lines(path: Path, encoding: str = "utf-8") -> Stream:
 
 def _batch(rows: list[dict[str, Any]], columns: Collection[str] | None, path: Path) -> Batch:
     names = list(dict.fromkeys(name for row in rows for name in row))
+    for name in names:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise DataError(f"{path}: the key {name!r} has half a surrogate pair; mend it")
     if columns is not None:
         names = [name for name in names if name in columns]
     where = f"{path}: column "

@@ -58,14 +58,12 @@ class Stream:
         batches: reads the columns named, or all; equal each time while the file is.
         names: its columns; null when they are known only after every row was read.
         types: of columns that are typed whatever their values are: no need to look at them.
-        n_rows: null when it is known only after every row was read.
     """
 
     path: Path
     batches: Callable[[Collection[str] | None], Iterator[Batch]]
     names: tuple[str, ...] | None = None
     types: dict[str, pa.DataType] = field(default_factory=dict)
-    n_rows: int | None = None
     notes: tuple[str, ...] = ()
 
 

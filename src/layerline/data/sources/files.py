@@ -53,7 +53,7 @@ def fetch(
     names = {str(file): said for file in paths if (said := said_of(file))}
     with saying(names):
         dialect = Dialect(separator, encoding, tuple(missing or ()))
-        reading = open_files(paths, dialect, text or (), find_partitions(path, paths))
+        reading = open_files(paths, dialect, text or (), find_partitions(path, paths, sha256))
         columns = reading.schema.names
         require_target(columns, target, str(paths[0]))
         absent = [name for name in text or () if name not in columns]

@@ -15,7 +15,7 @@ from sklearn.impute import SimpleImputer
 from layerline.config import Component, ScaleSection
 from layerline.data.preprocessing.encoders import DATES, ENCODERS, target_columns
 from layerline.data.preprocessing.fitting import fit_images, fit_preprocessor
-from layerline.data.preprocessing.imputing import IMPUTERS
+from layerline.data.preprocessing.imputing import IMPUTERS, fit_numbers
 from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.data.preprocessing.scalers import SCALERS
 from layerline.data.preprocessing.targets import TARGETS
@@ -151,14 +151,17 @@ def test_a_choice_for_a_column_that_is_not_there_is_told(
         fitted(**changes)
 
 
-def test_many_columns_are_fitted_block_by_block_and_the_same(monkeypatch: Any) -> None:
-    whole = fitted()
+def test_many_columns_are_fitted_block_by_block_to_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.random.default_rng(0).lognormal(0, 1, (1001, 10))
+    frame = pd.DataFrame(values, columns=list("abcdefghij"))
+    whole = fit_numbers(frame, list(frame), ScaleSection())
     monkeypatch.setattr("layerline.data.preprocessing.imputing.FIT_VALUES", 1)
-    blocks = fitted()
-    assert whole.numbers is not None
-    assert blocks.numbers is not None
-    assert len(blocks.numbers.scaled) > len(whole.numbers.scaled)
-    np.testing.assert_array_equal(whole.transform(table()), blocks.transform(table()))
+    blocks = fit_numbers(frame, list(frame), ScaleSection())
+    assert [len(part.columns) for part in blocks.scaled] == [3, 3, 2, 2]
+    np.testing.assert_array_equal(whole.apply(frame), blocks.apply(frame))
+    assert whole.fill == blocks.fill
 
 
 @pytest.mark.parametrize("missing", [name for name in IMPUTERS if name != "constant"])

@@ -196,7 +196,7 @@ def test_batches_give_the_bytes_of_the_whole(
 ) -> None:
     section = dataclasses.replace(SECTION, categorical="target", dates="cyclic")
     made = []
-    for values in (1 << 20, 1):
+    for values in (1 << 21, 1):
         monkeypatch.setattr("layerline.data.streaming.BATCH_VALUES", values)
         workspace = sealed(tmp_path / str(values), numbers(2000))
         scale(workspace, section, seed=0)

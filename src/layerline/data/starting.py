@@ -140,9 +140,9 @@ scale:  # fitted on train rows alone
   split: {split}  # or group, time, random, stratified, column, official
   numeric: standard
   categorical: one_hot
-  missing: median  # mean, zero or most_frequent
+  missing: median  # or mean, most_frequent, zero; by column: docs/scaling.md
   missing_indicator: true  # one more feature for each column that has gaps
-  target: standard  # of regression; predictions come back in the target's own unit
+  target: standard  # of regression, or log, quantile, none; predictions come in its own unit
 
 train:
 {_indented(_yaml(training), 2)}

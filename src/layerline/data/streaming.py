@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from layerline.data.tables import ROW_GROUP, first_line, read_batches, to_frame
 from layerline.errors import SourceError
 
-BATCH_VALUES = 1 << 20
+BATCH_VALUES = 1 << 21
 
 
 class Batch(NamedTuple):

@@ -19,7 +19,7 @@ from layerline.data.preprocessing.transforms import Matrix, Transform
 from layerline.errors import DataError
 from layerline.lookup import Choice, pick, read_choices, read_options
 
-FIT_VALUES = 1 << 24  # numbers in memory at a time; scikit-learn makes a few copies of them
+FIT_VALUES = 1 << 23  # numbers in memory at a time; scikit-learn makes a few copies of them
 
 
 class TrainRows(Protocol):
@@ -31,8 +31,8 @@ class TrainRows(Protocol):
 
 
 def median(values: Matrix) -> NDArray[np.float64]:
-    """The train rows' median. Source: sklearn.impute.SimpleImputer."""
-    return _simple(values, "median")
+    """The train rows' median, as of sklearn.impute.SimpleImputer, which takes ten times as long."""
+    return np.array([np.median(column[~np.isnan(column)]) for column in values.T])
 
 
 def mean(values: Matrix) -> NDArray[np.float64]:
@@ -133,8 +133,8 @@ def _blocks(chosen: Sequence[tuple[Choice, Choice]], n_rows: int) -> Iterator[li
     alike: dict[str, list[int]] = {}
     for column, choice in enumerate(chosen):
         alike.setdefault(json.dumps(choice, sort_keys=True), []).append(column)
-    # Two at least: the sums of a single column are rounded otherwise than beside others.
-    width = max(2, FIT_VALUES // max(n_rows, 1))
+    width = max(3, FIT_VALUES // max(n_rows, 1))
     for columns in alike.values():
-        for start in range(0, len(columns), width):
-            yield columns[start : start + width]
+        # Evenly, so that none is left alone: the sums of one column are rounded otherwise.
+        for part in np.array_split(columns, -(-len(columns) // width)):
+            yield part.tolist()

@@ -298,6 +298,13 @@ class RegisterSection:
     )
 
 
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(**{**_SECTION, "extra": "ignore"}))
+class RetrainSection:
+    """How `layerline retrain` runs; keys of other tools (alerts, say) may stand beside its own."""
+
+    wait_seconds: Annotated[float, Field(ge=0)] = 60.0
+
+
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
 class Params:
     """The whole of params.yaml."""
@@ -311,7 +318,7 @@ class Params:
     train: TrainSection = TrainSection()
     evaluate: EvaluateSection = EvaluateSection()
     register: RegisterSection = RegisterSection()
-    retrain: dict[str, Any] = Field(default_factory=dict)
+    retrain: RetrainSection = RetrainSection()
     study: dict[str, Any] = Field(default_factory=dict)
 
     @property

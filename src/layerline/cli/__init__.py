@@ -4,6 +4,7 @@ running.py   how every command runs and fails
 projects.py  init, watch; schemas.py is schema
 models.py    predict, promote, rollback
 serving.py   serve
+retraining.py  retrain
 tracking.py  results, flush, ui
 runs.py      runs; listing.py prints its table
 comparing.py compare
@@ -20,6 +21,7 @@ from layerline import __version__
 from layerline.cli.comparing import compare
 from layerline.cli.models import predict, promote, rollback
 from layerline.cli.projects import init, watch
+from layerline.cli.retraining import retrain
 from layerline.cli.runs import runs
 from layerline.cli.schemas import schema
 from layerline.cli.serving import serve
@@ -27,7 +29,7 @@ from layerline.cli.tracking import flush, results, ui
 
 COMMANDS = (
     *(init, schema, watch),
-    *(predict, serve, promote, rollback),
+    *(predict, serve, promote, rollback, retrain),
     *(results, runs, compare, flush, ui),
 )
 

@@ -23,7 +23,7 @@ from layerline.errors import BusyError, LayerlineError, TrackingError
 from layerline.imports import collect_rarely
 from layerline.masking import mask_output
 from layerline.stage.guards import Terminated, bring_back_outputs, checkout_lock, ends_with_parent
-from layerline.stage.messages import tell, tell_defect, tell_failure
+from layerline.stage.messages import leave_word, tell, tell_defect, tell_failure
 from layerline.tracking import lineage
 from layerline.tracking.closing import start_closer
 from layerline.tracking.inputs import tell_lock
@@ -94,10 +94,12 @@ def _run(name: str, work: Callable[[Stage], None], params: Params, workspace: Wo
     try:
         work(stage)
         write_json(workspace.run_file(name), _run_facts(stage))
+        leave_word(name, 0)
     except KeyboardInterrupt as error:
         by_signal = isinstance(error, Terminated)
         status, message, code = "KILLED", "interrupted", 143 if by_signal else 130
         tell(name, "interrupted; earlier results are as they were")
+        leave_word(name, code, message)
     except LayerlineError as error:
         status, message, code = "FAILED", str(error), tell_failure(name, error)
     except Exception as error:

@@ -7,7 +7,6 @@ MLflow is imported only when there is something to send and somebody who takes i
 """
 
 import argparse
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from layerline.errors import TrackingError
 from layerline.imports import collect_rarely
 from layerline.masking import mask_output
+from layerline.tracking.processes import give_way
 from layerline.tracking.replay import Replay
 from layerline.tracking.runs import doubts, find_run, settle_doubts
 from layerline.tracking.spool import (
@@ -219,7 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     home = options.home.resolve()
     if options.follow is not None:
-        os.nice(19)  # the training beside it goes first
+        give_way()  # the training beside it goes first
         follow(home, options.follow.resolve())
         return 0
     report = flush(home)

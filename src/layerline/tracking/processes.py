@@ -3,6 +3,7 @@
 A pid alone is reused; with the host, the boot and the start time it names one process for ever.
 """
 
+import contextlib
 import os
 import socket
 from collections.abc import Mapping
@@ -71,3 +72,15 @@ def _start_time_elsewhere(pid: int) -> str | None:
         return f"{process.create_time():.2f}"
     except psutil.Error:
         return None
+
+
+def give_way() -> None:
+    """Give this process the lowest priority there is.
+
+    Linux may share the processor among sessions before it looks at the priorities inside each
+    (autogroups, see sched(7)): in a session of its own, a process with nice 19 would still take
+    half of a core from a training. So the session's share is lowered as well.
+    """
+    os.nice(19)
+    with contextlib.suppress(OSError):  # there are no autogroups here
+        Path("/proc/self/autogroup").write_text("19", encoding="ascii")

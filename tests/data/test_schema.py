@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerline.data.schema.columns import ColumnSpec, TableSchema
+from layerline.data.schema.columns import ColumnSpec, CrossRule, TableSchema
 from layerline.data.schema.files import read_schema, schema_text, write_schema
 from layerline.data.schema.inferring import advice, infer_schema
+from layerline.data.schema.rules import Setting
 from layerline.errors import DataError, ParamsError
 
 
@@ -48,6 +49,20 @@ def test_columns_that_say_nothing_are_not_used() -> None:
     assert "'almost' is text, though 97% of its values are numbers; if '?'" in spoken
 
 
+def test_limits_hold_the_data_they_come_from() -> None:
+    for low, width in (
+        (1.7e9, 50.0),
+        (1.0, 2.5e-16),
+        (-3e15, 1.0),
+        (1e-300, 1e-310),
+        (0.0, 5e-324),
+    ):
+        frame = pd.DataFrame({"x": [low, low + width / 2, low + width], "y": [1.0, 2.0, 3.0]})
+        spec = infer_schema(frame, "y", "regression")["x"]
+        if spec.minimum is not None and spec.maximum is not None:
+            assert spec.minimum <= frame["x"].min() <= frame["x"].max() <= spec.maximum
+
+
 def test_missing_target(frame: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="did you mean 'kind'"):
         infer_schema(frame, "Kind", "multiclass")
@@ -75,7 +90,8 @@ def specs(draw: st.DrawFn, name: str) -> ColumnSpec:
         dtype, levels = draw(LEVELS.filter(lambda pair: len(pair[1]) > 0))
         return ColumnSpec(name, "category", dtype, *flags, levels=tuple(dict.fromkeys(levels)))
     if kind == "text":
-        return ColumnSpec(name, kind, "str", flags[0], use=False)
+        more = {"pattern": draw(st.sampled_from([None, "[a-z]+"])), "unique": draw(st.booleans())}
+        return ColumnSpec(name, kind, "str", flags[0], use=False, accept=("id_like",), **more)
     return ColumnSpec(name, kind, "datetime64[us]", *flags)
 
 
@@ -85,7 +101,17 @@ def schemas(draw: st.DrawFn) -> TableSchema:
     target = ColumnSpec(names[-1], "category", "str", levels=("no", "1"))
     columns = (*(draw(specs(name)) for name in names[:-1]), target)
     shape = draw(st.sampled_from([None, (28, 28), (8, 8, 3)]))
-    return TableSchema(names[-1], "binary", columns, shape)
+    return TableSchema(
+        names[-1],
+        "binary",
+        columns,
+        shape,
+        unique=draw(st.sampled_from([(), ((names[0],), tuple(names))])),
+        checks=draw(st.sampled_from([(), (CrossRule(f"not missing(`{names[0]}`)", "warning"),)]))
+        if "`" not in names[0]
+        else (),
+        rules=draw(st.sampled_from([{}, {"target_leak": Setting("off", 0.5)}])),
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -142,6 +168,22 @@ HEAD = "target: y\ntask: regression\ncolumns:\n  y: {kind: number, dtype: float6
         ),
         (HEAD.replace("float64}", "float64, nullable: true}"), ["neither nullable nor unused"]),
         (HEAD.replace("regression", "multiclass"), ["must be three or more"]),
+        (HEAD + "unique: [[y, z]]\n", ["unique.0: 'z' is not known"]),
+        (HEAD + "rules: {limit: off}\n", ["rules: 'limit' is not known; did you mean 'limits'"]),
+        (HEAD + "rules: {type: warning}\n", ["rules.type: must be error, got 'warning'"]),
+        (HEAD + "rules: {limits: quiet}\n", ["rules.limits.severity: input should be 'error'"]),
+        (HEAD + "rules: {unique: {limit: 3}}\n", ["rules.unique: has no limit"]),
+        (HEAD + "checks: ['y < z']\n", ["checks.0: 'y < z': 'z' is not among the columns: y"]),
+        (HEAD + "checks: [{rule: y < 1, strict: true}]\n", ["checks.0.strict: unknown key"]),
+        (
+            HEAD + "  x: {kind: text, dtype: str, use: false, pattern: '(a'}\n",
+            ["columns.x.pattern: '(a' is no regular expression of RE2"],
+        ),
+        (HEAD + "  x: {kind: number, dtype: int64, pattern: a}\n", ["only text has a pattern"]),
+        (
+            HEAD + "  x: {kind: number, dtype: int64, accept: [target_leek]}\n",
+            ["columns.x.accept: 'target_leek' is not known; did you mean 'target_leak'"],
+        ),
         ("[]\n", ["should be"]),
     ],
 )

@@ -5,6 +5,7 @@ accepts into the file and leaves everything else as it is: comments, order, hand
 """
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -89,7 +90,7 @@ def compare(frozen: TableSchema, found: TableSchema, columns: pd.DataFrame) -> l
 def _of_column(frozen: ColumnSpec, found: ColumnSpec, values: pd.Series) -> list[Change]:
     typed = cast_column(values, frozen)
     if typed.bad.any():
-        keys = {k: v for k, v in column_entry(found).items() if k in ("kind", "dtype", "levels")}
+        keys = {k: v for k, v in column_entry(found).items() if k not in ("min", "max")}
         n_bad = int(typed.bad.sum())
         what = f"{found.kind} {found.dtype} ({n_bad} values are not {frozen.dtype})"
         return [Change(frozen.name, "type", f"{frozen.kind} {frozen.dtype}", what, keys)]
@@ -153,7 +154,11 @@ def merge(path: Path, changes: Sequence[Change]) -> None:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1 << 20
-    document = yaml.load(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    item = re.search(r"^( *)- ", text, re.MULTILINE)
+    if item and item[1]:  # the user indents lists
+        yaml.indent(sequence=len(item[1]) + 2, offset=len(item[1]))
+    document = yaml.load(text)
     columns = document["columns"]
     for change in changes:
         if change.what == "vanished":

@@ -14,6 +14,7 @@ from types import TracebackType
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from layerline.errors import DataError, SourceError
@@ -46,7 +47,8 @@ class TableWriter:
         self.schema = pa.schema(
             [(f.name, pa.float64() if pa.types.is_null(f.type) else f.type) for f in schema]
         )
-        self._writer = pq.ParquetWriter(path, self.schema, write_page_checksum=True)
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
         self._group = group_rows(len(self.schema))
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
@@ -60,8 +62,16 @@ class TableWriter:
         if self._n_waiting >= self._group:
             self._flush(whole_groups=True)
 
+    def _open(self, rows: pa.Table, *, is_large: bool) -> pq.ParquetWriter:
+        dictionaries = _worth_a_dictionary(rows) if is_large else True
+        return pq.ParquetWriter(
+            self._path, self.schema, write_page_checksum=True, use_dictionary=dictionaries
+        )
+
     def _flush(self, *, whole_groups: bool) -> None:
         rows = pa.concat_tables(self._waiting)
+        if self._writer is None:
+            self._writer = self._open(rows, is_large=whole_groups)
         size = self._group
         end = rows.num_rows - rows.num_rows % size if whole_groups else rows.num_rows
         for start in range(0, max(end, 1), size):
@@ -85,7 +95,22 @@ class TableWriter:
                 self._waiting = self._waiting or [self.schema.empty_table()]
                 self._flush(whole_groups=False)
         finally:
-            self._writer.close()
+            if self._writer is not None:
+                self._writer.close()
+
+
+def _worth_a_dictionary(rows: pa.Table) -> list[str]:
+    """All columns but decimals that hardly repeat: a dictionary would cost ten times the writing.
+
+    The first rows decide, so that equal content has equal bytes.
+    """
+    first = rows.slice(0, 10_000)
+    return [
+        field.name
+        for field in rows.schema
+        if not pa.types.is_floating(field.type)
+        or pc.count_distinct(first[field.name]).as_py() < len(first) / 2
+    ]
 
 
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:

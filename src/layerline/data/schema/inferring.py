@@ -103,12 +103,15 @@ def _number(column: pd.Series, name: str, *, nullable: bool, use: bool) -> Colum
     room = ROOM * (high - low)
     if not room or not np.isfinite(room) or not use:
         return ColumnSpec(name, "number", dtype, nullable, use)
-    return ColumnSpec(name, "number", dtype, nullable, use, _round(low - room), _round(high + room))
+    minimum, maximum = _round(low - room, room), _round(high + room, room)
+    return ColumnSpec(name, "number", dtype, nullable, use, minimum, maximum)
 
 
-def _round(limit: float) -> float:
-    # Six digits are enough for a limit that a person is to read; the room is ten widths.
-    return float(f"{limit:.6g}")
+def _round(limit: float, room: float) -> float:
+    # Six digits are enough for a limit that a person is to read; the room is ten widths. Not so
+    # where the room is narrow far from zero: 1,700,000,000 to 1,700,000,050.
+    rounded = float(f"{limit:.6g}")
+    return rounded if abs(rounded - limit) <= room / 2 else limit
 
 
 def advice(frame: pd.DataFrame, schema: TableSchema) -> list[str]:

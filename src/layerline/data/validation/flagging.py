@@ -114,11 +114,11 @@ def _target_leak(look: Look, limit: float) -> str | None:
     target = look.sample.frame[look.schema.target]
     if len(target) < FEWEST or not len(look.present):
         return None
-    if look.values.astype(str).equals(target.astype(str)) and target.nunique() > 1:
-        return f"equals the target {look.schema.target!r}: a leak"
     share = share_told(look.values, target, classes=look.schema.task != "regression")
     if share < limit:
         return None
+    if look.values.astype(str).equals(target.astype(str)):
+        return f"equals the target {look.schema.target!r}: a leak"
     told = "all" if share > 0.9995 else f"{share:.1%}"
     return (
         f"alone tells {told} of the target {look.schema.target!r}: a leak, "

@@ -89,6 +89,8 @@ def _correlation(feature: NDArray[np.float64], target: NDArray[np.float64]) -> f
 
 
 def _squared(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    # Scaled first: squares of 1e200 would overflow.
-    x, y = ((v - v.mean()) / (np.abs(v - v.mean()).max() or 1.0) for v in (x, y))
-    return float((x @ y) ** 2 / ((x @ x) * (y @ y)))
+    # Scaled first: squares of 1e200 would overflow, sums of 1e308 too.
+    x, y = (v / (np.abs(v).max() or 1.0) for v in (x, y))
+    x, y = x - x.mean(), y - y.mean()
+    spread = float((x @ x) * (y @ y))
+    return float((x @ y) ** 2) / spread if spread > 0 else 0.0

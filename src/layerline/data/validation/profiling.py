@@ -6,7 +6,7 @@ index.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,9 @@ def _numbers(values: NDArray[np.float64]) -> dict[str, Any]:
     finite = values[np.isfinite(values)]
     if not len(finite):
         return {}
-    with np.errstate(over="ignore"):  # of numbers beyond 1e154 there is no variance
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # of numbers beyond 1e154 there is no variance
         moments = {"mean": float(finite.mean()), "std": float(finite.std())}
     return {
         **{name: moment for name, moment in moments.items() if np.isfinite(moment)},
@@ -84,14 +86,27 @@ def _numbers(values: NDArray[np.float64]) -> dict[str, Any]:
 
 def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
     """The quantiles a person asks for."""
-    return {
-        f"{q:g}": float(v) for q, v in zip(QUANTILES, np.quantile(values, QUANTILES), strict=True)
-    }
+    found = _quantile(values, QUANTILES)
+    return {f"{q:g}": float(v) for q, v in zip(QUANTILES, found, strict=True)}
+
+
+def _quantile(values: NDArray[np.float64], shares: Sequence[float]) -> NDArray[np.float64]:
+    # Between -1e308 and 1e308 nothing can be interpolated: the difference is infinite.
+    method: Literal["linear", "nearest"] = "linear" if _has_span(values) else "nearest"
+    found: NDArray[np.float64] = np.quantile(values, shares, method=method)
+    return found
+
+
+def _has_span(values: NDArray[np.float64]) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(values.max() - values.min()))
 
 
 def histogram(values: NDArray[np.float64]) -> dict[str, Any]:
     """Counts in bins of equal width from the smallest to the largest value."""
     try:
+        if not _has_span(values):
+            raise ValueError
         counts, edges = np.histogram(values, bins=BINS)
     except ValueError:  # the range is too wide, or too narrow, for twenty bins
         counts, edges = np.array([len(values)]), np.array([values.min(), values.max()])
@@ -100,7 +115,7 @@ def histogram(values: NDArray[np.float64]) -> dict[str, Any]:
 
 def bins(values: NDArray[np.float64]) -> dict[str, Any]:
     """The share of values up to each edge (the distribution's tenths), and beyond the last."""
-    edges = np.unique(np.quantile(values, TENTHS))
+    edges = np.unique(_quantile(values, TENTHS))
     counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
     return {"edges": edges.tolist(), "shares": (counts / len(values)).tolist()}
 

@@ -111,7 +111,7 @@ def _is_clean_number(values: NDArray[np.float64], spec: ColumnSpec) -> bool:
     if not len(values):
         return True
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)  # they skip missing values
-    if not spec.nullable and np.isnan(values.sum()) and np.isnan(values).any():
+    if not spec.nullable and np.isnan(values.min()):  # a missing value makes it missing
         return False
     if np.isnan(low):
         return True  # missing values and nothing else

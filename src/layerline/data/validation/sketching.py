@@ -120,12 +120,18 @@ class _Numbers:
         self._n, self._mean, self._squares = 0, 0.0, 0.0
         self._counts = np.zeros(profiling.BINS, dtype=np.int64)
         span = (self._sample.min(), self._sample.max()) if len(self._sample) else (0.0, 1.0)
+        if span[1] / 2 - span[0] / 2 > 8e307:
+            span = (0.0, 1.0)  # no twenty bins can be told apart from -1e308 to 1e308
         self._edges = np.linspace(span[0], span[1], profiling.BINS + 1)
 
     def add(self, values: NDArray[np.float64]) -> None:
-        finite = values if np.isfinite(values.sum()) else values[np.isfinite(values)]
+        finite = values[np.isfinite(values)]
         if not len(finite):
             return
+        with np.errstate(over="ignore", invalid="ignore"):  # squares of numbers beyond 1e154
+            self._add(finite)
+
+    def _add(self, finite: NDArray[np.float64]) -> None:
         self._low, self._high = min(self._low, finite.min()), max(self._high, finite.max())
         n, mean = len(finite), float(finite.mean())
         deviations = finite - mean

@@ -27,7 +27,7 @@ TABLE, IMAGES, LABELS, QUARANTINE = (
 )
 SPLIT_VALUES = ("train", "valid", "test")
 ROW_GROUP = 1 << 17  # rows in each row group but the last, and in a batch
-GROUP_CELLS = 1 << 24  # a wide table has fewer rows in each
+GROUP_CELLS = 1 << 23  # a wide table has fewer rows in each
 READ_BUFFERS = 1 << 27  # bytes, of all columns together
 
 

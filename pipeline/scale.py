@@ -1,6 +1,6 @@
 """Split the rows, fit the preprocessor on the train rows, write the network's arrays.
 
-Reads:  data/validated/; params.yaml (seed, scale).
+Reads:  data/validated/; params.yaml (seed, scale); the model of scale.preprocessor, if any.
 Writes: data/scaled/{train,valid,test}_{x,y,row}.npy, models/preprocessor/, runs/scale.json.
 """
 
@@ -9,8 +9,15 @@ from layerline.stage import Stage, leave, run_stage
 
 def main(stage: Stage) -> None:
     from layerline.data.scaling import scale
+    from layerline.origins import Asker, find_preprocessor
 
-    manifest = scale(stage.workspace, stage.params.scale, seed=stage.params.seed)
+    params, workspace = stage.params, stage.workspace
+    reused = None
+    if params.scale.preprocessor is not None:
+        asker = Asker(workspace, params.project, params.register.alias)
+        reused = find_preprocessor(asker, params.scale.preprocessor.source)
+        stage.say(f"the preprocessor is that of {params.scale.preprocessor.source}")
+    manifest = scale(workspace, params.scale, seed=params.seed, reused=reused)
     rows = ", ".join(f"{name} {count:,}" for name, count in manifest["n_rows"].items())
     shape = " × ".join(map(str, manifest["shape"]))
     stage.say(f"{rows} rows; {shape} inputs to the network")

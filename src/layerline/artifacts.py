@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,22 @@ class Workspace:
     @property
     def journals(self) -> Path:
         return self.home / ".layerline" / "journals"
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """Files on this machine: weights, and what lies beside them where a training of ours made them.
+
+    `identity` says in words whose they are: `from`, and as far as there are such `run`, `model`,
+    `version`, `revision`. `sha256_start` is what the weights' sha256 must begin with, as their
+    publisher says; a sha256 in params.yaml goes before it.
+    """
+
+    weights: Path
+    spec: Path | None = None
+    preprocessor: Path | None = None
+    identity: Mapping[str, str] = field(default_factory=dict)
+    sha256_start: str = ""
 
 
 def sha256_of(path: Path) -> str:

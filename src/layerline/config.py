@@ -97,6 +97,17 @@ def _by_column(default: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_WITH_FROM = ConfigDict(**_SECTION, populate_by_name=True)  # `from` is no name in Python
+
+
+@dataclass(frozen=True, kw_only=True, config=_WITH_FROM)
+class ReusedPreprocessor:
+    """Take an earlier model's preprocessor; `columns` maps its columns to their names here."""
+
+    source: Annotated[str, Field(alias="from", min_length=1)]
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
 class ScaleSection:
     """How rows are split and how columns become numbers; everything is fitted on train rows.
@@ -113,6 +124,7 @@ class ScaleSection:
     dates: Annotated[str | dict[str, Any], _by_column("days")] = "days"
     target: Named = Component(name="standard")
     fit_rows: Annotated[int, Field(ge=1000)] = 1_000_000
+    preprocessor: ReusedPreprocessor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
@@ -169,7 +181,7 @@ class AdaptersSection:
 _FINE_TUNING = ("learn", "last_blocks", "rate_decay", "head_epochs", "unfreeze_every", "l2_sp")
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(**_SECTION, populate_by_name=True))
+@dataclass(frozen=True, kw_only=True, config=_WITH_FROM)
 class TransferSection:
     """Start from known weights, and which of them go on learning; docs/transfer.md has all of it.
 

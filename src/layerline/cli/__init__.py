@@ -8,6 +8,7 @@ retraining.py  retrain
 tracking.py  results, flush, ui
 runs.py      runs; listing.py prints its table
 comparing.py compare
+transfer.py  transfer plan, transfer lineage
 tables.py    how a table looks on a terminal, and in a pipe
 
 To add a command: a function with `@click.command()` and `@explained` in the file of its kind, and
@@ -26,11 +27,13 @@ from layerline.cli.runs import runs
 from layerline.cli.schemas import schema
 from layerline.cli.serving import serve
 from layerline.cli.tracking import flush, results, ui
+from layerline.cli.transfer import transfer
 
 COMMANDS = (
     *(init, schema, watch),
     *(predict, serve, promote, rollback, retrain),
     *(results, runs, compare, flush, ui),
+    transfer,
 )
 
 

@@ -6,13 +6,20 @@ most `scale.fit_rows` of them, or written. Images are mapped from disk.
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.artifacts import Workspace, read_manifest, replace_folder, write_json
+from layerline.artifacts import (
+    Workspace,
+    read_json,
+    read_manifest,
+    replace_folder,
+    write_json,
+)
 from layerline.config import ScaleSection
 from layerline.data.arrays import split_writers
 from layerline.data.preprocessing.fitting import (
@@ -22,6 +29,7 @@ from layerline.data.preprocessing.fitting import (
     fit_preprocessor,
 )
 from layerline.data.preprocessing.preprocessor import Images, Preprocessor
+from layerline.data.preprocessing.reusing import reuse_for_images, reuse_for_table
 from layerline.data.preprocessing.targets import NO_CURVE
 from layerline.data.schema.columns import ColumnSpec
 from layerline.data.splitting import (
@@ -72,8 +80,12 @@ class _Data:
         return hashes
 
 
-def scale(workspace: Workspace, section: ScaleSection, *, seed: int) -> dict[str, Any]:
+def scale(
+    workspace: Workspace, section: ScaleSection, *, seed: int, reused: Path | None = None
+) -> dict[str, Any]:
     """Write data/scaled and models/preprocessor; return the manifest of data/scaled.
+
+    `reused` is the preprocessor.json of scale.preprocessor.
 
     Raises:
         DataError: a split that cannot be made, a column that cannot be scaled.
@@ -86,6 +98,9 @@ def scale(workspace: Workspace, section: ScaleSection, *, seed: int) -> dict[str
     labels, n_rows = _split(data, hashes, section, seed)
     chosen = _choose_train(labels, section.fit_rows, seed)
     fitted = _fit(data, chosen, hashes, section)
+    if reused is not None:
+        source = Preprocessor.from_json(read_json(reused))
+        fitted = (_reuse(source, data, chosen, section, fitted[0]),)
     description = {
         **{
             key: about[key] for key in ("kind", "source", "raw_sha256", "target", "task", "classes")
@@ -166,6 +181,22 @@ def _fit(
     fitted = fit_preprocessor(rows, columns, section, target=target, task=task, classes=classes)
     folds = (hashes[chosen] % N_FOLDS).astype(np.int8)
     return (fitted, *fit_out_of_fold(fitted, rows, section, folds))
+
+
+def _reuse(
+    source: Preprocessor,
+    data: _Data,
+    chosen: NDArray[np.intp],
+    section: ScaleSection,
+    fitted: Preprocessor,
+) -> Preprocessor:
+    if data.images is not None:
+        return reuse_for_images(source, fitted)
+    assert section.preprocessor is not None
+    names = _only_for_the_split(section)
+    columns = [column for column in data.columns if column.name not in names]
+    rows = ChosenRows(data.table, chosen)
+    return reuse_for_table(source, section.preprocessor.columns, rows, columns, section, fitted)
 
 
 def _only_for_the_split(section: ScaleSection) -> Sequence[str]:

@@ -9,14 +9,15 @@ DVC are imported only where they are asked.
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
-from layerline.artifacts import Workspace
+from layerline.artifacts import SourceFiles, Workspace
+from layerline.errors import SourceError
 from layerline.origins.files import source_of_path
 from layerline.origins.revisions import source_of_revision
 from layerline.origins.runs import source_of_model, source_of_run
 from layerline.origins.torchvision import source_of_torchvision
-from layerline.training.transfer.sources import SourceFiles
 
 CHAMPION = "champion"
 
@@ -36,6 +37,21 @@ KINDS: dict[str, Callable[[Asker, str], SourceFiles]] = {
     "run:": lambda asker, rest: source_of_run(asker.workspace.home, asker.project, rest),
     "dvc:": lambda asker, rest: source_of_revision(asker.workspace, rest),
 }
+
+
+def find_preprocessor(asker: Asker, name: str) -> Path:
+    """The preprocessor.json of a source.
+
+    Raises:
+        SourceError: as `find_source`, or the source is weights alone.
+    """
+    found = find_source(asker, name).preprocessor
+    if found is None:
+        raise SourceError(
+            f"scale.preprocessor.from: {name} is weights without a preprocessor; name a model that "
+            "has one (champion, models:/NAME@ALIAS, run:RUN, dvc:REVISION, a folder models)"
+        )
+    return found
 
 
 def find_source(asker: Asker, name: str) -> SourceFiles:

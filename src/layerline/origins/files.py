@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from layerline.artifacts import MANIFEST, NETWORK_SPEC, NETWORK_WEIGHTS, read_manifest
+from layerline.artifacts import MANIFEST, NETWORK_SPEC, NETWORK_WEIGHTS, SourceFiles, read_manifest
 from layerline.errors import SourceError
-from layerline.training.transfer.sources import SourceFiles
 
 PREPROCESSOR = "preprocessor.json"
 BUNDLE_MANIFEST = "MANIFEST.json"

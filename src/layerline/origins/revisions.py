@@ -3,10 +3,9 @@
 import shutil
 from pathlib import Path
 
-from layerline.artifacts import MANIFEST, Workspace
+from layerline.artifacts import MANIFEST, SourceFiles, Workspace
 from layerline.errors import SourceError
 from layerline.origins.files import source_of_folder
-from layerline.training.transfer.sources import SourceFiles
 
 PARTS = ("models/network", "models/preprocessor")
 

@@ -4,12 +4,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerline.artifacts import read_manifest
+from layerline.artifacts import SourceFiles, read_manifest
 from layerline.errors import LayerlineError, SourceError
 from layerline.origins.files import BUNDLE_MANIFEST, source_of_folder
 from layerline.tracking.inspecting.choosing import choose
 from layerline.tracking.inspecting.opening import open_store
-from layerline.training.transfer.sources import SourceFiles
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+from layerline.artifacts import SourceFiles
 from layerline.errors import ParamsError, Problem, SourceError
-from layerline.training.transfer.sources import SourceFiles
 from layerline.vision import torchvision_models
 
 WHERE = "train.transfer.from"

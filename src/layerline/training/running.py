@@ -11,6 +11,7 @@ from torch import nn
 
 from layerline.artifacts import (
     TRANSFER,
+    SourceFiles,
     Workspace,
     read_manifest,
     replace_file,
@@ -35,7 +36,6 @@ from layerline.training.records import EpochRecord, FitResult
 from layerline.training.restarts.running import Material, Restarts
 from layerline.training.rows import Rows, load_rows
 from layerline.training.snapshots import Snapshots, take_up, training_key
-from layerline.training.transfer.sources import SourceFiles
 
 if TYPE_CHECKING:
     from layerline.training.transfer.starting import Plan

@@ -10,11 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from layerline.artifacts import Workspace, replace_folder, write_json
+from layerline.artifacts import SourceFiles, Workspace, replace_folder, write_json
 from layerline.config import FetchSection, Params, TrainSection, TransferSection
 from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.networks.files import NetworkSpec, save_network
-from layerline.training.transfer.sources import SourceFiles
 
 N_ROWS = 120
 

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
+from layerline.artifacts import SourceFiles
 from layerline.config import AdaptersSection, TransferSection
 from layerline.errors import ParamsError, SourceError
-from layerline.training.transfer.sources import SourceFiles
 from layerline.training.transfer.starting import make_plan, table
 
 

@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from layerline.config import TransferSection
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import read_options
@@ -17,7 +19,6 @@ from layerline.training.transfer.columns import (
     column_problems,
     kind_problems,
     map_features,
-    renamed,
 )
 from layerline.training.transfer.sources import Source
 
@@ -62,6 +63,8 @@ def check_contract(
             "position, scaled as the new data are"
         )
     elif here.image is None and source.preprocessor.image is None:
+        from layerline.data.preprocessing.renaming import renamed
+
         mapped = renamed(source.preprocessor, section.columns)
         problems += column_problems(source.preprocessor, here.input_columns, section.columns)
         problems += kind_problems(mapped, here)
@@ -156,11 +159,31 @@ def _image_problems(theirs: "Preprocessor", ours: "Preprocessor") -> list[Proble
 
 
 def _scaling_note(theirs: "Preprocessor", ours: "Preprocessor") -> str:
-    parts = ("numbers", "dates", "categories", "image", "target_center", "target_scale")
-    states = [item.to_json() for item in (theirs, ours)]
-    if all(states[0].get(part) == states[1].get(part) for part in parts):
+    if _is_reused(theirs, ours):
         return "the preprocessor is the source's: inputs mean what they meant to it"
     return (
         "the preprocessor was fitted to the new data: inputs are scaled by these, so the first "
         "predictions differ from the source's; `scale.preprocessor: {from: ...}` takes the source's"
     )
+
+
+_PROBE = (0.0, 1.0, -3.5, 1e4, float("nan"))
+
+
+def _is_reused(theirs: "Preprocessor", ours: "Preprocessor") -> bool:
+    """Whether columns that both read become the same features, and targets the same numbers."""
+    units = ("target_center", "target_scale", "target_curve", "image")
+    if any(getattr(theirs, name) != getattr(ours, name) for name in units):
+        return False
+    for kind in ("dates", "categories"):
+        by_name = {item.name: item for item in getattr(ours, kind)}
+        if any(by_name.get(item.name, item) != item for item in getattr(theirs, kind)):
+            return False
+    if theirs.numbers is None or ours.numbers is None:
+        return True
+    shared = [name for name in theirs.numbers.names if name in ours.numbers.names]
+    probed = []
+    for numbers in (theirs.numbers, ours.numbers):
+        values = numbers.apply_values(np.tile(np.array(_PROBE)[:, None], len(numbers.names)))
+        probed.append(values[:, [numbers.names.index(name) for name in shared]])
+    return bool(np.array_equal(probed[0], probed[1]))

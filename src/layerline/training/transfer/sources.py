@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from layerline.artifacts import read_json, sha256_of
+from layerline.artifacts import SourceFiles, read_json, sha256_of
 from layerline.errors import SourceError
 from layerline.networks.files import NetworkSpec, load_spec
 
@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     from layerline.data.preprocessing.preprocessor import Preprocessor
 
 PICKLED = (".pth", ".pt", ".bin")
-
-
-@dataclasses.dataclass(frozen=True)
-class SourceFiles:
-    """Files on this machine: weights, and what lies beside them where a training of ours made them.
-
-    `identity` says in words whose they are: `from`, and as far as there are such `run`, `model`,
-    `version`, `revision`. `sha256_start` is what the weights' sha256 must begin with, as their
-    publisher says; a sha256 in params.yaml goes before it.
-    """
-
-    weights: Path
-    spec: Path | None = None
-    preprocessor: Path | None = None
-    identity: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    sha256_start: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from layerline.artifacts import Workspace, read_json
+from layerline.artifacts import SourceFiles, Workspace, read_json
 from layerline.config import TrainSection, TransferSection
 from layerline.networks.files import NetworkSpec
 from layerline.training.device import choose_device, choose_precision
@@ -24,7 +24,7 @@ from layerline.training.transfer.features import (
     prune,
 )
 from layerline.training.transfer.loading import Entry, Loader
-from layerline.training.transfer.sources import Source, SourceFiles, read_source
+from layerline.training.transfer.sources import Source, read_source
 
 
 @dataclasses.dataclass(frozen=True)

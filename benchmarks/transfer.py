@@ -1,0 +1,280 @@
+"""What starting from known weights is worth, measured on real data: a Markdown table a sub-command.
+
+    python benchmarks/transfer.py fashion --data FOLDER           half of the classes, then the rest
+    python benchmarks/transfer.py digits --data FOLDER            MNIST, then scikit-learn's digits
+    python benchmarks/transfer.py table --tables FOLDER           diamonds, then 500 of another cut
+    python benchmarks/transfer.py cache                           resnet18, features kept or not
+
+FOLDER holds the IDX files (of Fashion-MNIST or MNIST), or diamonds.parquet.
+"""
+
+import argparse
+import gzip
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from layerline.artifacts import SourceFiles
+from layerline.config import Component, TrainSection, TransferSection
+from layerline.networks.files import NetworkSpec, save_network
+from layerline.training.device import prepare_torch
+from layerline.training.learning import Learner
+from layerline.training.loop import Training
+from layerline.training.predicting import predict
+from layerline.training.records import Listener
+from layerline.training.rows import Rows
+from layerline.training.transfer.adapters import merge_adapters
+from layerline.training.transfer.choosing import choose_learning
+from layerline.training.transfer.contract import Agreement
+from layerline.training.transfer.features import cached_features
+from layerline.training.transfer.loading import Loader
+from layerline.training.transfer.sources import Source, read_source
+
+SEEDS = 5
+T_95 = 2.776  # Student's t, four degrees of freedom: the interval of a mean of five
+SCRATCH, FROZEN, TUNED = "from scratch", "feature extraction", "fine-tuning"
+MODES = {
+    SCRATCH: None,
+    FROZEN: {"mode": "feature_extraction", "cache": False},
+    TUNED: {"head_epochs": 5, "rate_decay": 0.7},
+}
+
+
+def section(epochs: int, batch_size: int = 32, rate: float = 1e-3) -> TrainSection:
+    return TrainSection(
+        batch_size=batch_size,
+        epochs=epochs,
+        device="cpu",
+        optimizer=Component(name="adamw", options={"learning_rate": rate}),
+        early_stopping=None,
+    )
+
+
+def train(
+    spec: NetworkSpec, rows: Rows, chosen: TrainSection, source: Source | None, seed: int
+) -> nn.Module:
+    prepare_torch(seed, 1)
+    network = spec.build()
+    learner = Learner(network, rows, rows)
+    if source is not None:
+        assert chosen.transfer is not None
+        agreement = Agreement(None, ())
+        loaded, _ = Loader(chosen.transfer, source, network, spec, agreement).load()
+        learning = choose_learning(chosen.transfer, network, loaded)
+        learning.freeze(network)
+        learner = Learner(network, rows, rows, learning, None, merge_adapters)
+    training = Training(
+        network, rows, rows, chosen, task=spec.task, seed=seed, learning=learner.learning
+    )
+    training.run(Listener())
+    return network
+
+
+def pretrained(spec: NetworkSpec, rows: Rows, chosen: TrainSection, folder: Path) -> Source:
+    network = train(spec, rows, chosen, None, 0)
+    save_network(folder, network, spec)
+    return read_source(SourceFiles(folder / "network.safetensors", folder / "spec.json"))
+
+
+def compare(
+    spec: NetworkSpec,
+    source: Source,
+    pick: Callable[[int, np.random.Generator], Rows],
+    test: Rows,
+    sizes: Sequence[int],
+    score: Callable[[Tensor, Tensor], float],
+) -> None:
+    """Print a line a size: mean and 95 % interval of the score over seeds, and the paired gain."""
+    print("| labelled rows | " + " | ".join(MODES) + " | gain of fine-tuning |")
+    print("|---|" + "---|" * (len(MODES) + 1))
+    for size in sizes:
+        scores: dict[str, list[float]] = {name: [] for name in MODES}
+        for seed in range(SEEDS):
+            rows = pick(size, np.random.default_rng(seed))
+            for name, transfer in MODES.items():
+                # About 300 steps for every size, so that all have time to learn.
+                epochs = int(np.clip(300 * 32 / len(rows), 10, 100))
+                chosen = section(epochs=epochs)
+                if transfer is not None:
+                    how = TransferSection(source="x", **transfer)  # type: ignore[arg-type]
+                    chosen = TrainSection(**{**vars(chosen), "transfer": how})
+                found = train(spec, rows, chosen, source if transfer else None, seed)
+                scores[name].append(score(predict(found, test.x), test.y))
+        gain = np.array(scores[TUNED]) - np.array(scores[SCRATCH])
+        cells = [with_interval(np.array(values)) for values in scores.values()]
+        print(f"| {len(rows)} | " + " | ".join([*cells, with_interval(gain)]) + " |", flush=True)
+
+
+def with_interval(values: np.ndarray) -> str:
+    half = T_95 * values.std(ddof=1) / len(values) ** 0.5
+    return f"{values.mean():.2f} ± {half:.2f}"
+
+
+def accuracy(outputs: Tensor, y: Tensor) -> float:
+    return 100 * float((outputs.argmax(1) == y).double().mean())
+
+
+def explained(outputs: Tensor, y: Tensor) -> float:
+    """100 R²."""
+    return 100 * (1 - float((outputs.view_as(y) - y).square().mean() / y.var(correction=0)))
+
+
+def read_idx(folder: Path, name: str) -> np.ndarray:
+    with gzip.open(folder / f"{name}.gz") as file:
+        content = file.read()
+    shape = np.frombuffer(content[4 : 4 + 4 * content[3]], ">i4")
+    return np.frombuffer(content[4 + 4 * content[3] :], np.uint8).reshape(tuple(shape))
+
+
+def read_images(folder: Path, part: str) -> Rows:
+    pixels = read_idx(folder, f"{part}-images-idx3-ubyte").astype(np.float32)
+    labels = read_idx(folder, f"{part}-labels-idx1-ubyte").astype(np.int64)
+    return Rows(torch.from_numpy((pixels[:, None] - 72) / 90), torch.from_numpy(labels))
+
+
+def only(rows: Rows, classes: Sequence[int]) -> Rows:
+    keep = torch.isin(rows.y, torch.tensor(list(classes)))
+    return Rows(rows.x[keep], rows.y[keep] - min(classes))
+
+
+def each(rows: Rows) -> Callable[[int, np.random.Generator], Rows]:
+    """Draw so many rows of each class."""
+
+    def pick(size: int, random: np.random.Generator) -> Rows:
+        labels = rows.y.numpy()
+        chosen = [
+            random.choice(np.flatnonzero(labels == k), size, replace=False)
+            for k in np.unique(labels)
+        ]
+        at = torch.from_numpy(np.concatenate(chosen))
+        return Rows(rows.x[at], rows.y[at])
+
+    return pick
+
+
+def images(classes: tuple[str, ...], side: int = 28) -> NetworkSpec:
+    options = {"channels": [16, 32, 64], "dropout": 0.1}
+    return NetworkSpec("cnn", options, (1, side, side), len(classes), "multiclass", classes)
+
+
+def fashion(data: Path, folder: Path) -> None:
+    train_rows, test = read_images(data, "train"), read_images(data, "t10k")
+    first, second = tuple("01234"), tuple("56789")
+    rows = only(train_rows, range(5))
+    source = pretrained(
+        images(first), Rows(rows.x[:15_000], rows.y[:15_000]), section(3, 64), folder
+    )
+    pick = each(only(train_rows, range(5, 10)))
+    compare(images(second), source, pick, only(test, range(5, 10)), (10, 50, 200), accuracy)
+
+
+def digits(data: Path, folder: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    mnist = read_images(data, "train")
+    small = torch.nn.functional.avg_pool2d(mnist.x[:20_000, :, 2:26, 2:26], 3)  # 8 × 8, as theirs
+    classes = tuple("0123456789")
+    rows = Rows((small - small.mean()) / small.std(), mnist.y[:20_000])
+    source = pretrained(images(classes, 8), rows, section(5, 64), folder)
+    pixels, labels = load_digits(return_X_y=True)
+    x = torch.from_numpy(pixels.astype(np.float32)).view(-1, 1, 8, 8)
+    everything = Rows((x - x.mean()) / x.std(), torch.from_numpy(labels.astype(np.int64)))
+    train_rows = Rows(everything.x[:900], everything.y[:900])
+    test = Rows(everything.x[900:], everything.y[900:])
+    compare(images(classes, 8), source, each(train_rows), test, (5, 10, 50), accuracy)
+
+
+def table(tables: Path, folder: Path) -> None:
+    """Diamonds of all cuts but `Fair`, then a sample of `Fair`: the logarithm of the price."""
+    import pandas as pd
+
+    frame = pd.read_parquet(tables / "diamonds.parquet")
+    price = next(name for name in frame if name.lower() == "price")
+    cut = frame["cut"].astype(str)
+    y = np.log(frame[price].to_numpy(np.float64))
+    features = pd.get_dummies(frame.drop(columns=[price, "cut"])).to_numpy(np.float64)
+    is_new = (cut == "Fair").to_numpy()
+    center, scale = features[~is_new].mean(0), features[~is_new].std(0) + 1e-9
+    x = torch.from_numpy(((features - center) / scale).astype(np.float32))
+    target = torch.from_numpy(((y - y[~is_new].mean()) / y[~is_new].std()).astype(np.float32))
+    options = {"hidden": [128, 64], "dropout": 0.0}
+    spec = NetworkSpec("mlp", options, (x.shape[1],), 1, "regression")
+    old = torch.from_numpy(np.flatnonzero(~is_new))
+    source = pretrained(spec, Rows(x[old], target[old]), section(8, 256), folder)
+    new = np.random.default_rng(0).permutation(np.flatnonzero(is_new))
+    pool, held = new[: len(new) // 2], torch.from_numpy(new[len(new) // 2 :])
+
+    def pick(size: int, random: np.random.Generator) -> Rows:
+        at = torch.from_numpy(random.choice(pool, size, replace=False))
+        return Rows(x[at], target[at])
+
+    compare(spec, source, pick, Rows(x[held], target[held]), (50, 150, 500), explained)
+
+
+def cache(folder: Path, n_rows: int = 5000) -> None:
+    """resnet18 on images of 64 × 64, frozen: an epoch with the backbone, and on its features."""
+    prepare_torch(0, 2)
+    classes = tuple("0123456789")
+    spec = NetworkSpec("torchvision:resnet18", {}, (3, 64, 64), 10, "multiclass", classes)
+    y = torch.arange(n_rows) % 10
+    rows = Rows(torch.randn(n_rows, 3, 64, 64) + y.view(-1, 1, 1, 1) / 5, y)
+    valid = Rows(rows.x[:256], y[:256])
+    weights = spec.build().state_dict()
+    seconds, heads = {}, {}
+    for name in ("each epoch", "kept"):
+        torch.manual_seed(1)
+        network = spec.build()
+        network.load_state_dict(weights)
+        how = TransferSection(source="x", mode="feature_extraction")
+        learning = choose_learning(
+            how, network, {n: w for n, w in weights.items() if "fc" not in n}
+        )
+        learning.freeze(network)
+        learner, parts = network, (rows, valid)
+        started = time.perf_counter()
+        if name == "kept":
+            *parts, _ = cached_features(
+                folder / "features", network, parts, torch.device("cpu"), torch.float32
+            )
+            once = time.perf_counter() - started
+            learner, learning = nn.Sequential(), None
+            learner.add_module("head", network.get_submodule("fc"))
+        chosen = section(2, 128)
+        marks = [time.perf_counter()]
+        training = Training(learner, *parts, chosen, task="multiclass", seed=0, learning=learning)
+        training.run(
+            Listener(on_epoch=lambda record, marks=marks: marks.append(time.perf_counter()))
+        )
+        seconds[name] = min(np.diff(marks))
+        heads[name] = network.get_parameter("fc.weight").detach().clone()
+    distance = float((heads["each epoch"] - heads["kept"]).abs().max())
+    print(f"| resnet18, {n_rows:,} images of 64 × 64 | seconds an epoch |\n|---|---|")
+    print(f"| the backbone runs each epoch | {seconds['each epoch']:.2f} |")
+    print(f"| features kept | {seconds['kept']:.4f} (once: {once:.1f} s) |")
+    print(f"| times faster | {seconds['each epoch'] / seconds['kept']:.0f} |")
+    print(f"| largest difference of the head's weights | {distance:.1e} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("fashion", "digits", "table", "cache"))
+    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
+    parser.add_argument("--tables", type=Path, default=Path("tables"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if arguments.what == "cache":
+            cache(folder)
+        elif arguments.what == "table":
+            table(arguments.tables, folder)
+        else:
+            {"fashion": fashion, "digits": digits}[arguments.what](arguments.data, folder)
+
+
+if __name__ == "__main__":
+    main()

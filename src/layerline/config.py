@@ -203,7 +203,6 @@ class TransferSection:
     l2_sp: Annotated[float, Field(ge=0)] = 0.0
     adapters: AdaptersSection | None = None
     cache: bool = True
-    holdout: str | None = None
 
     @model_validator(mode="after")
     def _fit_together(self) -> "TransferSection":

@@ -35,7 +35,7 @@ from layerline.serving.request_log import RequestLog
 from layerline.serving.rows import Refused
 from layerline.serving.uploads import Unreadable
 
-SMALL_BYTES = 64 << 10  # a body that is read and predicted in a few milliseconds
+SMALL_BYTES = 128 << 10  # a body that is read and predicted in a few milliseconds
 N_THREADS = 2
 PATHS = frozenset({"/predict", "/model", "/metrics", "/health", "/ready", "/docs", "/openapi.json"})
 

@@ -1,11 +1,15 @@
 """Measure the network on the train, valid and test rows.
 
-Reads:  data/scaled/, models/, reports/history.csv; params.yaml (seed, threads, evaluate).
-Writes: models/decision/, reports/metrics.json, reports/predictions.parquet (of the test rows),
-        reports/plots/, reports/model_card.md, runs/evaluate.json.
+Reads:  data/validated/ (raw columns), data/scaled/, models/network/, reports/history.csv;
+        params.yaml (seed, threads, evaluate; the others for the model card).
+Writes: models/decision/, reports/: metrics.json, evaluation.json, predictions.parquet and
+        errors.csv (of the test rows), plots/, model_card.md and .html; runs/evaluate.json.
 """
 
 from layerline.stage import Stage, leave, run_stage
+
+# errors.csv stays here: it holds raw rows.
+TOLD = ("metrics.json", "evaluation.json", "model_card.md", "model_card.html")
 
 
 def main(stage: Stage) -> None:
@@ -18,9 +22,9 @@ def main(stage: Stage) -> None:
         {f"{split}_{name}": v for split, found in metrics.items() for name, v in found.items()}
     )
     stage.journal.artifact(stage.workspace.plots)
-    stage.journal.artifact(stage.workspace.reports / "metrics.json")
     stage.journal.artifact(stage.workspace.predictions)
-    stage.journal.artifact(stage.workspace.reports / "model_card.md")
+    for name in TOLD:
+        stage.journal.artifact(stage.workspace.reports / name)
 
 
 if __name__ == "__main__":

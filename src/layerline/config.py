@@ -281,6 +281,12 @@ class EvaluateSection:
     positive: str | int | bool | None = None
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    slices: tuple[str, ...] = ()
+    importance_rows: Annotated[int, Field(ge=0)] = 1000
+    baselines: tuple[Literal["majority", "linear", "gradient_boosting"], ...] = (
+        "majority",
+        "linear",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)

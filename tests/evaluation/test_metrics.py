@@ -7,11 +7,22 @@ import numpy as np
 import pytest
 import sklearn.metrics as reference
 
-from layerline.evaluation import plots
-from layerline.evaluation.card import describe_interval, diagnose
-from layerline.evaluation.comparison import interval, metric_intervals, paired_gain
-from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION, measure
+from layerline.evaluation import curves, plots
+from layerline.evaluation.card import describe_interval
+from layerline.evaluation.comparison import (
+    interval,
+    metric_intervals,
+    paired_gain,
+)
+from layerline.evaluation.metrics import (
+    CLASSIFICATION,
+    QUANTILES,
+    REGRESSION,
+    measure,
+    table_of,
+)
 from layerline.evaluation.predictions import Predictions, classify, softmax
+from layerline.evaluation.resampling import Drawn, resample
 
 
 def classes(
@@ -29,30 +40,74 @@ def numbers(noise: float = 1.0, seed: int = 0) -> Predictions:
     return Predictions(actual, actual + generator.normal(0, noise, size=400))
 
 
+def reference_figures(p: Predictions) -> dict[str, float]:
+    y, c, q = p.actual, p.predicted, p.probabilities
+    if q is None:
+        return {
+            "rmse": reference.root_mean_squared_error(y, c),
+            "mae": reference.mean_absolute_error(y, c),
+            "r2": reference.r2_score(y, c),
+            "median_error": reference.median_absolute_error(y, c),
+            "mape": reference.mean_absolute_percentage_error(y, c),
+        }
+    two, labels = q.shape[1] == 2, list(range(q.shape[1]))
+    one_hot = np.eye(q.shape[1])[y]
+    return {
+        "accuracy": reference.accuracy_score(y, c),
+        "balanced_accuracy": reference.balanced_accuracy_score(y, c),
+        "log_loss": reference.log_loss(y, q, labels=labels),
+        "roc_auc": reference.roc_auc_score(y, q[:, 1] if two else q, multi_class="ovr"),
+        "pr_auc": reference.average_precision_score(
+            y if two else one_hot, q[:, 1] if two else q, average="macro"
+        ),
+        "f1_macro": reference.f1_score(y, c, average="macro"),
+        "f1_weighted": reference.f1_score(y, c, average="weighted"),
+        "mcc": reference.matthews_corrcoef(y, c),
+        "brier": reference.brier_score_loss(y, q[:, 1] if two else q, labels=labels),
+    }
+
+
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_classification_figures_are_scikit_learns(n_classes: int) -> None:
+@pytest.mark.parametrize("ties", [False, True])
+def test_classification_figures_are_scikit_learns(n_classes: int, ties: bool) -> None:
     p = classes(n_classes)
-    assert p.probabilities is not None
+    if ties:
+        assert p.probabilities is not None
+        shares = np.round(p.probabilities, 1) + 1e-3
+        p = dataclasses.replace(p, probabilities=shares / shares.sum(axis=1, keepdims=True))
     found = measure(p)
     assert set(found) == set(CLASSIFICATION)
-    assert found["accuracy"] == pytest.approx(reference.accuracy_score(p.actual, p.predicted))
-    assert found["log_loss"] == pytest.approx(reference.log_loss(p.actual, p.probabilities))
-    assert found["f1_macro"] == pytest.approx(
-        reference.f1_score(p.actual, p.predicted, average="macro")
-    )
-    scores = p.probabilities[:, 1] if n_classes == 2 else p.probabilities
-    assert found["roc_auc"] == pytest.approx(
-        reference.roc_auc_score(p.actual, scores, multi_class="ovr")
-    )
+    for name, value in reference_figures(p).items():
+        assert found[name] == pytest.approx(value), name
 
 
 def test_regression_figures_are_scikit_learns() -> None:
     p = numbers()
     found = measure(p)
     assert set(found) == set(REGRESSION)
-    assert found["rmse"] == pytest.approx(reference.root_mean_squared_error(p.actual, p.predicted))
-    assert found["mae"] == pytest.approx(reference.mean_absolute_error(p.actual, p.predicted))
-    assert found["r2"] == pytest.approx(reference.r2_score(p.actual, p.predicted))
+    for name, value in reference_figures(p).items():
+        assert found[name] == pytest.approx(value), name
+    odd = p.take(np.arange(101))
+    wanted = reference.median_absolute_error(odd.actual, odd.predicted)
+    assert measure(odd)["median_error"] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("p", [classes(2), classes(4), numbers()], ids=["two", "four", "numbers"])
+def test_a_resample_has_the_figures_of_the_rows_it_drew(p: Predictions) -> None:
+    generator = np.random.default_rng(3)
+    rows = generator.integers(len(p.actual), size=(3, len(p.actual)))
+    weights = np.stack([np.bincount(drawn, minlength=len(p.actual)) for drawn in rows])
+    together = Drawn(p, weights.astype(float))
+    for name, metric in table_of(p).items():
+        wanted = [measure(p.take(drawn))[name] for drawn in rows]
+        np.testing.assert_allclose(metric(together), wanted, rtol=1e-9, err_msg=name)
+
+
+def test_the_positive_class_is_whose_precision_counts() -> None:
+    p = dataclasses.replace(classes(2), positive=0)
+    assert p.probabilities is not None
+    wanted = reference.average_precision_score(p.actual == 0, p.probabilities[:, 0])
+    assert measure(p)["pr_auc"] == pytest.approx(wanted)
 
 
 def with_quantiles() -> Predictions:
@@ -96,6 +151,8 @@ def test_a_figure_that_is_not_defined_is_left_out() -> None:
     one_class = classify(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([1, 1]))
     assert "roc_auc" not in measure(one_class)
     assert "r2" not in measure(Predictions(np.ones(3), np.array([1.0, 2.0, 3.0])))
+    assert "r2" not in measure(Predictions(np.full(3, 0.1), np.array([1.0, 2.0, 3.0])))
+    assert "mape" not in measure(Predictions(np.array([0.0, 1.0]), np.array([1.0, 2.0])))
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
@@ -125,15 +182,25 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     assert 0.88 <= covered / 200 <= 0.99
 
 
-@pytest.mark.parametrize(
-    ("p", "names"), [(classes(), {"accuracy", "log_loss"}), (numbers(), {"rmse", "mae"})]
-)
-def test_intervals_hold_their_figure(p: Predictions, names: set[str]) -> None:
+@pytest.mark.parametrize("p", [classes(), numbers(), with_quantiles()])
+def test_intervals_hold_their_figure(p: Predictions) -> None:
     figures, found = measure(p), metric_intervals(p, 300, 0.95, 0)
-    assert set(found) == names
+    assert set(found) == set(figures)
     for name, bounds in found.items():
         assert bounds.mean == pytest.approx(figures[name])
-        assert bounds.lower < bounds.mean < bounds.upper
+        assert bounds.lower <= bounds.upper
+        # A resample is less calibrated than the rows it is of; the others are near their middle.
+        slack = np.inf if name == "ece" else 1e-9
+        assert bounds.lower - slack <= bounds.mean <= bounds.upper + slack
+
+
+def test_many_rows_get_fewer_resamples() -> None:
+    def n_drawn(n_rows: int) -> int:
+        p = Predictions(np.arange(float(n_rows)), np.zeros(n_rows))
+        return sum(len(part.weights) for part in resample(p, 900, 0))
+
+    assert n_drawn(100) == 900
+    assert n_drawn(400_000) == 250
 
 
 def test_no_gain_is_rarely_called_a_gain_and_a_real_one_is() -> None:
@@ -166,30 +233,21 @@ def test_no_gain_is_rarely_called_a_gain_and_a_real_one_is() -> None:
 
 def test_plots_are_pictures_with_equal_bytes(tmp_path: Path) -> None:
     history = [{"epoch": float(e), "train_loss": 1 / e, "valid_loss": 1.2 / e} for e in range(1, 6)]
+    four, names = classes(), ["a", "$_$", "a long name", "d"]
+    roc, pr = curves.ranking_curves(four)
+    thresholds, calibration = curves.threshold_curve(four), curves.calibration_curve(four)
+    images = np.random.default_rng(0).integers(0, 255, (7, 8, 8), dtype=np.uint8)
     for name in ("one", "two"):
         folder = tmp_path / name
         folder.mkdir()
         plots.plot_learning_curves(folder / "curves.png", history, 5)
-        plots.plot_confusion(folder / "confusion.png", classes(), ["a", "$_$", "a long name", "d"])
-        plots.plot_residuals(folder / "residuals.png", numbers(), "price in $_$")
-        plots.write_predictions(folder / "predictions.csv", classes(), ["a", "b", "c", "d"])
+        plots.plot_confusion(folder / "confusion.png", four, names)
+        plots.plot_ranking(folder / "ranking.png", roc, pr, thresholds, calibration)
+        deciles = curves.decile_curve(numbers())
+        plots.plot_residuals(folder / "residuals.png", numbers(), deciles, "price in $_$")
+        plots.plot_mistakes(folder / "mistakes.png", images, ["$_$, not b"] * 7)
+        plots.write_predictions(folder / "predictions.csv", four, ["a", "b", "c", "d"])
         plots.write_predictions(folder / "tenths.csv", numbers(), None)
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
         assert file.suffix == ".csv" or file.read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    ("valid", "kept", "epochs", "says"),
-    [
-        ([3.0, 2.0, 1.0], 3, 3, "more epochs may help"),
-        ([2.0, 1.0, 3.0], 2, 10, "Over-fitting began after epoch 2"),
-        ([2.0, 1.0, 1.05], 2, 10, "lowest at epoch 2"),
-    ],
-)
-def test_the_fit_is_told_in_a_sentence(
-    valid: list[float], kept: int, epochs: int, says: str
-) -> None:
-    train = [2.0, 1.0, 0.3]
-    history = [{"train_loss": t, "valid_loss": v} for t, v in zip(train, valid, strict=True)]
-    assert says in diagnose(history, kept, epochs)

@@ -27,7 +27,8 @@ def test_figures_are_those_of_the_contract(digits: Checkout) -> None:
     metrics = read(digits, "reports/metrics.json")
     assert list(metrics) == ["test", "train", "valid"]
     for figures in metrics.values():
-        assert set(figures) == {"accuracy", "log_loss", "roc_auc", "f1_macro", "ece"}
+        assert set(figures) >= {"accuracy", "log_loss", "roc_auc", "f1_macro", "ece"}
+        assert all(isinstance(value, float) for value in figures.values())
     assert metrics["test"]["accuracy"] >= 0.97
 
 

@@ -4,34 +4,39 @@ Source of the form: Mitchell et al., Model Cards for Model Reporting (2019).
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from layerline.config import Params
+from layerline import __version__
+from layerline.config import flatten
 from layerline.evaluation.comparison import Interval
+from layerline.evaluation.findings import Findings
+from layerline.evaluation.rendering import (
+    Block,
+    Code,
+    Figures,
+    Heading,
+    Paragraph,
+    Picture,
+    Points,
+    Table,
+)
+from layerline.evaluation.slicing import worst
 from layerline.training.rows import SPLITS
 
-
-def diagnose(history: Sequence[Mapping[str, float]], kept: int, epochs: int) -> str:
-    """One sentence on how the fit went, from the learning curves."""
-    last, best = history[-1], history[kept - 1]
-    lowest = min(range(len(history)), key=lambda row: history[row]["valid_loss"]) + 1
-    if kept == lowest == len(history) == epochs and epochs > 1:
-        return (
-            f"The validation loss was still falling at the last epoch ({epochs}): "
-            "more epochs may help."
-        )
-    if (
-        last["train_loss"] < 0.5 * best["train_loss"]
-        and last["valid_loss"] > 1.1 * best["valid_loss"]
-    ):
-        return (
-            f"Over-fitting began after epoch {kept}: the training loss kept falling while the "
-            "validation loss rose; the weights of the best epoch were kept."
-        )
-    return (
-        f"The weights of epoch {kept} of {len(history)} were kept; the validation loss was lowest "
-        f"at epoch {lowest}."
-    )
+_SHOWN = {True: ("rmse", "mae", "r2"), False: ("accuracy", "log_loss", "roc_auc", "f1_macro")}
+_COMPARED = {
+    True: ("rmse", "mae", "r2", "median_error"),
+    False: ("accuracy", "balanced_accuracy", "log_loss", "roc_auc", "f1_macro", "brier"),
+}
+_MOST_CLASSES, _MOST_COLUMNS, _MOST_MISTAKES = 30, 15, 10
+CAPTIONS = {
+    "learning_curves.png": "Loss by epoch",
+    "confusion.png": "Test rows by true and predicted class",
+    "curves.png": "Ranking, thresholds and calibration on the test rows",
+    "residuals.png": "Predictions against the truth on the test rows",
+    "mistakes.png": "Most confidently wrong: true class, predicted class, its probability",
+}
 
 
 def describe_interval(levels: Sequence[float], figures: Mapping[str, float]) -> str:
@@ -44,83 +49,249 @@ def describe_interval(levels: Sequence[float], figures: Mapping[str, float]) -> 
     )
 
 
-def write_card(
-    params: Params,
-    data: Mapping[str, Any],
-    metrics: Mapping[str, Mapping[str, float]],
-    intervals: Mapping[str, Interval],
-    diagnosis: str,
-    network: str,
-) -> str:
-    """Markdown text of reports/model_card.md.
-
-    Args:
-        params: the whole params.yaml.
-        data: the manifest of data/scaled.
-        metrics: figures by split.
-        intervals: bootstrap intervals of test figures.
-        diagnosis: what `diagnose` says.
-        network: the network's printed structure.
-    """
-    sections = [
-        f"# {params.project}",
-        f"Predicts **{data['target']}** ({data['task']}) with an `{params.train.network}` network.",
-        "## Data",
-        _data_lines(params, data),
-        "## Figures",
-        _figures_table(metrics),
-        _interval_lines(intervals, params.evaluate.confidence),
-        diagnosis,
-        "## Limits",
-        _limits(data),
-        "## Network",
-        f"```\n{network}\n```",
+def write_card(found: Findings, plots: Path) -> list[Block]:
+    """The blocks of reports/model_card.md and .html; `plots` is reports/plots."""
+    what = f"**{found.data['target']}** ({found.data['task']})"
+    return [
+        Heading(found.params.project, 1),
+        Paragraph(f"Predicts {what} with an `{found.params.train.network}` network."),
+        _headline(found),
+        *_conclusions(found),
+        Heading("Data"),
+        Points(_data_lines(found)),
+        Heading("Figures"),
+        *_figures(found),
+        *_baselines(found),
+        *_decision(found),
+        *_classes(found),
+        *_slices(found),
+        *_importance(found),
+        *_plots(plots),
+        *_mistakes(found),
+        Heading("Limits"),
+        Points(_limits(found)),
+        Heading("Lineage"),
+        *_lineage(found),
+        Heading("Params"),
+        Code("\n".join(f"{key}: {value}" for key, value in _params(found).items())),
+        Heading("Network"),
+        Code(found.network),
     ]
-    return "\n\n".join(filter(None, sections)) + "\n"
 
 
-def _data_lines(params: Params, data: Mapping[str, Any]) -> str:
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _span(found: Interval) -> str:
+    return f"{found.lower:.4g} to {found.upper:.4g}"
+
+
+def _headline(found: Findings) -> Figures:
+    names = [name for name in _SHOWN[_is_regression(found)] if name in found.metrics["test"]]
+    confidence = f"{found.params.evaluate.confidence:.0%}"
+    return Figures(
+        [
+            (
+                f"test {name}",
+                _number(found.metrics["test"][name]),
+                f"{confidence}: {_span(found.intervals[name])}"
+                if name in found.intervals
+                else "no interval",
+            )
+            for name in names
+        ]
+    )
+
+
+def _is_regression(found: Findings) -> bool:
+    return found.data["classes"] is None
+
+
+def _conclusions(found: Findings) -> list[Block]:
+    points = [found.diagnosis, found.worth]
+    bad = worst(found.slices)
+    if bad:
+        figure = next(iter(bad[0].figures))
+        named = ", ".join(
+            f"{s.column} = {s.level} ({figure} {s.figures[figure].mean:.4g}, {s.n_rows} rows)"
+            for s in bad
+        )
+        points.append(f"Worse than over all, beyond chance: {named}.")
+    elif found.slices:
+        points.append("No slice is worse than all rows together, beyond chance.")
+    return [Points([point for point in points if point])]
+
+
+def _data_lines(found: Findings) -> list[str]:
+    data, params = found.data, found.params
     rows = ", ".join(f"{name} {data['n_rows'][name]:,}" for name in SPLITS)
-    shape = " × ".join(map(str, data["shape"]))
     lines = [
-        f"- source: {params.fetch.source}; split: {params.scale.split.name}; rows: {rows}",
-        f"- inputs to the network: {shape}",
+        f"source: {params.fetch.source}; split: {params.scale.split.name}; rows: {rows}",
+        f"inputs to the network: {' × '.join(map(str, data['shape']))}",
     ]
     if data["classes"] is not None:
         names = [str(name) for name in data["classes"]]
         shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-        lines.append(f"- classes ({len(names)}): {shown}")
-    return "\n".join(lines)
+        lines.append(f"classes ({len(names)}): {shown}")
+    return lines
 
 
-def _figures_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
-    names = list(metrics["test"])
-    lines = ["| split | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
-    for split, figures in metrics.items():
-        cells = [f"{figures[name]:.4g}" if name in figures else "–" for name in names]
-        lines.append(f"| {split} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _interval_lines(intervals: Mapping[str, Interval], confidence: float) -> str:
-    if not intervals:
-        return ""
-    lines = [
-        f"- test {name}: {found.mean:.4g} ({found.lower:.4g} to {found.upper:.4g})"
-        for name, found in intervals.items()
+def _figures(found: Findings) -> list[Block]:
+    confidence = found.params.evaluate.confidence
+    rows = []
+    for name, value in found.metrics["test"].items():
+        others = [found.metrics[split].get(name) for split in ("train", "valid")]
+        cells = ["–" if other is None else _number(other) for other in others]
+        bounds = _span(found.intervals[name]) if name in found.intervals else "–"
+        rows.append([name, *cells, _number(value), bounds])
+    return [
+        Table(["figure", "train", "valid", "test", f"test, {confidence:.0%} interval"], rows),
+        Paragraph("Intervals are percentiles of bootstrap resamples of the test rows."),
     ]
-    return f"{confidence:.0%} bootstrap intervals over the test rows:\n\n" + "\n".join(lines)
 
 
-def _limits(data: Mapping[str, Any]) -> str:
-    lines = [
-        "- The figures hold for rows like the test rows; nothing here measures other populations.",
+def _baselines(found: Findings) -> list[Block]:
+    if not found.baselines:
+        return []
+    known = found.metrics["test"]
+    names = [name for name in _COMPARED[_is_regression(found)] if name in known]
+    rows = [["this network", *(_number(known[name]) for name in names)]]
+    rows += [
+        [b.name, *(_number(b.figures[n]) if n in b.figures else "–" for n in names)]
+        for b in found.baselines
     ]
-    if data["n_rows"]["test"] < 1000:
+    return [
+        Heading("Is the network worth it?"),
+        Table(["test rows", *names], rows, marked=(0,)),
+        Paragraph(
+            f"The baselines are scikit-learn's, with its defaults, fitted on "
+            f"{found.baselines[0].n_train_rows:,} of the train rows."
+        ),
+    ]
+
+
+def _decision(found: Findings) -> list[Block]:
+    if _is_regression(found):
+        return []
+    decision, lines = found.decision, []
+    if decision.temperature != 1.0:
         lines.append(
-            f"- {data['n_rows']['test']} test rows tell small differences poorly: "
+            f"The logits are divided by a temperature of {decision.temperature:.4g}, fitted on the "
+            "validation rows."
+        )
+    else:
+        lines.append("No temperature: it did not lower the validation log loss beyond chance.")
+    if decision.threshold is not None:
+        name = found.data["classes"][decision.positive]
+        lines.append(f"`{name}` is predicted from a probability of {decision.threshold:.4g} on.")
+    else:
+        lines.append("The most probable class is predicted.")
+    return [Heading("Decision"), Points(lines)]
+
+
+def _classes(found: Findings) -> list[Block]:
+    if not found.classes:
+        return []
+    rows = [
+        [
+            c.name,
+            f"{c.n_rows:,}",
+            f"{c.n_predicted:,}",
+            f"{c.precision.mean:.3f}",
+            _span(c.precision),
+            f"{c.recall.mean:.3f}",
+            _span(c.recall),
+        ]
+        for c in found.classes[:_MOST_CLASSES]
+    ]
+    header = ["class", "rows", "predicted", "precision", "interval", "recall", "interval"]
+    return [Heading("Classes"), Table(header, rows)]
+
+
+def _slices(found: Findings) -> list[Block]:
+    if not found.slices:
+        return []
+    names = list(found.slices[0].figures)
+    header = ["slice", "rows"]
+    for name in names:
+        header += [name, "interval"]
+    rows, marked = [], []
+    for position, part in enumerate(found.slices):
+        cells = [f"{part.column} = {part.level}", f"{part.n_rows:,}"]
+        for name in names:
+            cells += [_number(part.figures[name].mean), _span(part.figures[name])]
+        rows.append(cells)
+        if part.is_worse:
+            marked.append(position)
+    return [Heading("Slices"), Table(header, rows, marked)]
+
+
+def _importance(found: Findings) -> list[Block]:
+    if not found.importance:
+        return []
+    rows = [
+        [item.column, f"{item.increase:.4g}", f"{item.spread:.2g}"]
+        for item in found.importance[:_MOST_COLUMNS]
+    ]
+    text = (
+        f"How much the test {found.importance_of} grows when the column's values are shuffled. "
+        "Of columns that tell the same, each looks small."
+    )
+    header = ["column", f"{found.importance_of} grows by", "spread"]
+    return [Heading("What the columns are worth"), Paragraph(text), Table(header, rows)]
+
+
+def _plots(plots: Path) -> list[Block]:
+    there = [(name, text) for name, text in CAPTIONS.items() if (plots / name).exists()]
+    pictures = [Picture(plots / name, f"plots/{name}", text) for name, text in there]
+    return [Heading("Plots"), *pictures]
+
+
+def _mistakes(found: Findings) -> list[Block]:
+    table = found.mistakes.head(_MOST_MISTAKES)
+    if table.empty:
+        return []
+    names = list(table.columns[:4])
+    rows = [[_shown(value) for value in row] for row in table[names].itertuples(index=False)]
+    text = "Their columns are in `reports/errors.csv`; rows are counted from 1 in `data/validated`."
+    return [Heading("Errors worth looking at"), Paragraph(text), Table(names, rows)]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _limits(found: Findings) -> list[str]:
+    lines = [
+        "The figures hold for rows like the test rows; nothing here measures other populations."
+    ]
+    n_rows = found.data["n_rows"]["test"]
+    if n_rows < 1000:
+        lines.append(
+            f"{n_rows:,} test rows tell small differences poorly: "
             "see the intervals before preferring one model to another."
         )
-    if data["task"] != "regression":
-        lines.append("- A class that was not in the training rows can never be predicted.")
-    return "\n".join(lines)
+    if not _is_regression(found):
+        lines.append("A class that was not in the training rows can never be predicted.")
+    small = [c.name for c in found.classes if c.n_rows < 10]
+    if small:
+        shown = ", ".join(small[:10]) + (", …" if len(small) > 10 else "")
+        lines.append(f"Classes with fewer than 10 test rows, about which little is known: {shown}.")
+    return lines
+
+
+def _lineage(found: Findings) -> list[Block]:
+    rows = [[name, f"`{digest[:16]}`"] for name, digest in sorted(found.hashes.items())]
+    return [
+        Table(["what", "sha256"], rows),
+        Paragraph(
+            f"Made by layerline {__version__} with seed {found.params.seed}. The run in MLflow "
+            "that carries this card has the git commit and the hash of every file that went in."
+        ),
+    ]
+
+
+def _params(found: Findings) -> dict[str, Any]:
+    sections = ("fetch", "validate", "scale", "train", "evaluate")
+    return {k: v for k, v in flatten(found.params).items() if k.startswith(sections)}

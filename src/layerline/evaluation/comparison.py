@@ -3,12 +3,13 @@
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
 
-from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.metrics import RANKED, measure, table_of
+from layerline.evaluation.predictions import Floats, Predictions
+from layerline.evaluation.resampling import FEWEST, resample
 
-Floats = NDArray[np.float64]
 _CHUNK = 50  # resamples drawn at once: memory stays at 50 x rows
+_MOST_RANKED = 20_000_000  # rows x classes x resamples that are sorted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,21 +47,32 @@ def interval(rows: Floats, n_resamples: int, confidence: float, seed: int) -> In
 def metric_intervals(
     predictions: Predictions, n_resamples: int, confidence: float, seed: int
 ) -> dict[str, Interval]:
-    """Intervals of the figures that are means over rows: accuracy, log_loss; rmse, mae, pinball."""
+    """The interval of every figure of the task that is defined for these rows."""
     if not n_resamples:
         return {}
-    names = ["rmse", "mae"] if predictions.probabilities is None else ["accuracy", "log_loss"]
-    if predictions.quantiles is not None:
-        names.append("pinball")
-    found: dict[str, Interval] = {}
-    for name in names:
-        low = interval(predictions.row_losses(name), n_resamples, confidence, seed)
-        if name == "rmse":
-            low = Interval(low.mean**0.5, low.lower**0.5, low.upper**0.5)
-        if name == "accuracy":
-            low = Interval(1 - low.mean, 1 - low.upper, 1 - low.lower)
-        found[name] = low
-    return found
+    n_columns = 1 if predictions.probabilities is None else predictions.probabilities.shape[1]
+    # What sorts the rows of each class is enough with fewer resamples, where rows are many.
+    most_ranked = max(FEWEST, _MOST_RANKED // (n_columns * len(predictions.actual)))
+    values: dict[str, list[Floats]] = {name: [] for name in table_of(predictions)}
+    n_drawn = 0
+    for drawn in resample(predictions, n_resamples, seed):
+        for name, metric in table_of(predictions).items():
+            if name not in RANKED or n_drawn < most_ranked:
+                values[name].append(metric(drawn))
+        n_drawn += len(drawn.weights)
+    figures = measure(predictions)
+    return {
+        name: bounds(value, np.concatenate(values[name]), confidence)
+        for name, value in figures.items()
+    }
+
+
+def bounds(value: float, resampled: Floats, confidence: float) -> Interval:
+    """The percentile interval of a figure; resamples in which it is not defined are left out."""
+    tail = (1 - confidence) / 2
+    known = resampled[~np.isnan(resampled)]
+    lower, upper = np.quantile(known, [tail, 1 - tail]) if len(known) else (value, value)
+    return Interval(value, float(lower), float(upper))
 
 
 def paired_gain(

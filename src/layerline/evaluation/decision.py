@@ -54,7 +54,8 @@ class Decision:
     def classify(self, logits: NDArray[np.floating], actual: Ints) -> Predictions:
         """Logits (B, K) and class indices (B,) to predictions."""
         probabilities = self.probabilities(logits)
-        return Predictions(actual, self.choose(probabilities), probabilities)
+        chosen = self.choose(probabilities)
+        return Predictions(actual, chosen, probabilities, positive=self.positive)
 
     def to_json(self, classes: Sequence[Any] | None) -> dict[str, Any]:
         """As decision.json holds it: `positive` is the class's own label, null without one."""

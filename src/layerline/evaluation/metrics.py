@@ -1,126 +1,214 @@
-"""Figures for one split. To add one: a line in CLASSIFICATION, REGRESSION or QUANTILES.
+"""Figures of one split, and of many resamples of it at once.
 
-An entry takes Predictions and returns a number, or None where it is not defined (ROC AUC of rows
-that are all of one class).
+To add one: a function of `Drawn` and a line in CLASSIFICATION, REGRESSION or QUANTILES. It returns
+(R,) values, NaN where it is not defined (ROC AUC of rows that are all of one class). Each is
+written once, with weights: the figure itself has the weight 1 for every row, a bootstrap resample
+how often it drew the row. scikit-learn's values are the reference in the tests; it is not imported
+here, which would cost more than all that is computed.
 """
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.predictions import Floats, Predictions
+from layerline.evaluation.resampling import Drawn, mean_of_defined, share_of
 
-Metric = Callable[[Predictions], float | None]
-
-
-def accuracy(p: Predictions) -> float:
-    """Share of rows whose most probable class is the true one."""
-    return float((p.actual == p.predicted).mean())
+N_BINS = 15
 
 
-def log_loss(p: Predictions) -> float:
+Metric = Callable[[Drawn], Floats]
+
+
+def accuracy(drawn: Drawn) -> Floats:
+    """Share of rows whose predicted class is the true one."""
+    return 1 - drawn.mean(drawn.predictions.row_losses("accuracy"))
+
+
+def balanced_accuracy(drawn: Drawn) -> Floats:
+    """Mean of the recall of each class that has rows.
+
+    Source: sklearn.metrics.balanced_accuracy_score.
+    """
+    right, _, actual = drawn.outcomes
+    recall = np.where(actual > 0, share_of(right, actual), np.nan)
+    return mean_of_defined(recall.T)
+
+
+def log_loss(drawn: Drawn) -> Floats:
     """Mean of -log of the true class's probability, in nats."""
-    return float(p.row_losses("log_loss").mean())
+    return drawn.mean(drawn.predictions.row_losses("log_loss"))
 
 
-def roc_auc(p: Predictions) -> float | None:
-    """Area under the ROC curve: of class 1 when there are two, else the mean of one-against-rest.
+def brier(drawn: Drawn) -> Floats:
+    """Mean squared error of the probabilities: of one of two classes, else summed over classes.
 
-    Classes without a row in the split, or with all of them, are left out of the mean.
+    Source: sklearn.metrics.brier_score_loss.
+    """
+    return drawn.mean(drawn.predictions.row_losses("brier"))
+
+
+def roc_auc(drawn: Drawn) -> Floats:
+    """Area under the ROC curve: of one class when there are two, else the mean over classes.
+
     Source: sklearn.metrics.roc_auc_score.
     """
-    from sklearn.metrics import roc_auc_score
-
-    assert p.probabilities is not None
-    n_classes = p.probabilities.shape[1]
-    areas = [
-        roc_auc_score(p.actual == k, p.probabilities[:, k])
-        for k in ((1,) if n_classes == 2 else range(n_classes))
-        if 0 < (p.actual == k).sum() < len(p.actual)
-    ]
-    return float(np.mean(areas)) if areas else None
+    return drawn.areas[0]
 
 
-def f1_macro(p: Predictions) -> float:
+def pr_auc(drawn: Drawn) -> Floats:
+    """Average precision: of the positive class when there are two, else the mean over classes.
+
+    Source: sklearn.metrics.average_precision_score.
+    """
+    return drawn.areas[1]
+
+
+def _f1_by_class(drawn: Drawn) -> Floats:
+    right, predicted, actual = drawn.outcomes
+    return share_of(2 * right, predicted + actual)
+
+
+def f1_macro(drawn: Drawn) -> Floats:
     """Mean over classes of the harmonic mean of precision and recall.
 
     Source: sklearn.metrics.f1_score.
     """
-    from sklearn.metrics import f1_score
+    _, predicted, actual = drawn.outcomes
+    found = np.where(predicted + actual > 0, _f1_by_class(drawn), np.nan)
+    return mean_of_defined(found.T)
 
-    return float(f1_score(p.actual, p.predicted, average="macro", zero_division=0.0))
+
+def f1_weighted(drawn: Drawn) -> Floats:
+    """As f1_macro, each class weighted by its rows.
+
+    Source: sklearn.metrics.f1_score.
+    """
+    return (_f1_by_class(drawn) * drawn.outcomes[2]).sum(axis=1) / drawn.n_rows
 
 
-def ece(p: Predictions, n_bins: int = 15) -> float:
+def mcc(drawn: Drawn) -> Floats:
+    """Matthews correlation coefficient, 0 for guesses, 1 for no error.
+
+    Source: sklearn.metrics.matthews_corrcoef; Gorodkin, Comparing two K-category assignments by a
+    K-category correlation coefficient (2004).
+    """
+    right, predicted, actual = drawn.outcomes
+    n = drawn.n_rows
+    together = right.sum(axis=1) * n - (predicted * actual).sum(axis=1)
+    spread = np.square(n) - np.stack([np.square(predicted), np.square(actual)]).sum(axis=2)
+    return share_of(together, np.sqrt(np.maximum(spread[0] * spread[1], 0.0)))
+
+
+def ece(drawn: Drawn) -> Floats:
     """Expected calibration error of the most probable class, in equal-width bins.
 
     Source: Guo et al., On Calibration of Modern Neural Networks (2017).
     """
+    p = drawn.predictions
     assert p.probabilities is not None
     confidence = p.probabilities.max(axis=1)
-    right = p.actual == p.predicted
-    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=n_bins)
-    return float(np.abs(gaps).sum() / len(right))
+    gaps = (p.actual == p.probabilities.argmax(axis=1)) - confidence
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    sums = drawn.weights @ (gaps[:, None] * (bins[:, None] == np.arange(N_BINS)))
+    return np.abs(sums).sum(axis=1) / drawn.n_rows
 
 
-def rmse(p: Predictions) -> float:
+def rmse(drawn: Drawn) -> Floats:
     """Root mean squared error, in the target's unit."""
-    return float(np.sqrt(p.row_losses("rmse").mean()))
+    return np.sqrt(drawn.mean(drawn.predictions.row_losses("rmse")))
 
 
-def mae(p: Predictions) -> float:
+def mae(drawn: Drawn) -> Floats:
     """Mean absolute error, in the target's unit."""
-    return float(p.row_losses("mae").mean())
+    return drawn.mean(drawn.predictions.row_losses("mae"))
 
 
-def r2(p: Predictions) -> float | None:
-    """Share of the variance explained; None for fewer than two rows or a constant target.
+def r2(drawn: Drawn) -> Floats:
+    """Share of the variance explained; NaN for fewer than two rows or a constant target.
 
     Source: sklearn.metrics.r2_score.
     """
-    total = np.square(p.actual - p.actual.mean()).sum()
-    return float(1 - p.row_losses("rmse").sum() / total) if total > 0 else None
+    actual = drawn.predictions.actual - drawn.predictions.actual.mean()
+    variance = drawn.mean(np.square(actual)) - np.square(drawn.mean(actual))
+    is_spread = variance > 1e-12 * max(float(np.square(actual).max()), np.finfo(float).tiny)
+    errors = drawn.mean(drawn.predictions.row_losses("rmse"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(is_spread, 1 - errors / variance, np.nan)
 
 
-def pinball(p: Predictions) -> float:
+def median_error(drawn: Drawn) -> Floats:
+    """Median absolute error, in the target's unit.
+
+    Source: sklearn.metrics.median_absolute_error.
+    """
+    errors = drawn.predictions.row_losses("mae")
+    order = np.argsort(errors)
+    seen = np.cumsum(drawn.weights[:, order], axis=1)
+    half = drawn.n_rows[:, None] / 2
+    lower, upper = (seen >= half).argmax(axis=1), (seen > half).argmax(axis=1)
+    return (errors[order][lower] + errors[order][upper]) / 2
+
+
+def mape(drawn: Drawn) -> Floats:
+    """Mean of the absolute error as a share of the true value; NaN where one of them is 0.
+
+    Source: sklearn.metrics.mean_absolute_percentage_error.
+    """
+    actual = np.abs(drawn.predictions.actual)
+    if not (actual > 0).all():
+        return np.full(len(drawn.weights), np.nan)
+    return drawn.mean(drawn.predictions.row_losses("mae") / actual)
+
+
+def pinball(drawn: Drawn) -> Floats:
     """Mean quantile loss over rows and levels, in the target's unit.
 
     Source: sklearn.metrics.mean_pinball_loss.
     """
-    return float(p.row_losses("pinball").mean())
+    return drawn.mean(drawn.predictions.row_losses("pinball"))
 
 
-def interval_coverage(p: Predictions) -> float | None:
-    """Share of rows between the lowest and the highest level; None for a single level.
+def interval_coverage(drawn: Drawn) -> Floats:
+    """Share of rows between the lowest and the highest level; NaN for a single level.
 
     It should be the highest level minus the lowest.
     """
+    p = drawn.predictions
     if p.quantiles is None or len(p.levels) < 2:
-        return None
+        return np.full(len(drawn.weights), np.nan)
     inside = (p.quantiles[:, 0] <= p.actual) & (p.actual <= p.quantiles[:, -1])
-    return float(inside.mean())
+    return drawn.mean(inside.astype(np.float64))
 
 
-def interval_width(p: Predictions) -> float | None:
+def interval_width(drawn: Drawn) -> Floats:
     """Mean distance of the highest level from the lowest, in the target's unit."""
+    p = drawn.predictions
     if p.quantiles is None or len(p.levels) < 2:
-        return None
-    return float((p.quantiles[:, -1] - p.quantiles[:, 0]).mean())
+        return np.full(len(drawn.weights), np.nan)
+    return drawn.mean(p.quantiles[:, -1] - p.quantiles[:, 0])
 
 
 CLASSIFICATION: Mapping[str, Metric] = {
     "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
     "log_loss": log_loss,
     "roc_auc": roc_auc,
+    "pr_auc": pr_auc,
     "f1_macro": f1_macro,
+    "f1_weighted": f1_weighted,
+    "mcc": mcc,
+    "brier": brier,
     "ece": ece,
 }
+RANKED = ("roc_auc", "pr_auc", "median_error")  # they sort, which costs more than a mean
 
 REGRESSION: Mapping[str, Metric] = {
     "rmse": rmse,
     "mae": mae,
     "r2": r2,
+    "median_error": median_error,
+    "mape": mape,
 }
 
 QUANTILES: Mapping[str, Metric] = {
@@ -130,10 +218,15 @@ QUANTILES: Mapping[str, Metric] = {
 }
 
 
+def table_of(predictions: Predictions) -> Mapping[str, Metric]:
+    """The figures of the predictions' task, by name."""
+    if predictions.probabilities is not None:
+        return CLASSIFICATION
+    return REGRESSION if predictions.quantiles is None else {**REGRESSION, **QUANTILES}
+
+
 def measure(predictions: Predictions) -> dict[str, float]:
     """Every figure of the task that is defined for these rows."""
-    table = REGRESSION if predictions.probabilities is None else CLASSIFICATION
-    if predictions.quantiles is not None:
-        table = {**REGRESSION, **QUANTILES}
-    figures = {name: metric(predictions) for name, metric in table.items()}
-    return {name: value for name, value in figures.items() if value is not None}
+    drawn = Drawn(predictions, np.ones((1, len(predictions.actual))))
+    figures = {name: float(m(drawn)[0]) for name, m in table_of(predictions).items()}
+    return {name: value for name, value in figures.items() if not np.isnan(value)}

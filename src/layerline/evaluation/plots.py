@@ -5,7 +5,6 @@ Figures are drawn without pyplot: no window system, no global state, equal bytes
 
 import csv
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from layerline.evaluation.curves import Curve, confusion_counts, tenths_of
 from layerline.evaluation.predictions import Predictions
 
 _COLOURS = {"train": "#4c72b0", "valid": "#dd8452", "test": "#55a868"}
@@ -71,27 +71,62 @@ def plot_confusion(path: Path, predictions: Predictions, classes: Sequence[Any])
     _save(figure, path)
 
 
-def confusion_counts(predictions: Predictions, n_classes: int) -> NDArray[np.int64]:
-    """(K, K) rows by true class, columns by predicted class."""
-    pairs = predictions.actual.astype(int) * n_classes + predictions.predicted.astype(int)
-    return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+def plot_ranking(path: Path, roc: Curve, pr: Curve, thresholds: Curve, calibration: Curve) -> None:
+    """ROC, precision and recall, the threshold's price, and calibration, on one sheet."""
+    figure = Figure(figsize=(9.6, 8.0), dpi=100, layout="constrained")
+    (left, right), (lower_left, lower_right) = figure.subplots(2, 2)
+    blue, orange, green = _COLOURS.values()
+    diagonal = {"color": "grey", "linestyle": ":"}
+    left.plot(roc["false_positive_rate"], roc["true_positive_rate"], color=blue)
+    left.plot([0, 1], [0, 1], **diagonal)
+    left.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
+    right.plot(pr["recall"], pr["precision"], color=blue)
+    right.set(xlabel="recall", ylabel="precision", title="Precision and recall", ylim=(0, 1.03))
+    for name, colour in zip(("precision", "recall", "f1"), (blue, orange, green), strict=True):
+        lower_left.plot(thresholds["threshold"], thresholds[name], label=name, color=colour)
+    lower_left.set(xlabel="threshold", ylim=(0, 1.03), title="By threshold")
+    lower_left.legend()
+    sizes = 12 + 150 * calibration["rows"] / max(calibration["rows"].sum(), 1)
+    lower_right.plot([0, 1], [0, 1], **diagonal)
+    lower_right.plot(calibration["predicted"], calibration["observed"], color=blue, linewidth=1)
+    lower_right.scatter(calibration["predicted"], calibration["observed"], s=sizes, color=blue)
+    lower_right.set(xlabel="predicted", ylabel="came true", title="Calibration (size: rows)")
+    _save(figure, path)
 
 
-def plot_residuals(path: Path, predictions: Predictions, target: str) -> None:
-    """Predicted against actual, and the residual against the prediction, in the user's unit."""
+def plot_residuals(path: Path, predictions: Predictions, deciles: Curve, target: str) -> None:
+    """Predicted against actual, the residual against the prediction, and the error by tenth."""
     step = max(1, len(predictions.actual) // _MOST_POINTS)
     actual, predicted = predictions.actual[::step], predictions.predicted[::step]
-    figure = Figure(figsize=(9.6, 4.8), dpi=110, layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(13.2, 4.4), dpi=100, layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
     style = {"s": 8, "alpha": 0.6, "color": _COLOURS["test"], "linewidths": 0}
     left.scatter(actual, predicted, **style)
     ends = [float(min(actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))]
     left.plot(ends, ends, color="grey", linestyle=":")
     target = _plain(target)
     left.set(xlabel=f"actual {target}", ylabel=f"predicted {target}", title="Test rows")
-    right.scatter(predicted, actual - predicted, **style)
+    middle.scatter(predicted, actual - predicted, **style)
+    middle.axhline(0, color="grey", linestyle=":")
+    middle.set(xlabel=f"predicted {target}", ylabel="actual - predicted", title="Residuals")
+    right.bar(deciles["decile"], deciles["mae"], color=_COLOURS["train"], label="mean absolute")
+    right.plot(deciles["decile"], deciles["bias"], "o-", color=_COLOURS["valid"], label="mean")
     right.axhline(0, color="grey", linestyle=":")
-    right.set(xlabel=f"predicted {target}", ylabel="actual - predicted", title="Residuals")
+    right.set(xlabel="tenth of the predictions", ylabel="error", title="Error by tenth")
+    right.legend()
+    _save(figure, path)
+
+
+def plot_mistakes(path: Path, images: NDArray[np.uint8], captions: Sequence[str]) -> None:
+    """The images that are most confidently wrong, each with what it is and what was predicted."""
+    columns = 5
+    n_lines = -(-len(images) // columns)
+    figure = Figure(figsize=(7.5, 1.75 * n_lines + 0.2), dpi=100, layout="constrained")
+    for axes in figure.subplots(n_lines, columns, squeeze=False).ravel():
+        axes.axis("off")
+    for axes, image, caption in zip(figure.axes, images, captions, strict=False):
+        axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(_plain(caption), size=8)
     _save(figure, path)
 
 
@@ -100,24 +135,14 @@ def write_predictions(path: Path, predictions: Predictions, classes: Sequence[An
 
     Classes go by their names; numbers by the tenth of the actual values they fall in.
     """
-    actual: NDArray[np.intp]
-    predicted: NDArray[np.intp]
     if classes is None:
-        names = _tenths(predictions.actual)
-        edges = np.quantile(predictions.actual, np.linspace(0.1, 0.9, 9))
-        actual = np.searchsorted(edges, predictions.actual, side="right")
-        predicted = np.searchsorted(edges, predictions.predicted, side="right")
+        names, actual, predicted = tenths_of(predictions)
     else:
         names = list(map(str, classes))
         actual, predicted = (
-            part.astype(np.int64) for part in (predictions.actual, predictions.predicted)
+            part.astype(np.intp) for part in (predictions.actual, predictions.predicted)
         )
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["actual", "predicted"])
         writer.writerows((names[a], names[b]) for a, b in zip(actual, predicted, strict=True))
-
-
-def _tenths(actual: NDArray[Any]) -> list[str]:
-    ends = np.quantile(actual, np.linspace(0, 1, 11))
-    return [f"{k}: {low:.4g} to {high:.4g}" for k, (low, high) in enumerate(pairwise(ends))]

@@ -1,6 +1,7 @@
 """From a network's outputs to what the user predicts: probabilities, or numbers in their unit."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ class Predictions:
     Classification: `actual` (B,) class index, `probabilities` (B, K), `predicted` (B,) index.
     Regression: `actual` and `predicted` (B,) in the user's unit, `probabilities` is None.
     Of a quantile loss also `quantiles` (B, Q), in rising order, of the Q `levels`.
+    `positive` is the class of two that a threshold, precision and recall are about.
     """
 
     actual: Floats | Ints
@@ -23,12 +25,20 @@ class Predictions:
     probabilities: Floats | None = None
     quantiles: Floats | None = None
     levels: tuple[float, ...] = ()
+    positive: int = 1
+
+    def take(self, rows: NDArray[Any]) -> "Predictions":
+        """Some of the rows, by position or by a mask (B,)."""
+        parts = ("actual", "predicted", "probabilities", "quantiles")
+        values = {name: getattr(self, name) for name in parts}
+        taken = {name: value[rows] for name, value in values.items() if value is not None}
+        return dataclasses.replace(self, **taken)
 
     def row_losses(self, metric: str) -> Floats:
         """(B,) loss of each row, whose mean is the metric (for rmse, its square); lower is better.
 
-        Metrics: log_loss, accuracy (1 where wrong), rmse (squared error), mae (absolute error),
-        pinball (the mean over the levels of the quantile loss).
+        Metrics: log_loss, accuracy (1 where wrong), brier (squared error of the probabilities),
+        rmse (squared error), mae (absolute error), pinball (mean quantile loss over the levels).
         """
         if metric == "log_loss":
             assert self.probabilities is not None
@@ -37,6 +47,12 @@ class Predictions:
             return -np.log(np.clip(chosen, np.finfo(np.float64).tiny, None))
         if metric == "accuracy":
             return (self.actual != self.predicted).astype(np.float64)
+        if metric == "brier":
+            assert self.probabilities is not None
+            if self.probabilities.shape[1] == 2:
+                return np.square(self.probabilities[:, 1] - self.actual)
+            truth = self.actual[:, None] == np.arange(self.probabilities.shape[1])
+            return np.square(self.probabilities - truth).sum(axis=1)
         if metric == "pinball":
             assert self.quantiles is not None
             gaps = self.actual[:, None] - self.quantiles

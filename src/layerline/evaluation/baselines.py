@@ -1,0 +1,218 @@
+"""What simpler models reach on the same rows, to tell whether the network is worth it.
+
+scikit-learn takes two seconds to import, so the baselines are fitted in a process of their own
+while the stage does its work. To add one: a line in CLASSIFIERS and one in REGRESSORS, and its name
+in `EvaluateSection.baselines`.
+
+    python -m layerline.evaluation.baselines REQUEST
+
+fits what a request file asks for, and writes figures.json and the row losses into its folder.
+"""
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerline.artifacts import read_json, write_json
+from layerline.data.preprocessing.targets import read_curve
+from layerline.errors import LayerlineError
+from layerline.evaluation.metrics import measure
+from layerline.evaluation.predictions import Floats, Predictions
+
+MOST_TRAIN_ROWS = 20_000  # a baseline is a yardstick, no rival: it may not cost minutes
+WAIT_SECONDS = 900.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """A baseline's figures on the test rows, and the row losses of the task's main figure."""
+
+    name: str
+    figures: dict[str, float]
+    losses: Floats
+    n_train_rows: int
+
+
+def _majority_classes(n_codes: int) -> Any:
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier(strategy="prior")
+
+
+def _mean(n_codes: int) -> Any:
+    from sklearn.dummy import DummyRegressor
+
+    return DummyRegressor()
+
+
+def _linear_classes(n_codes: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return _with_codes(LogisticRegression(max_iter=300), n_codes)
+
+
+def _linear_numbers(n_codes: int) -> Any:
+    from sklearn.linear_model import Ridge
+
+    return _with_codes(Ridge(), n_codes)
+
+
+def _with_codes(model: Any, n_codes: int) -> Any:
+    """The last `n_codes` columns are codes of categories: one column a level for a linear model."""
+    if not n_codes:
+        return model
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    codes = list(range(-n_codes, 0))
+    return make_pipeline(make_column_transformer((one_hot, codes), remainder="passthrough"), model)
+
+
+def _boosted_classes(n_codes: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(random_state=0)
+
+
+def _boosted_numbers(n_codes: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor(random_state=0)
+
+
+CLASSIFIERS: Mapping[str, Callable[[int], Any]] = {
+    "majority": _majority_classes,
+    "linear": _linear_classes,
+    "gradient_boosting": _boosted_classes,
+}
+REGRESSORS: Mapping[str, Callable[[int], Any]] = {
+    "majority": _mean,
+    "linear": _linear_numbers,
+    "gradient_boosting": _boosted_numbers,
+}
+
+
+@contextlib.contextmanager
+def fitting_baselines(
+    names: Sequence[str], scaled: Path, network_spec: Path, seed: int
+) -> Iterator[Callable[[], list[Baseline]]]:
+    """Fit baselines in another process; yield what waits for them and returns them.
+
+    Args:
+        names: entries of the tables above.
+        scaled: data/scaled.
+        network_spec: the network's spec.json, which says which columns are codes.
+        seed: chooses the train rows where there are more than MOST_TRAIN_ROWS.
+    """
+    if not names:
+        yield list
+        return
+    with tempfile.TemporaryDirectory(prefix="layerline-baselines-") as name:
+        folder = Path(name)
+        request = {
+            "names": list(names),
+            "scaled": str(scaled.resolve()),
+            "spec": str(network_spec.resolve()),
+            "seed": seed,
+        }
+        write_json(folder / "request.json", request)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "layerline.evaluation.baselines", str(folder)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            try:
+                yield lambda: _collect(process, folder)
+            finally:
+                process.kill()
+
+
+def _collect(process: "subprocess.Popen[str]", folder: Path) -> list[Baseline]:
+    try:
+        _, told = process.communicate(timeout=WAIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise LayerlineError(
+            f"the baselines took longer than {WAIT_SECONDS:.0f} s; take the slow ones out of "
+            "evaluate.baselines"
+        ) from None
+    if process.returncode:
+        last = told.strip().splitlines()[-1] if told.strip() else "it said nothing"
+        raise LayerlineError(
+            f"a baseline could not be fitted: {last}; take it out of evaluate.baselines"
+        )
+    return [
+        Baseline(**entry, losses=np.load(folder / f"{entry['name']}.npy", allow_pickle=False))
+        for entry in read_json(folder / "figures.json")
+    ]
+
+
+def fit_baselines(folder: Path) -> None:
+    """Do what folder/request.json asks for."""
+    request = read_json(folder / "request.json")
+    scaled, about = Path(request["scaled"]), read_json(Path(request["scaled"]) / "manifest.json")
+    spec = read_json(Path(request["spec"]))
+    n_codes = len(spec.get("category_sizes", ()))
+    exact = scaled / "test_actual.npy"  # where `y` does not give the numbers back
+    about["actual"] = np.load(exact, allow_pickle=False) if exact.is_file() else None
+    about["curve"] = spec.get("target_curve")
+    y = {name: np.load(scaled / f"{name}_y.npy", allow_pickle=False) for name in ("train", "test")}
+    chosen = np.arange(len(y["train"]))
+    if len(chosen) > MOST_TRAIN_ROWS:
+        drawn = np.random.default_rng(request["seed"]).permutation(len(chosen))
+        chosen = np.sort(drawn[:MOST_TRAIN_ROWS])
+    x = {"train": _flat(scaled, "train")[chosen], "test": _flat(scaled, "test")}
+    answers = []
+    for name in request["names"]:
+        found = _predict(name, n_codes, x, (y["train"][chosen], y["test"]), about)
+        loss = "rmse" if found.probabilities is None else "log_loss"
+        np.save(folder / f"{name}.npy", found.row_losses(loss), allow_pickle=False)
+        answers.append({"name": name, "figures": measure(found), "n_train_rows": len(chosen)})
+    write_json(folder / "figures.json", answers)
+
+
+def _flat(scaled: Path, split: str) -> NDArray[np.float32]:
+    x = np.load(scaled / f"{split}_x.npy", mmap_mode="r", allow_pickle=False)
+    return x.reshape(len(x), -1)
+
+
+def _predict(
+    name: str,
+    n_codes: int,
+    x: Mapping[str, NDArray[np.float32]],
+    y: tuple[NDArray[Any], NDArray[Any]],
+    about: Mapping[str, Any],
+) -> Predictions:
+    train, test = y
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a yardstick that has not quite converged is still one
+        if about["classes"] is None:
+            model = REGRESSORS[name](n_codes).fit(x["train"], train)
+            scale, center = about["target_scale"], about["target_center"]
+            guess = model.predict(x["test"]).astype(np.float64)
+            actual = about["actual"]
+            if actual is None:
+                actual = test.astype(np.float64) * scale + center
+            return Predictions(actual, read_curve(about["curve"]).restore(guess * scale + center))
+        model = CLASSIFIERS[name](n_codes).fit(x["train"], train)
+        probabilities = np.zeros((len(test), len(about["classes"])))
+        probabilities[:, model.classes_] = model.predict_proba(x["test"])
+    return Predictions(test, probabilities.argmax(axis=1), probabilities)
+
+
+if __name__ == "__main__":
+    fit_baselines(Path(sys.argv[1]))

@@ -1,0 +1,107 @@
+"""Bootstrap resamples of a split's rows, many at once: what each drew, and what that adds up to."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+
+from layerline.evaluation.predictions import Floats, Predictions
+
+FEWEST = 200  # resamples, however many rows there are
+_MOST_DRAWS, _MOST_AT_ONCE = 100_000_000, 2_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """R resamples of B rows: `weights` (R, B) says how often each row was drawn."""
+
+    predictions: Predictions
+    weights: Floats
+
+    @functools.cached_property
+    def n_rows(self) -> Floats:
+        """(R,) rows drawn."""
+        return self.weights.sum(axis=1)
+
+    def mean(self, rows: Floats) -> Floats:
+        """(B,) values of rows -> (R,) means."""
+        return self.weights @ rows / self.n_rows
+
+    @functools.cached_property
+    def outcomes(self) -> tuple[Floats, Floats, Floats]:
+        """Rows that are right, predicted and true, (R, K) each, by class."""
+        p = self.predictions
+        assert p.probabilities is not None
+        names = np.arange(p.probabilities.shape[1])
+        is_true = (p.actual[:, None] == names).astype(np.float64)
+        is_predicted = (p.predicted[:, None] == names).astype(np.float64)
+        return (
+            self.weights @ (is_true * is_predicted),
+            self.weights @ is_predicted,
+            self.weights @ is_true,
+        )
+
+    @functools.cached_property
+    def areas(self) -> tuple[Floats, Floats]:
+        """Areas under the ROC and the precision-recall curve.
+
+        Of the positive class when there are two, else the mean of one against the rest, without
+        the classes that have no row or all of them.
+        """
+        p = self.predictions
+        assert p.probabilities is not None
+        n_classes = p.probabilities.shape[1]
+        classes = (p.positive,) if n_classes == 2 else range(n_classes)
+        found = [self._areas_of(k) for k in classes]
+        roc, pr = (mean_of_defined(np.stack(part)) for part in zip(*found, strict=True))
+        return roc, pr
+
+    def _areas_of(self, k: int) -> tuple[Floats, Floats]:
+        p = self.predictions
+        assert p.probabilities is not None
+        scores = p.probabilities[:, k]
+        order = np.argsort(-scores, kind="stable")
+        last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # of equal scores
+        weights, is_true = self.weights[:, order], p.actual[order] == k
+        tp = np.cumsum(weights * is_true, axis=1)[:, last]
+        seen = np.cumsum(weights, axis=1)[:, last]
+        fp = seen - tp
+        n_true, n_other = tp[:, -1], fp[:, -1]
+        before, after = np.zeros((len(tp), 1)), np.diff(tp, axis=1, prepend=0.0)
+        widths = np.diff(fp, axis=1, prepend=0.0)
+        heights = (np.hstack([before, tp[:, :-1]]) + tp) / 2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            precision = np.where(seen > 0, tp / seen, 0.0)
+            roc = (widths * heights).sum(axis=1) / (n_true * n_other)
+            pr = (after * precision).sum(axis=1) / n_true
+        defined = (n_true > 0) & (n_other > 0)
+        return np.where(defined, roc, np.nan), np.where(defined, pr, np.nan)
+
+
+def mean_of_defined(values: Floats) -> Floats:
+    """(K, R) -> (R,) means over the entries that are no NaN; NaN where there is none."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+
+
+def share_of(part: Floats, whole: Floats) -> Floats:
+    """Part / whole, 0 where there is nothing."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def resample(predictions: Predictions, n_resamples: int, seed: int) -> Iterator[Drawn]:
+    """Bootstrap resamples of the rows, in pieces that fit in memory.
+
+    Of very many rows fewer resamples are drawn, never fewer than FEWEST.
+    """
+    generator = np.random.default_rng(seed)
+    n_rows = len(predictions.actual)
+    n_resamples = min(n_resamples, max(FEWEST, _MOST_DRAWS // n_rows))
+    size = max(1, _MOST_AT_ONCE // n_rows)
+    for start in range(0, n_resamples, size):
+        n = min(size, n_resamples - start)
+        rows = generator.integers(n_rows, size=(n, n_rows)) + n_rows * np.arange(n)[:, None]
+        counts = np.bincount(rows.ravel(), minlength=n * n_rows).reshape(n, n_rows)
+        yield Drawn(predictions, counts.astype(np.float64))

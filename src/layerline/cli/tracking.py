@@ -45,11 +45,11 @@ def _print_table(project: str, metrics: dict[str, dict[str, float]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    names = list(metrics["test"])
-    table = Table("split", *names, title=project)
-    for split in ("train", "valid", "test"):
-        figures = metrics[split]
-        table.add_row(split, *(f"{figures[n]:.4g}" if n in figures else "" for n in names))
+    splits = ("train", "valid", "test")
+    table = Table(project, *splits)
+    for name in metrics["test"]:
+        values = (metrics[split].get(name) for split in splits)
+        table.add_row(name, *("" if value is None else f"{value:.4g}" for value in values))
     Console().print(table)
 
 

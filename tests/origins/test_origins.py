@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import urllib.request
 
 import numpy as np
 import pandas as pd
@@ -118,6 +119,8 @@ def test_weights_that_cannot_be_fetched_are_told_with_where_they_go(asker, tmp_p
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+    # urllib keeps the proxies of its first call: neither its own nor ours may outlive this test.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     with pytest.raises(
         SourceError, match=r"cannot be had .* put the file there, or set TORCH_HOME"
     ):

@@ -10,7 +10,6 @@ import pytest
 
 from layerline.tracking.closing import start_closer
 from layerline.tracking.flush import flush
-from layerline.tracking.follower import start_follower
 from layerline.tracking.switch import SWITCH
 
 # MLflow's own, with SQLAlchemy 2.1.
@@ -94,14 +93,3 @@ def test_none_is_started_by_hand_or_without_tracking(home, repro, monkeypatch):
     assert closers(home) == []
     repro(**{SWITCH: "off"})
     assert closers(home) == []
-
-
-def test_the_follower_of_a_short_training_leaves_it_to_others(home, new_journal, monkeypatch):
-    monkeypatch.setenv("DVC_STAGE", "train")
-    journal = new_journal()
-    follower = start_follower(home, journal.path)
-    journal.metrics({"loss": 1.0}, step=0)
-    journal.end("FINISHED")
-    assert follower.wait(timeout=60) == 0
-    assert not (home / "mlflow.db").exists()
-    assert flush(home).sent == 1

@@ -14,7 +14,8 @@ def main(stage: Stage) -> None:
     verdict = register_model(stage.workspace, stage.params, stage.key, stage.say)
     write_json(stage.workspace.reports / "registration.json", verdict)
     stage.say(verdict["reason"])
-    stage.journal.tags({f"layerline.registration.{k}": v for k, v in verdict.items()})
+    tags = {key: value for key, value in verdict.items() if key != "slices"}  # they may be many
+    stage.journal.tags({f"layerline.registration.{key}": value for key, value in tags.items()})
     stage.journal.artifact(stage.workspace.reports / "registration.json")
 
 

@@ -291,12 +291,25 @@ class EvaluateSection:
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
 class GateSection:
-    """When a challenger replaces the champion: the lower bound of its gain is above `margin`."""
+    """When a challenger replaces the champion: the lower bound of its gain is above `margin`.
+
+    `floors` are the worst values a new champion may have, by the names of reports/metrics.json.
+    `slices` are columns: on none of their levels may it lose more than `slice_tolerance`, in the
+    unit of the gain. Fewer test rows than `min_rows` cannot tell two models apart, and a level of
+    fewer than `min_slice_rows` is shown, not judged. `max_latency_ms` is for one row in process.
+    """
 
     metric: Literal["auto", "log_loss", "accuracy", "rmse", "mae"] = "auto"
     margin: Annotated[float, Field(ge=0)] = 0.0
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     bootstrap: Annotated[int, Field(ge=100)] = 2000
+    floors: dict[str, float] = Field(default_factory=dict)
+    slices: tuple[str, ...] = ()
+    slice_tolerance: Annotated[float, Field(ge=0)] = 0.0
+    min_slice_rows: Annotated[int, Field(ge=2)] = 30
+    min_rows: Annotated[int, Field(ge=2)] = 30
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    max_size_mb: Annotated[float, Field(gt=0)] | None = None
 
 
 def _free_alias(alias: str) -> str:
@@ -307,9 +320,10 @@ def _free_alias(alias: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
 class RegisterSection:
-    """Which alias of the registered model is kept, and by which gate."""
+    """Which alias of the registered model is kept, by which gate, and what is exported with it."""
 
     gate: GateSection = GateSection()
+    export: tuple[Literal["onnx", "torch"], ...] = ()
     alias: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_free_alias)] = (
         "champion"
     )

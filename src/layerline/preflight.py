@@ -137,6 +137,7 @@ def load_checked(path: Path) -> Params:
         problems += [Problem(key, WANTED) for key in NAMED_BY_DVC if key not in raw]
         for place in PLACES:
             problems += _component_problems(raw, place)
+        problems += _floor_problems(raw)
     if params is None or problems:
         raise ParamsError(problems, path.name)
     return params
@@ -217,6 +218,25 @@ def _entries(value: Any, where: str) -> Iterator[tuple[str, Any]]:
             yield f"{where}.columns.{column}", entry
     else:
         yield where, value
+
+
+def _floor_problems(raw: Mapping[str, Any]) -> list[Problem]:
+    """Floors under figures that no task has."""
+    floors: Any = raw
+    for key in ("register", "gate", "floors"):
+        floors = floors.get(key) if isinstance(floors, Mapping) else None
+    if not isinstance(floors, Mapping):
+        return []
+    from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION
+
+    known = {**CLASSIFICATION, **REGRESSION, **QUANTILES}
+    problems: list[Problem] = []
+    for name in floors:
+        try:
+            pick(known, str(name), f"register.gate.floors.{name}")
+        except ParamsError as error:
+            problems += error.problems
+    return problems
 
 
 def _problems_of(

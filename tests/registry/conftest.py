@@ -34,7 +34,8 @@ from layerline.networks import build_network
 from layerline.networks.files import NetworkSpec, load_network, save_network
 from layerline.registry.access import open_registry
 from layerline.registry.bundle import write_bundle
-from layerline.registry.contest import hold_contest, log_candidate, prepare
+from layerline.registry.candidate import log_candidate, prepare
+from layerline.registry.contest import hold_contest
 from layerline.registry.model import Model, load_bundle
 from layerline.registry.verification import Verifier, start_verifier
 from layerline.tracking.journal import Journal

@@ -13,7 +13,7 @@ from layerline.errors import DataError, SourceError
 from layerline.evaluation.decision import Decision, write_decision
 from layerline.evaluation.predictions import softmax
 from layerline.networks.files import load_network
-from layerline.registry.bundle import MANIFEST, check_bundle, write_bundle
+from layerline.registry.bundle import FORMAT, MANIFEST, check_bundle, write_bundle
 from layerline.registry.model import load_bundle
 from layerline.training.predicting import predict
 
@@ -99,16 +99,36 @@ def test_a_missing_or_unlisted_file_is_refused(made, tmp_path):
 
 def test_a_bundle_of_a_newer_layerline_is_refused(made, tmp_path):
     made("classes").bundle(tmp_path / "b")
-    about = read_json(tmp_path / "b" / "model.json")
-    write_json(tmp_path / "b" / "model.json", {**about, "format": 2, "layerline": "9.0"})
+    rewrite(tmp_path / "b", "model.json", format=FORMAT + 1, layerline="9.0")
+    with pytest.raises(SourceError, match=r"layerline 9\.0 in format 3.*update layerline"):
+        load_bundle(tmp_path / "b")
+
+
+@pytest.mark.parametrize("name", ["classes", "numbers"])
+def test_a_bundle_of_the_first_format_predicts_the_same(name, made, tmp_path):
+    model = made(name).bundle(tmp_path / "b")
+    state = read_json(tmp_path / "b" / "preprocessor.json")
+    (part,) = state["numbers"].pop("scaled")
+    state["numbers"]["affine"] = {key: part[key] for key in ("center", "scale", "clip")}
+    categories = [{key: c[key] for key in ("name", "levels")} for c in state["categories"]]
+    for key in ("dates", "target_curve"):
+        assert not state.pop(key)
+    rewrite(tmp_path / "b", "preprocessor.json", whole={**state, "categories": categories})
+    rewrite(tmp_path / "b", "model.json", format=1)
+    old, rows = load_bundle(tmp_path / "b"), raw_rows(made(name))
+    assert old.about.format == 1
+    pd.testing.assert_frame_equal(old.predict(rows), model.predict(rows), rtol=0, atol=0)
+
+
+def rewrite(bundle, name, whole=None, **changed):
+    """Write another content, and a manifest that knows it."""
+    write_json(bundle / name, whole or {**read_json(bundle / name), **changed})
     files = {
         path.name: {"sha256": digest}
-        for path, digest in _digests(tmp_path / "b").items()
+        for path, digest in _digests(bundle).items()
         if path.name != MANIFEST
     }
-    write_json(tmp_path / "b" / MANIFEST, {"files": files})
-    with pytest.raises(SourceError, match=r"layerline 9\.0 in format 2.*update layerline"):
-        load_bundle(tmp_path / "b")
+    write_json(bundle / MANIFEST, {"files": files})
 
 
 def _digests(folder):

@@ -1,18 +1,21 @@
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
-from layerline.artifacts import read_json, replace_folder
+from layerline.artifacts import read_json, replace_folder, write_json
+from layerline.config import Component, GateSection
 from layerline.data.tables import read_table, write_table
 from layerline.errors import LayerlineError, SourceError, TrackingError
 from layerline.registry.access import open_registry
+from layerline.registry.by_hand import promote_by_hand, rollback_by_hand
 from layerline.registry.promotion import (
     CHALLENGER,
     PREVIOUS,
     champion_of,
     promote,
-    promote_by_hand,
     rollback,
-    rollback_by_hand,
 )
 
 # MLflow's own, with SQLAlchemy 2.1.
@@ -131,7 +134,7 @@ def test_a_champion_that_predicts_something_else_stays_until_told(store, made, t
     again = store.register(made("numbers"), "turned", tmp_path / "w")
     assert again["version"] == 1
     assert "it predicts classes, the target now holds numbers" in again["reason"]
-    assert rollback_by_hand(store.home, "turned", "champion") == "1"
+    assert rollback_by_hand(store.home, "turned", "champion").after == "1"
     with pytest.raises(TrackingError, match="there is no version 7; registered: 1, 2"):
         promote_by_hand(store.home, "turned", "champion", "7")
 
@@ -219,3 +222,72 @@ def test_a_version_that_predicts_otherwise_than_the_pipeline_is_not_promoted(
         store.register(checkout, "otherwise", tmp_path / "w")
     with open_registry(store.home, "testing") as client:
         assert champion_of(client, "otherwise", "champion") is None
+
+
+def gated(checkout, **gate):
+    section = dataclasses.replace(checkout.params.register, gate=GateSection(**gate))
+    checkout.params = dataclasses.replace(checkout.params, register=section)
+
+
+def test_rows_that_the_champion_learnt_from_are_left_out(store, fresh, tmp_path):
+    from layerline.config import ScaleSection
+    from layerline.data.scaling import scale
+
+    checkout = fresh()
+    checkout.train(epochs=3)
+    store.register(checkout, "moved", tmp_path / "w")
+    known = np.load(checkout.workspace.scaled / "test_id.npy")
+    random = Component(name="random", options={"test": 0.3})
+    scale(checkout.workspace, ScaleSection(split=random), seed=5)
+    checkout.train(epochs=30)
+    test = np.load(checkout.workspace.scaled / "test_id.npy")
+    facts = store.register(checkout, "moved", tmp_path / "w")
+    n_fresh = int(np.isin(test, known).sum())
+    assert (facts["n_test_rows"], facts["n_left_out"]) == (n_fresh, len(test) - n_fresh)
+    assert 0 < n_fresh < len(test)
+    with open_registry(store.home, "testing") as client:
+        numbers = json.loads(
+            client.get_model_version("moved", "2").tags["layerline.verdict_numbers"]
+        )
+    assert numbers["n_left_out"] == facts["n_left_out"]
+    assert numbers["checks"] == list(facts["checks"])
+
+
+def test_a_champion_without_a_record_of_its_rows_is_compared_by_all(store, fresh, tmp_path):
+    checkout = fresh()
+    checkout.train(epochs=1)
+    store.register(checkout, "older", tmp_path / "w")
+    bundle = next((store.home / "mlartifacts" / "older").rglob("seen_rows.safetensors"))
+    bundle.unlink()
+    manifest = bundle.with_name("MANIFEST.json")
+    files = read_json(manifest)["files"]
+    del files["seen_rows.safetensors"]
+    write_json(manifest, {"files": files})
+    checkout.train(epochs=30)
+    facts = store.register(checkout, "older", tmp_path / "w")
+    assert facts["promoted"]
+    assert facts["n_left_out"] is None
+
+
+def test_floors_slices_and_budgets_are_those_of_the_params(store, fresh, tmp_path, aliases):
+    checkout = fresh()
+    checkout.train(epochs=2)
+    gated(checkout, floors={"accuracy": 1.0}, max_latency_ms=1000.0, max_size_mb=5.0)
+    facts = store.register(checkout, "strict", tmp_path / "w")
+    assert not facts["promoted"]
+    assert facts["champion_version"] is None
+    assert "must be at least 1.0" in facts["reason"]
+    assert aliases("strict") == {"challenger": 1}
+    found = {check["rule"]: check for check in facts["checks"]}
+    assert 0 < found["latency"]["value"] < 1000
+    assert 0.001 < found["size"]["value"] < 1
+    gated(checkout)
+    assert store.register(checkout, "strict", tmp_path / "w")["promoted"]
+    checkout.train(epochs=30)
+    gated(checkout, slices=("soil", "kind"), min_slice_rows=5)
+    facts = store.register(checkout, "strict", tmp_path / "w")
+    assert facts["promoted"]
+    names = [part["name"] for part in facts["slices"]]
+    assert names[-3:] == ["kind=daisy", "kind=rose", "kind=tulip"]
+    assert "soil is missing" in names
+    assert sum(p["n_rows"] for p in facts["slices"]) == 2 * facts["n_test_rows"]

@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 
 from layerline.config import GateSection
+from layerline.errors import ParamsError
+from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION
 from layerline.evaluation.predictions import Predictions
 from layerline.registry.gate import judge, metric_of, metric_value
+from layerline.registry.rules import LOWER_IS_BETTER, Context
+from layerline.registry.slicing import Slice
 
 
 def classes(generator, n_rows=800, skill=1.0, noise=1.0, shared=None):
@@ -50,7 +54,8 @@ def test_the_gain_must_exceed_the_margin():
 
 
 def test_the_same_model_is_never_promoted_again():
-    verdict = judge(None, numbers(1.0), GateSection(), task="regression", seed=0, same_bytes=True)
+    context = Context(same_bytes=True)
+    verdict = judge(None, numbers(1.0), GateSection(), task="regression", seed=0, context=context)
     assert not verdict.promote
     assert verdict.reason.startswith("unchanged")
 
@@ -62,7 +67,7 @@ def test_a_champion_that_cannot_predict_stays_and_the_reason_says_so():
         GateSection(),
         task="regression",
         seed=0,
-        unreadable="column 'size' is not in the data",
+        context=Context(unreadable="column 'size' is not in the data"),
     )
     assert not verdict.promote
     assert "cannot predict today's rows (column 'size' is not in the data)" in verdict.reason
@@ -100,3 +105,111 @@ def test_metrics_are_those_users_know():
     assert metric_of(GateSection(), "binary") == "log_loss"
     assert metric_of(GateSection(), "regression") == "rmse"
     assert metric_of(GateSection(metric="mae"), "regression") == "mae"
+
+
+def rules_of(verdict):
+    return {check.rule: check for check in verdict.checks}
+
+
+def test_a_floor_holds_for_the_first_champion_too():
+    for floor, promoted in ((1.5, True), (0.5, False)):
+        section = GateSection(floors={"rmse": floor})
+        verdict = judge(None, numbers(1.0), section, task="regression", seed=0)
+        assert verdict.promote is promoted
+    assert verdict.reason == ("there was no champion; not promoted: rmse 1 must be at most 0.5")
+    predictions = classes(np.random.default_rng(0))
+    section = GateSection(floors={"accuracy": 0.99, "roc_auc": 0.5})
+    verdict = judge(None, predictions, section, task="binary", seed=0)
+    assert [(c.subject, c.passed) for c in verdict.checks] == [
+        ("accuracy", False), ("roc_auc", True),
+    ]  # fmt: skip
+    with pytest.raises(ParamsError, match=r"floors\.rmse: .* no such figure; they have: accuracy"):
+        judge(None, predictions, GateSection(floors={"rmse": 1.0}), task="binary", seed=0)
+
+
+def test_the_direction_of_each_figure_is_known():
+    """A floor under a figure that should be low would promote the worst."""
+    perfect = Predictions(np.arange(4) % 2, np.arange(4) % 2, np.eye(2)[np.arange(4) % 2])
+    poor = Predictions(np.arange(4) % 2, np.zeros(4, int), np.full((4, 2), [0.6, 0.4]))
+    exact, off = numbers(0.0), numbers(1.0)
+    for table, good, bad in ((CLASSIFICATION, perfect, poor), (REGRESSION, exact, off)):
+        for name, metric in table.items():
+            better, worse = metric(good), metric(bad)
+            assert better is not None
+            assert worse is not None
+            assert (better < worse) is (name in LOWER_IS_BETTER), name
+
+
+def test_a_slice_that_surely_lost_refuses_a_gain():
+    champion, challenger = numbers(2.0, 400), numbers(1.0, 400)
+    clay = np.arange(400) < 50
+    challenger.predicted[clay] = challenger.actual[clay] + 3
+    slices = (Slice("soil=clay", clay), Slice("soil=sand", ~clay))
+    for tolerance, promoted in ((1.2, True), (0.0, False)):
+        section = GateSection(metric="mae", slices=("soil",), slice_tolerance=tolerance)
+        verdict = judge(
+            champion, challenger, section, task="regression", seed=0, context=Context(slices=slices)
+        )
+        assert verdict.promote is promoted
+    assert verdict.gain_lower > 0
+    assert [(part.name, part.passed) for part in verdict.slices] == [
+        ("soil=clay", False), ("soil=sand", True),
+    ]  # fmt: skip
+    assert "1 of 2 slices lost more" in verdict.reason
+    assert "soil=clay (50 rows): gain in mae -1 absolute error" in verdict.reason
+    few = GateSection(metric="mae", slices=("soil",), min_slice_rows=51)
+    shown = judge(
+        champion, challenger, few, task="regression", seed=0, context=Context(slices=slices)
+    )
+    assert shown.promote
+    assert [part.judged for part in shown.slices] == [False, True]
+
+
+def test_slices_that_are_worse_by_chance_alone_rarely_refuse():
+    section = GateSection(bootstrap=1000)
+    names = np.arange(800) % 10
+    slices = tuple(Slice(f"part={k}", names == k) for k in range(10))
+    refused = 0
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        pair = (classes(generator) for _ in range(2))
+        verdict = judge(*pair, section, task="binary", seed=seed, context=Context(slices=slices))
+        refused += not rules_of(verdict)["slices"].passed
+    assert refused <= 4
+
+
+def test_rows_that_the_champion_learnt_from_are_left_out_and_counted():
+    champion, challenger = numbers(2.0), numbers(1.0)
+    champion.predicted[:150] = champion.actual[:150]  # it knows these by heart
+    section = GateSection(metric="mae")
+    told = judge(champion, challenger, section, task="regression", seed=0)
+    assert not told.promote
+    assert told.n_left_out is None
+    seen = Context(seen=np.arange(200) < 150)
+    verdict = judge(champion, challenger, section, task="regression", seed=0, context=seen)
+    assert verdict.promote
+    assert (verdict.n_rows, verdict.n_left_out) == (50, 150)
+    assert verdict.champion_value == pytest.approx(2.0)
+    for n_seen, reason in ((190, "10 test rows (190 more were left out"), (200, "no row is left")):
+        context = Context(seen=np.arange(200) < n_seen)
+        few = judge(champion, challenger, section, task="regression", seed=0, context=context)
+        assert not few.promote
+        assert reason in few.reason
+        assert not rules_of(few)["rows"].passed
+
+
+def test_too_few_rows_cannot_tell():
+    verdict = judge(numbers(2.0, 20), numbers(1.0, 20), GateSection(), task="regression", seed=0)
+    assert not verdict.promote
+    assert "20 test rows cannot tell, 30 are needed: bring more data" in verdict.reason
+    lowered = GateSection(min_rows=20)
+    assert judge(numbers(2.0, 20), numbers(1.0, 20), lowered, task="regression", seed=0).promote
+
+
+def test_budgets_of_time_and_size():
+    section = GateSection(max_latency_ms=2.0, max_size_mb=1.0)
+    context = Context(latency_ms=3.5, size_mb=0.25)
+    verdict = judge(None, numbers(1.0), section, task="regression", seed=0, context=context)
+    assert not verdict.promote
+    assert "one row takes 3.5 ms, the budget is 2 ms" in verdict.reason
+    assert rules_of(verdict)["size"].passed

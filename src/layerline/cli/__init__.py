@@ -2,7 +2,7 @@
 
 running.py   how every command runs and fails
 projects.py  init, watch; schemas.py is schema
-models.py    predict, promote, rollback
+models.py    predict, promote, rollback, history, verify, export
 serving.py   serve
 retraining.py  retrain
 tracking.py  results, flush, ui
@@ -20,7 +20,7 @@ import click
 
 from layerline import __version__
 from layerline.cli.comparing import compare
-from layerline.cli.models import predict, promote, rollback
+from layerline.cli.models import export, history, predict, promote, rollback, verify
 from layerline.cli.projects import init, watch
 from layerline.cli.retraining import retrain
 from layerline.cli.runs import runs
@@ -31,7 +31,7 @@ from layerline.cli.transfer import transfer
 
 COMMANDS = (
     *(init, schema, watch),
-    *(predict, serve, promote, rollback, retrain),
+    *(predict, serve, promote, rollback, history, verify, export, retrain),
     *(results, runs, compare, flush, ui),
     transfer,
 )

@@ -1,13 +1,21 @@
-"""`layerline predict`, `promote`, `rollback`: registered models."""
+"""`layerline predict`, `promote`, `rollback`, `history`, `verify`: registered models."""
 
+import dataclasses
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from layerline.artifacts import Workspace
 from layerline.cli.running import explained, here
+from layerline.cli.tables import print_table
 from layerline.config import Params, load_params
+from layerline.errors import SourceError
+
+if TYPE_CHECKING:
+    from layerline.registry.by_hand import Move
 
 
 @click.command()
@@ -32,25 +40,143 @@ def predict(input_file: Path, output_file: Path, model: str | None) -> None:
 
 
 @click.command()
-@click.argument("version", type=int)
+@click.argument("model_uri")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["onnx", "torch"]),
+    multiple=True,
+    default=["onnx", "torch"],
+    show_default=True,
+)
 @explained
-def promote(version: int) -> None:
-    """Make VERSION the champion, whatever the gate said."""
-    from layerline.registry.promotion import promote_by_hand
+def export(model_uri: str, folder: Path, formats: tuple[str, ...]) -> None:
+    """Write MODEL_URI into FOLDER for other runtimes, preprocessing included.
 
-    workspace, params = here()
-    alias = params.register.alias
-    before = promote_by_hand(workspace.home, params.project, alias, str(version))
-    click.echo(f"models:/{params.project}@{alias} is now version {version}; before: {before}")
+    MODEL_URI is models:/NAME@champion, models:/NAME/3 or another of MLflow's URIs.
+    """
+    from layerline.registry.exporting.writing import export_bundle
+    from layerline.registry.predicting import registered_bundle
+
+    with registered_bundle(model_uri, Workspace(Path()).home) as bundle:
+        export_bundle(bundle, formats, folder)
+    for path in sorted(folder.iterdir()):
+        click.echo(f"{path}  {path.stat().st_size:,} bytes")
+
+
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Check and say it, change nothing.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
+@click.argument("version", type=int)
+@_DRY_RUN
+@_JSON
 @explained
-def rollback() -> None:
-    """Give the champion's alias back to the version that held it before."""
-    from layerline.registry.promotion import rollback_by_hand
+def promote(version: int, dry_run: bool, as_json: bool) -> None:
+    """Make VERSION the champion, whatever the gate said, once it has been verified."""
+    from layerline.registry.by_hand import promote_by_hand
 
     workspace, params = here()
     alias = params.register.alias
-    version = rollback_by_hand(workspace.home, params.project, alias)
-    click.echo(f"models:/{params.project}@{alias} is version {version} again")
+    move = promote_by_hand(workspace.home, params.project, alias, str(version), dry_run=dry_run)
+    _tell_move(move, as_json)
+
+
+@click.command()
+@_DRY_RUN
+@_JSON
+@explained
+def rollback(dry_run: bool, as_json: bool) -> None:
+    """Give the champion's alias back to the version that held it before."""
+    from layerline.registry.by_hand import rollback_by_hand
+
+    workspace, params = here()
+    move = rollback_by_hand(workspace.home, params.project, params.register.alias, dry_run=dry_run)
+    _tell_move(move, as_json)
+
+
+def _tell_move(move: "Move", as_json: bool) -> None:
+    if as_json:
+        _print_json(dataclasses.asdict(move))
+        return
+    verb = "would be" if move.dry_run else "is now"
+    before = f"version {move.before}" if move.before else "none"
+    click.echo(f"models:/{move.project}@{move.alias} {verb} version {move.after}; before: {before}")
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@_JSON
+@explained
+def history(limit: int, as_json: bool) -> None:
+    """List the versions, newest first: aliases, the verdict, since when each was champion."""
+    from layerline.registry.by_hand import history as read_history
+
+    workspace, params = here()
+    lines = read_history(workspace.home, params.project)
+    if as_json:
+        _print_json(lines[:limit])
+        return
+    if not lines:
+        click.echo(f"{params.project} has no versions yet: `dvc repro` registers one")
+        return
+    headers = ["version", "alias", "registered", "verdict", "champion since", "verified", "reason"]
+    print_table(headers, [_history_cells(line) for line in lines[:limit]])
+    if len(lines) > limit:
+        click.echo(f"note: the {limit} newest of {len(lines)}", err=True)
+
+
+def _history_cells(line: Mapping[str, Any]) -> list[str]:
+    reigns = [f"{reign['at'][:16].replace('T', ' ')} by {reign['by']}" for reign in line["reigns"]]
+    return [
+        str(line["version"]),
+        ", ".join(line["aliases"]),
+        line["registered"][:16].replace("T", " "),
+        line["verdict"] or "",
+        ", ".join(reigns),
+        (line["verified"] or "")[:23].replace("T", " "),
+        line["reason"] or "",
+    ]
+
+
+@click.command()
+@click.argument("version", type=int, required=False)
+@click.option("--all", "every", is_flag=True, help="Every version of the project.")
+@click.option("--dry-run", is_flag=True, help="Do not write the result into the version's tags.")
+@_JSON
+@explained
+def verify(version: int | None, every: bool, dry_run: bool, as_json: bool) -> None:
+    """Recompute a version's hashes and let a fresh process repeat its recorded predictions.
+
+    VERSION is the champion when it is left out. Ends with exit code 4 when something differs.
+    """
+    from layerline.registry.by_hand import verify_by_hand
+
+    if every and version is not None:
+        raise click.UsageError("VERSION and --all are two questions; ask one at a time")
+    workspace, params = here()
+    wanted = "all" if every else None if version is None else str(version)
+    alias = params.register.alias
+    proofs = verify_by_hand(workspace.home, params.project, alias, wanted, dry_run=dry_run)
+    if as_json:
+        _print_json([proof.to_json() for proof in proofs])
+    else:
+        words = {True: "ok", False: "DIFFERS", None: "not recorded"}
+        rows = [
+            [str(proof.version), finding.what, words[finding.passed], finding.said]
+            for proof in proofs
+            for finding in proof.findings
+        ]
+        print_table(["version", "what", "", "found"], rows)
+    wrong = [str(proof.version) for proof in proofs if not proof.passed]
+    if wrong:
+        raise SourceError(
+            f"{params.project}: not what was registered: version {', '.join(wrong)}; if it is the "
+            "champion: `layerline rollback`, or promote another one"
+        )
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

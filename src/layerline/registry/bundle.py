@@ -6,6 +6,7 @@
     model.json                       project, task, target, columns, classes, image shape
     examples.parquet | examples.npy  a few raw rows
     expected.parquet                 what they must give
+    seen_rows.safetensors            hashes of the rows it has learnt from
     MANIFEST.json                    the sha256 of each
 
 MLflow keeps no digests: a flipped byte would load silently, so `model.load_bundle` checks every
@@ -36,8 +37,9 @@ from layerline.data.tables import write_table
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.evaluation.recording import output_columns
+from layerline.registry.seen import Seen, write_seen
 
-FORMAT = 1
+FORMAT = 2  # 1 had neither dates, target curves nor `scaled` parts; it is still read
 MANIFEST = "MANIFEST.json"
 PREPROCESSOR, ABOUT = "preprocessor.json", "model.json"
 EXAMPLES_TABLE, EXAMPLES_IMAGES, EXPECTED = "examples.parquet", "examples.npy", "expected.parquet"
@@ -94,6 +96,7 @@ def write_bundle(
     columns: Sequence[ColumnSpec],
     decision_folder: Path | None = None,
     examples: tuple[Rows, pd.DataFrame] | None = None,
+    seen: Seen | None = None,
 ) -> About:
     """Write a model into `folder`, which is made; return what it says of itself.
 
@@ -105,6 +108,7 @@ def write_bundle(
         columns: all columns of the data; the bundle keeps those that the preprocessor reads.
         decision_folder: holds decision.json, which is copied too; None decides plainly.
         examples: a few raw rows, and what they must give.
+        seen: the rows that the training has learnt from.
     """
     folder.mkdir(parents=True)
     for name in (NETWORK_WEIGHTS, NETWORK_SPEC):
@@ -126,6 +130,8 @@ def write_bundle(
     write_json(folder / ABOUT, about.to_json())
     if examples is not None:
         _write_examples(folder, about, *examples)
+    if seen is not None:
+        write_seen(folder, seen)
     files = {file.name: {"sha256": sha256_of(file)} for file in sorted(folder.iterdir())}
     write_json(folder / MANIFEST, {"files": files})
     return about

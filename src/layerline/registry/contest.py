@@ -1,100 +1,29 @@
 """Challenger against champion: what is registered, as loaded afresh, on the same test rows."""
 
-import dataclasses
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from numpy.typing import NDArray
 
-from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
-from layerline.config import Params
-from layerline.data.preprocessing.preprocessor import Preprocessor
-from layerline.errors import DataError, ParamsError, Problem, SourceError
-from layerline.evaluation.decision import Decision, read_decision
+from layerline.config import GateSection, Params
+from layerline.errors import DataError, SourceError
 from layerline.evaluation.predictions import Predictions
-from layerline.evaluation.recording import read_record
-from layerline.registry.bundle import About, write_bundle
+from layerline.registry.candidate import Candidate
 from layerline.registry.gate import Verdict, judge
-from layerline.registry.holdout import Holdout, beside_truth, read_holdout
-from layerline.registry.packaging import N_EXAMPLES
+from layerline.registry.holdout import beside_truth
 from layerline.registry.promotion import champion_of, name_challenger, promote
-from layerline.registry.registration import Version, hash_tags, log_version, tag_version
-from layerline.registry.verification import Verifier, require_same, write_rows
+from layerline.registry.registration import Version, files_of, hash_tags, tag_version
+from layerline.registry.rules import Context
+from layerline.registry.seen import SEEN, is_seen, read_seen
+from layerline.registry.verification import Verifier, require_same, tolerance_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-TOLERANCE = 1e-6  # of probabilities; of standardised units for regression ten times as much
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """What is to be registered, and the rows it is judged by."""
-
-    about: About
-    bundle: Path
-    holdout: Holdout
-    expected: pd.DataFrame  # what evaluate recorded for the holdout
-    decision: Decision
-    rows: Path  # the holdout's rows, for the fresh process
-    run_id: str
-    test_metrics: dict[str, float] | None
-
-
-def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> Candidate:
-    """Read and check models/ and the test rows, and write the bundle into `folder`.
-
-    Raises:
-        SourceError: an artifact is missing or damaged.
-    """
-    holdout = read_holdout(workspace)
-    _require_metric(params.register.gate.metric, holdout.task)
-    network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
-    expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
-    read_manifest(workspace.preprocessor)
-    read_manifest(workspace.decision)
-    bundle = folder / "bundle"
-    about = write_bundle(
-        bundle,
-        project=params.project,
-        network_folder=workspace.network,
-        preprocessor=Preprocessor.from_json(
-            read_json(workspace.preprocessor / "preprocessor.json")
-        ),
-        columns=holdout.columns,
-        decision_folder=workspace.decision,
-        examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
-    )
-    metrics = workspace.reports / "metrics.json"
-    return Candidate(
-        about=about,
-        bundle=bundle,
-        holdout=holdout,
-        expected=expected,
-        decision=read_decision(workspace.decision, about.classes),
-        rows=write_rows(folder, holdout.rows),
-        run_id=run_id,
-        test_metrics=read_json(metrics)["test"] if metrics.exists() else None,
-    )
-
-
-def _require_metric(metric: str, task: str) -> None:
-    """Refuse a gate by a metric of the other kind of task."""
-    if metric != "auto" and (metric in ("rmse", "mae")) != (task == "regression"):
-        message = f"{metric!r} does not fit a {task} task; use auto, or another metric"
-        raise ParamsError([Problem("register.gate.metric", message)])
-
-
-def log_candidate(client: "MlflowClient", candidate: Candidate) -> Version:
-    """Make it a version, or find the version it already is."""
-    return log_version(
-        client,
-        run_id=candidate.run_id,
-        bundle=candidate.bundle,
-        about=candidate.about,
-        examples=candidate.holdout.rows,
-    )
+_TAGGED_SLICES = 20
 
 
 def hold_contest(
@@ -109,18 +38,20 @@ def hold_contest(
     Raises:
         LayerlineError: the version does not reproduce the pipeline's predictions.
     """
-    project, alias = params.project, params.register.alias
+    project, alias, gate = params.project, params.register.alias, params.register.gate
     challenger = _verify(client, verifier, version, candidate)
     champion = champion_of(client, project, alias)
     known, unreadable = _predicted_by(client, verifier, champion, version, candidate)
-    verdict = judge(
-        known,
-        challenger,
-        params.register.gate,
-        task=candidate.holdout.task,
-        seed=params.seed,
+    context = Context(
         same_bytes=_is_same(champion, version),
         unreadable=unreadable,
+        seen=_seen_by(client, champion, candidate) if known is not None else None,
+        slices=candidate.slices,
+        latency_ms=_latency(client, verifier, version, candidate, gate),
+        size_mb=candidate.size_mb,
+    )
+    verdict = judge(
+        known, challenger, gate, task=candidate.holdout.task, seed=params.seed, context=context
     )
     tag_version(client, version, _verdict_tags(verdict, candidate))
     previous = None if champion is None else str(champion.version)
@@ -135,10 +66,10 @@ def _verify(
     client: "MlflowClient", verifier: Verifier, version: Version, candidate: Candidate
 ) -> Predictions:
     """The challenger's predictions as loaded from the registry; they must be those recorded."""
-    source = _files_of(client, version.project, version.number)
+    source = files_of(client, version.project, version.number)
     found = verifier.predict(version.uri, candidate.rows, source)
-    regression = candidate.holdout.classes is None
-    tolerance = TOLERANCE * (10 * candidate.holdout.target_scale if regression else 1)
+    holdout = candidate.holdout
+    tolerance = tolerance_of(holdout.classes is None, holdout.target_scale)
     require_same(version.uri, candidate.expected, found, tolerance, candidate.decision)
     return beside_truth(found, candidate.holdout)
 
@@ -156,27 +87,61 @@ def _predicted_by(
     number = str(champion.version)
     uri = f"models:/{version.project}/{number}"
     try:
-        source = _files_of(client, version.project, number)
+        source = files_of(client, version.project, number)
         return beside_truth(verifier.predict(uri, candidate.rows, source), candidate.holdout), ""
     except (DataError, SourceError) as error:
         return None, str(error)
+
+
+def _seen_by(
+    client: "MlflowClient", champion: "ModelVersion | None", candidate: Candidate
+) -> "NDArray[np.bool_] | None":
+    """(B,) which test rows the champion has learnt from; None where it cannot be told."""
+    if champion is None:
+        return None
+    name, number = str(champion.name), str(champion.version)
+    folder = files_of(client, name, number)
+    inside = f"artifacts/bundle/{SEEN}"
+    if folder is not None:
+        return is_seen(candidate.holdout.rows, read_seen(Path(folder) / inside))
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory(prefix="layerline-") as place:
+        from mlflow.artifacts import download_artifacts
+
+        try:
+            uri = f"models:/{name}/{number}/{inside}"
+            path = Path(download_artifacts(artifact_uri=uri, dst_path=place))
+        except (MlflowException, OSError):
+            return None  # a version of an earlier release has no record
+        return is_seen(candidate.holdout.rows, read_seen(path))
+
+
+def _latency(
+    client: "MlflowClient",
+    verifier: Verifier,
+    version: Version,
+    candidate: Candidate,
+    gate: GateSection,
+) -> float | None:
+    """Milliseconds for one row, where there is a budget for them."""
+    if gate.max_latency_ms is None:
+        return None
+    source = files_of(client, version.project, version.number)
+    return verifier.time_row(version.uri, candidate.rows, source)
 
 
 def _is_same(champion: "ModelVersion | None", version: Version) -> bool:
     return champion is not None and str(champion.version) == version.number
 
 
-def _files_of(client: "MlflowClient", project: str, number: str) -> str | None:
-    """The folder with a version's files when this machine has it, as with the default store."""
-    folder: str = client.get_model_version_download_uri(project, number)
-    return folder if Path(folder).is_dir() else None
-
-
 def _verdict_tags(verdict: Verdict, candidate: Candidate) -> dict[str, Any]:
+    lost = [part.name for part in verdict.slices if not part.passed][:_TAGGED_SLICES]
     return {
         "layerline.verdict": "promoted" if verdict.promote else "kept",
         "layerline.verdict_reason": verdict.reason,
-        "layerline.verdict_numbers": verdict.to_json(),
+        # A tag holds 5,000 signs, which many slices would exceed.
+        "layerline.verdict_numbers": {**verdict.to_json(), "slices": lost},
         "layerline.test_metrics": candidate.test_metrics,
     }
 
@@ -188,7 +153,7 @@ def _registration(
     verdict: Verdict,
     previous: str | None,
 ) -> dict[str, Any]:
-    holder = version.number if verdict.promote or previous is None else previous
+    holder = version.number if verdict.promote else previous
     numbers = verdict.to_json()
     hashes = hash_tags(candidate.bundle)
     return {
@@ -196,7 +161,7 @@ def _registration(
         "alias": params.register.alias,
         "version": int(version.number),
         "promoted": numbers.pop("promote"),
-        "champion_version": int(holder),
+        "champion_version": None if holder is None else int(holder),
         "previous_version": None if previous is None else int(previous),
         "n_test_rows": numbers.pop("n_rows"),
         **numbers,

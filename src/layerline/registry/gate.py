@@ -1,22 +1,29 @@
 """Champion or challenger: a pure judgement over their predictions of the same rows.
 
 A plain "better on the test rows" promotes half of all challengers that are no better at all; the
-lower bound of a paired bootstrap promotes at most a few in a hundred.
+lower bound of a paired bootstrap promotes at most a few in a hundred. What else must hold is in
+rules.py.
 """
 
 import dataclasses
 from typing import Any
 
-from layerline.config import GateSection
-from layerline.evaluation.comparison import paired_gain
-from layerline.evaluation.predictions import Predictions
+import numpy as np
 
-UNITS = {
-    "log_loss": "nats",
-    "accuracy": "of the rows",
-    "rmse": "squared error",
-    "mae": "absolute error",
-}
+from layerline.config import GateSection
+from layerline.evaluation.comparison import Interval, paired_gain
+from layerline.evaluation.predictions import Predictions
+from layerline.registry.rules import (
+    UNITS,
+    Check,
+    Context,
+    SliceGain,
+    absolute_checks,
+    rows_check,
+    select_rows,
+    slice_gains,
+    slices_check,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +31,9 @@ class Verdict:
     """Whether the challenger becomes champion, why, and the numbers behind it.
 
     `gain_*` is how much lower the challenger's mean row loss is (for rmse: squared error), with its
-    bootstrap interval; above 0 is better. `champion_value` and `challenger_value` are the metric.
+    bootstrap interval; above 0 is better. `champion_value` and `challenger_value` are the metric on
+    the `n_rows` compared; `n_left_out` test rows were not, because the champion had learnt from
+    them (None: it has no record of its rows).
     """
 
     promote: bool
@@ -38,6 +47,9 @@ class Verdict:
     gain_mean: float | None = None
     gain_lower: float | None = None
     gain_upper: float | None = None
+    n_left_out: int | None = None
+    checks: tuple[Check, ...] = ()
+    slices: tuple[SliceGain, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As reports/registration.json holds it."""
@@ -66,45 +78,54 @@ def judge(
     *,
     task: str,
     seed: int,
-    same_bytes: bool = False,
-    unreadable: str = "",
+    context: Context | None = None,
 ) -> Verdict:
     """Decide.
 
     Args:
-        champion: its predictions of the rows, or None when there are none.
+        champion: its predictions of the test rows, or None when there are none.
         challenger: its predictions of the same rows.
-        section: metric, margin, confidence, number of resamples.
+        section: the rules.
         task: binary, multiclass or regression.
         seed: of the bootstrap.
-        same_bytes: champion and challenger are the same model.
-        unreadable: why the champion could not predict the rows; empty when it could, or there is
-            none.
+        context: what else is known of the two.
     """
+    context = context or Context()
     metric = metric_of(section, task)
+    checks = absolute_checks(challenger, section, context)
     verdict = Verdict(
-        promote=True,
+        promote=all(check.passed for check in checks),
         reason="there was no champion",
         metric=metric,
         n_rows=len(challenger.actual),
         confidence=section.confidence,
         margin=section.margin,
         challenger_value=metric_value(challenger, metric),
+        checks=checks,
     )
-    if same_bytes:
+    if context.same_bytes:
         value = verdict.challenger_value
         reason = "unchanged: the champion is this very model"
         return dataclasses.replace(verdict, promote=False, reason=reason, champion_value=value)
+    if context.unreadable:
+        # Perhaps another table was put under this project's name: that is for a person to say.
+        reason = (
+            f"the champion cannot predict today's rows ({context.unreadable}), so none was "
+            "compared; if the new model is to replace it: `layerline promote VERSION`"
+        )
+        return dataclasses.replace(verdict, promote=False, reason=reason)
     if champion is None:
-        if unreadable:
-            # Perhaps another table was put under this project's name: that is for a person to say.
-            reason = (
-                f"the champion cannot predict today's rows ({unreadable}), so none was compared; "
-                "if the new model is to replace it: `layerline promote VERSION`"
-            )
-            return dataclasses.replace(verdict, promote=False, reason=reason)
+        return _with_refusals(verdict)
+    return _with_refusals(_compare(champion, challenger, section, seed, context, verdict))
+
+
+def _with_refusals(verdict: Verdict) -> Verdict:
+    """Let the reason name each rule that was broken, besides the gain, which it starts with."""
+    broken = [c.said for c in verdict.checks if not c.passed and c.rule != "gain"]
+    if not broken:
         return verdict
-    return _compare(champion, challenger, section, seed, verdict)
+    reason = f"{verdict.reason}; not promoted: {'; '.join(broken)}"
+    return dataclasses.replace(verdict, reason=reason)
 
 
 def _compare(
@@ -112,29 +133,54 @@ def _compare(
     challenger: Predictions,
     section: GateSection,
     seed: int,
+    context: Context,
     verdict: Verdict,
 ) -> Verdict:
+    """Judge by the rows that the champion has not learnt from."""
+    fresh = np.ones(verdict.n_rows, dtype=bool) if context.seen is None else ~context.seen
+    n_rows = int(fresh.sum())
+    verdict = dataclasses.replace(
+        verdict,
+        n_rows=n_rows,
+        n_left_out=None if context.seen is None else int(context.seen.sum()),
+    )
+    enough = rows_check(n_rows, verdict.n_left_out, section)
+    if not n_rows:
+        checks = (*verdict.checks, enough)
+        reason = "no row is left to compare the two by"
+        return dataclasses.replace(verdict, promote=False, reason=reason, checks=checks)
+    pair = select_rows(champion, fresh), select_rows(challenger, fresh)
     gain = paired_gain(
-        champion,
-        challenger,
+        *pair,
         metric=verdict.metric,
         n_resamples=section.bootstrap,
         confidence=section.confidence,
         seed=seed,
     )
-    promote = gain.lower > section.margin
-    reason = (
-        f"{'better' if promote else 'not surely better'} on {verdict.n_rows:,} test rows: gain in "
-        f"{verdict.metric} {gain.mean:.4g} {UNITS[verdict.metric]}, "
-        f"{section.confidence:.0%} interval {gain.lower:.4g} to {gain.upper:.4g}, "
-        f"its lower end must be above {section.margin:g}"
-    )
+    fresh_slices = [part._replace(is_in=part.is_in[fresh]) for part in context.slices]
+    slices = slice_gains(pair, fresh_slices, verdict.metric, section, seed)
+    won = _gain_check(gain, n_rows, verdict.metric, section)
+    checks = (won, enough, *slices_check(slices, verdict.metric, section), *verdict.checks)
     return dataclasses.replace(
         verdict,
-        promote=promote,
-        reason=reason,
-        champion_value=metric_value(champion, verdict.metric),
+        promote=all(check.passed for check in checks),
+        reason=won.said,
+        champion_value=metric_value(pair[0], verdict.metric),
+        challenger_value=metric_value(pair[1], verdict.metric),
         gain_mean=gain.mean,
         gain_lower=gain.lower,
         gain_upper=gain.upper,
+        checks=checks,
+        slices=slices,
     )
+
+
+def _gain_check(gain: Interval, n_rows: int, metric: str, section: GateSection) -> Check:
+    is_better = gain.lower > section.margin
+    said = (
+        f"{'better' if is_better else 'not surely better'} on {n_rows:,} test rows: gain in "
+        f"{metric} {gain.mean:.4g} {UNITS[metric]}, "
+        f"{section.confidence:.0%} interval {gain.lower:.4g} to {gain.upper:.4g}, "
+        f"its lower end must be above {section.margin:g}"
+    )
+    return Check("gain", metric, is_better, gain.lower, section.margin, said)

@@ -21,11 +21,13 @@ from layerline.registry.bundle import Rows
 class Holdout:
     """B raw rows as a user would send them, and what the pipeline made of them.
 
+    `frame` holds every column, the target too; of images only what stands beside the pixels.
     `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is about
     one standardised unit.
     """
 
     rows: Rows
+    frame: pd.DataFrame
     actual: NDArray[Any]
     target_scale: float
     classes: tuple[Any, ...] | None
@@ -55,7 +57,7 @@ def read_holdout(workspace: Workspace) -> Holdout:
     if scaled.get("target_curve"):  # then that scale is of the logarithms, or of the ranks
         unit = float(actual.std()) or 1.0
     columns = tuple(ColumnSpec.from_dict(column) for column in validated["columns"])
-    return Holdout(rows, actual, unit, classes, columns, scaled["task"])
+    return Holdout(rows, labels, actual, unit, classes, columns, scaled["task"])
 
 
 def beside_truth(table: pd.DataFrame, test: Holdout) -> Predictions:

@@ -107,7 +107,7 @@ def load_bundle(folder: Path) -> Model:
     if about.format > FORMAT:
         raise SourceError(
             f"{folder}: written by layerline {about.layerline} in format {about.format}, this is "
-            f"layerline {__version__}, which reads format {FORMAT}; update layerline"
+            f"layerline {__version__}, which reads formats up to {FORMAT}; update layerline"
         )
     preprocessor = Preprocessor.from_json(read_json(folder / PREPROCESSOR))
     network, spec = load_network(folder)

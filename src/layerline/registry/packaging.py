@@ -5,6 +5,7 @@ installed; where it is, and is imported already, the installed one is used.
 """
 
 import warnings
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,12 +65,14 @@ def _mlflow_type(classes: tuple[Any, ...] | None) -> str:
     return names.get(kinds.pop(), "string") if len(kinds) == 1 else "string"
 
 
-def save_mlflow_model(folder: Path, bundle: Path, about: About, examples: Rows, **ids: Any) -> None:
+def save_mlflow_model(
+    folder: Path, folders: Mapping[str, Path], about: About, examples: Rows, **ids: Any
+) -> None:
     """Write the MLflow model into `folder`.
 
     Args:
         folder: where it goes.
-        bundle: the bundle, which is copied into it.
+        folders: the bundle and, where there are, its exports; they are copied into it.
         about: the model's own description.
         examples: raw rows, of which the first few become the input example.
         ids: `run_id` and `model_id`, as MLflow gave them.
@@ -84,7 +87,7 @@ def save_mlflow_model(folder: Path, bundle: Path, about: About, examples: Rows, 
             folder,
             mlflow_model=Model(**ids),
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={"bundle": str(bundle)},
+            artifacts={name: str(place) for name, place in folders.items()},
             signature=signature_of(about),
             input_example=_input_example(about, examples),
             pip_requirements=pip_requirements(),

@@ -95,23 +95,35 @@ def load_registered(model_uri: str, home: Path) -> Model:
         TrackingError: there is no such model, or the store does not answer.
         SourceError: its bytes were changed.
     """
+    with registered_bundle(model_uri, home) as bundle:
+        return load_bundle(bundle)
+
+
+@contextlib.contextmanager
+def registered_bundle(model_uri: str, home: Path) -> Iterator[Path]:
+    """A copy of a registered model's bundle, which goes with the block; its bytes are unchecked.
+
+    Raises:
+        TrackingError: there is no such model, or the store does not answer.
+    """
     from mlflow.exceptions import MlflowException
 
-    with open_registry(home, f"loading {model_uri}"), tempfile.TemporaryDirectory() as folder:
-        from mlflow.artifacts import download_artifacts
+    with tempfile.TemporaryDirectory() as folder:
+        with open_registry(home, f"loading {model_uri}"):
+            from mlflow.artifacts import download_artifacts
 
-        try:
-            path = download_artifacts(
-                artifact_uri=model_uri, dst_path=folder, tracking_uri=tracking_uri(home)
-            )
-        except MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise
-            raise TrackingError(
-                f"{model_uri}: there is no such model ({first_line(error)}); "
-                "`dvc repro` trains and registers one"
-            ) from None
-        return load_bundle(Path(path) / "artifacts" / "bundle")
+            try:
+                path = download_artifacts(
+                    artifact_uri=model_uri, dst_path=folder, tracking_uri=tracking_uri(home)
+                )
+            except MlflowException as error:
+                if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    raise
+                raise TrackingError(
+                    f"{model_uri}: there is no such model ({first_line(error)}); "
+                    "`dvc repro` trains and registers one"
+                ) from None
+        yield Path(path) / "artifacts" / "bundle"
 
 
 def _beside(chunk: Chunk, model: Model, rows_before: int) -> pa.Table:

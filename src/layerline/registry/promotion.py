@@ -1,13 +1,13 @@
 """Who is champion: one alias, moved in one call, with the way back written down first.
 
-Callers hold `access.registry_lock`; the functions `..._by_hand` take it themselves.
+Callers hold `access.registry_lock`; by_hand.py takes it for people.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from layerline.errors import TrackingError
-from layerline.registry.access import open_registry, registry_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 PREVIOUS = "previous_champion"
 CHALLENGER = "challenger"
+REIGNS = "layerline.reigns"
+_KEPT_REIGNS = 20  # a tag holds 5,000 signs
+
+By = Literal["gate", "hand", "rollback"]
 
 
 def champion_of(client: "MlflowClient", project: str, alias: str) -> "ModelVersion | None":
@@ -34,10 +38,12 @@ def champion_of(client: "MlflowClient", project: str, alias: str) -> "ModelVersi
         raise
 
 
-def promote(client: "MlflowClient", project: str, alias: str, version: str) -> str | None:
+def promote(
+    client: "MlflowClient", project: str, alias: str, version: str, by: By = "gate"
+) -> str | None:
     """Give the alias to `version`; return the version that held it before.
 
-    The tag comes before the alias: killed in between, the old champion still is the champion, and
+    The tags come before the alias: killed in between, the old champion still is the champion, and
     doing it again gives the same result.
     """
     champion = champion_of(client, project, alias)
@@ -46,6 +52,7 @@ def promote(client: "MlflowClient", project: str, alias: str, version: str) -> s
         return previous
     if previous is not None:
         client.set_model_version_tag(project, version, PREVIOUS, previous)
+    _note_reign(client, project, version, alias, by, previous)
     client.set_registered_model_alias(project, alias, version)
     aliases = client.get_registered_model(project).aliases
     if alias != CHALLENGER and str(aliases.get(CHALLENGER)) == version:
@@ -53,13 +60,29 @@ def promote(client: "MlflowClient", project: str, alias: str, version: str) -> s
     return previous
 
 
+def _note_reign(
+    client: "MlflowClient", project: str, version: str, alias: str, by: By, after: str | None
+) -> None:
+    """MLflow remembers who holds an alias, not since when, nor who held it before."""
+    reigns = reigns_of(client.get_model_version(project, version).tags)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    reigns.append({"alias": alias, "at": at, "by": by, "after": after})
+    text = json.dumps(reigns[-_KEPT_REIGNS:])
+    client.set_model_version_tag(project, version, REIGNS, text)
+
+
+def reigns_of(tags: dict[str, str]) -> list[dict[str, Any]]:
+    """When a version was given an alias, by whom, and who held it before; oldest first."""
+    return list(json.loads(tags.get(REIGNS, "[]")))
+
+
 def name_challenger(client: "MlflowClient", project: str, version: str) -> None:
     """Let `challenger` point to the newest version that the gate did not pass."""
     client.set_registered_model_alias(project, CHALLENGER, version)
 
 
-def rollback(client: "MlflowClient", project: str, alias: str) -> str:
-    """Give the alias back to the version that held it before; return that version.
+def previous_of(client: "MlflowClient", project: str, alias: str) -> tuple[str, str]:
+    """(the champion, the version that held the alias before it).
 
     Raises:
         TrackingError: there is no champion, or none came before it.
@@ -73,36 +96,40 @@ def rollback(client: "MlflowClient", project: str, alias: str) -> str:
             f"{project}: version {champion.version} is the first {alias}; "
             "there is no earlier one to go back to"
         )
-    if not any(
-        str(v.version) == previous for v in client.search_model_versions(f"name = '{project}'")
-    ):
+    if not any(str(v.version) == previous for v in versions_of(client, project)):
         raise TrackingError(
             f"{project}: version {previous}, the {alias} before {champion.version}, was deleted; "
             "choose another one with `layerline promote`"
         )
-    client.set_registered_model_alias(project, alias, previous)
-    return str(previous)
+    return str(champion.version), str(previous)
 
 
-def promote_by_hand(home: Path, project: str, alias: str, version: str) -> str | None:
-    """Promote a version under the registry's lock; return the version that was champion before.
+def rollback(client: "MlflowClient", project: str, alias: str) -> str:
+    """Give the alias back to the version that held it before; return that version.
 
     Raises:
-        TrackingError: there is no such version, or the store is away.
+        TrackingError: there is no champion, or none came before it.
     """
-    with registry_lock(home, project), open_registry(home, f"promoting {project}") as client:
-        _require_version(client, project, version)
-        return promote(client, project, alias, version)
+    champion, previous = previous_of(client, project, alias)
+    _note_reign(client, project, previous, alias, "rollback", champion)
+    client.set_registered_model_alias(project, alias, previous)
+    return previous
 
 
-def rollback_by_hand(home: Path, project: str, alias: str) -> str:
-    """Roll back under the registry's lock; return the version that is champion again."""
-    with registry_lock(home, project), open_registry(home, f"rolling {project} back") as client:
-        return rollback(client, project, alias)
+def versions_of(client: "MlflowClient", project: str) -> "list[ModelVersion]":
+    """Every version of the project, the newest first."""
+    found = client.search_model_versions(f"name = '{project}'", max_results=10_000)
+    return sorted(found, key=lambda version: -int(version.version))
 
 
-def _require_version(client: "MlflowClient", project: str, version: str) -> None:
-    known = [str(v.version) for v in client.search_model_versions(f"name = '{project}'")]
+def require_version(client: "MlflowClient", project: str, version: str) -> "ModelVersion":
+    """The version of that number.
+
+    Raises:
+        TrackingError: there is none; the message lists those there are.
+    """
+    known = {str(v.version): v for v in versions_of(client, project)}
     if version not in known:
         names = ", ".join(sorted(known, key=int)) or "none yet"
         raise TrackingError(f"{project}: there is no version {version}; registered: {names}")
+    return known[version]

@@ -45,7 +45,8 @@ def register_model(
         tempfile.TemporaryDirectory(prefix="layerline-") as folder,
     ):
         # Torch costs both processes seconds: here they pass side by side.
-        from layerline.registry.contest import hold_contest, log_candidate, prepare
+        from layerline.registry.candidate import log_candidate, prepare
+        from layerline.registry.contest import hold_contest
 
         candidate = prepare(workspace, params, _run_id(home, run_key), Path(folder))
         with (
@@ -56,7 +57,9 @@ def register_model(
             say(f"{version.uri} {'logged' if version.is_new else 'is there already'}")
             facts = hold_contest(client, params, candidate, version, verifier)
     alias = f"models:/{project}@{params.register.alias}"
-    say(f"{alias} {'is now' if facts['promoted'] else 'stays'} version {facts['champion_version']}")
+    holder = facts["champion_version"]
+    verb = "is now" if facts["promoted"] else "stays"
+    say(f"{alias} {verb} version {holder}" if holder else f"{alias}: no version holds it yet")
     return facts
 
 

@@ -1,5 +1,6 @@
 """A bundle becomes a version of the registered model; the same bundle never becomes two."""
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS
+from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, sha256_of
 from layerline.evaluation.decision import DECISION
 from layerline.registry.bundle import PREPROCESSOR, About, Rows, check_bundle
 from layerline.registry.packaging import save_mlflow_model
@@ -24,6 +25,9 @@ HASH_TAGS = {
 }
 
 
+FILES_TAG = "layerline.files_sha256"  # over all files of the MLflow model
+# MLflow writes the one when it registers or downloads, and rewrites the other.
+_MLFLOWS_OWN = ("registered_model_meta", "MLmodel")
 _TESTING = ("mlflow.data.context", "testing")
 
 
@@ -47,6 +51,22 @@ def hash_tags(bundle: Path) -> dict[str, str]:
     return {tag: found[name] for tag, name in HASH_TAGS.items() if name in found}
 
 
+def files_sha256(folder: Path) -> str:
+    """One hash over the names and bytes of all files of an MLflow model, but MLflow's own."""
+    lines = [
+        f"{sha256_of(path)} {path.relative_to(folder).as_posix()}\n"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in _MLFLOWS_OWN and "__pycache__" not in path.parts
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def files_of(client: "MlflowClient", project: str, number: str) -> str | None:
+    """The folder with a version's files when this machine has it, as with the default store."""
+    folder: str = client.get_model_version_download_uri(project, number)
+    return folder if Path(folder).is_dir() else None
+
+
 def find_version(
     client: "MlflowClient", project: str, tags: Mapping[str, str]
 ) -> "ModelVersion | None":
@@ -57,7 +77,13 @@ def find_version(
 
 
 def log_version(
-    client: "MlflowClient", *, run_id: str, bundle: Path, about: About, examples: Rows
+    client: "MlflowClient",
+    *,
+    run_id: str,
+    bundle: Path,
+    about: About,
+    examples: Rows,
+    exports: Path | None = None,
 ) -> Version:
     """Register a bundle as a version of its project, or return the version that already holds it.
 
@@ -68,13 +94,14 @@ def log_version(
     known = find_version(client, about.project, tags)
     if known is not None:
         return Version(about.project, str(known.version), str(known.run_id), is_new=False)
-    model_id = _log_model(client, run_id, bundle, about, examples, tags)
+    folders = {"bundle": bundle, **({"exports": exports} if exports else {})}
+    model_id, files = _log_model(client, run_id, folders, about, examples, tags)
     _ensure_registered_model(client, about.project)
     created = client.create_model_version(
         about.project,
         source=f"models:/{model_id}",
         run_id=run_id,
-        tags={**tags, "layerline.version": about.layerline},
+        tags={**tags, FILES_TAG: files, "layerline.version": about.layerline},
         model_id=model_id,
     )
     number = str(created.version)
@@ -87,11 +114,12 @@ def log_version(
 def _log_model(
     client: "MlflowClient",
     run_id: str,
-    bundle: Path,
+    folders: Mapping[str, Path],
     about: About,
     examples: Rows,
     tags: Mapping[str, str],
-) -> str:
+) -> tuple[str, str]:
+    """Log the bundle as a model of the run; return the model's id and the hash of its files."""
     from mlflow.entities import LoggedModelOutput
 
     experiment_id = client.get_run(run_id).info.experiment_id
@@ -101,12 +129,13 @@ def _log_model(
     model_id: str = model.model_id
     with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
         path = Path(folder) / "model"
-        save_mlflow_model(path, bundle, about, examples, run_id=run_id, model_id=model_id)
+        save_mlflow_model(path, folders, about, examples, run_id=run_id, model_id=model_id)
+        files = files_sha256(path)
         client.log_model_artifacts(model_id, str(path))
     client.finalize_logged_model(model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
     _link_metrics(client, run_id, model_id)
-    return model_id
+    return model_id, files
 
 
 def _link_metrics(client: "MlflowClient", run_id: str, model_id: str) -> None:

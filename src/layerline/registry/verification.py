@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from layerline.registry.bundle import Rows
 
 WAIT_SECONDS = 300.0
+TOLERANCE = 1e-6  # of probabilities; of standardised units for numbers ten times as much
 _TAIL = 2000
 
 
@@ -67,14 +68,25 @@ class Verifier:
             DataError: it cannot read these rows.
             TrackingError: it does not load, or there is no answer in time.
         """
-        self._n_requests += 1
         output = self._folder / f"predictions-{self._n_requests}.parquet"
-        request = {
-            "source": source or uri,
-            "rows": str(rows),
-            "output": str(output),
-            "threads": self._threads,
-        }
+        request = {"source": source or uri, "rows": str(rows), "output": str(output)}
+        self._ask(uri, request, wait_seconds)
+        return pd.read_parquet(output)
+
+    def time_row(
+        self, uri: str, rows: Path, source: str | None = None, wait_seconds: float = WAIT_SECONDS
+    ) -> float:
+        """Milliseconds that one row takes in the fresh process: the median of several rows.
+
+        Raises:
+            LayerlineError: as `predict`.
+        """
+        request = {"source": source or uri, "rows": str(rows), "output": None}
+        return float(self._ask(uri, request, wait_seconds)["milliseconds"])
+
+    def _ask(self, uri: str, request: dict[str, Any], wait_seconds: float) -> dict[str, Any]:
+        self._n_requests += 1
+        request["threads"] = self._threads
         # A process that is gone shows as the end of its answers.
         with contextlib.suppress(BrokenPipeError):
             assert self._process.stdin is not None
@@ -93,16 +105,16 @@ class Verifier:
                 f"{uri}: the process that loads it ended (exit code {self._process.wait()}); "
                 f"nothing was promoted; {self._last_words()}"
             )
-        return _read_answer(uri, json.loads(line), output)
+        return _read_answer(uri, json.loads(line))
 
     def _last_words(self) -> str:
         text = (self._folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")
         return text[-_TAIL:].strip() or "it said nothing"
 
 
-def _read_answer(uri: str, answer: dict[str, str], output: Path) -> pd.DataFrame:
+def _read_answer(uri: str, answer: dict[str, Any]) -> dict[str, Any]:
     if answer["ok"]:
-        return pd.read_parquet(output)
+        return answer
     message = f"{uri}: {answer['message']}"
     kinds: dict[str, type[LayerlineError]] = {"SourceError": SourceError, "DataError": DataError}
     kind = kinds.get(answer["kind"])
@@ -164,6 +176,11 @@ def write_rows(folder: Path, rows: "Rows") -> Path:
         path = folder / "rows.npy"
         np.save(path, rows, allow_pickle=False)
     return path
+
+
+def tolerance_of(is_number: bool, target_scale: float) -> float:
+    """How far predictions may be apart: of probabilities, or in the target's unit."""
+    return TOLERANCE * (10 * target_scale if is_number else 1)
 
 
 def require_same(

@@ -137,7 +137,8 @@ def _judged(workspace: Workspace, params: Params, stages: tuple[str, ...]) -> Ve
         return Verdict(PROMOTED, f"{alias} is now version {version}", stages, facts)
     if version == champion:
         return Verdict(UNCHANGED, f"{alias} is this very network, version {version}", stages, facts)
-    message = f"{alias} stays version {champion}, not {version}: {facts['reason']}"
+    stays = "is held by no version" if champion is None else f"stays version {champion}"
+    message = f"{alias} {stays}, not {version}: {facts['reason']}"
     return Verdict(KEPT, message, stages, facts)
 
 

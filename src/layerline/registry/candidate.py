@@ -1,0 +1,121 @@
+"""What is to be registered, read from a checkout, and the rows it is judged by."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
+from layerline.config import GateSection, Params
+from layerline.data.preprocessing.preprocessor import Preprocessor
+from layerline.errors import ParamsError, Problem
+from layerline.evaluation.decision import Decision, read_decision
+from layerline.evaluation.recording import read_record
+from layerline.registry.bundle import About, write_bundle
+from layerline.registry.holdout import Holdout, read_holdout
+from layerline.registry.packaging import N_EXAMPLES
+from layerline.registry.registration import Version, log_version
+from layerline.registry.seen import SEEN, seen_by_training
+from layerline.registry.slicing import Slice, slices_of
+from layerline.registry.verification import write_rows
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """What is to be registered, and the rows it is judged by."""
+
+    about: About
+    bundle: Path
+    holdout: Holdout
+    expected: pd.DataFrame  # what evaluate recorded for the holdout
+    decision: Decision
+    rows: Path  # the holdout's rows, for the fresh process
+    run_id: str
+    test_metrics: dict[str, float] | None
+    slices: tuple[Slice, ...] = ()
+    exports: Path | None = None  # the model for other runtimes, where asked for
+
+    @property
+    def size_mb(self) -> float:
+        """What a process that loads it has to fetch, in millions of bytes."""
+        files = (file for file in self.bundle.iterdir() if file.name != SEEN)
+        return sum(file.stat().st_size for file in files) / 1e6
+
+
+def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> Candidate:
+    """Read and check models/ and the test rows, and write the bundle into `folder`.
+
+    Raises:
+        SourceError: an artifact is missing or damaged.
+    """
+    holdout = read_holdout(workspace)
+    gate = params.register.gate
+    _require_metric(gate, holdout.task)
+    slices = slices_of(holdout.frame, gate.slices)
+    network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
+    expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
+    read_manifest(workspace.preprocessor)
+    read_manifest(workspace.decision)
+    bundle = folder / "bundle"
+    about = write_bundle(
+        bundle,
+        project=params.project,
+        network_folder=workspace.network,
+        preprocessor=Preprocessor.from_json(
+            read_json(workspace.preprocessor / "preprocessor.json")
+        ),
+        columns=holdout.columns,
+        decision_folder=workspace.decision,
+        examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
+        seen=seen_by_training(workspace),
+    )
+    metrics = workspace.reports / "metrics.json"
+    return Candidate(
+        about=about,
+        bundle=bundle,
+        holdout=holdout,
+        expected=expected,
+        decision=read_decision(workspace.decision, about.classes),
+        rows=write_rows(folder, holdout.rows),
+        run_id=run_id,
+        test_metrics=read_json(metrics)["test"] if metrics.exists() else None,
+        slices=tuple(slices),
+        exports=_export(bundle, params.register.export, holdout),
+    )
+
+
+def _export(bundle: Path, formats: tuple[str, ...], holdout: Holdout) -> Path | None:
+    if not formats:
+        return None
+    # Torch's exporters cost seconds: only who asks for them pays.
+    from layerline.registry.exporting.writing import write_exports
+    from layerline.registry.model import load_bundle
+
+    folder = bundle.with_name("exports")
+    folder.mkdir()
+    write_exports(load_bundle(bundle), formats, folder, holdout.rows)
+    return folder
+
+
+def _require_metric(gate: GateSection, task: str) -> None:
+    """Refuse a gate by a metric of the other kind of task."""
+    metric = gate.metric
+    if metric != "auto" and (metric in ("rmse", "mae")) != (task == "regression"):
+        message = f"{metric!r} does not fit a {task} task; use auto, or another metric"
+        raise ParamsError([Problem("register.gate.metric", message)])
+
+
+def log_candidate(client: "MlflowClient", candidate: Candidate) -> Version:
+    """Make it a version, or find the version it already is."""
+    return log_version(
+        client,
+        run_id=candidate.run_id,
+        bundle=candidate.bundle,
+        about=candidate.about,
+        examples=candidate.holdout.rows,
+        exports=candidate.exports,
+    )

@@ -67,6 +67,7 @@ def test_dvc_killed_in_training_leaves_no_orphan_and_a_rerun_the_same_bytes(
     assert json.loads(output.splitlines()[-1]) == ["FINISHED", "FINISHED", "KILLED"]
 
 
+@pytest.mark.slow
 def test_without_a_server_training_is_the_same_and_registration_waits(
     digits: Checkout, checkout: Checkout
 ) -> None:
@@ -81,6 +82,7 @@ def test_without_a_server_training_is_the_same_and_registration_waits(
     assert "is now version 1" in checkout.run("dvc", "repro")
 
 
+@pytest.mark.slow
 def test_a_better_model_is_promoted_and_a_worse_one_is_not(checkout: Checkout) -> None:
     checkout.edit_params(train__epochs=1, train__options={"hidden": [8], "dropout": 0.5})
     checkout.run("dvc", "repro")

@@ -71,6 +71,7 @@ print(json.dumps(ensure_experiments(home, open_client(home), ["digits", "digits-
 """
 
 
+@pytest.mark.slow
 def test_four_processes_on_an_empty_store_agree(home, query):
     processes = [
         subprocess.Popen(

@@ -73,7 +73,7 @@ class Cost(NamedTuple):
 
 
 def generate(path: Path, n_rows: int, n_columns: int) -> None:
-    """Normal and lognormal columns, float64 holding float32, one in a thousand values missing."""
+    """Normal and lognormal columns, float64 holding float32, without gaps."""
     generator = np.random.default_rng(0)
     names = [f"x{column}" for column in range(n_columns)]
     kinds = [(name, pa.float64()) for name in names] + [("target", pa.int64())]

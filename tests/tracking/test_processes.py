@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from layerline.tracking.processes import wall_clock_start
 
 SCRIPT = """
 import os
@@ -30,3 +33,12 @@ def test_the_process_goes_last_in_its_session():
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="no autogroups here")
 def test_its_session_goes_last_among_the_sessions():
     assert priority(reads=True).endswith("nice 19")
+
+
+def test_a_process_started_when_it_did_to_a_tick():
+    before = time.time()
+    with subprocess.Popen(["sleep", "60"]) as child:
+        after = time.time()
+        started = wall_clock_start(child.pid)
+        child.kill()
+    assert before - 0.05 <= started <= after + 0.05

@@ -6,6 +6,7 @@ A pid alone is reused; with the host, the boot and the start time it names one p
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,21 @@ def _start_time(pid: int) -> str | None:
     fields = stat.rpartition(")")[2].split()
     state, start_ticks = fields[0], fields[19]
     return None if state in "ZX" else start_ticks
+
+
+def wall_clock_start(pid: int) -> float:
+    """When a process started, in seconds since the epoch, to a tick of 10 ms.
+
+    psutil adds the ticks to a boot time of whole seconds; so it is up to a second off.
+
+    Raises:
+        psutil.NoSuchProcess: there is no such process.
+    """
+    ticks = _start_time(pid)
+    if ticks is None or not hasattr(time, "CLOCK_BOOTTIME"):
+        return psutil.Process(pid).create_time()
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return booted + int(ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def _start_time_elsewhere(pid: int) -> str | None:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from layerline.tracking.processes import process_identity
+from layerline.tracking.processes import process_identity, wall_clock_start
 
 _SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "busybox"}
-_CLOCK_SECONDS = 1.0  # the kernel's clock of processes and that of files may differ so much
+_CLOCK_SECONDS = 0.1  # the kernel counts the start of a process in ticks of 10 ms
 
 
 class Repro(NamedTuple):
@@ -33,7 +33,7 @@ def this_repro() -> Repro | None:
             process = process.parent()
         if process is None:
             return None
-        return Repro(process.pid, name_of(process.pid), process.create_time())
+        return Repro(process.pid, name_of(process.pid), wall_clock_start(process.pid))
     except psutil.Error:
         return None
 

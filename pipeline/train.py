@@ -18,7 +18,7 @@ def main(stage: Stage) -> None:
     if not is_off():  # first of all: it imports MLflow while this process imports torch
         start_follower(workspace.home, journal.path)
 
-    from layerline.origins import Asker, find_source
+    from layerline.origins import Asker, find_start
     from layerline.tracking.inputs import tell_files, tell_inputs, tell_network, tell_transfer
     from layerline.tracking.system import sampling
     from layerline.tracking.troubles import trouble_of
@@ -35,9 +35,7 @@ def main(stage: Stage) -> None:
 
     source, transfer = None, params.train.transfer
     if transfer is not None:
-        source = find_source(
-            Asker(workspace, params.project, params.register.alias), transfer.source
-        )
+        source = find_start(Asker(workspace, params.project, params.register.alias), transfer)
     with sampling(journal):
         result = train(workspace, params, on_epoch, stage.say, source)
     if source is not None:

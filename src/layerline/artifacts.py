@@ -21,6 +21,7 @@ from layerline.errors import SourceError
 MANIFEST = "manifest.json"
 NETWORK_WEIGHTS, NETWORK_SPEC = "network.safetensors", "spec.json"  # in models/network
 TRANSFER = "transfer.json"  # there too, when the training started from known weights
+FORGETTING = "forgetting.safetensors"  # and there: losses of the source's rows
 STAGES = ("fetch", "validate", "scale", "train", "evaluate", "register")
 
 
@@ -96,7 +97,8 @@ class SourceFiles:
 
     `identity` says in words whose they are: `from`, and as far as there are such `run`, `model`,
     `version`, `revision`. `sha256_start` is what the weights' sha256 must begin with, as their
-    publisher says; a sha256 in params.yaml goes before it.
+    publisher says; a sha256 in params.yaml goes before it. `holdout` is where rows are that the
+    source knew: a folder `data` or `data/validated`, or a Parquet file.
     """
 
     weights: Path
@@ -104,6 +106,7 @@ class SourceFiles:
     preprocessor: Path | None = None
     identity: Mapping[str, str] = field(default_factory=dict)
     sha256_start: str = ""
+    holdout: Path | None = None
 
 
 def sha256_of(path: Path) -> str:

@@ -178,6 +178,17 @@ class AdaptersSection:
     on: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
 
 
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
+class ForgettingSection:
+    """Rows the source knew, on which it and the new network are compared after the training.
+
+    `data` is a folder `data` or `data/validated` of the source's checkout, a Parquet file of raw
+    rows with their target, or dvc:REVISION.
+    """
+
+    data: Annotated[str, Field(min_length=1)]
+
+
 _FINE_TUNING = ("learn", "last_blocks", "rate_decay", "head_epochs", "unfreeze_every", "l2_sp")
 
 
@@ -202,6 +213,7 @@ class TransferSection:
     unfreeze_every: Annotated[int, Field(ge=1)] | None = None
     l2_sp: Annotated[float, Field(ge=0)] = 0.0
     adapters: AdaptersSection | None = None
+    forgetting: ForgettingSection | None = None
     cache: bool = True
 
     @model_validator(mode="after")

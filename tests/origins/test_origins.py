@@ -228,3 +228,21 @@ def test_a_registered_model_is_found_by_alias_version_and_run(tmp_path, asker, m
     assert read_source(find_source(asker, "champion")).identity["sha256"] == sha256
     with pytest.raises(SourceError, match="models:/p/7: the registry has none"):
         find_source(asker, "models:/p/7")
+
+
+def test_rows_for_the_forgetting_check_are_found(tmp_path, asker):
+    from layerline.artifacts import replace_folder
+    from layerline.config import ForgettingSection, TransferSection
+    from layerline.origins import find_start
+
+    write_models(tmp_path / "models")
+    with replace_folder(tmp_path / "old" / "validated", {}) as folder:
+        (folder / "table.parquet").write_bytes(b"")
+    for name in ("old", "old/validated", "old/validated/table.parquet"):
+        section = TransferSection(source="models", forgetting=ForgettingSection(data=name))
+        assert find_start(asker, section).holdout == tmp_path / name
+    assert find_start(asker, TransferSection(source="models")).holdout is None
+    for name, message in (("gone", "is not there"), ("models", "holds no rows that validate")):
+        section = TransferSection(source="models", forgetting=ForgettingSection(data=name))
+        with pytest.raises(SourceError, match=f"forgetting.data: '{name}' {message}"):
+            find_start(asker, section)

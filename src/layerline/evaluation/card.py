@@ -11,6 +11,7 @@ from layerline import __version__
 from layerline.config import flatten
 from layerline.evaluation.comparison import Interval
 from layerline.evaluation.findings import Findings
+from layerline.evaluation.forgetting import tell_forgetting
 from layerline.evaluation.rendering import (
     Block,
     Code,
@@ -65,6 +66,7 @@ def write_card(found: Findings, plots: Path) -> list[Block]:
         *_decision(found),
         *_classes(found),
         *_slices(found),
+        *tell_forgetting(found.forgetting),
         *_importance(found),
         *_plots(plots),
         *_mistakes(found),

@@ -12,6 +12,7 @@ from layerline.evaluation.baselines import Baseline
 from layerline.evaluation.comparison import Interval, bounds, interval
 from layerline.evaluation.deciding import Calibration
 from layerline.evaluation.decision import Decision
+from layerline.evaluation.forgetting import Forgetting
 from layerline.evaluation.importance import Importance
 from layerline.evaluation.predictions import Floats, Predictions
 from layerline.evaluation.resampling import Drawn, resample, share_of
@@ -49,6 +50,7 @@ class Findings:
     mistakes: pd.DataFrame
     hashes: Mapping[str, str]
     network: str
+    forgetting: Forgetting | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As reports/evaluation.json holds it."""
@@ -66,6 +68,7 @@ class Findings:
             "baselines": {found.name: found.figures for found in self.baselines},
             "worth": self.worth,
             "diagnosis": self.diagnosis,
+            **({} if self.forgetting is None else {"forgetting": self.forgetting.to_json()}),
         }
 
 

@@ -28,6 +28,7 @@ from layerline.evaluation.deciding import Calibration, decide, decide_plainly
 from layerline.evaluation.decision import DECISION, PLAIN, Decision, write_decision
 from layerline.evaluation.diagnosis import diagnose, guess_loss
 from layerline.evaluation.findings import Findings, judge_worth, measure_classes
+from layerline.evaluation.forgetting import judge_forgetting
 from layerline.evaluation.importance import Importance, group_features, permutation_importance
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.mistakes import tabulate_mistakes, worst_rows
@@ -148,6 +149,8 @@ def _find(
     """All but the baselines, which are being fitted meanwhile."""
     section, seed, test = params.evaluate, params.seed, done.predictions["test"]
     metrics = {split: measure(predictions) for split, predictions in done.predictions.items()}
+    forgetting = judge_forgetting(workspace.network, section, seed)
+    metrics |= {} if forgetting is None else forgetting.metrics
     classes = done.spec.classes
     figure, importance = _importance(done, section, seed)
     kept, guessing = done.facts["kept_epoch"], _guessing(params, done)
@@ -171,6 +174,7 @@ def _find(
         mistakes=tabulate_mistakes(test, worst_rows(test), classes, done.position, done.raw),
         hashes=_hashes(workspace, done.data, done.facts),
         network=str(done.network),
+        forgetting=forgetting,
     )
 
 

@@ -2,6 +2,7 @@
 
 files.py  a weights file, or a folder a training made    torchvision.py  torchvision's weights
 runs.py   MLflow's runs and model versions               revisions.py    an earlier DVC revision
+holdouts.py  rows a source knew, for the forgetting check
 
 To add a kind: a function from the rest of the name to SourceFiles, and a line in KINDS. MLflow and
 DVC are imported only where they are asked.
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from layerline.artifacts import SourceFiles, Workspace
+from layerline.config import TransferSection
 from layerline.errors import SourceError
 from layerline.origins.files import source_of_path
+from layerline.origins.holdouts import find_holdout
 from layerline.origins.revisions import source_of_revision
 from layerline.origins.runs import source_of_model, source_of_run
 from layerline.origins.torchvision import source_of_torchvision
@@ -52,6 +55,19 @@ def find_preprocessor(asker: Asker, name: str) -> Path:
             "has one (champion, models:/NAME@ALIAS, run:RUN, dvc:REVISION, a folder models)"
         )
     return found
+
+
+def find_start(asker: Asker, section: TransferSection) -> SourceFiles:
+    """What a training starts from, and the rows on which forgetting is to be judged.
+
+    Raises:
+        SourceError, TrackingError, ParamsError: as `find_source` and `find_holdout`.
+    """
+    found = find_source(asker, section.source)
+    if section.forgetting is None:
+        return found
+    holdout = find_holdout(asker.workspace, section.forgetting.data)
+    return dataclasses.replace(found, holdout=holdout)
 
 
 def find_source(asker: Asker, name: str) -> SourceFiles:

@@ -7,11 +7,23 @@ from layerline.artifacts import MANIFEST, SourceFiles, Workspace
 from layerline.errors import SourceError
 from layerline.origins.files import source_of_folder
 
-PARTS = ("models/network", "models/preprocessor")
+MODEL = ("models/network", "models/preprocessor")
+DATA = ("data/validated", "data/scaled")
 
 
 def source_of_revision(workspace: Workspace, revision: str) -> SourceFiles:
     """The network and preprocessor of a commit, branch, tag or DVC experiment.
+
+    Raises:
+        SourceError: there is no such revision, or DVC has neither the files nor a remote with them.
+    """
+    folder, commit = fetch_revision(workspace, revision, MODEL)
+    files = source_of_folder(folder / MODEL[0])
+    return SourceFiles(files.weights, files.spec, files.preprocessor, {"revision": commit})
+
+
+def fetch_revision(workspace: Workspace, revision: str, parts: tuple[str, ...]) -> tuple[Path, str]:
+    """A folder with these outputs of a revision, fetched once, and the revision's commit.
 
     Raises:
         SourceError: there is no such revision, or DVC has neither the files nor a remote with them.
@@ -23,26 +35,26 @@ def source_of_revision(workspace: Workspace, revision: str) -> SourceFiles:
     try:
         with Repo(str(workspace.root.resolve())) as repo:
             commit = resolve_rev(repo.scm, revision)
-        folder = workspace.home / ".layerline" / "sources" / f"dvc-{commit}"
-        if not (folder / PARTS[0] / MANIFEST).is_file():
-            _get(workspace, commit, folder)
+        kind = "" if parts == MODEL else f"-{parts[0].partition('/')[0]}"
+        folder = workspace.home / ".layerline" / "sources" / f"dvc-{commit}{kind}"
+        if not (folder / parts[0] / MANIFEST).is_file():
+            _get(workspace, commit, folder, parts)
     except DvcException as error:
         raise SourceError(
             f"dvc:{revision}: {str(error).strip() or type(error).__name__}; name a revision whose "
-            "dvc.lock has models/network, and `dvc pull` it if its files are not in the cache"
+            f"dvc.lock has {parts[0]}, and `dvc pull` it if its files are not in the cache"
         ) from None
-    files = source_of_folder(folder / PARTS[0])
-    return SourceFiles(files.weights, files.spec, files.preprocessor, {"revision": commit})
+    return folder, commit
 
 
-def _get(workspace: Workspace, commit: str, folder: Path) -> None:
+def _get(workspace: Workspace, commit: str, folder: Path, parts: tuple[str, ...]) -> None:
     from dvc.api import DVCFileSystem
 
     system = DVCFileSystem(url=str(workspace.root.resolve()), rev=commit)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        for part in PARTS:
+        for part in parts:
             if not system.exists(part):
                 raise SourceError(f"{commit[:12]}: has no {part} in its dvc.lock")
             (temporary / part).parent.mkdir(parents=True, exist_ok=True)

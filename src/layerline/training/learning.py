@@ -6,7 +6,7 @@ function of the epoch, so that an interrupted training needs nothing of it in it
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from torch.optim import Optimizer
 from layerline.errors import ParamsError, Problem
 from layerline.training.optimizers import FULL_BATCH, split_rates
 from layerline.training.rows import Rows
+
+if TYPE_CHECKING:
+    from layerline.training.transfer.forgetting import ForgettingCheck
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +110,8 @@ class Learner:
     """What is trained: `network` may be a part of the whole, on rows that the rest has read.
 
     `facts` are JSON values that decide the bytes, besides data and params; they are written in
-    models/network. `merge` makes the trained network plain again, in place.
+    models/network. `merge` makes the trained network plain again, in place. `forgetting` asks it
+    about rows that the source knew.
     """
 
     network: nn.Module
@@ -116,3 +120,4 @@ class Learner:
     learning: Learning | None = None
     facts: Mapping[str, Any] | None = None
     merge: Callable[[nn.Module], None] = _as_it_is
+    forgetting: "ForgettingCheck | None" = None

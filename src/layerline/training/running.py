@@ -7,40 +7,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from layerline.artifacts import (
+    FORGETTING,
     TRANSFER,
     SourceFiles,
     Workspace,
+    read_json,
     read_manifest,
     replace_file,
     replace_folder,
     write_json,
 )
 from layerline.config import Params
-from layerline.errors import ParamsError, Problem
 from layerline.networks.files import NetworkSpec, save_network
 from layerline.training.device import choose_threads, prepare_torch
 from layerline.training.learning import Learner
 from layerline.training.loop import Training
-from layerline.training.objectives import (
-    IDENTITY,
-    TargetFacts,
-    build_link,
-    describe_targets,
-    n_outputs,
-)
 from layerline.training.progress import progress
 from layerline.training.records import EpochRecord, FitResult
 from layerline.training.restarts.running import Material, Restarts
-from layerline.training.rows import Rows, load_rows
+from layerline.training.rows import load_rows
 from layerline.training.snapshots import Snapshots, take_up, training_key
+from layerline.training.specifying import build_spec, describe_data
 
 if TYPE_CHECKING:
+    from layerline.training.transfer.forgetting import ForgettingCheck
     from layerline.training.transfer.starting import Plan
 
-MIXING = ("mixup", "cutmix")  # they average rows
 HISTORY_COLUMNS = (
     "epoch",
     "train_loss",
@@ -70,8 +66,8 @@ def train(
     """
     data = read_manifest(workspace.scaled)
     rows, valid = (load_rows(workspace.scaled, split) for split in ("train", "valid"))
-    facts = _facts(data, rows)
-    spec = _spec(params, data, facts)
+    facts = describe_data(data, rows)
+    spec = build_spec(params, data, facts)
     prepare_torch(params.seed, 1)
     network = spec.build()
     threads = choose_threads(params.threads, network, spec.input_shape, params.train.batch_size)
@@ -117,7 +113,7 @@ def train(
         learner.merge(network)
         save_network(folder, network, spec)
         if learner.facts is not None:
-            write_json(folder / TRANSFER, learner.facts)
+            _save_transfer(folder, learner, network)
     write_history(workspace.reports / "history.csv", result.history)
     snapshots.discard()
     return result
@@ -149,48 +145,6 @@ def _train_seeds(
     return kept.result
 
 
-def _facts(data: dict[str, Any], rows: Rows) -> TargetFacts:
-    n_classes = None if data["classes"] is None else len(data["classes"])
-    center, scale = data["target_center"], data["target_scale"]
-    return describe_targets(rows.y, n_classes=n_classes, center=center, scale=scale)
-
-
-def _spec(params: Params, data: dict[str, Any], facts: TargetFacts) -> NetworkSpec:
-    classes, task, loss = data["classes"], data["task"], params.train.loss
-    link = build_link(loss, task, facts)
-    curve, sizes = data.get("target_curve"), tuple(data.get("category_sizes", ()))
-    _require_fitting(params, link.name, curve, sizes)
-    return NetworkSpec(
-        network=params.train.network,
-        options=params.train.options,
-        input_shape=tuple(data["shape"]),
-        d_out=n_outputs(loss, task, None if classes is None else len(classes)),
-        task=task,
-        classes=None if classes is None else tuple(classes),
-        target_center=data["target_center"],
-        target_scale=data["target_scale"],
-        link=None if link == IDENTITY else link.to_json(),
-        category_sizes=sizes,
-        target_curve=curve,
-    )
-
-
-def _require_fitting(
-    params: Params, link: str, curve: dict[str, Any] | None, sizes: tuple[int, ...]
-) -> None:
-    """Refuse what the scaled arrays do not allow."""
-    problems = []
-    if link == "log" and curve is not None and curve["name"] != "none":
-        message = f"counts must be as they are, and scale.target is {curve['name']}; set it to none"
-        problems.append(Problem("train.loss", message))
-    mixing = [augment.name for augment in params.train.augment if augment.name in MIXING]
-    if mixing and sizes:
-        message = f"{mixing[0]!r} would mix the codes of categories; set scale.categorical: one_hot"
-        problems.append(Problem("train.augment", message))
-    if problems:
-        raise ParamsError(problems)
-
-
 def _start(
     workspace: Workspace,
     params: Params,
@@ -212,9 +166,37 @@ def _start(
     tell_plan(plan, say)
     about = {"spec": dataclasses.asdict(spec), "data": data["files"], "threads": threads}
     cache = (features_folder(workspace), about)
-    return start_learner(
+    check = _open_check(workspace, params, source, plan, spec)
+    started = start_learner(
         plan, params.train, learner.network, (learner.train, learner.valid), cache, say
     )
+    if check is not None:
+        say(check.describe())
+    return dataclasses.replace(started, forgetting=check)
+
+
+def _open_check(
+    workspace: Workspace, params: Params, files: SourceFiles, plan: "Plan", spec: NetworkSpec
+) -> "ForgettingCheck | None":
+    if files.holdout is None:
+        return None
+    from layerline.data.preprocessing.preprocessor import Preprocessor
+    from layerline.training.transfer.forgetting import open_check
+
+    assert params.train.transfer is not None
+    here = Preprocessor.from_json(read_json(workspace.preprocessor / "preprocessor.json"))
+    columns = params.train.transfer.columns
+    return open_check(files.holdout, plan.source, spec, here, columns)
+
+
+def _save_transfer(folder: Path, learner: Learner, network: nn.Module) -> None:
+    """Write what the training started from, and what it made of the rows the source knew."""
+    facts = dict(learner.facts or {})
+    if learner.forgetting is not None:
+        facts["forgetting"] = dict(learner.forgetting.facts)
+        if losses := learner.forgetting.finish(network):
+            save_file(losses, folder / FORGETTING)
+    write_json(folder / TRANSFER, facts)
 
 
 def plan_training(workspace: Workspace, params: Params, source: SourceFiles) -> "Plan":
@@ -228,9 +210,14 @@ def plan_training(workspace: Workspace, params: Params, source: SourceFiles) -> 
 
     assert params.train.transfer is not None
     data = read_manifest(workspace.scaled)
-    spec = _spec(params, data, _facts(data, load_rows(workspace.scaled, "train")))
+    spec = build_spec(params, data, describe_data(data, load_rows(workspace.scaled, "train")))
     prepare_torch(params.seed, 1)
-    return make_plan(params.train.transfer, source, spec.build(), spec, workspace.preprocessor)
+    network = spec.build()
+    plan = make_plan(params.train.transfer, source, network, spec, workspace.preprocessor)
+    check = _open_check(workspace, params, source, plan, spec)
+    if check is None:
+        return plan
+    return dataclasses.replace(plan, notes=(*plan.notes, check.describe()))
 
 
 def _resume(

@@ -6,6 +6,7 @@ heads.py     the head's rows by class                  loading.py   weights into
 choosing.py  which parameters learn, when, how fast    adapters.py  low-rank adapters
 features.py  what a frozen backbone makes of the rows, kept on disk
 starting.py  all of it in order
+holdout.py   rows that the source knew                 forgetting.py  what is still known of them
 
 Where the weights come from (MLflow, DVC, torchvision) is layerline.origins' work.
 """

@@ -9,6 +9,7 @@ tracking.py  results, flush, ui
 runs.py      runs; listing.py prints its table
 comparing.py compare
 transfer.py  transfer plan, transfer lineage
+studying.py  study transfer
 tables.py    how a table looks on a terminal, and in a pipe
 
 To add a command: a function with `@click.command()` and `@explained` in the file of its kind, and
@@ -26,6 +27,7 @@ from layerline.cli.retraining import retrain
 from layerline.cli.runs import runs
 from layerline.cli.schemas import schema
 from layerline.cli.serving import serve
+from layerline.cli.studying import study
 from layerline.cli.tracking import flush, results, ui
 from layerline.cli.transfer import transfer
 
@@ -33,7 +35,7 @@ COMMANDS = (
     *(init, schema, watch),
     *(predict, serve, promote, rollback, history, verify, export, retrain),
     *(results, runs, compare, flush, ui),
-    transfer,
+    *(transfer, study),
 )
 
 

@@ -19,10 +19,11 @@ setup: $(READY)  ## create .venv with the pinned packages
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setup: installing the pinned packages into $(VENV) (a few minutes without a cache)"
-	@$(BIN)/python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
-	@$(BIN)/python -m pip install --quiet -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-compile -c requirements.lock torch
+	@$(BIN)/python -m pip install --quiet --no-compile --no-deps -r requirements.lock
+	@$(BIN)/python -m pip check --quiet
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q src pipeline
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV) src pipeline || true  # pip would use one core
 	@touch $@
 
 repro: $(READY)  ## run the pipeline; print the result and how to look at it

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from layerline.evaluation.metrics import measure
+from layerline.evaluation.metrics import measure, table_of
 from layerline.evaluation.predictions import Predictions
 
 N_REPEATS = 3
@@ -66,7 +66,8 @@ def permutation_importance(
     rows = np.sort(generator.permutation(len(x))[:n_rows])
     base, whole = x[rows], predicted(x[rows], rows)
     figure = "rmse" if whole.probabilities is None else "log_loss"
-    before = measure(whole)[figure]
+    one = {figure: table_of(whole)[figure]}
+    before = measure(whole, one)[figure]
     found = []
     for column, places in groups.items():
         shuffled = np.repeat(base[None], N_REPEATS, axis=0)
@@ -74,6 +75,6 @@ def permutation_importance(
             shuffled[repeat][:, places] = base[generator.permutation(n_rows)][:, places]
         together = predicted(shuffled.reshape(-1, base.shape[1]), np.tile(rows, N_REPEATS))
         ends = np.split(np.arange(N_REPEATS * n_rows), N_REPEATS)
-        gains = np.array([measure(together.take(part))[figure] - before for part in ends])
+        gains = np.array([measure(together.take(part), one)[figure] - before for part in ends])
         found.append(Importance(column, float(gains.mean()), float(gains.std())))
     return figure, sorted(found, key=lambda item: (-item.increase, item.column))

@@ -225,8 +225,11 @@ def table_of(predictions: Predictions) -> Mapping[str, Metric]:
     return REGRESSION if predictions.quantiles is None else {**REGRESSION, **QUANTILES}
 
 
-def measure(predictions: Predictions) -> dict[str, float]:
-    """Every figure of the task that is defined for these rows."""
+def measure(
+    predictions: Predictions, figures: Mapping[str, Metric] | None = None
+) -> dict[str, float]:
+    """The figures, by default every one of the task, that are defined for these rows."""
     drawn = Drawn(predictions, np.ones((1, len(predictions.actual))))
-    figures = {name: float(m(drawn)[0]) for name, m in table_of(predictions).items()}
-    return {name: value for name, value in figures.items() if not np.isnan(value)}
+    table = table_of(predictions) if figures is None else figures
+    found = {name: float(metric(drawn)[0]) for name, metric in table.items()}
+    return {name: value for name, value in found.items() if not np.isnan(value)}

@@ -341,20 +341,11 @@ class RegisterSection:
     )
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(**{**_SECTION, "extra": "ignore"}))
+@dataclass(frozen=True, kw_only=True, config=_SECTION)
 class RetrainSection:
-    """How `layerline retrain` runs; keys of other tools (alerts, say) may stand beside its own."""
+    """How `layerline retrain` runs."""
 
     wait_seconds: Annotated[float, Field(ge=0)] = 60.0
-
-
-def _known_retrain(section: dict[str, Any]) -> dict[str, Any]:
-    TypeAdapter(RetrainSection).validate_json(json.dumps(section, default=str))
-    return section
-
-
-# Kept as it is written: its other keys may hold credentials, which masking must see.
-Retrain = Annotated[dict[str, Any], AfterValidator(_known_retrain)]
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
@@ -370,13 +361,8 @@ class Params:
     train: TrainSection = TrainSection()
     evaluate: EvaluateSection = EvaluateSection()
     register: RegisterSection = RegisterSection()
-    retrain: Retrain = Field(default_factory=dict)
+    retrain: RetrainSection = RetrainSection()
     study: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def retraining(self) -> RetrainSection:
-        """What `layerline retrain` reads of its section."""
-        return TypeAdapter(RetrainSection).validate_json(json.dumps(self.retrain, default=str))
 
     @property
     def schema_path(self) -> Path:

@@ -31,7 +31,7 @@ def plant(checkout: Checkout) -> None:
     path = checkout.root / "params.yaml"
     path.write_text(
         f"{path.read_text()}\n"
-        "retrain:\n"
+        "study:\n"
         f"  webhook: https://example.org/{WEBHOOK}\n"
         f"  smtp: {{user: me, password: {SMTP}}}\n"
         f"  report_to: https://example.org/x?page=1&token={LINK}\n"
@@ -78,13 +78,13 @@ def test_nothing_leaks_while_the_server_is_away_nor_when_it_is_sent(checkout: Ch
     away = {**ENVIRONMENT, **uri(9)}
     printed = [checkout.run("dvc", "repro", "evaluate", **away)]
     printed.append(checkout.run("layerline", "flush", code=8, **away))
-    assert "params.yaml holds a credential (retrain.webhook, retrain.smtp.password" in printed[0]
+    assert "params.yaml holds a credential (study.webhook, study.smtp.password" in printed[0]
     printed.append(checkout.run("layerline", "flush", **ENVIRONMENT))
     texts = written_by(checkout.root) | {"printed": "\n".join(printed).encode()}
     assert found_in(texts) == []
     (told,) = (checkout.root / "mlartifacts").rglob("params.yaml")
     params = YAML(typ="safe", pure=True).load(told)
-    assert params["retrain"]["smtp"] == {"user": "me", "password": "***"}
+    assert params["study"]["smtp"] == {"user": "me", "password": "***"}
     assert params["train"]["epochs"] == 2
 
 

@@ -66,6 +66,14 @@ def test_the_waiting_time_is_checked():
     assert [problem.where for problem in problems] == ["retrain.wait_seconds"]
 
 
+def test_an_unknown_key_is_refused():
+    raw = {"project": "p", "fetch": {"source": "files"}, "retrain": {"wait_second": 1}}
+    _, problems = parse_params(raw)
+    assert list(map(str, problems)) == [
+        "retrain.wait_second: unknown key; did you mean 'wait_seconds'?"
+    ]
+
+
 def units() -> dict[str, str]:
     """The systemd units in docs/retraining.md, by file name."""
     blocks = re.findall(r"`([\w-]+\.(?:service|timer))`:\n\n((?:    .*\n|\n)+)", DOCS.read_text())

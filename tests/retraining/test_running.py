@@ -89,7 +89,7 @@ def test_a_month_of_runs(shop):
 
 
 def test_of_two_at_once_one_ends_with_7(shop):
-    shop.edit_params(retrain={"wait_seconds": 0.0, "alerts": {"mail": "me"}})
+    shop.edit_params(retrain={"wait_seconds": 0.0})
     command = [sys.executable, "-W", "ignore", "-c", CODE, "retrain"]
     holder = (
         "import sys, time; from filelock import FileLock; "

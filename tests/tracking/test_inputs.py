@@ -48,7 +48,7 @@ stages:
 PARAMS = """# notes: ftp://me:in-a-comment@host
 project: houses
 fetch: {source: files, options: {path: houses.csv}, target: price}
-retrain:
+study:
   # whom to tell
   webhook: "https://hooks.example.org/abc"   # the team's
   every: 7
@@ -132,7 +132,7 @@ def test_files_that_are_there_are_told_and_params_without_their_credentials(
         {
             "project": "houses",
             "fetch": {"source": "files"},
-            "retrain": {"webhook": "https://hooks.example.org/abc", "every": 7},
+            "study": {"webhook": "https://hooks.example.org/abc", "every": 7},
         }
     )
     assert problems == []
@@ -140,7 +140,7 @@ def test_files_that_are_there_are_told_and_params_without_their_credentials(
     notes = tell_files(journal, workspace, params)
     journal.end("FINISHED")
     assert notes == [
-        "params.yaml holds a credential (retrain.webhook); MLflow gets a copy without it"
+        "params.yaml holds a credential (study.webhook); MLflow gets a copy without it"
     ]
     found = texts(journal)
     assert set(found) == {"validation.json", "schema/houses.yaml", "params.yaml"}

@@ -50,6 +50,18 @@ def metric_intervals(
     """The interval of every figure of the task that is defined for these rows."""
     if not n_resamples:
         return {}
+    drawn = resampled_figures(predictions, n_resamples, seed)
+    return {
+        name: bounds(value, drawn[name], confidence) for name, value in measure(predictions).items()
+    }
+
+
+def resampled_figures(predictions: Predictions, n_resamples: int, seed: int) -> dict[str, Floats]:
+    """Every figure of the task on resamples of the rows, NaN where it is not defined there.
+
+    Predictions of as many rows and classes draw the same rows with the same seed: their figures
+    are pairs. Of very many rows fewer resamples are drawn, never fewer than FEWEST.
+    """
     n_columns = 1 if predictions.probabilities is None else predictions.probabilities.shape[1]
     # What sorts the rows of each class is enough with fewer resamples, where rows are many.
     most_ranked = max(FEWEST, _MOST_RANKED // (n_columns * len(predictions.actual)))
@@ -60,11 +72,7 @@ def metric_intervals(
             if name not in RANKED or n_drawn < most_ranked:
                 values[name].append(metric(drawn))
         n_drawn += len(drawn.weights)
-    figures = measure(predictions)
-    return {
-        name: bounds(value, np.concatenate(values[name]), confidence)
-        for name, value in figures.items()
-    }
+    return {name: np.concatenate(pieces) for name, pieces in values.items()}
 
 
 def bounds(value: float, resampled: Floats, confidence: float) -> Interval:

@@ -201,6 +201,14 @@ CLASSIFICATION: Mapping[str, Metric] = {
     "brier": brier,
     "ece": ece,
 }
+# The others are better when they are high; interval_coverage has a value it should have.
+LOWER_IS_BETTER = frozenset(
+    {
+        *("log_loss", "ece", "brier"),
+        *("rmse", "mae", "median_error", "mape"),
+        *("pinball", "interval_width"),
+    }
+)
 RANKED = ("roc_auc", "pr_auc", "median_error")  # they sort, which costs more than a mean
 
 REGRESSION: Mapping[str, Metric] = {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from layerline.config import GateSection
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.comparison import interval
-from layerline.evaluation.metrics import measure
+from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.registry.slicing import Slice
 
@@ -24,14 +24,6 @@ UNITS = {
     "rmse": "squared error",
     "mae": "absolute error",
 }
-# Of the figures in reports/metrics.json, those that are better when they are lower.
-LOWER_IS_BETTER = frozenset(
-    {
-        *("log_loss", "ece", "brier"),
-        *("rmse", "mae", "median_error", "median_absolute_error", "mape"),
-        *("pinball", "interval_width"),
-    }
-)
 
 
 @dataclasses.dataclass(frozen=True)

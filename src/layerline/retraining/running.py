@@ -83,7 +83,7 @@ def retrain(workspace: Workspace, params: Params, say: Callable[[str], None]) ->
         return made
 
     try:
-        with _retrain_lock(workspace, params.retraining.wait_seconds):
+        with _retrain_lock(workspace, params.retrain.wait_seconds):
             verdict = _run(workspace, params, say)
             code = GateError.exit_code if verdict.outcome == KEPT else 0
             return record(verdict, code)

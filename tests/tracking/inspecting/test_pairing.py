@@ -6,7 +6,12 @@ import pytest
 from labs import numbers, predictions
 
 from layerline.evaluation.comparison import interval, paired_gain
-from layerline.evaluation.metrics import measure
+from layerline.evaluation.metrics import (
+    CLASSIFICATION,
+    LOWER_IS_BETTER,
+    REGRESSION,
+    measure,
+)
 from layerline.evaluation.predictions import Predictions
 from layerline.tracking.inspecting.pairing import Resampling, pair
 
@@ -48,6 +53,26 @@ def test_figures_are_those_of_evaluation(tmp_path):
     assert found.differences["accuracy"][0] is None
 
 
+def test_every_figure_that_evaluation_knows_has_its_interval(tmp_path):
+    classes = [classified(tmp_path, range(80), skill, seed) for seed, skill in ((0, 0.5), (1, 3.0))]
+    values = [
+        pd.read_parquet(numbers(tmp_path / "n.parquet", range(1, 90), noise))
+        for noise in (9.0, 2.0)
+    ]
+    for tables, known in ((classes, CLASSIFICATION), (values, REGRESSION)):
+        found = pair(tables, DRAWN)
+        assert set(found.differences) == set(found.figures) == set(known)
+        for name in known:
+            first, second = found.figures[name]
+            assert first.lower <= first.upper, name
+            difference = found.differences[name][1]
+            assert difference.value == pytest.approx(second.value - first.value)
+            assert (difference.verdict == "better") == (
+                difference.upper < 0 if name in LOWER_IS_BETTER else difference.lower > 0
+            ), name
+    assert found.differences["median_error"][1].verdict == "better"
+
+
 def test_the_order_of_rows_does_not_matter(tmp_path):
     first = classified(tmp_path, range(100), skill=1.0)
     second = classified(tmp_path, range(100), skill=2.0, seed=1)
@@ -87,8 +112,8 @@ def test_a_regression_is_worse_by_its_rmse(tmp_path):
     assert difference.value == pytest.approx(error, rel=1e-3)
     assert difference.lower < difference.value < difference.upper
     assert difference.verdict == "worse"
-    assert {"rmse", "mae", "r2"} <= set(found.figures)
-    assert found.figures["r2"][0].lower is None
+    r2 = found.differences["r2"][1]
+    assert (r2.value < r2.upper < 0, r2.verdict) == (True, "worse")
 
 
 def test_equal_rows_are_paired_as_often_as_both_have_them(tmp_path):

@@ -11,18 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.evaluation.comparison import resampled_means
-from layerline.evaluation.metrics import measure
+from layerline.evaluation.comparison import resampled_figures
+from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
 from layerline.evaluation.predictions import Predictions
 
 PROBABILITY = "probability_"
-HIGHER_IS_BETTER = ("accuracy", "roc_auc", "f1_macro", "r2")
 _TOLERANCE = 1e-4  # of the target's spread: each run stored it standardised, as float32
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A value on the shared rows; its bounds where it is a mean over rows."""
+    """A value on the shared rows, and its bounds where it is defined on other rows too."""
 
     value: float
     lower: float | None = None
@@ -81,7 +80,11 @@ def pair(tables: Sequence[pd.DataFrame], resampling: Resampling) -> SharedRows:
         return SharedRows(0, n_test_rows, {}, {}, notes)
     found = list(_predictions(shared))
     figures = [measure(predictions) for predictions in found]
-    drawn = [_draw(predictions, resampling) for predictions in found]
+    # The same rows are drawn for each run: their figures are pairs.
+    drawn = [
+        resampled_figures(predictions, resampling.n_resamples, resampling.seed)
+        for predictions in found
+    ]
     tail = (1 - resampling.confidence) / 2
     names = list(dict.fromkeys(name for one in figures for name in one))
     return SharedRows(
@@ -89,7 +92,7 @@ def pair(tables: Sequence[pd.DataFrame], resampling: Resampling) -> SharedRows:
         n_test_rows=n_test_rows,
         figures={
             name: tuple(
-                _figure(values.get(name), draws.get(name), tail)
+                _figure(values.get(name), draws[name], tail)
                 for values, draws in zip(figures, drawn, strict=True)
             )
             for name in names
@@ -104,10 +107,12 @@ def pair(tables: Sequence[pd.DataFrame], resampling: Resampling) -> SharedRows:
                         draws[name] - drawn[0][name],
                         tail,
                     )
+                    if name in values
+                    else None
                     for values, draws in zip(figures[1:], drawn[1:], strict=True)
                 ),
             )
-            for name in drawn[0]
+            for name in figures[0]
         },
         notes=(*notes, *_classes_notes(tables)),
     )
@@ -184,32 +189,27 @@ def _indices(labels: "pd.Series[Any]", index: Mapping[str, int]) -> NDArray[np.i
     return np.asarray([index[label] for label in labels.map(str)], dtype=np.int64)
 
 
-def _draw(predictions: Predictions, resampling: Resampling) -> dict[str, NDArray[np.float64]]:
-    """Metric -> (n_resamples,) values; the same rows are drawn for each run of one seed."""
-    names = ("rmse", "mae") if predictions.probabilities is None else ("accuracy", "log_loss")
-    found = {}
-    for name in names:
-        losses = predictions.row_losses(name)
-        means = resampled_means(losses, resampling.n_resamples, resampling.seed)
-        found[name] = {"rmse": np.sqrt(means), "accuracy": 1 - means}.get(name, means)
-    return found
-
-
-def _figure(value: float | None, draws: NDArray[np.float64] | None, tail: float) -> Figure | None:
+def _figure(value: float | None, draws: NDArray[np.float64], tail: float) -> Figure | None:
     if value is None:
         return None
-    if draws is None:
+    known = draws[~np.isnan(draws)]
+    if not len(known):
         return Figure(value)
-    lower, upper = np.quantile(draws, [tail, 1 - tail])
+    lower, upper = np.quantile(known, [tail, 1 - tail])
     return Figure(value, float(lower), float(upper))
 
 
-def _difference(name: str, value: float, draws: NDArray[np.float64], tail: float) -> Difference:
+def _difference(
+    name: str, value: float, draws: NDArray[np.float64], tail: float
+) -> Difference | None:
+    draws = draws[~np.isnan(draws)]
+    if not len(draws):
+        return None
     lower, upper = (float(bound) for bound in np.quantile(draws, [tail, 1 - tail]))
     if not draws.any() and value == 0:
         verdict = "equal"
     elif lower <= 0 <= upper:
         verdict = "could be chance"
     else:
-        verdict = "better" if (lower > 0) == (name in HIGHER_IS_BETTER) else "worse"
+        verdict = "better" if (lower > 0) == (name not in LOWER_IS_BETTER) else "worse"
     return Difference(value, lower, upper, verdict)

@@ -5,15 +5,20 @@
     python benchmarks/transfer.py table --tables FOLDER           diamonds, then 500 of another cut
     python benchmarks/transfer.py cache                           resnet18, features kept or not
 
-FOLDER holds the IDX files (of Fashion-MNIST or MNIST), or diamonds.parquet.
+With --output FOLDER also cells.csv and the curve, as `layerline study transfer` writes them.
+FOLDER holds the IDX files (of Fashion-MNIST or MNIST), or diamonds.parquet. Gains are paired: the
+same rows and seed, from scratch and not. What is chosen here was chosen on train rows alone.
 """
 
 import argparse
+import dataclasses
 import gzip
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +27,8 @@ from torch import Tensor, nn
 from layerline.artifacts import SourceFiles
 from layerline.config import Component, TrainSection, TransferSection
 from layerline.networks.files import NetworkSpec, save_network
+from layerline.studies.cells import Cell, Mode
+from layerline.studies.telling import Study, write_study
 from layerline.training.device import prepare_torch
 from layerline.training.learning import Learner
 from layerline.training.loop import Training
@@ -36,22 +43,24 @@ from layerline.training.transfer.loading import Loader
 from layerline.training.transfer.sources import Source, read_source
 
 SEEDS = 5
-T_95 = 2.776  # Student's t, four degrees of freedom: the interval of a mean of five
-SCRATCH, FROZEN, TUNED = "from scratch", "feature extraction", "fine-tuning"
-MODES = {
-    SCRATCH: None,
-    FROZEN: {"mode": "feature_extraction", "cache": False},
-    TUNED: {"head_epochs": 5, "rate_decay": 0.7},
+STEPS = 300  # of each training, whatever its rows
+TRANSFERS: dict[Mode, dict[str, Any] | None] = {
+    "scratch": None,
+    "feature_extraction": {"mode": "feature_extraction", "cache": False},
+    "fine_tune": {"head_epochs": 5, "rate_decay": 0.7},
 }
 
 
-def section(epochs: int, batch_size: int = 32, rate: float = 1e-3) -> TrainSection:
+def section(
+    epochs: int, batch_size: int = 32, rate: float = 1e-3, augment: tuple[Component, ...] = ()
+) -> TrainSection:
     return TrainSection(
         batch_size=batch_size,
         epochs=epochs,
         device="cpu",
         optimizer=Component(name="adamw", options={"learning_rate": rate}),
         early_stopping=None,
+        augment=augment,
     )
 
 
@@ -88,40 +97,38 @@ def compare(
     test: Rows,
     sizes: Sequence[int],
     score: Callable[[Tensor, Tensor], float],
-) -> None:
-    """Print a line a size: mean and 95 % interval of the score over seeds, and the paired gain."""
-    print("| labelled rows | " + " | ".join(MODES) + " | gain of fine-tuning |")
-    print("|---|" + "---|" * (len(MODES) + 1))
+) -> Study:
+    """Print a line a size: mean and 95 % interval of the score over seeds, and paired gains."""
+    figure, unit = ("R²", "rows") if score is explained else ("accuracy", "rows a class")
+    study = Study("transfer", "known weights", figure, unit, STEPS, {})
+    figures: dict[Cell, float] = {}
     for size in sizes:
-        scores: dict[str, list[float]] = {name: [] for name in MODES}
         for seed in range(SEEDS):
             rows = pick(size, np.random.default_rng(seed))
-            for name, transfer in MODES.items():
-                # About 300 steps for every size, so that all have time to learn.
-                epochs = int(np.clip(300 * 32 / len(rows), 10, 100))
-                chosen = section(epochs=epochs)
+            # Epochs of as many steps as there are batches: all have the same time to learn.
+            epochs = max(1, round(STEPS / math.ceil(len(rows) / 32)))
+            for mode, transfer in TRANSFERS.items():
+                chosen = section(epochs)
                 if transfer is not None:
-                    how = TransferSection(source="x", **transfer)  # type: ignore[arg-type]
-                    chosen = TrainSection(**{**vars(chosen), "transfer": how})
+                    how = TransferSection(source="x", **transfer)
+                    chosen = dataclasses.replace(chosen, transfer=how)
                 found = train(spec, rows, chosen, source if transfer else None, seed)
-                scores[name].append(score(predict(found, test.x), test.y))
-        gain = np.array(scores[TUNED]) - np.array(scores[SCRATCH])
-        cells = [with_interval(np.array(values)) for values in scores.values()]
-        print(f"| {len(rows)} | " + " | ".join([*cells, with_interval(gain)]) + " |", flush=True)
-
-
-def with_interval(values: np.ndarray) -> str:
-    half = T_95 * values.std(ddof=1) / len(values) ** 0.5
-    return f"{values.mean():.2f} ± {half:.2f}"
+                figures[Cell(mode, size, seed)] = score(predict(found, test.x), test.y)
+        study = dataclasses.replace(study, figures=dict(figures))
+        header, lines = study.table()
+        if size == sizes[0]:
+            print("| " + " | ".join(header) + " |\n" + "|---:" * len(header) + "|")
+        print("| " + " | ".join(lines[-1]) + " |", flush=True)
+    return study
 
 
 def accuracy(outputs: Tensor, y: Tensor) -> float:
-    return 100 * float((outputs.argmax(1) == y).double().mean())
+    return float((outputs.argmax(1) == y).double().mean())
 
 
 def explained(outputs: Tensor, y: Tensor) -> float:
-    """100 R²."""
-    return 100 * (1 - float((outputs.view_as(y) - y).square().mean() / y.var(correction=0)))
+    """R²."""
+    return 1 - float((outputs.view_as(y) - y).square().mean() / y.var(correction=0))
 
 
 def read_idx(folder: Path, name: str) -> np.ndarray:
@@ -162,22 +169,25 @@ def images(classes: tuple[str, ...], side: int = 28) -> NetworkSpec:
     return NetworkSpec("cnn", options, (1, side, side), len(classes), "multiclass", classes)
 
 
-def fashion(data: Path, folder: Path) -> None:
+def fashion(data: Path, folder: Path) -> Study:
     train_rows, test = read_images(data, "train"), read_images(data, "t10k")
     first, second = tuple("01234"), tuple("56789")
-    rows = only(train_rows, range(5))
+    moved = (Component(name="shift"), Component(name="flip"))
     source = pretrained(
-        images(first), Rows(rows.x[:15_000], rows.y[:15_000]), section(3, 64), folder
+        images(first), only(train_rows, range(5)), section(6, 64, augment=moved), folder
     )
     pick = each(only(train_rows, range(5, 10)))
-    compare(images(second), source, pick, only(test, range(5, 10)), (10, 50, 200), accuracy)
+    return compare(images(second), source, pick, only(test, range(5, 10)), (10, 50, 200), accuracy)
 
 
-def digits(data: Path, folder: Path) -> None:
+def digits(data: Path, folder: Path) -> Study:
     from sklearn.datasets import load_digits
 
     mnist = read_images(data, "train")
-    small = torch.nn.functional.avg_pool2d(mnist.x[:20_000, :, 2:26, 2:26], 3)  # 8 × 8, as theirs
+    # The digit alone, 20 × 20 of MNIST's pixels, on 8 × 8: theirs fill the picture, too.
+    small = torch.nn.functional.interpolate(
+        mnist.x[:20_000, :, 4:24, 4:24], size=(8, 8), mode="bilinear", antialias=True
+    )
     classes = tuple("0123456789")
     rows = Rows((small - small.mean()) / small.std(), mnist.y[:20_000])
     source = pretrained(images(classes, 8), rows, section(5, 64), folder)
@@ -186,10 +196,10 @@ def digits(data: Path, folder: Path) -> None:
     everything = Rows((x - x.mean()) / x.std(), torch.from_numpy(labels.astype(np.int64)))
     train_rows = Rows(everything.x[:900], everything.y[:900])
     test = Rows(everything.x[900:], everything.y[900:])
-    compare(images(classes, 8), source, each(train_rows), test, (5, 10, 50), accuracy)
+    return compare(images(classes, 8), source, each(train_rows), test, (5, 10, 50), accuracy)
 
 
-def table(tables: Path, folder: Path) -> None:
+def table(tables: Path, folder: Path) -> Study:
     """Diamonds of all cuts but `Fair`, then a sample of `Fair`: the logarithm of the price."""
     import pandas as pd
 
@@ -213,7 +223,7 @@ def table(tables: Path, folder: Path) -> None:
         at = torch.from_numpy(random.choice(pool, size, replace=False))
         return Rows(x[at], target[at])
 
-    compare(spec, source, pick, Rows(x[held], target[held]), (50, 150, 500), explained)
+    return compare(spec, source, pick, Rows(x[held], target[held]), (50, 150, 500), explained)
 
 
 def cache(folder: Path, n_rows: int = 5000) -> None:
@@ -265,15 +275,19 @@ def main() -> None:
     parser.add_argument("what", choices=("fashion", "digits", "table", "cache"))
     parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
     parser.add_argument("--tables", type=Path, default=Path("tables"))
+    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if arguments.what == "cache":
             cache(folder)
-        elif arguments.what == "table":
-            table(arguments.tables, folder)
+            return
+        if arguments.what == "table":
+            study = table(arguments.tables, folder)
         else:
-            {"fashion": fashion, "digits": digits}[arguments.what](arguments.data, folder)
+            study = {"fashion": fashion, "digits": digits}[arguments.what](arguments.data, folder)
+    if arguments.output is not None:
+        write_study(arguments.output, study)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,19 @@ import pandas as pd
 import pytest
 import torch
 
-from layerline.artifacts import Workspace, read_json, sha256_of, write_json
+from layerline.artifacts import (
+    Workspace,
+    read_json,
+    read_manifest,
+    replace_folder,
+    sha256_of,
+    write_json,
+)
 from layerline.errors import ParamsError, SourceError
 from layerline.networks import build_network
 from layerline.networks.files import NetworkSpec, save_network
 from layerline.origins import Asker, find_source
+from layerline.origins.holdouts import find_holdout
 from layerline.tracking.flush import flush, run_id_of
 from layerline.tracking.journal import Journal
 from layerline.training.transfer.sources import read_source
@@ -137,9 +145,11 @@ def test_an_earlier_revision_comes_out_of_dvcs_cache(tmp_path, asker):
     run(*dvc, "init", "-q")
     run(*dvc, "config", "core.analytics", "false")
     write_models(tmp_path / "models")
-    (tmp_path / "dvc.yaml").write_text(
-        "stages: {train: {cmd: python -V, outs: [models/network, models/preprocessor]}}\n"
-    )
+    for part in ("validated", "scaled"):
+        with replace_folder(tmp_path / "data" / part, {"kind": "table"}) as folder:
+            (folder / "rows").write_text(part)
+    outs = "models/network, models/preprocessor, data/validated, data/scaled"
+    (tmp_path / "dvc.yaml").write_text(f"stages: {{train: {{cmd: python -V, outs: [{outs}]}}}}\n")
     run(*dvc, "commit", "-f", "-q")
     run(*git, "add", "-A")
     run(*git, "commit", "-qm", "first")
@@ -158,6 +168,10 @@ def test_an_earlier_revision_comes_out_of_dvcs_cache(tmp_path, asker):
     assert again.weights == files.weights
     with pytest.raises(SourceError, match=r"dvc:nothing: .*name a revision"):
         find_source(asker, "dvc:nothing")
+    held = find_holdout(asker.workspace, "dvc:HEAD~1")
+    assert read_manifest(held / "validated")["kind"] == "table"
+    assert (held / "scaled" / "rows").read_text() == "scaled"
+    assert held == find_holdout(asker.workspace, "dvc:HEAD~1")
 
 
 def test_names_of_models_are_checked(asker):
@@ -231,7 +245,6 @@ def test_a_registered_model_is_found_by_alias_version_and_run(tmp_path, asker, m
 
 
 def test_rows_for_the_forgetting_check_are_found(tmp_path, asker):
-    from layerline.artifacts import replace_folder
     from layerline.config import ForgettingSection, TransferSection
     from layerline.origins import find_start
 

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from layerline.artifacts import STAGES, Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
-# These say how a stage runs and is told of; they do not change what it writes. What config.py
+# These say how a stage runs and is told of; they do not change what it writes. What config/
 # reads from params.yaml is declared as params.
 NO_RESULT = {
     "layerline",

@@ -1,0 +1,44 @@
+"""params.yaml as frozen, typed sections; the only reader of that file.
+
+One class a section, one field a key. `load_params` refuses unknown keys, wrong types and values
+out of range all at once, each with its dotted path. Options of components (a network, a source, an
+optimizer) are checked against the component's own signature by `layerline.preflight`.
+"""
+
+from layerline.config.components import Component, Named
+from layerline.config.data import FetchSection, ScaleSection, Task, ValidateSection
+from layerline.config.deciding import EvaluateSection, GateSection, ThresholdSection
+from layerline.config.params import Params, flatten, load_params, parse_params, read_yaml
+from layerline.config.training import (
+    AdaptersSection,
+    BatchGrowthSection,
+    EarlyStoppingSection,
+    ForgettingSection,
+    RestartsSection,
+    TrainSection,
+    TransferSection,
+)
+
+__all__ = [
+    "AdaptersSection",
+    "BatchGrowthSection",
+    "Component",
+    "EarlyStoppingSection",
+    "EvaluateSection",
+    "FetchSection",
+    "ForgettingSection",
+    "GateSection",
+    "Named",
+    "Params",
+    "RestartsSection",
+    "ScaleSection",
+    "Task",
+    "ThresholdSection",
+    "TrainSection",
+    "TransferSection",
+    "ValidateSection",
+    "flatten",
+    "load_params",
+    "parse_params",
+    "read_yaml",
+]

@@ -1,0 +1,122 @@
+"""The whole of params.yaml, and its reader."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from layerline.config.components import SECTION
+from layerline.config.data import FetchSection, ScaleSection, ValidateSection
+from layerline.config.deciding import EvaluateSection, RegisterSection, RetrainSection
+from layerline.config.training import TrainSection
+from layerline.errors import ParamsError, Problem
+from layerline.lookup import problems_of
+from layerline.masking import credentials_in
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class Params:
+    """The whole of params.yaml."""
+
+    project: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    fetch: FetchSection
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    validate: ValidateSection = ValidateSection()
+    scale: ScaleSection = ScaleSection()
+    train: TrainSection = TrainSection()
+    evaluate: EvaluateSection = EvaluateSection()
+    register: RegisterSection = RegisterSection()
+    retrain: RetrainSection = RetrainSection()
+    study: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def schema_path(self) -> Path:
+        """Where the project's frozen schema lives, relative to the repository root."""
+        return Path(self.validate.schema or f"data/schemas/{self.project}.yaml")
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML 1.2 (where `3e-4` is a number, and `no` and `off` are words).
+
+    Raises:
+        ParamsError: there is no such file, or it is not valid YAML (with line and column).
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        message = "not found; run from the repository root, or make one with `layerline init`"
+        raise ParamsError([Problem(str(path.parent.resolve()), message)], path.name) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        text = re.sub(r"\s+", " ", str(error)).strip()
+        raise ParamsError([Problem("not valid YAML 1.2", text)], str(path)) from None
+
+
+def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
+    """Turn the mapping of a params file into Params, or into the list of all its problems."""
+    if not isinstance(raw, Mapping):
+        return None, [Problem("(root)", "must be a mapping with `project` and `fetch`")]
+    problems = _credential_problems(raw)
+    try:
+        # JSON mode: strict about scalars, yet a YAML list may fill a tuple.
+        params = TypeAdapter(Params).validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        return None, [*problems, *problems_of(error, "", _field_names(Params))]
+    return None if problems else params, problems
+
+
+# No stage reads them, so DVC does not copy them.
+_NOT_IN_DVC = ("retrain", "study")
+
+
+def _credential_problems(raw: Mapping[str, Any]) -> list[Problem]:
+    """Refuse what DVC would copy into dvc.lock, which is committed, and into its cache."""
+    copied = {key: value for key, value in raw.items() if key not in _NOT_IN_DVC}
+    message = (
+        "holds a credential, and DVC copies params to dvc.lock, which is committed, and to its "
+        "cache; take it out of params.yaml (and change it where it was committed already)"
+    )
+    return [Problem(name, message) for name in credentials_in(flatten(copied))]
+
+
+def _field_names(section: type) -> tuple[str, ...]:
+    names: list[str] = []
+    for field in dataclasses.fields(section):
+        names.append(field.name)
+        for part in getattr(field.type, "__args__", (field.type,)):
+            if dataclasses.is_dataclass(part) and isinstance(part, type):
+                names.extend(_field_names(part))
+    return tuple(names)
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: with every problem found, each with its dotted path.
+    """
+    params, problems = parse_params(read_yaml(path))
+    if params is None:
+        raise ParamsError(problems, path.name)
+    return params
+
+
+def flatten(section: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> leaf value, for logging: `{"train.optimizer.name": "adamw", ...}`."""
+    if dataclasses.is_dataclass(section) and not isinstance(section, type):
+        section = dataclasses.asdict(section)
+    flat: dict[str, Any] = {}
+    for key, value in section.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat

@@ -8,7 +8,7 @@ import pytest
 
 from layerline.data.tables import read_images, read_table
 from layerline.errors import DataError, ParamsError, SourceError, TrackingError
-from layerline.registry.predicting import default_uri, load_registered, predict_file
+from layerline.registry.predicting import Settings, default_uri, load_registered, predict_file
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -37,7 +37,9 @@ def test_a_csv_comes_back_as_it_was_with_predictions_beside_it(home, rows, wante
     rows.insert(0, "id", [f"{i:05d}" for i in range(len(rows))])
     rows.loc[3, "note"] = 'says "hm",\nthen leaves'
     rows.to_csv(tmp_path / "in.csv", index=False)
-    report = predict_file(URI, tmp_path / "in.csv", tmp_path / "out.csv", home, chunk_rows=50)
+    report = predict_file(
+        URI, tmp_path / "in.csv", tmp_path / "out.csv", home, Settings(chunk_rows=50)
+    )
     assert (report.n_rows, report.output) == (130, tmp_path / "out.csv")
     with (
         (tmp_path / "in.csv").open(newline="") as given,
@@ -63,7 +65,7 @@ def test_all_pairs_of_formats_give_the_same_predictions(home, rows, wanted, tmp_
     for given in readers:
         for got, read in readers.items():
             output = tmp_path / f"{given}-out.{got}"
-            predict_file(URI, tmp_path / f"in.{given}", output, home, chunk_rows=64)
+            predict_file(URI, tmp_path / f"in.{given}", output, home, Settings(chunk_rows=64))
             found = read(output)[wanted.columns]
             pd.testing.assert_frame_equal(found, wanted, check_dtype=False, atol=1e-9)
 
@@ -85,7 +87,7 @@ def test_images_come_as_npy_or_as_csv_of_pixels(home, made, tmp_path):
     np.save(tmp_path / "in.npy", images)
     table = pd.DataFrame(images.reshape(len(images), -1)).add_prefix("pixel")
     table.assign(digit=0).to_csv(tmp_path / "in.csv", index=False)
-    predict_file(uri, tmp_path / "in.npy", tmp_path / "a.csv", home, chunk_rows=77)
+    predict_file(uri, tmp_path / "in.npy", tmp_path / "a.csv", home, Settings(chunk_rows=77))
     predict_file(uri, tmp_path / "in.csv", tmp_path / "b.csv", home)
     a, b = pd.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "b.csv")
     assert list(a) == list(wanted)
@@ -109,7 +111,7 @@ def test_a_bad_row_is_named_and_the_old_output_stays(home, rows, tmp_path):
     with pytest.raises(
         DataError, match=r"in\.csv: column 'count' must hold numbers, found 'many' .*rows 101"
     ):
-        predict_file(URI, tmp_path / "in.csv", tmp_path / "out.csv", home, chunk_rows=30)
+        predict_file(URI, tmp_path / "in.csv", tmp_path / "out.csv", home, Settings(chunk_rows=30))
     assert (tmp_path / "out.csv").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
 

@@ -4,14 +4,14 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from layerline.artifacts import Workspace
 from layerline.cli.running import explained, here
 from layerline.cli.tables import print_table
-from layerline.config import Params, load_params
+from layerline.config import load_params
 from layerline.errors import SourceError
 
 if TYPE_CHECKING:
@@ -22,21 +22,44 @@ if TYPE_CHECKING:
 @click.argument("input_file", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("output_file", metavar="OUTPUT", type=click.Path(path_type=Path))
 @click.option("--model", help="A model URI; default: models:/<project>@<alias> of params.yaml.")
+@click.option(
+    "--keep",
+    metavar="COLUMN",
+    multiple=True,
+    help="Only these columns of INPUT go to OUTPUT, an id, say; may be repeated. Default: all.",
+)
+@click.option(
+    "--on-bad-rows",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="skip: rows that cannot be read go to OUTPUT.refused.csv, with the reason.",
+)
+@click.option("--resume", is_flag=True, help="Go on where a run that was killed had come to.")
+@click.option("--separator", help="Of a CSV; default: as the model's training had it.")
+@click.option("--encoding", help="Of a CSV; likewise.")
+@click.option(
+    "--missing", metavar="WORD", multiple=True, help="For a missing value in a CSV; likewise."
+)
 @explained
-def predict(input_file: Path, output_file: Path, model: str | None) -> None:
+def predict(
+    input_file: Path, output_file: Path, model: str | None, keep: tuple[str, ...], **options: Any
+) -> None:
     """Predict every row of INPUT (CSV, TSV, Parquet; .npy for images) into OUTPUT."""
-    from layerline.registry.predicting import default_uri, dialect_of, predict_file
+    from layerline.registry.predicting import Settings, default_uri, predict_file
 
     workspace = Workspace(Path())
-    params = load_params(workspace.params) if model is None or workspace.params.exists() else None
-    report = predict_file(
-        model or default_uri(cast("Params", params)),
-        input_file,
-        output_file,
-        workspace.home,
-        dialect=dialect_of(params),
+    dialect = {name: options.pop(name) for name in ("separator", "encoding", "missing")}
+    settings = Settings(
+        keep=keep or None,
+        dialect={name: value for name, value in dialect.items() if value},
+        **options,
     )
+    uri = model or default_uri(load_params(workspace.params))
+    report = predict_file(uri, input_file, output_file, workspace.home, settings)
     click.echo(f"{report.n_rows:,} rows predicted by {report.model_uri} into {output_file}")
+    if report.n_refused:
+        click.echo(f"{report.n_refused:,} rows refused; the reasons are in {report.refused}")
 
 
 @click.command()

@@ -32,6 +32,7 @@ from layerline.artifacts import (
     write_json,
 )
 from layerline.data.preprocessing.preprocessor import Preprocessor
+from layerline.data.reading.delimited import USUAL, Dialect
 from layerline.data.schema.columns import ColumnSpec
 from layerline.data.tables import write_table
 from layerline.errors import SourceError
@@ -59,6 +60,7 @@ class About:
     columns: tuple[ColumnSpec, ...]  # raw columns it reads; none for images
     image_shape: tuple[int, ...] | None
     levels: tuple[float, ...] = ()  # of a quantile loss
+    dialect: Dialect = USUAL  # how the training's own CSV files are written
     layerline: str = __version__
     format: int = FORMAT
 
@@ -72,6 +74,7 @@ class About:
         return {
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
             "columns": [column.to_dict() for column in self.columns],
+            "dialect": self.dialect._asdict(),
         }
 
     @classmethod
@@ -84,7 +87,12 @@ class About:
             columns=tuple(ColumnSpec.from_dict(column) for column in state["columns"]),
             image_shape=None if shape is None else tuple(shape),
             levels=tuple(state.get("levels", ())),  # older bundles have none
+            dialect=_read_dialect(state.get("dialect", {})),  # nor this
         )
+
+
+def _read_dialect(state: Mapping[str, Any]) -> Dialect:
+    return USUAL._replace(**{**state, "missing": tuple(state.get("missing", ()))})
 
 
 def write_bundle(
@@ -97,6 +105,7 @@ def write_bundle(
     decision_folder: Path | None = None,
     examples: tuple[Rows, pd.DataFrame] | None = None,
     seen: Seen | None = None,
+    dialect: Dialect = USUAL,
 ) -> About:
     """Write a model into `folder`, which is made; return what it says of itself.
 
@@ -109,6 +118,7 @@ def write_bundle(
         decision_folder: holds decision.json, which is copied too; None decides plainly.
         examples: a few raw rows, and what they must give.
         seen: the rows that the training has learnt from.
+        dialect: how the training's own CSV files are written.
     """
     folder.mkdir(parents=True)
     for name in (NETWORK_WEIGHTS, NETWORK_SPEC):
@@ -125,6 +135,7 @@ def write_bundle(
         columns=tuple(by_name[name] for name in preprocessor.input_columns),
         image_shape=preprocessor.image_shape,
         levels=tuple(link.get("levels", ())),
+        dialect=dialect,
     )
     write_json(folder / PREPROCESSOR, preprocessor.to_json())
     write_json(folder / ABOUT, about.to_json())

@@ -9,6 +9,7 @@ import pandas as pd
 from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
 from layerline.config import GateSection, Params
 from layerline.data.preprocessing.preprocessor import Preprocessor
+from layerline.data.reading.delimited import Dialect
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.recording import read_record
@@ -72,6 +73,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         decision_folder=workspace.decision,
         examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
         seen=seen_by_training(workspace),
+        dialect=dialect_of(params),
     )
     metrics = workspace.reports / "metrics.json"
     return Candidate(
@@ -86,6 +88,13 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         slices=tuple(slices),
         exports=_export(bundle, params.register.export, holdout),
     )
+
+
+def dialect_of(params: Params) -> Dialect:
+    """How the training's own CSV files are written, where params.yaml says so."""
+    options = params.fetch.options if params.fetch.source == "files" else {}
+    missing = tuple(options.get("missing") or ())
+    return Dialect(options.get("separator"), options.get("encoding", "utf-8"), missing)
 
 
 def _export(bundle: Path, formats: tuple[str, ...], holdout: Holdout) -> Path | None:

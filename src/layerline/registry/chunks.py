@@ -6,64 +6,102 @@ To add a format, add a function and a line to READERS or WRITERS.
 import contextlib
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from layerline.data.reading.delimited import USUAL, Dialect, read_fields
+from layerline.data.reading.delimited import USUAL, Dialect, open_fields
 from layerline.data.reading.files import DELIMITED, PARQUET
-from layerline.data.reading.parsing import parse_column
-from layerline.data.tables import first_line, to_frame
-from layerline.errors import ParamsError, Problem, SourceError
+from layerline.data.reading.parsing import ColumnType, FieldSurvey, convert
+from layerline.data.reading.streams import Stream
+from layerline.data.tables import closest, first_line, listing, to_frame
+from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.registry.bundle import Rows
 
 T = TypeVar("T")
 
 IMAGES = (".npy",)
+_BATCH = 8192  # rows a network predicts at once: chunks are a multiple, and equal it bit for bit
+_MOST_CELLS = 1 << 21
+_BUFFER = 1 << 20
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Some rows: what a model reads, and the fields that go to the output unchanged."""
+class HowToRead:
+    """How a file is read.
 
-    rows: Rows
-    fields: pa.Table
+    Attributes:
+        n_rows: rows in a chunk; fewer of a wide table.
+        as_text: the fields of a CSV stay exactly as they are written; else they get their types.
+        dialect: how a CSV is written.
+        keep: the columns that go to the output; None keeps all.
+    """
+
+    n_rows: int
+    as_text: bool
+    dialect: Dialect = USUAL
+    keep: tuple[str, ...] | None = None
+
+    def rows_of(self, n_columns: int) -> int:
+        """Rows in a chunk of so many columns."""
+        most = max(_BATCH, _MOST_CELLS // max(n_columns, 1) // _BATCH * _BATCH)
+        return min(self.n_rows, most)
+
+
+class Chunk(NamedTuple):
+    """Some rows: what a model reads, and the fields that go to the output; made when asked for."""
+
+    n_rows: int
+    rows: Callable[[], Rows]
+    fields: Callable[[], pa.Table]
 
 
 Write = Callable[[pa.Table], None]
-Reader = Callable[[Path, int, bool, Dialect], Iterator[Chunk]]
+Reader = Callable[[Path, HowToRead], Iterator[Chunk]]
 Writer = Callable[[Path, pa.Schema], contextlib.AbstractContextManager[Write]]
 
 
-def read_chunks(
-    path: Path, n_rows: int, as_text: bool, dialect: Dialect = USUAL
-) -> Iterator[Chunk]:
+def read_chunks(path: Path, how: HowToRead) -> Iterator[Chunk]:
     """Yield the rows of a file in order, at least one chunk, which may be empty.
 
-    Args:
-        path: CSV, TSV, Parquet or npy.
-        n_rows: how many rows a chunk has at most.
-        dialect: how a CSV is written.
-        as_text: keep the fields of a CSV exactly as they are written; else they get their types.
+    Memory stays flat: a CSV is read twice where its columns need types, never held.
 
     Raises:
-        ParamsError: the suffix is not known.
+        ParamsError: the suffix is not known, the dialect cannot be, or a kept column is not there.
         SourceError: the file is not there, or is damaged.
         DataError: it is no well-formed table.
     """
     reader = _pick(READERS, path, "INPUT")
-    if not path.is_file():
-        raise SourceError(f"{path}: there is no such file")
     try:
-        yield from reader(path, n_rows, as_text, dialect)
+        yield from reader(path, how)
+    except DataError as error:
+        raise DataError(_as_options(str(error))) from None
+    except ParamsError as error:
+        problems = [Problem(_as_options(where), message) for where, message in error.problems]
+        raise ParamsError(problems, "layerline predict") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError(f"{path}: cannot be read ({first_line(error)})") from None
+
+
+def _as_options(message: str) -> str:
+    return message.replace("fetch.options.", "--")
+
+
+def check_input(path: Path) -> None:
+    """Refuse a file that is not there, or whose suffix is not known, before any work.
+
+    Raises:
+        ParamsError, SourceError: as `read_chunks` does.
+    """
+    _pick(READERS, path, "INPUT")
+    if not path.is_file():
+        raise SourceError(f"{path}: there is no such file")
 
 
 def open_writer(
@@ -91,33 +129,89 @@ def _pick(table: Mapping[str, T], path: Path, where: str) -> T:
     return found
 
 
-def _read_delimited(path: Path, n_rows: int, as_text: bool, dialect: Dialect) -> Iterator[Chunk]:
-    text = read_fields(path, dialect).table
-    typed = text
-    if not as_text:
-        columns = [parse_column(column).values for column in text.columns]
-        typed = pa.table(columns, names=text.column_names)
-    for start in range(0, max(text.num_rows, 1), n_rows):
-        rows = to_frame(text.slice(start, n_rows))
-        yield Chunk(rows, typed.slice(start, n_rows))
+def _read_delimited(path: Path, how: HowToRead) -> Iterator[Chunk]:
+    stream = open_fields(path, how.dialect)
+    names = stream.names or ()
+    keep = _kept(path, names, how.keep)
+    kinds = {} if how.as_text else _types(stream, keep)
+    schema = pa.schema([(name, pa.string()) for name in names])
+    batches = (
+        pa.table({name: column.values for name, column in batch.columns.items()}, schema=schema)
+        for batch in stream.batches(None)
+    )
+    for text in _cut(batches, schema, how.rows_of(len(names))):
+        yield _chunk(text, keep, kinds)
 
 
-def _read_parquet(path: Path, n_rows: int, as_text: bool, dialect: Dialect) -> Iterator[Chunk]:
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        if not file.metadata.num_rows:
-            yield _chunk_of(file.read())
-        for batch in file.iter_batches(n_rows):
-            yield _chunk_of(pa.Table.from_batches([batch]))
+def _types(stream: Stream, names: Sequence[str]) -> dict[str, ColumnType]:
+    """Each column's type, from all of its fields."""
+    surveys = {name: FieldSurvey() for name in names}
+    for batch in stream.batches(names):
+        for name, survey in surveys.items():
+            survey.add(batch.columns[name].values)
+    return {name: survey.result for name, survey in surveys.items()}
 
 
-def _chunk_of(table: pa.Table) -> Chunk:
-    return Chunk(to_frame(table), table)
+def _read_parquet(path: Path, how: HowToRead) -> Iterator[Chunk]:
+    with pq.ParquetFile(
+        path, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
+    ) as file:
+        schema = file.schema_arrow.remove_metadata()
+        keep = _kept(path, schema.names, how.keep)
+        n_rows = how.rows_of(len(schema))
+        batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(n_rows))
+        for table in _cut(batches, schema, n_rows):
+            yield _chunk(table, keep, {})
 
 
-def _read_images(path: Path, n_rows: int, as_text: bool, dialect: Dialect) -> Iterator[Chunk]:
+def _chunk(table: pa.Table, keep: Sequence[str], kinds: Mapping[str, ColumnType]) -> Chunk:
+    def fields() -> pa.Table:
+        columns = [
+            convert(table[name], kinds[name]).values if name in kinds else table[name]
+            for name in keep
+        ]
+        return pa.table(columns, names=list(keep))
+
+    return Chunk(table.num_rows, lambda: to_frame(table), fields)
+
+
+def _cut(tables: Iterable[pa.Table], schema: pa.Schema, n_rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `n_rows`, but the last; at least one."""
+    waiting: list[pa.Table] = []
+    n_waiting, is_first = 0, True
+    for table in tables:
+        waiting.append(table.replace_schema_metadata(None))
+        n_waiting += table.num_rows
+        while n_waiting >= n_rows:
+            rows = pa.concat_tables(waiting)
+            yield rows.slice(0, n_rows)
+            waiting, n_waiting, is_first = [rows.slice(n_rows)], n_waiting - n_rows, False
+    if n_waiting or is_first:
+        yield pa.concat_tables(waiting or [schema.empty_table()])
+
+
+def _kept(path: Path, names: Sequence[str], keep: tuple[str, ...] | None) -> Sequence[str]:
+    if keep is None:
+        return names
+    for name in keep:
+        if name not in names:
+            near = closest(name, names)
+            hint = f"did you mean {near!r}? " if near else ""
+            message = f"{path} has no column {name!r}; {hint}it has: {listing(names)}"
+            raise ParamsError([Problem("--keep", message)], "layerline predict")
+    return list(dict.fromkeys(keep))
+
+
+def _read_images(path: Path, how: HowToRead) -> Iterator[Chunk]:
+    _kept(path, (), how.keep)
     images = np.load(path, mmap_mode="r", allow_pickle=False)
+    n_rows = how.rows_of(int(np.prod(images.shape[1:])))
     for start in range(0, max(len(images), 1), n_rows):
-        yield Chunk(np.asarray(images[start : start + n_rows]), pa.table({}))
+        yield _images(images[start : start + n_rows])
+
+
+def _images(images: np.ndarray) -> Chunk:
+    return Chunk(len(images), lambda: np.asarray(images), lambda: pa.table({}))
 
 
 @contextlib.contextmanager
@@ -146,7 +240,13 @@ def _delimited(path: Path, schema: pa.Schema, delimiter: str) -> Iterator[Write]
         csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(schema.names)
         file.write(header.getvalue().encode())
         with pacsv.CSVWriter(file, schema, write_options=options) as writer:
-            yield writer.write_table
+
+            def write(table: pa.Table) -> None:
+                for batch in table.to_batches():
+                    if batch.num_rows:  # for an empty one Arrow writes the one before again
+                        writer.write_batch(batch)
+
+            yield write
 
 
 READERS: Mapping[str, Reader] = {

@@ -21,6 +21,7 @@ from layerline.networks.files import load_network
 from layerline.registry.bundle import ABOUT, FORMAT, PREPROCESSOR, About, Rows, check_bundle
 from layerline.registry.inputs import read_columns
 from layerline.registry.pixels import read_images
+from layerline.registry.refusing import Kept, Refusal
 from layerline.training.objectives import IDENTITY, Link, read_link
 from layerline.training.predicting import PREDICT_BATCH, predict
 
@@ -66,17 +67,31 @@ class Model:
         return pieces[0] if len(pieces) == 1 else pd.concat(pieces)
 
     def _predict(self, data: Rows, rows_before: int) -> pd.DataFrame:
-        about = self.about
-        if about.image_shape is None:
-            assert isinstance(data, pd.DataFrame)
-            frame = read_columns(data, about.columns, self._levels, rows_before)
-            x = self.preprocessor.transform(frame)
+        read = self._read(data, Refusal(rows_before))
+        if isinstance(read, pd.DataFrame):
+            x = self.preprocessor.transform(read)
         else:
-            images = read_images(data, about.image_shape, about.target, rows_before)
-            x = self.preprocessor.transform_images(images)
+            x = self.preprocessor.transform_images(read)
         outputs = predict(self.network, torch.from_numpy(x)).numpy()
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
         return self.decode(outputs).set_axis(index, axis=0)
+
+    def _read(self, data: Rows, refusal: Refusal) -> Rows:
+        about = self.about
+        if about.image_shape is not None:
+            return read_images(data, about.image_shape, about.target, refusal)
+        assert isinstance(data, pd.DataFrame)
+        return read_columns(data, about.columns, self._levels, refusal, about.dialect.missing)
+
+    def unreadable(self, data: Rows) -> dict[int, str]:
+        """What is wrong with each row that cannot be read, by its position.
+
+        Raises:
+            DataError: no row can be read: a column is absent, or the images have another size.
+        """
+        kept = Kept()
+        self._read(data, kept)
+        return kept.reasons
 
     @functools.cached_property
     def _levels(self) -> dict[str, tuple[Any, ...]]:

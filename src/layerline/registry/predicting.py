@@ -1,39 +1,65 @@
 """Files in, files out: a table or images, and the predictions of a registered model beside them.
 
 Rows keep their order and their fields: text of a CSV goes out as it came in. The output appears
-whole or not at all.
+whole or not at all; memory stays flat however large the files are.
 """
 
 import contextlib
-import itertools
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
-from layerline.artifacts import replace_file
+from layerline import __version__
+from layerline.artifacts import sha256_of
 from layerline.config import Params
-from layerline.data.reading.delimited import USUAL, Dialect
 from layerline.data.tables import first_line
-from layerline.errors import DataError, TrackingError
+from layerline.errors import DataError, SourceError, TrackingError
 from layerline.registry.access import open_registry
-from layerline.registry.chunks import Chunk, Write, check_output, open_writer, read_chunks
+from layerline.registry.bundle import MANIFEST, About, Rows
+from layerline.registry.chunks import Chunk, HowToRead, check_input, check_output, read_chunks
 from layerline.registry.model import Model, load_bundle
+from layerline.registry.parts import Parts, open_parts, refused_path
 from layerline.tracking.store import tracking_uri
 
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 49_152
+PROGRESS_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a file is predicted.
+
+    Attributes:
+        keep: the columns that go to the output beside the predictions; None keeps all.
+        on_bad_rows: whether a row that cannot be read ends it, or goes to the side file.
+        resume: go on where a run that was killed had come to.
+        dialect: `separator`, `encoding`, `missing` of a CSV that is written otherwise than the
+            training's own.
+        chunk_rows: rows predicted at a time.
+    """
+
+    keep: tuple[str, ...] | None = None
+    on_bad_rows: Literal["fail", "skip"] = "fail"
+    resume: bool = False
+    dialect: Mapping[str, Any] = field(default_factory=dict)
+    chunk_rows: int = CHUNK_ROWS
 
 
 @dataclass(frozen=True)
 class PredictReport:
-    """What was predicted."""
+    """What was predicted; `refused` is the side file, where a row was refused."""
 
     model_uri: str
     output: Path
     n_rows: int
+    n_refused: int = 0
+    refused: Path | None = None
 
 
 def default_uri(params: Params) -> str:
@@ -41,51 +67,89 @@ def default_uri(params: Params) -> str:
     return f"models:/{params.project}@{params.register.alias}"
 
 
-def dialect_of(params: Params | None) -> Dialect:
-    """How the training's own files are written, where params.yaml says so."""
-    options = params.fetch.options if params and params.fetch.source == "files" else {}
-    return Dialect(None, options.get("encoding", "utf-8"), tuple(options.get("missing") or ()))
-
-
 def predict_file(
-    model_uri: str,
-    source: Path,
-    output: Path,
-    home: Path,
-    chunk_rows: int = CHUNK_ROWS,
-    dialect: Dialect = USUAL,
+    model_uri: str, source: Path, output: Path, home: Path, settings: Settings | None = None
 ) -> PredictReport:
     """Predict every row of `source` and write its columns and the predictions to `output`.
 
     Args:
-        model_uri: an MLflow model URI, such as models:/digits@champion, or a model's folder.
+        model_uri: an MLflow model URI, such as models:/digits@champion.
         source: CSV, TSV or Parquet; .npy for image models.
         output: CSV, TSV or Parquet, by its suffix.
         home: the main checkout, `Workspace.home`.
-        chunk_rows: rows predicted at a time.
-        dialect: encoding and missing words of a CSV, as the training read it.
+        settings: how; None is the usual way.
 
     Raises:
-        ParamsError: a suffix that is not known.
+        ParamsError: a suffix or a column that is not known, or parts of another run to go on with.
         SourceError: `source` is not there or cannot be read, or the model's bytes were changed.
         DataError: a row cannot be read; the message names column and rows, nothing is written.
+        BusyError: another process writes this output.
         TrackingError: there is no such model, or the store does not answer.
     """
+    settings = settings or Settings()
     check_output(output)
-    chunks = read_chunks(source, chunk_rows, output.suffix.lower() in (".csv", ".tsv"), dialect)
-    first = next(chunks)  # a wrong INPUT is told before a model is loaded
-    model = load_registered(model_uri, home)
-    n_rows = 0
-    with replace_file(output) as temporary, contextlib.ExitStack() as stack:
-        write: Write | None = None
-        for chunk in _with_progress(itertools.chain([first], chunks)):
-            with _naming(source):
-                table = _beside(chunk, model, n_rows)
-            write = write or stack.enter_context(open_writer(temporary, output, table.schema))
-            write(table)
-            n_rows += table.num_rows
-        stack.close()
-    return PredictReport(model_uri, output, n_rows)
+    check_input(source)  # a wrong INPUT is told before a model is loaded
+    with registered_bundle(model_uri, home) as bundle:
+        model = load_bundle(bundle)
+        identity = sha256_of(bundle / MANIFEST)
+    how = HowToRead(
+        n_rows=settings.chunk_rows,
+        as_text=output.suffix.lower() in (".csv", ".tsv"),
+        dialect=model.about.dialect._replace(**settings.dialect),
+        keep=settings.keep,
+    )
+    stamp = _stamp(source)
+    facts = {"input": [str(source.resolve()), *stamp], "model": identity, "layerline": __version__}
+    facts |= {"options": [how.as_text, how.dialect, how.keep, how.n_rows, settings.on_bad_rows]}
+    with open_parts(output, _plain(facts), resume=settings.resume) as parts:
+        chunks = _with_progress(read_chunks(source, how))
+        with _naming(source):
+            n_parts = _predict(model, chunks, parts, settings)
+        if _stamp(source) != stamp:
+            raise SourceError(f"{source}: was changed while it was read; run again")
+        n_rows, n_refused = parts.finish(n_parts)
+    side = refused_path(output) if n_refused else None
+    return PredictReport(model_uri, output, n_rows, n_refused, side)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _plain(facts: Mapping[str, Any]) -> Any:
+    """As JSON gives it back, so that it can be compared."""
+    import json
+
+    return json.loads(json.dumps(facts))
+
+
+def _predict(model: Model, chunks: Iterable[Chunk], parts: Parts, settings: Settings) -> int:
+    """Predict the chunks that have no part yet; return how many chunks there are."""
+    n_chunks = n_rows = 0
+    for chunk in chunks:
+        if not parts.has(n_chunks):
+            rows, fields = chunk.rows(), chunk.fields()
+            wrong: dict[int, str] = {}
+            if settings.on_bad_rows == "skip":
+                wrong = model.unreadable(rows)
+            good = np.setdiff1d(np.arange(chunk.n_rows), list(wrong)) if wrong else None
+            predicted = _beside(model, rows, fields, n_rows, good)
+            extra = fields if settings.keep else pa.table({})
+            parts.add(n_chunks, predicted, _refused(wrong, extra, n_rows))
+        n_chunks += 1
+        n_rows += chunk.n_rows
+    return n_chunks
+
+
+def _refused(wrong: Mapping[int, str], fields: pa.Table, rows_before: int) -> pa.Table:
+    """The number of each row in the file (from 1), the reason, and the kept fields."""
+    places = sorted(wrong)
+    numbers = pa.array([rows_before + place + 1 for place in places], pa.int64())
+    reasons = pa.array([wrong[place] for place in places], pa.string())
+    taken = fields.take(pa.array(places, pa.int64())) if fields.num_columns else fields
+    columns = [numbers, reasons, *taken.columns]
+    return pa.table(columns, names=["row", "reason", *taken.column_names])
 
 
 def load_registered(model_uri: str, home: Path) -> Model:
@@ -126,18 +190,36 @@ def registered_bundle(model_uri: str, home: Path) -> Iterator[Path]:
         yield Path(path) / "artifacts" / "bundle"
 
 
-def _beside(chunk: Chunk, model: Model, rows_before: int) -> pa.Table:
-    """The input's fields, then the prediction columns."""
-    taken = [name for name in model.about.output_columns if name in chunk.fields.column_names]
+def _beside(
+    model: Model,
+    rows: Rows,
+    fields: pa.Table,
+    rows_before: int,
+    good: "np.ndarray[tuple[int], np.dtype[np.int64]] | None",
+) -> pa.Table:
+    """The input's fields, then the prediction columns; of the good rows where some are not."""
+    taken = [name for name in model.about.output_columns if name in fields.column_names]
     if taken:
         raise DataError(
             f"column {taken[0]!r} is in the data already, and is what the model adds; "
-            "rename or remove it"
+            "rename or remove it, or keep other columns (--keep)"
         )
-    predictions = model.predict(chunk.rows, rows_before=rows_before)
-    predicted = pa.Table.from_pandas(predictions, preserve_index=False)
-    columns = [*chunk.fields.columns, *predicted.columns]
-    return pa.table(columns, names=[*chunk.fields.column_names, *predicted.column_names])
+    if good is not None:
+        rows = rows[good] if isinstance(rows, np.ndarray) else rows.iloc[good]
+        fields = fields.take(pa.array(good)) if fields.num_columns else fields
+    predictions = model.predict(rows, rows_before=rows_before)
+    predicted = pa.Table.from_pandas(
+        predictions, schema=_predicted_schema(model.about), preserve_index=False
+    )
+    columns = [*fields.columns, *predicted.columns]
+    return pa.table(columns, names=[*fields.column_names, *predicted.column_names])
+
+
+def _predicted_schema(about: About) -> pa.Schema:
+    """The same for every chunk, also for one without a row."""
+    first, *others = about.output_columns
+    kind = pa.float64() if about.classes is None else pa.array(list(about.classes)).type
+    return pa.schema([(first, kind), *((name, pa.float64()) for name in others)])
 
 
 @contextlib.contextmanager
@@ -145,14 +227,17 @@ def _naming(source: Path) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(f"{source}: {error}") from None
+        told = str(error)
+        raise DataError(told if told.startswith(str(source)) else f"{source}: {told}") from None
 
 
 def _with_progress(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Show rows and rows a second when somebody looks on."""
+    """Show rows and rows a second when somebody looks on for more than a moment."""
     from tqdm import tqdm
 
-    with tqdm(unit=" rows", unit_scale=True, disable=None, file=sys.stderr) as bar:
+    with tqdm(
+        unit=" rows", unit_scale=True, disable=None, file=sys.stderr, delay=PROGRESS_SECONDS
+    ) as bar:
         for chunk in chunks:
             yield chunk
-            bar.update(len(chunk.rows))
+            bar.update(chunk.n_rows)

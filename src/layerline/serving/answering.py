@@ -59,7 +59,7 @@ class Answerer:
         """
         if content_type == JSON:
             return self._of_json(body)
-        return self._of_upload(UPLOADS[content_type](body))
+        return self._of_upload(UPLOADS[content_type](body, self.model.about.dialect))
 
     def _of_json(self, body: bytes) -> Answered:
         try:
@@ -80,7 +80,9 @@ class Answerer:
             return self._of_images(uploaded)
         about = self.model.about
         try:
-            frame = read_columns(uploaded, about.columns, self.levels)
+            frame = read_columns(
+                uploaded, about.columns, self.levels, missing=about.dialect.missing
+            )
         except DataError as error:
             raise Refused([Fault(str(error))]) from None
         typed = self.reader.read_frame(frame)

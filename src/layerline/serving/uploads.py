@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from layerline.data.reading.delimited import USUAL, read_fields
+from layerline.data.reading.delimited import Dialect, read_fields
 from layerline.data.tables import first_line, to_frame
 from layerline.errors import LayerlineError
 
@@ -30,18 +30,18 @@ class Unreadable(Exception):  # noqa: N818 (a body is, nothing failed)
     """The body is not what its content type says."""
 
 
-def _csv(body: bytes) -> pd.DataFrame:
+def _csv(body: bytes, dialect: Dialect) -> pd.DataFrame:
     # The one reader of CSV is that of the training; it reads files.
     with tempfile.TemporaryDirectory(prefix="layerline-upload-") as folder:
         path = Path(folder) / "body.csv"
         path.write_bytes(body)
         try:
-            return to_frame(read_fields(path, USUAL).table)
+            return to_frame(read_fields(path, dialect).table)
         except (LayerlineError, ValueError, pa.ArrowException) as error:
             raise Unreadable(str(error).replace(str(path), "the body")) from None
 
 
-def _parquet(body: bytes) -> pd.DataFrame:
+def _parquet(body: bytes, dialect: Dialect) -> pd.DataFrame:
     try:
         with pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True) as file:
             _require_cells(file.metadata.num_rows * file.metadata.num_columns)
@@ -50,7 +50,7 @@ def _parquet(body: bytes) -> pd.DataFrame:
         raise Unreadable(f"the body is not Parquet: {first_line(error)}") from None
 
 
-def _npy(body: bytes) -> NDArray[Any]:
+def _npy(body: bytes, dialect: Dialect) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(io.BytesIO(body), allow_pickle=False)
         if not isinstance(array, np.ndarray) or not array.ndim:
@@ -67,7 +67,7 @@ def _require_cells(n_cells: int) -> None:
         )
 
 
-UPLOADS: Mapping[str, Callable[[bytes], Uploaded]] = {
+UPLOADS: Mapping[str, Callable[[bytes, Dialect], Uploaded]] = {
     "text/csv": _csv,
     "application/vnd.apache.parquet": _parquet,
     NPY: _npy,

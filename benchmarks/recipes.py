@@ -1,6 +1,6 @@
 """How good the models of image recipes are: data once, then a training and its test figures a seed.
 
-    python benchmarks/recipes.py recipes/mnist-mlp.yaml --root FOLDER [--seeds 3] [--threads 1]
+    python benchmarks/recipes.py recipes/mnist-mlp.yaml --root FOLDER [--seeds 3 --first-seed 0] [--threads 1]
 
 FOLDER holds the data set's four IDX files. The stages' own functions run in a temporary folder,
 without DVC and MLflow, so that several seeds share the data; benchmarks/repro.py measures the whole
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--root", required=True)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="instead of the recipe's")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
@@ -103,7 +104,7 @@ def main() -> None:
             sys.exit(str(error))
         params = dataclasses.replace(params, threads=options.threads or params.threads)
         prepare(workspace, params)
-        for seed in range(options.seeds):
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
             row = measure(workspace, dataclasses.replace(params, seed=seed), options.recipe.stem)
             print(row, flush=True)
 

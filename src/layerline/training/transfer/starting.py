@@ -108,7 +108,7 @@ def _counts(network: nn.Module, learning: Learning, entries: Sequence[Entry]) ->
 def tell_plan(plan: Plan, say: Callable[[str], None]) -> None:
     """Say what was taken from where, weight by weight."""
     identity = ", ".join(f"{key} {value}" for key, value in plan.source.identity.items())
-    say(f"starts from {identity}")
+    say(f"starts {identity}")  # the first is `from`
     for note in plan.notes:
         say(f"note: {note}")
     for line in table(plan):

@@ -1,6 +1,6 @@
 """How good the models of image recipes are: data once, then a training and its test figures a seed.
 
-    python benchmarks/recipes.py recipes/mnist-mlp.yaml --root FOLDER [--seeds 3 --first-seed 0] [--threads 1]
+    python benchmarks/recipes.py recipes/mnist-mlp.yaml --root FOLDER [--seeds 3] [--threads 1]
 
 FOLDER holds the data set's four IDX files. The stages' own functions run in a temporary folder,
 without DVC and MLflow, so that several seeds share the data; benchmarks/repro.py measures the whole

@@ -1,6 +1,7 @@
 """What starting from known weights is worth, measured on real data: a Markdown table a sub-command.
 
     python benchmarks/transfer.py fashion --data FOLDER           half of the classes, then the rest
+    python benchmarks/transfer.py fashion-reversed --data FOLDER  the other half first
     python benchmarks/transfer.py digits --data FOLDER            MNIST, then scikit-learn's digits
     python benchmarks/transfer.py table --tables FOLDER           diamonds, then 500 of another cut
     python benchmarks/transfer.py cache                           resnet18, features kept or not
@@ -169,15 +170,17 @@ def images(classes: tuple[str, ...], side: int = 28) -> NetworkSpec:
     return NetworkSpec("cnn", options, (1, side, side), len(classes), "multiclass", classes)
 
 
-def fashion(data: Path, folder: Path) -> Study:
+def fashion(data: Path, folder: Path, known: range = range(5), new: range = range(5, 10)) -> Study:
     train_rows, test = read_images(data, "train"), read_images(data, "t10k")
-    first, second = tuple("01234"), tuple("56789")
     moved = (Component(name="shift"), Component(name="flip"))
-    source = pretrained(
-        images(first), only(train_rows, range(5)), section(6, 64, augment=moved), folder
-    )
-    pick = each(only(train_rows, range(5, 10)))
-    return compare(images(second), source, pick, only(test, range(5, 10)), (10, 50, 200), accuracy)
+    spec = images(tuple(map(str, known)))
+    source = pretrained(spec, only(train_rows, known), section(6, 64, augment=moved), folder)
+    pick, spec = each(only(train_rows, new)), images(tuple(map(str, new)))
+    return compare(spec, source, pick, only(test, new), (10, 50, 200), accuracy)
+
+
+def fashion_reversed(data: Path, folder: Path) -> Study:
+    return fashion(data, folder, range(5, 10), range(5))
 
 
 def digits(data: Path, folder: Path) -> Study:
@@ -270,9 +273,12 @@ def cache(folder: Path, n_rows: int = 5000) -> None:
     print(f"| largest difference of the head's weights | {distance:.1e} |")
 
 
+STUDIES = {"fashion": fashion, "fashion-reversed": fashion_reversed, "digits": digits}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("fashion", "digits", "table", "cache"))
+    parser.add_argument("what", choices=(*STUDIES, "table", "cache"))
     parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
     parser.add_argument("--tables", type=Path, default=Path("tables"))
     parser.add_argument("--output", type=Path)
@@ -285,7 +291,7 @@ def main() -> None:
         if arguments.what == "table":
             study = table(arguments.tables, folder)
         else:
-            study = {"fashion": fashion, "digits": digits}[arguments.what](arguments.data, folder)
+            study = STUDIES[arguments.what](arguments.data, folder)
     if arguments.output is not None:
         write_study(arguments.output, study)
 

@@ -11,9 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from filelock import FileLock
 
 from layerline.artifacts import read_json, write_json
+from layerline.cli import main
 from layerline.config import FetchSection
 from layerline.data.reading.delimited import USUAL, Dialect
 from layerline.data.tables import read_images, read_table
@@ -249,3 +251,22 @@ def test_memory_stays_flat(home, rows, name, tmp_path):
     size_kb = (tmp_path / name).stat().st_size / 1024
     # Arrow reads up to 128 MB of a CSV ahead: both files are larger.
     assert peaks[8000] - peaks[4000] < 0.1 * size_kb, peaks
+
+
+def test_the_command_says_how_many_rows_and_where_the_reasons_are(
+    home, rows, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(home)
+    damaged(rows).to_csv(tmp_path / "in.csv", index=False)
+    command = ["predict", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), "--model", URI]
+    runner = CliRunner()
+    done = runner.invoke(main, command)
+    assert done.exit_code == 3
+    assert "in.csv: column 'size' must hold finite numbers" in done.output
+    done = runner.invoke(main, [*command, "--on-bad-rows", "skip", "--keep", "id"])
+    assert done.exit_code == 0
+    assert "127 rows predicted by models:/pieces@champion" in done.output
+    assert f"3 rows refused; the reasons are in {tmp_path}/out.csv.refused.csv" in done.output
+    done = runner.invoke(main, [*command, "--keep", "ident"])
+    assert done.exit_code == 2
+    assert "--keep: " in done.output

@@ -14,7 +14,7 @@ from layerline.evaluation.recording import read_record
 from layerline.evaluation.running import evaluate
 from layerline.registry.access import open_registry
 from layerline.registry.model import load_bundle
-from layerline.registry.predicting import predict_file
+from layerline.registry.predicting import Settings, predict_file
 from layerline.training.running import train
 
 # MLflow's own, with SQLAlchemy 2.1.
@@ -76,7 +76,8 @@ def test_quantiles_arrive_in_every_form(checkout, store, tmp_path):
 
     rows.to_csv(tmp_path / "in.csv", index=False)
     for name, read in (("out.csv", pd.read_csv), ("out.parquet", pd.read_parquet)):
-        predict_file(facts["model_uri"], tmp_path / "in.csv", tmp_path / name, store.home, 250)
+        pieces = Settings(chunk_rows=250)
+        predict_file(facts["model_uri"], tmp_path / "in.csv", tmp_path / name, store.home, pieces)
         np.testing.assert_allclose(read(tmp_path / name)[COLUMNS], values, rtol=1e-9)
     rows.assign(**{"quantile_0.9": 1.0}).to_csv(tmp_path / "in.csv", index=False)
     with pytest.raises(DataError, match=r"column 'quantile_0\.9' is in the data already"):

@@ -6,6 +6,7 @@ Writes: models/decision/, reports/: metrics.json, evaluation.json, predictions.p
         errors.csv (of the test rows), plots/, model_card.md and .html; runs/evaluate.json.
 """
 
+from layerline.numerals import readable
 from layerline.stage import Stage, leave, run_stage
 
 # errors.csv stays here: it holds raw rows.
@@ -16,7 +17,7 @@ def main(stage: Stage) -> None:
     from layerline.evaluation.running import evaluate
 
     metrics = evaluate(stage.workspace, stage.params)
-    figures = ", ".join(f"{name} {value:.4g}" for name, value in metrics["test"].items())
+    figures = ", ".join(f"{name} {readable(value)}" for name, value in metrics["test"].items())
     stage.say(f"test {figures}")
     stage.journal.metrics(
         {f"{split}_{name}": v for split, found in metrics.items() for name, v in found.items()}

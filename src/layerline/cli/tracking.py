@@ -9,6 +9,7 @@ import click
 
 from layerline.artifacts import Workspace, read_json
 from layerline.cli.running import explained, here
+from layerline.numerals import readable
 
 
 @click.command()
@@ -49,7 +50,7 @@ def _print_table(project: str, metrics: dict[str, dict[str, float]]) -> None:
     table = Table(project, *splits)
     for name in metrics["test"]:
         values = (metrics[split].get(name) for split in splits)
-        table.add_row(name, *("" if value is None else f"{value:.4g}" for value in values))
+        table.add_row(name, *("" if value is None else readable(value) for value in values))
     Console().print(table)
 
 

@@ -23,6 +23,7 @@ from layerline.evaluation.rendering import (
     Table,
 )
 from layerline.evaluation.slicing import worst
+from layerline.numerals import readable
 from layerline.training.rows import SPLITS
 
 _SHOWN = {True: ("rmse", "mae", "r2"), False: ("accuracy", "log_loss", "roc_auc", "f1_macro")}
@@ -46,7 +47,7 @@ def describe_interval(levels: Sequence[float], figures: Mapping[str, float]) -> 
         f"Between the levels {levels[0]:g} and {levels[-1]:g} should lie "
         f"{levels[-1] - levels[0]:.0%} of the rows; of the test rows "
         f"{figures['interval_coverage']:.1%} do, at a mean width of "
-        f"{figures['interval_width']:.4g}."
+        f"{readable(figures['interval_width'])}."
     )
 
 
@@ -82,11 +83,11 @@ def write_card(found: Findings, plots: Path) -> list[Block]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}"
+    return readable(value)
 
 
 def _span(found: Interval) -> str:
-    return f"{found.lower:.4g} to {found.upper:.4g}"
+    return f"{readable(found.lower)} to {readable(found.upper)}"
 
 
 def _headline(found: Findings) -> Figures:
@@ -116,7 +117,7 @@ def _conclusions(found: Findings) -> list[Block]:
     if bad:
         figure = next(iter(bad[0].figures))
         named = ", ".join(
-            f"{s.column} = {s.level} ({figure} {s.figures[figure].mean:.4g}, {s.n_rows} rows)"
+            f"{s.column} = {s.level} ({figure} {readable(s.figures[figure].mean)}, {s.n_rows} rows)"
             for s in bad
         )
         points.append(f"Worse than over all, beyond chance: {named}.")
@@ -160,7 +161,10 @@ def _baselines(found: Findings) -> list[Block]:
     names = [name for name in _COMPARED[_is_regression(found)] if name in known]
     rows = [["this network", *(_number(known[name]) for name in names)]]
     rows += [
-        [b.name, *(_number(b.figures[n]) if n in b.figures else "–" for n in names)]
+        [
+            _baseline_name(b.name, found),
+            *(_number(b.figures[n]) if n in b.figures else "–" for n in names),
+        ]
         for b in found.baselines
     ]
     return [
@@ -171,6 +175,10 @@ def _baselines(found: Findings) -> list[Block]:
             f"{found.baselines[0].n_train_rows:,} of the train rows."
         ),
     ]
+
+
+def _baseline_name(name: str, found: Findings) -> str:
+    return "mean" if name == "majority" and _is_regression(found) else name
 
 
 def _decision(found: Findings) -> list[Block]:
@@ -186,7 +194,9 @@ def _decision(found: Findings) -> list[Block]:
         lines.append("No temperature: it did not lower the validation log loss beyond chance.")
     if decision.threshold is not None:
         name = found.data["classes"][decision.positive]
-        lines.append(f"`{name}` is predicted from a probability of {decision.threshold:.4g} on.")
+        lines.append(
+            f"`{name}` is predicted from a probability of {readable(decision.threshold)} on."
+        )
     else:
         lines.append("The most probable class is predicted.")
     return [Heading("Decision"), Points(lines)]
@@ -233,7 +243,7 @@ def _importance(found: Findings) -> list[Block]:
     if not found.importance:
         return []
     rows = [
-        [item.column, f"{item.increase:.4g}", f"{item.spread:.2g}"]
+        [item.column, readable(item.increase), f"{item.spread:.2g}"]
         for item in found.importance[:_MOST_COLUMNS]
     ]
     text = (
@@ -261,7 +271,7 @@ def _mistakes(found: Findings) -> list[Block]:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return readable(value) if isinstance(value, float) else str(value)
 
 
 def _limits(found: Findings) -> list[str]:

@@ -17,6 +17,7 @@ from layerline.evaluation.importance import Importance
 from layerline.evaluation.predictions import Floats, Predictions
 from layerline.evaluation.resampling import Drawn, resample, share_of
 from layerline.evaluation.slicing import Slice, worst
+from layerline.numerals import readable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +118,10 @@ def judge_worth(
     gain = interval(best.losses - losses, section.bootstrap, section.confidence, seed)
     own = float(losses.mean()) ** (0.5 if figure == "rmse" else 1)
     shown = (
-        f"its test {figure} is {own:.4g}, that of the best baseline ({best.name}) "
-        f"{best.figures[figure]:.4g}; the gain a row is {gain.mean:.3g} "
-        f"({gain.lower:.3g} to {gain.upper:.3g}{', squared' if figure == 'rmse' else ''})"
+        f"its test {figure} is {readable(own)}, that of the best baseline ({best.name}) "
+        f"{readable(best.figures[figure])}; the gain a row is {readable(gain.mean)} "
+        f"({readable(gain.lower)} to {readable(gain.upper)}"
+        f"{', squared' if figure == 'rmse' else ''})"
     )
     if gain.lower > 0:
         return f"The network is worth it: {shown}."

@@ -14,6 +14,7 @@ from layerline.config import EvaluateSection
 from layerline.errors import SourceError
 from layerline.evaluation.comparison import Interval, interval
 from layerline.evaluation.rendering import Block, Heading, Paragraph, Table
+from layerline.numerals import readable
 
 BEFORE, AFTER = "source_before", "source_after"  # in reports/metrics.json, beside the splits
 
@@ -103,8 +104,8 @@ def tell_forgetting(found: Forgetting | None) -> list[Block]:
         grew = change.worse_by
         shown = "–"
         if grew is not None:
-            shown = f"{grew.mean:.4g} ({grew.lower:.4g} to {grew.upper:.4g})"
-        rows.append([_SHOWN[name], f"{change.before:.4g}", f"{change.after:.4g}", shown])
+            shown = f"{readable(grew.mean)} ({readable(grew.lower)} to {readable(grew.upper)})"
+        rows.append([_SHOWN[name], readable(change.before), readable(change.after), shown])
     header = ["figure", "source", "this network", "a row's loss grew by"]
     return [heading, Paragraph(_what(facts)), Table(header, rows)]
 

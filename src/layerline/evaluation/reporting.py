@@ -16,6 +16,7 @@ from layerline.evaluation.findings import Findings
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.recording import record
 from layerline.evaluation.rendering import to_html, to_markdown
+from layerline.numerals import readable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _draw_mistakes(folder: Path, test: Predictions, sheet: Sheet, validated: Pat
     captions = []
     for row, (actual, predicted) in enumerate(zip(part.actual, part.predicted, strict=True)):
         if classes is None or part.probabilities is None:
-            captions.append(f"{actual:.4g}, not {predicted:.4g}")
+            captions.append(f"{readable(actual)}, not {readable(predicted)}")
         else:
             share = part.probabilities[row, int(predicted)]
             captions.append(f"{classes[int(actual)]}, not {classes[int(predicted)]} ({share:.0%})")

@@ -16,6 +16,7 @@ from layerline.evaluation.comparison import Interval, bounds
 from layerline.evaluation.metrics import measure, table_of
 from layerline.evaluation.predictions import Floats, Predictions
 from layerline.evaluation.resampling import resample
+from layerline.numerals import readable
 
 MOST_LEVELS, N_QUANTILES = 12, 4
 FEWEST_ROWS = 20  # a slice with fewer is listed, and never called worse
@@ -130,7 +131,7 @@ def _ranges(column: pd.Series, gaps: NDArray[np.bool_]) -> Iterator[tuple[str, N
 
 
 def _shown(value: Any) -> str:
-    return str(value.date()) if isinstance(value, pd.Timestamp) else f"{value:.4g}"
+    return str(value.date()) if isinstance(value, pd.Timestamp) else readable(value)
 
 
 def _figures(part: Predictions, section: EvaluateSection, seed: int) -> dict[str, Interval]:

@@ -13,6 +13,7 @@ import numpy as np
 from layerline.config import GateSection
 from layerline.evaluation.comparison import Interval, paired_gain
 from layerline.evaluation.predictions import Predictions
+from layerline.numerals import readable
 from layerline.registry.rules import (
     UNITS,
     Check,
@@ -179,8 +180,8 @@ def _gain_check(gain: Interval, n_rows: int, metric: str, section: GateSection) 
     is_better = gain.lower > section.margin
     said = (
         f"{'better' if is_better else 'not surely better'} on {n_rows:,} test rows: gain in "
-        f"{metric} {gain.mean:.4g} {UNITS[metric]}, "
-        f"{section.confidence:.0%} interval {gain.lower:.4g} to {gain.upper:.4g}, "
+        f"{metric} {readable(gain.mean)} {UNITS[metric]}, "
+        f"{section.confidence:.0%} interval {readable(gain.lower)} to {readable(gain.upper)}, "
         f"its lower end must be above {section.margin:g}"
     )
     return Check("gain", metric, is_better, gain.lower, section.margin, said)

@@ -16,6 +16,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.evaluation.comparison import interval
 from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
 from layerline.evaluation.predictions import Predictions
+from layerline.numerals import readable
 from layerline.registry.slicing import Slice
 
 UNITS = {
@@ -98,7 +99,7 @@ def absolute_checks(
     )
     for rule, subject, value, limit, unit in budgets:
         if value is not None and limit is not None:
-            said = f"{subject} takes {value:.3g} {unit}, the budget is {limit:g} {unit}"
+            said = f"{subject} takes {readable(value)} {unit}, the budget is {limit:g} {unit}"
             checks.append(Check(rule, subject, value <= limit, value, limit, said))
     return tuple(checks)
 
@@ -111,7 +112,9 @@ def _floor(figures: dict[str, float], name: str, limit: float) -> Check:
     value = figures[name]
     passed = value <= limit if name in LOWER_IS_BETTER else value >= limit
     least = "at most" if name in LOWER_IS_BETTER else "at least"
-    return Check("floor", name, passed, value, limit, f"{name} {value:.4g} must be {least} {limit}")
+    return Check(
+        "floor", name, passed, value, limit, f"{name} {readable(value)} must be {least} {limit}"
+    )
 
 
 def rows_check(n_rows: int, n_left_out: int | None, section: GateSection) -> Check:
@@ -172,6 +175,6 @@ def slices_check(
     said = (
         f"{n_lost} of {len(judged)} slices lost more than register.gate.slice_tolerance allows; "
         f"the worst is {worst.name} ({worst.n_rows:,} rows): gain in {metric} "
-        f"{worst.gain_mean:.4g} {UNITS[metric]}, at least {limit:g} is asked"
+        f"{readable(worst.gain_mean)} {UNITS[metric]}, at least {limit:g} is asked"
     )
     return (Check("slices", worst.name, not n_lost, worst.gain_mean, limit, said),)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import replace_file, write_json, write_text
+from layerline.numerals import readable
 from layerline.tracking.inspecting.comparing import Comparison
 from layerline.tracking.inspecting.opening import RequestError
 from layerline.tracking.inspecting.pairing import Difference, Figure, SharedRows
@@ -129,7 +130,7 @@ def _by_run(what: str, comparison: Comparison, found: Any) -> Table:
 def metrics_table(comparison: Comparison) -> Table:
     """One line a figure, one column a run."""
     rows = [
-        [name, *("–" if value is None else f"{value:.4g}" for value in values)]
+        [name, *("–" if value is None else readable(value) for value in values)]
         for name, values in comparison.metrics.items()
     ]
     return ["metric", *(run.short for run in comparison.runs)], rows
@@ -154,8 +155,9 @@ def shared_table(comparison: Comparison) -> Table:
 def _value(figure: Figure | None) -> tuple[str, str]:
     if figure is None:
         return "–", ""
-    bounds = "" if figure.lower is None else f"{figure.lower:.4g} to {figure.upper:.4g}"
-    return f"{figure.value:.4g}", bounds
+    if figure.lower is None or figure.upper is None:
+        return readable(figure.value), ""
+    return readable(figure.value), f"{readable(figure.lower)} to {readable(figure.upper)}"
 
 
 def _difference(found: Difference | None) -> tuple[str, str, str]:

@@ -65,6 +65,14 @@ def test_a_temperature_that_does_not_help_other_rows_is_left_out():
         assert found.kept or found.temperature == 1.0
 
 
+def test_few_wrong_answers_make_no_network_surer_of_itself():
+    logits, actual = drawn(0.3)  # too unsure of itself
+    assert calibrate(logits, actual).kept
+    found = calibrate(logits[:60], actual[:60])
+    assert found.after < 0.8 * found.before
+    assert not found.kept
+
+
 def test_separated_rows_have_no_temperature():
     logits = np.array([[4.0, 0.0], [0.0, 4.0]] * 20)
     actual = np.array([0, 1] * 20)

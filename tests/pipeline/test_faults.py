@@ -37,7 +37,7 @@ def n_curve_points(checkout: Checkout) -> int:
 def test_dvc_killed_in_training_leaves_no_orphan_and_a_rerun_the_same_bytes(
     checkout: Checkout,
 ) -> None:
-    checkout.edit_params(train__epochs=400, train__early_stopping=None)
+    checkout.edit_params(train__epochs=120, train__early_stopping=None)
     repro = subprocess.Popen(
         ["dvc", "repro", "train"],
         cwd=checkout.root,
@@ -108,8 +108,7 @@ def test_a_failed_stage_under_dvc_keeps_the_last_good_outputs(checkout: Checkout
     history = checkout.root / "reports" / "history.csv"
     before = network.read_bytes(), history.read_bytes()
     for wrong, says in (
-        ({"train__epochs": "two"}, "valid integer"),
-        ({"train__epochs": 2, "train__network": "mpl"}, "'mpl' is not known"),
+        ({"train__network": "mpl"}, "'mpl' is not known"),
         (
             {"train__network": "mlp", "train__optimizer": {"name": "sgd", "learning_rate": 1e30}},
             "the loss diverged",

@@ -41,6 +41,7 @@ def read(checkout: Checkout, name: str) -> Any:
     return json.loads((checkout.root / name).read_text())
 
 
+@pytest.mark.slow
 def test_a_retraining_starts_from_the_champion(digits: Checkout, tmp_path: Path) -> None:
     checkout = moved_copy(digits, tmp_path / "checkout")
     transfer = {"from": "champion", "forgetting": {"data": "data"}}

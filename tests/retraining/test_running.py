@@ -46,7 +46,7 @@ def shop(tmp_path_factory) -> Checkout:
     rows().to_csv(checkout.root / "shop.csv", index=False)
     command = ["init", "shop.csv", "--target", "price", "--project", "shop"]
     checkout.run(sys.executable, "-W", "ignore", "-c", CODE, *command)
-    checkout.edit_params(train__epochs=2, evaluate__bootstrap=0)
+    checkout.edit_params(train__epochs=2, evaluate__bootstrap=0, evaluate__baselines=[])
     told = retrain(checkout)
     assert "promoted" in told
     return checkout

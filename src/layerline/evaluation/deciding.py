@@ -13,7 +13,8 @@ from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.predictions import Floats, Ints, softmax
 
 N_FOLDS = 5
-SURE = 2.0  # standard errors of the gain of a temperature below 1
+# A temperature below 1 must gain so many standard errors, on rows with so many wrong answers.
+SURE, FEWEST_ERRORS = 2.0, 30
 _LIMITS = (0.1, 10.0)  # of a temperature: beyond it nothing is measured, the rows are separated
 _STEPS = 50
 
@@ -62,8 +63,9 @@ def calibrate(logits: NDArray[np.floating], actual: Ints) -> Calibration:
 
     On its own rows a temperature can only gain. So each fifth of the rows is judged with a
     temperature of the other four; what is kept is then fitted on all. One below 1 makes the model
-    surer of itself, for which these rows speak too readily: the epoch was chosen by them. Its gain
-    must be `SURE` standard errors.
+    surer of itself, for which these rows speak too readily: the epoch was chosen by them, and what
+    being surely wrong costs shows only in wrong answers. So its gain must be `SURE` standard
+    errors, and at least `FEWEST_ERRORS` of the rows answered wrongly.
     """
     plain = _row_losses(logits, actual, 1.0)
     before = float(plain.mean())
@@ -78,7 +80,9 @@ def calibrate(logits: NDArray[np.floating], actual: Ints) -> Calibration:
         losses[inside] = _row_losses(logits[inside], actual[inside], fitted or 1.0)
     gains = plain - losses
     needed = SURE * gains.std() / np.sqrt(len(gains)) if temperature < 1 else 0.0
-    kept = bool(gains.mean() > needed)
+    n_wrong = np.count_nonzero(logits.argmax(axis=1) != actual)
+    enough = temperature > 1 or n_wrong >= FEWEST_ERRORS
+    kept = bool(enough and gains.mean() > needed)
     return Calibration(temperature if kept else 1.0, before, float(losses.mean()), kept)
 
 

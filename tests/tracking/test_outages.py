@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:Deprecatio
 
 RESULTS = ("models/network/network.safetensors", "models/network/spec.json", "reports/history.csv")
 REMEDY = "`layerline flush` sends it"
-SHORT, LONG = 20, 300  # epochs: LONG outlasts the follower's start
+SHORT, LONG = 20, 1200  # epochs: LONG outlasts the start of a follower that gives way to others
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ ui: $(READY)  ## open the MLflow UI on http://127.0.0.1:5000
 	@layerline ui
 
 test: $(READY)  ## the test-suite without what is marked slow
-	@python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder  # by size, the longest came last
+	@python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY)  ## the slow tests alone
 	@python -m pytest -m slow

@@ -153,6 +153,9 @@ def test_values(values: list[object], kind: str, found: list[object] | None) -> 
     assert note is None
 
 
+EAST = datetime.timezone(datetime.timedelta(hours=9))
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -161,6 +164,7 @@ def test_values(values: list[object], kind: str, found: list[object] | None) -> 
         ([Decimal(2**53 + 1)], "that no 64-bit float gives back"),
         ([Decimal("1e400")], "would become infinite"),
         ([Decimal("1e-400")], "would become zero"),
+        ([datetime.datetime(1, 1, 1, tzinfo=EAST)], "outside the years 1 to 9999"),
         ([[1, 2]], "is of type list"),
         ([True, "x"], "text and true/false"),
     ],

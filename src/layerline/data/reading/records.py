@@ -47,7 +47,7 @@ def column_of(values: list[Any], where: str) -> tuple[pa.Array, str | None]:
     if kinds <= _TIMES:
         zoned = any(getattr(value, "tzinfo", None) is not None for value in values)
         note = f"{where} is read in UTC, its time zone is dropped" if zoned else None
-        return pa.array(_each(_time, values), pa.timestamp("us")), note
+        return pa.array(_each(lambda value: _time(value, where), values), pa.timestamp("us")), note
     raise DataError(_unusable(kinds, where))
 
 
@@ -86,10 +86,17 @@ def _float(value: float | Decimal, where: str) -> float:
     return found
 
 
-def _time(value: datetime.datetime | datetime.date) -> datetime.datetime:
+def _time(value: datetime.datetime | datetime.date, where: str) -> datetime.datetime:
     if not isinstance(value, datetime.datetime):
         return datetime.datetime.combine(value, datetime.time())
-    return value.astimezone(datetime.UTC).replace(tzinfo=None) if value.tzinfo else value
+    if value.tzinfo is None:
+        return value
+    try:
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise DataError(
+            f"{where} has {value}, which in UTC is outside the years 1 to 9999; mend it"
+        ) from None
 
 
 def _unusable(kinds: frozenset[type], where: str) -> str:

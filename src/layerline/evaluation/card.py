@@ -82,10 +82,6 @@ def write_card(found: Findings, plots: Path) -> list[Block]:
     ]
 
 
-def _number(value: float) -> str:
-    return readable(value)
-
-
 def _span(found: Interval) -> str:
     return f"{readable(found.lower)} to {readable(found.upper)}"
 
@@ -97,7 +93,7 @@ def _headline(found: Findings) -> Figures:
         [
             (
                 f"test {name}",
-                _number(found.metrics["test"][name]),
+                readable(found.metrics["test"][name]),
                 f"{confidence}: {_span(found.intervals[name])}"
                 if name in found.intervals
                 else "no interval",
@@ -145,9 +141,9 @@ def _figures(found: Findings) -> list[Block]:
     rows = []
     for name, value in found.metrics["test"].items():
         others = [found.metrics[split].get(name) for split in ("train", "valid")]
-        cells = ["–" if other is None else _number(other) for other in others]
+        cells = ["–" if other is None else readable(other) for other in others]
         bounds = _span(found.intervals[name]) if name in found.intervals else "–"
-        rows.append([name, *cells, _number(value), bounds])
+        rows.append([name, *cells, readable(value), bounds])
     return [
         Table(["figure", "train", "valid", "test", f"test, {confidence:.0%} interval"], rows),
         Paragraph("Intervals are percentiles of bootstrap resamples of the test rows."),
@@ -159,14 +155,10 @@ def _baselines(found: Findings) -> list[Block]:
         return []
     known = found.metrics["test"]
     names = [name for name in _COMPARED[_is_regression(found)] if name in known]
-    rows = [["this network", *(_number(known[name]) for name in names)]]
-    rows += [
-        [
-            _baseline_name(b.name, found),
-            *(_number(b.figures[n]) if n in b.figures else "–" for n in names),
-        ]
-        for b in found.baselines
-    ]
+    rows = [["this network", *(readable(known[name]) for name in names)]]
+    for b in found.baselines:
+        figures = (readable(b.figures[name]) if name in b.figures else "–" for name in names)
+        rows.append([_baseline_name(b.name, found), *figures])
     return [
         Heading("Is the network worth it?"),
         Table(["test rows", *names], rows, marked=(0,)),
@@ -232,7 +224,7 @@ def _slices(found: Findings) -> list[Block]:
     for position, part in enumerate(found.slices):
         cells = [f"{part.column} = {part.level}", f"{part.n_rows:,}"]
         for name in names:
-            cells += [_number(part.figures[name].mean), _span(part.figures[name])]
+            cells += [readable(part.figures[name].mean), _span(part.figures[name])]
         rows.append(cells)
         if part.is_worse:
             marked.append(position)

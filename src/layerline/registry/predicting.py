@@ -5,6 +5,7 @@ whole or not at all; memory stays flat however large the files are.
 """
 
 import contextlib
+import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -119,8 +120,6 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _plain(facts: Mapping[str, Any]) -> Any:
     """As JSON gives it back, so that it can be compared."""
-    import json
-
     return json.loads(json.dumps(facts))
 
 

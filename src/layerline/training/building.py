@@ -9,9 +9,16 @@ from layerline.training.augmentation import Augmentation, InputFacts, build_augm
 from layerline.training.averaging import WeightAverage
 from layerline.training.batching import BatchPlan
 from layerline.training.device import choose_precision
+from layerline.training.graphs import StepGraphs
 from layerline.training.learning import Learning
 from layerline.training.objectives import TargetFacts, build_loss
-from layerline.training.optimizers import FULL_BATCH, OPTIMIZERS, bare_step, start_without_compiler
+from layerline.training.optimizers import (
+    FULL_BATCH,
+    GRAPHABLE,
+    OPTIMIZERS,
+    bare_step,
+    start_without_compiler,
+)
 from layerline.training.rows import Rows
 from layerline.training.schedules import SCHEDULES
 from layerline.training.session import Session
@@ -59,7 +66,19 @@ def build_session(
         full_batch=full_batch,
         learning=learning,
     )
+    if _is_graphable(session, train, section.optimizer.name):
+        session.graphs = StepGraphs(network, optimizer)
     return session, plan
+
+
+def _is_graphable(session: Session, train: Rows, optimizer: str) -> bool:
+    """Whether each step runs the same kernels on the same addresses of a CUDA device."""
+    return (
+        train.x.is_cuda
+        and session.augment is None  # draws on the CPU
+        and session.learning is None  # other parameters from epoch to epoch
+        and optimizer in GRAPHABLE
+    )
 
 
 def _augmentation(section: TrainSection, train: Rows, facts: TargetFacts) -> Augmentation | None:

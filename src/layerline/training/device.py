@@ -62,6 +62,8 @@ def prepare_torch(seed: int, threads: int) -> None:
         # On the CPU our operations are deterministic as they are (a test compares bytes), and the
         # call imports torch's compiler: 1.3 s for each start of a stage.
         torch.use_deterministic_algorithms(True)
+        # Nothing here reads memory before it is written; filling it first is a kernel each time.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def choose_device(asked: str) -> torch.device:

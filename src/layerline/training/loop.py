@@ -6,6 +6,7 @@ back from an epoch that diverged, and resuming.
 """
 
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from layerline.training.diverging import first_bad_layer, first_bad_step
 from layerline.training.learning import Learning
 from layerline.training.objectives import TargetFacts, build_link, describe_targets
 from layerline.training.predicting import predict
+from layerline.training.prefetching import read_ahead
 from layerline.training.records import EpochRecord, FitResult, Listener, error_of
 from layerline.training.rows import Rows
 from layerline.training.sampling import draw_order
@@ -117,12 +119,14 @@ class Training:
     def _take_steps(self, listener: Listener, snapshots: Snapshots | None) -> None:
         self.session.begin_epoch(self.epoch)
         steps = self._steps()
-        for position in range(len(self.losses), len(steps)):
-            self.losses.append(self.session.take(self.train, steps[position]))
-            listener.on_share(len(self.history) + (position + 1) / len(steps))
-            is_last = position + 1 == len(steps)  # the epoch is about to be measured
-            if snapshots is not None and not is_last and snapshots.is_due(within_epoch=True):
-                snapshots.save(self.state())
+        left = steps[len(self.losses) :]
+        with read_ahead(self.train, list(itertools.chain(*left))) as train:
+            for batches in left:
+                self.losses.append(self.session.take(train, batches))
+                listener.on_share(len(self.history) + len(self.losses) / len(steps))
+                is_last = len(self.losses) == len(steps)  # the epoch is about to be measured
+                if snapshots is not None and not is_last and snapshots.is_due(within_epoch=True):
+                    snapshots.save(self.state())
 
     def _steps(self) -> list[tuple[Tensor, ...]]:
         """The epoch's batches; the same ones also when it goes on from its middle."""
@@ -131,7 +135,7 @@ class Training:
         order = draw_order(self.train, self.section.sampling, random)
         if self.losses:
             random.set_state(resumed_at)
-        return self.plan.cut(order.to(self.train.y.device), self.epoch)
+        return self.plan.cut(order.to(self.train.positions_device), self.epoch)
 
     def _measure(self, seconds: float) -> EpochRecord:
         losses = torch.stack(self.losses)

@@ -35,11 +35,14 @@ class Rows:
         return Rows(self.x.to(device), y)
 
     def take(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """The rows at the positions `batch` (B,)."""
-        y = self.y.index_select(0, batch)
-        if not self.is_streamed:
-            return self.x.index_select(0, batch), y
-        return self.x.index_select(0, batch.cpu()).to(y.device, non_blocking=True), y
+        """The rows at the positions `batch` (B,), which lie on `positions_device`."""
+        y = self.y.index_select(0, batch.to(self.y.device))
+        return self.x.index_select(0, batch).to(y.device), y
+
+    @property
+    def positions_device(self) -> torch.device:
+        """Where the rows are taken from."""
+        return self.x.device
 
 
 def _fits(x: Tensor, device: torch.device) -> bool:

@@ -13,10 +13,11 @@ from torch.optim import Optimizer
 from layerline.training.augmentation import Augmentation
 from layerline.training.averaging import WeightAverage
 from layerline.training.device import autocast
+from layerline.training.graphs import StepGraphs
 from layerline.training.learning import Learning
 from layerline.training.objectives import Loss
 from layerline.training.optimizers import Step
-from layerline.training.rows import Rows
+from layerline.training.prefetching import Source
 from layerline.training.schedules import Adaptive, Schedule
 
 
@@ -40,6 +41,7 @@ class Session:
     average: WeightAverage | None = None
     full_batch: bool = False
     learning: Learning | None = None
+    graphs: StepGraphs | None = None
     step: int = 0
     rate_factor: float = 1.0  # lowered after an epoch that diverged
     base_rates: tuple[float, ...] = dataclasses.field(init=False)
@@ -67,27 +69,33 @@ class Session:
         if self.learning is not None:
             self.learning.begin_epoch(self.network, epoch)
 
-    def take(self, train: Rows, batches: Sequence[Tensor]) -> Tensor:
+    def take(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
         """One step over the rows of all `batches`, (B,) positions each; returns their mean loss."""
         factor = self.schedule((self.step + 0.5) / self.n_steps) * self.rate_factor
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = base * factor
         if self.full_batch:
             loss = self._step_with_closure(train, batches[0])
+        elif self.graphs is not None:
+            loss = self.graphs.take(lambda positions: self._step(train, positions), batches)
         else:
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = self._gradients(train, batches)
-            if self.learning is not None:
-                self.learning.add_pull(self.network)
-            if self.clip_norm is not None:
-                self._clip(self.clip_norm)
-            self.take_step()
+            loss = self._step(train, batches)
         self.step += 1
         if self.average is not None:
             self.average.update()
         return loss
 
-    def _gradients(self, train: Rows, batches: Sequence[Tensor]) -> Tensor:
+    def _step(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._gradients(train, batches)
+        if self.learning is not None:
+            self.learning.add_pull(self.network)
+        if self.clip_norm is not None:
+            self._clip(self.clip_norm)
+        self.take_step()
+        return loss
+
+    def _gradients(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
         if len(batches) == 1:
             return self._backward(train, batches[0])
         n_rows = sum(map(len, batches))
@@ -97,7 +105,7 @@ class Session:
     def _clip(self, norm: float) -> None:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), norm)
 
-    def _backward(self, train: Rows, batch: Tensor, share: float = 1.0) -> Tensor:
+    def _backward(self, train: Source, batch: Tensor, share: float = 1.0) -> Tensor:
         """Add the gradients of `share` times the mean loss of a batch; returns that, detached."""
         x, y = train.take(batch)
         if self.augment is not None:
@@ -110,7 +118,7 @@ class Session:
         loss.backward()
         return loss.detach()
 
-    def _step_with_closure(self, train: Rows, batch: Tensor) -> Tensor:
+    def _step_with_closure(self, train: Source, batch: Tensor) -> Tensor:
         """Let the optimizer look at the same rows, masks and augmentations several times."""
         drawn, dropped = self.random.get_state(), torch.get_rng_state()
         losses: list[Tensor] = []
@@ -146,6 +154,8 @@ class Session:
         self.network.load_state_dict(state["network"])
         # torch's optimizers go on in the tensors they are given; a state may be needed twice.
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        if self.graphs is not None:
+            self.graphs.forget()
         if isinstance(self.schedule, Adaptive):
             self.schedule.restore(state["schedule"])
         if self.average is not None:

@@ -33,8 +33,12 @@ FULL_BATCH = frozenset({"lbfgs"})
 # Element by element, so that the parameters of several networks may lie in one tensor.
 STACKABLE = frozenset({"sgd", "adam", "adamw", "rmsprop"})
 
+# Take their rate from a tensor, so that a recorded step can be given another one (graphs.py).
+GRAPHABLE = frozenset({"sgd", "adam", "adamw"})
+
 __all__ = [
     "FULL_BATCH",
+    "GRAPHABLE",
     "OPTIMIZERS",
     "STACKABLE",
     "Step",

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from layerline.training.device import autocast
 from layerline.training.objectives import losses_of_members
-from layerline.training.rows import Rows
+from layerline.training.prefetching import Source
 from layerline.training.session import Session
 
 
@@ -24,7 +24,7 @@ class JointSession(Session):
     orders: Sequence[Generator] = ()
     dropouts: Sequence[Generator] = ()
 
-    def _backward(self, train: Rows, batch: Tensor, share: float = 1.0) -> Tensor:
+    def _backward(self, train: Source, batch: Tensor, share: float = 1.0) -> Tensor:
         n_rows, n_members = batch.shape
         x, y = train.take(batch.t().flatten())
         x, y = x.unflatten(0, (n_members, n_rows)), y.unflatten(0, (n_members, n_rows))

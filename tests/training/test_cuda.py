@@ -1,0 +1,139 @@
+"""On a GPU: recorded steps are the same steps, and rows that do not fit are the same rows."""
+
+import dataclasses
+import threading
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from layerline.config import Component, TrainSection
+from layerline.networks import build_network
+from layerline.training.device import prepare_torch
+from layerline.training.loop import Training
+from layerline.training.records import EpochRecord, Listener
+from layerline.training.rows import Rows
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "mlp": {"hidden": [64, 32], "norm": "batch", "dropout": 0.2},
+    "seven_layer": {},
+    "conv1x1_mlp": {},
+    "cnn": {},
+    "rnn": {},
+}
+
+
+def images(n_rows: int, seed: int = 0) -> Rows:
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(n_rows) % 3
+    x = 0.3 * torch.randn(n_rows, 1, 8, 8, generator=generator)
+    x[:, 0, :3, :3] += y.view(-1, 1, 1)
+    return Rows(x, y)
+
+
+def section(**changes: Any) -> TrainSection:
+    first = TrainSection(
+        options=NETWORKS["mlp"], batch_size=64, epochs=4, device="cuda", precision="float32"
+    )
+    return dataclasses.replace(first, **changes)
+
+
+def start(chosen: TrainSection, rows: Rows | None = None) -> Training:
+    prepare_torch(0, 1)
+    is_flat = chosen.network in {"mlp", "seven_layer"}
+    train, valid = rows or images(330), images(90, seed=1)
+    if is_flat:
+        train, valid = (dataclasses.replace(r, x=r.x.flatten(1)) for r in (train, valid))
+    shape = tuple(train.x.shape[1:])
+    network = build_network(chosen.network, chosen.options, input_shape=shape, d_out=3)
+    return Training(network, train, valid, chosen, task="multiclass", seed=0)
+
+
+def weights(training: Training) -> dict[str, Tensor]:
+    training.run(Listener())
+    return training.network.state_dict()
+
+
+def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    for name, item in one.items():
+        assert torch.equal(item, other[name]), name
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_recorded_steps_are_the_same_steps(network: str, optimizer: str) -> None:
+    rate = {"learning_rate": 1e-3 if optimizer != "sgd" else 1e-2}
+    chosen = section(
+        network=network,
+        options=NETWORKS[network],
+        optimizer=Component(name=optimizer, options=rate),
+        clip_norm=1.0,
+    )
+    recorded, plain = start(chosen), start(chosen)
+    assert recorded.session.graphs is not None
+    plain.session.graphs = None
+    expected = weights(plain)
+    for name, item in weights(recorded).items():
+        # A rate of float32 in place of one of float64 is all that differs.
+        assert torch.allclose(item.float(), expected[name].float(), rtol=1e-3, atol=1e-4), name
+    assert [r.gradient_norm for r in recorded.history] == pytest.approx(
+        [r.gradient_norm for r in plain.history], rel=1e-2
+    )
+
+
+def test_the_same_bytes_twice_in_bfloat16() -> None:
+    chosen = section(precision="auto", average=0.99, accumulate=2)
+    one, other = start(chosen), start(chosen)
+    assert one.session.precision == torch.bfloat16
+    assert_equal(weights(one), weights(other))
+
+
+def test_it_goes_on_from_the_middle_of_an_epoch_with_the_same_bytes() -> None:
+    chosen = section()
+    undisturbed = weights(start(chosen))
+    stopped, kept = start(chosen), {}
+
+    def stop(share: float) -> None:
+        if share > 1.5:
+            kept.update(stopped.state())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run(Listener(on_share=stop))
+    resumed = start(chosen)
+    resumed.load(kept)
+    assert_equal(weights(resumed), undisturbed)
+
+
+def test_an_epoch_that_diverged_starts_anew_and_is_recorded_anew() -> None:
+    said: list[str] = []
+    chosen = section(optimizer=Component(name="sgd", options={"learning_rate": 1e30}))
+    training = start(chosen)
+    with pytest.raises(Exception, match="diverged at epoch 1, step"):
+        training.run(Listener(say=said.append))
+    assert len(said) == 2
+
+
+def test_rows_that_do_not_fit_on_the_device_are_the_same_rows() -> None:
+    resident = start(section(sampling="blocks"))
+    resident.session.graphs = None
+    told: list[EpochRecord] = []
+    rows = images(330)
+    streamed = start(section(sampling="blocks"), dataclasses.replace(rows, is_streamed=True))
+    assert not streamed.train.x.is_cuda
+    streamed.run(Listener(on_epoch=told.append))
+    assert_equal(streamed.network.state_dict(), weights(resident))
+
+
+def test_a_training_cut_off_within_read_ahead_ends_its_thread() -> None:
+    streamed = start(section(), dataclasses.replace(images(330), is_streamed=True))
+
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        streamed.run(Listener(on_share=stop))
+    assert "read-ahead" not in {thread.name for thread in threading.enumerate()}

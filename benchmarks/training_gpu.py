@@ -23,8 +23,10 @@ from torch import Tensor
 from training_images import Images, load_images
 from training_turns import HIDDEN, PLAIN, Setting, accuracy, section, start
 
+from layerline.training import prefetching
 from layerline.training.device import prepare_torch
 from layerline.training.loop import Training
+from layerline.training.prefetching import Source
 
 WIDE = (4096, 4096, 4096)
 CASES = [(HIDDEN, 256), (HIDDEN, 1024), (HIDDEN, 8192), (WIDE, 1024), (WIDE, 16384)]
@@ -153,29 +155,28 @@ def tutorial(setting: Setting, batch_size: int) -> None:
 
 
 def read_ahead(setting: Setting) -> None:
-    """An epoch of rows that stay in main memory, read ahead and not."""
-    chosen = section(
-        4096, 2, device="cuda", options={"hidden": list(WIDE), **PLAIN}, sampling="blocks"
-    )
-    found = {}
-    for name in ("resident", "read ahead"):
-        training = start(setting, chosen)
-        if name != "resident":
-            rows = dataclasses.replace(training.train, x=training.train.x.cpu(), is_streamed=True)
-            training.train = rows
-            training.session.graphs = None
-        from layerline.training.records import Listener
+    """An epoch of rows that stay in main memory, read ahead and one batch after the other."""
+    chosen = section(4096, 1, device="cuda", options={"hidden": list(WIDE), **PLAIN})
+    training = start(setting, chosen)
+    training.session.graphs = None
+    resident = median(one_epoch(training), setting.rounds)
+    far = dataclasses.replace(training.train, x=training.train.x.cpu(), is_streamed=True)
+    batches = [batch for batch, *_ in training.plan.cut(torch.randperm(len(far)), 1)]
 
-        training._take_steps(Listener(), None)
-        training._begin_epoch()
-        found[name] = seconds(lambda: training._take_steps(Listener(), None))  # noqa: B023
-        if name != "resident":
-            training._begin_epoch()
-            order = training._steps()
-            found["one by one"] = seconds(
-                lambda: [training.session.take(training.train, b) for b in order]  # noqa: B023
-            )
-    print("| rows in main memory | " + ", ".join(f"{k} {v:.3f} s" for k, v in found.items()) + " |")
+    def take_all(source: Source) -> None:
+        for batch in batches:
+            training.session.take(source, [batch])
+            training.session.step = 0
+
+    def ahead() -> None:
+        with prefetching.read_ahead(far, batches) as source:
+            take_all(source)
+
+    ours, plain = median(ahead, setting.rounds), median(lambda: take_all(far), setting.rounds)
+    print(
+        f"| rows in main memory, an epoch at batch 4096: read ahead, one by one; resident "
+        f"{resident:.3f} s | {ours:.3f} s | {plain:.3f} s | {plain / ours:.2f} |"
+    )
 
 
 def main() -> None:

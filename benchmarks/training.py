@@ -37,7 +37,7 @@ from training_turns import (
 
 from layerline.networks import build_network
 from layerline.training import loop
-from layerline.training.device import choose_precision, prepare_torch
+from layerline.training.device import prepare_torch
 from layerline.training.records import EpochRecord, Listener
 
 
@@ -92,7 +92,7 @@ def dataloader(setting: Setting) -> None:
         training = start(setting, section(batch_size, setting.rounds + 1))
         theirs = peers.Tutorial(setting.images, peers.plain_mlp(HIDDEN), batch_size)
         mine, its = take_turns(setting, training, theirs.epoch)
-        precision = str(choose_precision("auto", torch.device("cpu"))).removeprefix("torch.")
+        precision = training.section.precision
         reached = [accuracy(training.network, setting.images, True), theirs.accuracy()]
         what = f"batch {batch_size}, {precision}; accuracy {reached[0]:.4f} and {reached[1]:.4f}"
         show(what, statistics.median(mine), statistics.median(its), ratio(mine, its), bar)

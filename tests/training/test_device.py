@@ -1,11 +1,15 @@
 """Threads: counted from the network's work, and part of what is written down."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from layerline.config import TrainSection
 from layerline.networks import build_network
+from layerline.training import device
 from layerline.training.device import choose_threads, count_operations
 from layerline.training.rows import load_rows
 
@@ -35,6 +39,27 @@ def test_a_tiny_network_takes_one_thread_and_a_number_is_obeyed() -> None:
     assert choose_threads("auto", tiny, (8,), 64) == 1
     assert choose_threads("auto", large, (784,), 256) >= choose_threads("auto", tiny, (8,), 64)
     assert choose_threads(3, tiny, (8,), 64) == 3
+
+
+@pytest.mark.parametrize(
+    ("task", "batch_size", "native", "expected"),
+    [
+        ("multiclass", 256, True, "bfloat16"),
+        ("binary", 256, True, "bfloat16"),
+        ("regression", 256, True, "float32"),
+        ("multiclass", 2, True, "float32"),
+        ("multiclass", 256, False, "float32"),
+    ],
+)
+def test_auto_is_bfloat16_for_classes_where_it_pays(
+    monkeypatch, task, batch_size, native, expected
+) -> None:
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda where: native)
+    network = build_network("mlp", {"hidden": [256, 256]}, input_shape=(784,), d_out=1)
+    auto = TrainSection(batch_size=batch_size, device="cpu")
+    assert device.settle_precision(auto, network, (784,), task).precision == expected
+    asked = dataclasses.replace(auto, precision="bfloat16")
+    assert device.settle_precision(asked, network, (784,), task) == asked
 
 
 @pytest.mark.parametrize("memory_bytes", [1e9, 100])

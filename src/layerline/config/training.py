@@ -132,7 +132,7 @@ class TrainSection:
     sampling: Literal["shuffled", "balanced"] = "shuffled"
     augment: tuple[Named, ...] = ()
     restarts: RestartsSection | None = None
-    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     transfer: TransferSection | None = None
 

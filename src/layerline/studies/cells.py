@@ -17,7 +17,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.running import predict_rows
 from layerline.networks.files import NetworkSpec
-from layerline.training.device import choose_threads, prepare_torch
+from layerline.training.device import choose_threads, prepare_torch, settle_precision
 from layerline.training.learning import Learner
 from layerline.training.loop import Training
 from layerline.training.records import Listener
@@ -135,6 +135,7 @@ def train_cell(bench: Bench, cell: Cell) -> float:
         bench.params.threads, network, bench.spec.input_shape, section.batch_size
     )
     torch.set_num_threads(threads)
+    section = settle_precision(section, network, bench.spec.input_shape, bench.spec.task)
     # Features of a frozen backbone are of these few rows: of no use to anybody later.
     with tempfile.TemporaryDirectory(prefix="layerline-study-") as folder:
         learner = Learner(network, rows, rows)

@@ -8,7 +8,7 @@ from layerline.lookup import pick, read_options
 from layerline.training.augmentation import Augmentation, InputFacts, build_augmentation
 from layerline.training.averaging import WeightAverage
 from layerline.training.batching import BatchPlan
-from layerline.training.device import choose_precision
+from layerline.training.device import dtype_of
 from layerline.training.graphs import StepGraphs
 from layerline.training.learning import Learning
 from layerline.training.objectives import TargetFacts, build_loss
@@ -57,7 +57,7 @@ def build_session(
         take_step=bare_step(optimizer),
         schedule=schedules(**read_options(schedules, section.schedule.options, "train.schedule")),
         loss=build_loss(section.loss, task, facts),
-        precision=choose_precision(section.precision, train.y.device),
+        precision=dtype_of(section),
         clip_norm=section.clip_norm,
         n_steps=plan.n_steps(section.epochs),
         random=torch.Generator().manual_seed(seed),

@@ -1,18 +1,24 @@
 """Threads, determinism, device and precision: what of the machine can change bytes."""
 
 import contextlib
+import dataclasses
 from typing import Literal
 
 import psutil
 import torch
 from torch import Tensor, nn
 
+from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
 
 # Below this, waking a second thread costs more than it does: measured with MLPs, forward, backward
 # and AdamW; two threads win from about 80 million operations a step.
 _OPERATIONS_WORTH_THREADS = 100e6
 _MOST_THREADS = 8
+
+# Below this, casting to bfloat16 costs more than its products save: measured with MLPs on a CPU
+# with AVX512_BF16, where from 50 million operations a step on it wins, twice at 200 million.
+_OPERATIONS_WORTH_BFLOAT16 = 50e6
 
 
 def choose_threads(
@@ -86,14 +92,37 @@ def choose_device(asked: str) -> torch.device:
     return torch.device(chosen)
 
 
-def choose_precision(asked: str, device: torch.device) -> torch.dtype:
-    """`auto` takes bfloat16 where the hardware multiplies matrices in it natively."""
-    if asked == "auto":
-        native = device.type == "cuda" or (
-            device.type == "cpu" and torch.cpu._is_amx_tile_supported()
-        )
-        return torch.bfloat16 if native else torch.float32
-    return torch.bfloat16 if asked == "bfloat16" else torch.float32
+def settle_precision(
+    section: TrainSection, network: nn.Module, shape: tuple[int, ...], task: str
+) -> TrainSection:
+    """The section with what `precision: auto` means for this network, task and machine.
+
+    That is bfloat16 where the hardware multiplies matrices in it natively, the products of a step
+    are large enough to pay for the casts, and the targets are classes: numbers deserve more than
+    three digits. `network` is on the CPU.
+
+    Raises:
+        ParamsError: the device asked for is not there.
+    """
+    if section.precision != "auto":
+        return section
+    operations = 3 * section.batch_size * count_operations(network, shape)
+    pays = operations >= _OPERATIONS_WORTH_BFLOAT16 and task != "regression"
+    if pays and multiplies_bfloat16(choose_device(section.device)):
+        return dataclasses.replace(section, precision="bfloat16")
+    return dataclasses.replace(section, precision="float32")
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16 itself: CUDA, a CPU with AMX or AVX512_BF16."""
+    if device.type == "cpu":
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def dtype_of(section: TrainSection) -> torch.dtype:
+    """What products are computed in; the precision is settled."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[section.precision]
 
 
 def autocast(

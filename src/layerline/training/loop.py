@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from layerline.config import TrainSection
 from layerline.errors import DivergedError
 from layerline.training.building import build_session, build_stopping
-from layerline.training.device import choose_device
+from layerline.training.device import choose_device, settle_precision
 from layerline.training.diverging import first_bad_layer, first_bad_step
 from layerline.training.learning import Learning
 from layerline.training.objectives import TargetFacts, build_link, describe_targets
@@ -73,6 +73,7 @@ class Training:
         facts: TargetFacts | None = None,
         learning: Learning | None = None,
     ) -> None:
+        section = settle_precision(section, network, tuple(train.x.shape[1:]), task)
         device = choose_device(section.device)
         self.network = network.to(device)
         self.train, self.valid = train.to(device), valid.to(device)

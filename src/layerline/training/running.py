@@ -23,7 +23,7 @@ from layerline.artifacts import (
 )
 from layerline.config import Params
 from layerline.networks.files import NetworkSpec, save_network
-from layerline.training.device import choose_threads, prepare_torch
+from layerline.training.device import choose_threads, prepare_torch, settle_precision
 from layerline.training.learning import Learner
 from layerline.training.loop import Training
 from layerline.training.progress import progress
@@ -72,6 +72,8 @@ def train(
     network = spec.build()
     threads = choose_threads(params.threads, network, spec.input_shape, params.train.batch_size)
     torch.set_num_threads(threads)
+    section = settle_precision(params.train, network, spec.input_shape, spec.task)
+    params = dataclasses.replace(params, train=section)
     learner = Learner(network, rows, valid)
     if source is not None:
         learner = _start(workspace, params, data, learner, (spec, source, threads, say))
@@ -108,7 +110,7 @@ def train(
         except KeyboardInterrupt:
             _keep_best(workspace, training, (learner, network), spec, say)
             raise
-    about = {"kept_epoch": result.kept_epoch, "threads": threads}
+    about = {"kept_epoch": result.kept_epoch, "threads": threads, "precision": section.precision}
     with replace_folder(workspace.network, about) as folder:
         learner.merge(network)
         save_network(folder, network, spec)
@@ -137,8 +139,14 @@ def _train_seeds(
                 "run goes on from the last snapshot"
             )
         raise
-    about = {"kept_epoch": kept.result.kept_epoch, "threads": restarts.material.threads}
-    with replace_folder(workspace.network, {**about, **kept.about}) as folder:
+    material = restarts.material
+    about = {
+        "kept_epoch": kept.result.kept_epoch,
+        "threads": material.threads,
+        "precision": material.section.precision,
+        **kept.about,
+    }
+    with replace_folder(workspace.network, about) as folder:
         save_network(folder, kept.network, kept.spec)
     write_history(workspace.reports / "history.csv", kept.result.history)
     restarts.discard()

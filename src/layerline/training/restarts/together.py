@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from layerline.config import TrainSection
 from layerline.networks.stacking import NotStackableError, stack_networks
 from layerline.training.building import build_session, build_stopping
+from layerline.training.device import settle_precision
 from layerline.training.diverging import first_bad_step
 from layerline.training.objectives import TargetFacts, build_link
 from layerline.training.predicting import PREDICT_BATCH
@@ -83,6 +84,7 @@ class Together:
             NotStackableError: such networks have no batched form.
         """
         self.train, self.valid = rows
+        section = settle_precision(section, networks[0], tuple(self.train.x.shape[1:]), task)
         self.section = section
         self.members = [
             Member(seed + k, network, Generator().manual_seed(seed + k), build_stopping(section)[0])

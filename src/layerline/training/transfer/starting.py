@@ -10,7 +10,7 @@ from torch import nn
 from layerline.artifacts import SourceFiles, Workspace, read_json
 from layerline.config import TrainSection, TransferSection
 from layerline.networks.files import NetworkSpec
-from layerline.training.device import choose_device, choose_precision
+from layerline.training.device import choose_device, dtype_of
 from layerline.training.learning import Learner, Learning
 from layerline.training.rows import Rows
 from layerline.training.transfer.adapters import add_adapters, merge_adapters
@@ -141,7 +141,7 @@ def start_learner(
 
     Args:
         plan: as `make_plan` made it for this network.
-        section: train.
+        section: train, its precision settled.
         network: with its known weights.
         rows: train and valid.
         cache: where features are kept, and what else than weights they depend on.
@@ -158,7 +158,7 @@ def start_learner(
         say("note: this network goes on after its head, so no features are kept")
         return learner
     device = choose_device(section.device)
-    precision = choose_precision(section.precision, device)
+    precision = dtype_of(section)
     parent, about = cache
     key = features_key(network, {**about, "device": device.type, "precision": str(precision)})
     train, valid, was_there = cached_features(parent / key, network, rows, device, precision)

@@ -2,9 +2,9 @@
 
     python benchmarks/recipes.py recipes/mnist-mlp.yaml --root FOLDER [--seeds 3] [--threads 1]
 
-FOLDER holds the data set's four IDX files. The stages' own functions run in a temporary folder,
-without DVC and MLflow, so that several seeds share the data; benchmarks/repro.py measures the whole
-`dvc repro`. Rows of a Markdown table go to stdout; keep them in benchmarks/results/recipes.md.
+FOLDER holds the data set's four IDX files; recipes on digits need none. The stages' own functions
+run in a temporary folder, without DVC and MLflow, so that several seeds share the data;
+benchmarks/repro.py measures the whole `dvc repro`. Rows of a Markdown table go to stdout; keep them in benchmarks/results/recipes.md.
 `--set train.epochs=3` tries a variation.
 """
 
@@ -36,11 +36,12 @@ HEADER = """\
 |---|---:|---:|---:|---:|---:|---:|---:|"""
 
 
-def read_recipe(recipe: Path, folder: Path, root: str, changes: list[str]) -> Params:
+def read_recipe(recipe: Path, folder: Path, root: str | None, changes: list[str]) -> Params:
     """The recipe with its root and the changes `dotted.key=value`, checked as any params file."""
     yaml = YAML()
     content = yaml.load(recipe)
-    content["fetch"]["options"]["root"] = root
+    if root is not None:
+        content["fetch"]["options"]["root"] = root
     for change in changes:
         path, _, value = change.partition("=")
         *parents, last = path.split(".")
@@ -89,7 +90,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--root", required=True)
+    parser.add_argument("--root", help="a folder with the data set's four IDX files")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="instead of the recipe's")

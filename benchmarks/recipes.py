@@ -4,7 +4,8 @@
 
 FOLDER holds the data set's four IDX files; recipes on digits need none. The stages' own functions
 run in a temporary folder, without DVC and MLflow, so that several seeds share the data;
-benchmarks/repro.py measures the whole `dvc repro`. Rows of a Markdown table go to stdout; keep them in benchmarks/results/recipes.md.
+benchmarks/repro.py measures the whole `dvc repro`. Rows of a Markdown table go to stdout; keep them
+in benchmarks/results/recipes.md.
 `--set train.epochs=3` tries a variation.
 """
 

@@ -1,4 +1,4 @@
-"""Pictures of MLflow's real UI for the documentation: three trainings of the digits, compared.
+"""Pictures for the documentation: three trainings of the digits in MLflow's UI, and a model card.
 
     python benchmarks/screenshots.py                   # clones this checkout and trains there first
     python benchmarks/screenshots.py --home CHECKOUT   # an experiment `digits` that is there
@@ -9,6 +9,7 @@ It writes docs/images/*.png. It needs a Chromium or Chrome; see benchmarks/brows
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -57,6 +58,21 @@ SHOW_TEST_FIGURES = """
   }
 })()
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A checkout, the UI that shows its store, and the runs to look at, newest first."""
+
+    home: Path
+    address: str
+    experiment: str
+    runs: list[str]
+
+    def of_newest(self, tab: str = "") -> str:
+        """The address of the newest run's page."""
+        place = f"experiments/{self.experiment}/runs/{self.runs[0]}{tab}"
+        return f"{self.address}/#/{place}?workflowType=machine_learning"
 
 
 def train(folder: Path) -> Path:
@@ -138,10 +154,12 @@ async def settle(page: Page, n_charts: int = 0) -> None:
         await asyncio.sleep(1.0)
 
 
-async def compare_tables(page: Page, address: str, experiment: str, runs: list[str]) -> None:
+async def compare_tables(page: Page, scene: Scene) -> None:
     """What differs between three runs: params, metrics, and how the one hangs on the other."""
-    query = f"runs={json.dumps(runs)}&experiments={json.dumps([experiment])}"
-    await page.open(f"{address}/#/compare-runs?{query}&workflowType=machine_learning", 1250, 1620)
+    query = f"runs={json.dumps(scene.runs)}&experiments={json.dumps([scene.experiment])}"
+    await page.open(
+        f"{scene.address}/#/compare-runs?{query}&workflowType=machine_learning", 1250, 1620
+    )
     await settle(page, n_charts=1)
     await page.run("document.querySelector('[aria-label=\"Parameters - Show diff only\"]').click()")
     await settle(page)
@@ -149,10 +167,10 @@ async def compare_tables(page: Page, address: str, experiment: str, runs: list[s
     await settle(page)
 
 
-async def compare_curves(page: Page, address: str, experiment: str, runs: list[str]) -> None:
+async def compare_curves(page: Page, scene: Scene) -> None:
     """Curves of three runs, one over the other, and the figures beside them."""
     query = "compareRunsMode=CHART&workflowType=machine_learning"
-    await page.open(f"{address}/#/experiments/{experiment}/runs?{query}", 1450, 1010)
+    await page.open(f"{scene.address}/#/experiments/{scene.experiment}/runs?{query}", 1450, 1010)
     await settle(page, n_charts=6)
     await page.write(
         "input[placeholder*='Search metric charts']",
@@ -161,24 +179,30 @@ async def compare_curves(page: Page, address: str, experiment: str, runs: list[s
     await settle(page, n_charts=6)
 
 
-async def one_run(page: Page, address: str, experiment: str, runs: list[str]) -> None:
+async def one_run(page: Page, scene: Scene) -> None:
     """A run's curves by epoch and its figures."""
-    place = f"experiments/{experiment}/runs/{runs[0]}/model-metrics?workflowType=machine_learning"
-    await page.open(f"{address}/#/{place}", 1450, 1000)
+    await page.open(scene.of_newest("/model-metrics"), 1450, 1000)
     await settle(page, n_charts=6)
 
 
-async def system_metrics(page: Page, address: str, experiment: str, runs: list[str]) -> None:
+async def system_metrics(page: Page, scene: Scene) -> None:
     """What the machine did during a run."""
-    place = f"experiments/{experiment}/runs/{runs[0]}/system-metrics?workflowType=machine_learning"
-    await page.open(f"{address}/#/{place}", 1450, 1000)
+    await page.open(scene.of_newest("/system-metrics"), 1450, 1000)
     await settle(page, n_charts=6)
 
 
-async def overview(page: Page, address: str, experiment: str, runs: list[str]) -> None:
+async def overview(page: Page, scene: Scene) -> None:
     """A run's page: where it comes from, its data, its tags, its figures and its params."""
-    place = f"experiments/{experiment}/runs/{runs[0]}?workflowType=machine_learning"
-    await page.open(f"{address}/#/{place}", 1450, 1300)
+    await page.open(scene.of_newest(), 1450, 1300)
+    await settle(page)
+
+
+async def model_card(page: Page, scene: Scene) -> None:
+    """The beginning of the card that the last training's evaluation wrote."""
+    card = scene.home.resolve() / "reports" / "model_card.html"
+    if not card.exists():
+        raise SystemExit(f"{card} is not there; run `dvc repro` in that checkout first")
+    await page.open(card.as_uri(), 1000, 1500)
     await settle(page)
 
 
@@ -188,6 +212,7 @@ PICTURES = {
     "run-overview": overview,
     "run-metrics": one_run,
     "run-system-metrics": system_metrics,
+    "model-card": model_card,
 }
 
 
@@ -200,7 +225,7 @@ async def take(home: Path, names: list[str]) -> None:
             await page.call("Page.enable")
             await page.call("Page.addScriptToEvaluateOnNewDocument", source=FIRST_VISIT)
             for name in names:
-                await PICTURES[name](page, address, experiment, runs)
+                await PICTURES[name](page, Scene(home, address, experiment, runs))
                 path = IMAGES / f"{name}.png"
                 await page.picture(path)
                 size = path.stat().st_size

@@ -9,7 +9,16 @@ from typing import Any
 
 from layerline import __version__
 from layerline.config import flatten
-from layerline.evaluation.comparison import Interval
+from layerline.evaluation.card_tables import (
+    is_regression,
+    show_baselines,
+    show_classes,
+    show_decision,
+    show_figures,
+    show_importance,
+    show_slices,
+    span,
+)
 from layerline.evaluation.findings import Findings
 from layerline.evaluation.forgetting import tell_forgetting
 from layerline.evaluation.rendering import (
@@ -27,11 +36,7 @@ from layerline.numerals import readable
 from layerline.training.rows import SPLITS
 
 _SHOWN = {True: ("rmse", "mae", "r2"), False: ("accuracy", "log_loss", "roc_auc", "f1_macro")}
-_COMPARED = {
-    True: ("rmse", "mae", "r2", "median_error"),
-    False: ("accuracy", "balanced_accuracy", "log_loss", "roc_auc", "f1_macro", "brier"),
-}
-_MOST_CLASSES, _MOST_COLUMNS, _MOST_MISTAKES = 30, 15, 10
+_MOST_MISTAKES = 10
 CAPTIONS = {
     "learning_curves.png": "Loss by epoch",
     "confusion.png": "Test rows by true and predicted class",
@@ -62,13 +67,13 @@ def write_card(found: Findings, plots: Path) -> list[Block]:
         Heading("Data"),
         Points(_data_lines(found)),
         Heading("Figures"),
-        *_figures(found),
-        *_baselines(found),
-        *_decision(found),
-        *_classes(found),
-        *_slices(found),
+        *show_figures(found),
+        *show_baselines(found),
+        *show_decision(found),
+        *show_classes(found),
+        *show_slices(found),
         *tell_forgetting(found.forgetting),
-        *_importance(found),
+        *show_importance(found),
         *_plots(plots),
         *_mistakes(found),
         Heading("Limits"),
@@ -82,29 +87,21 @@ def write_card(found: Findings, plots: Path) -> list[Block]:
     ]
 
 
-def _span(found: Interval) -> str:
-    return f"{readable(found.lower)} to {readable(found.upper)}"
-
-
 def _headline(found: Findings) -> Figures:
-    names = [name for name in _SHOWN[_is_regression(found)] if name in found.metrics["test"]]
+    names = [name for name in _SHOWN[is_regression(found)] if name in found.metrics["test"]]
     confidence = f"{found.params.evaluate.confidence:.0%}"
     return Figures(
         [
             (
                 f"test {name}",
                 readable(found.metrics["test"][name]),
-                f"{confidence}: {_span(found.intervals[name])}"
+                f"{confidence}: {span(found.intervals[name])}"
                 if name in found.intervals
                 else "no interval",
             )
             for name in names
         ]
     )
-
-
-def _is_regression(found: Findings) -> bool:
-    return found.data["classes"] is None
 
 
 def _conclusions(found: Findings) -> list[Block]:
@@ -134,116 +131,6 @@ def _data_lines(found: Findings) -> list[str]:
         shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
         lines.append(f"classes ({len(names)}): {shown}")
     return lines
-
-
-def _figures(found: Findings) -> list[Block]:
-    confidence = found.params.evaluate.confidence
-    rows = []
-    for name, value in found.metrics["test"].items():
-        others = [found.metrics[split].get(name) for split in ("train", "valid")]
-        cells = ["–" if other is None else readable(other) for other in others]
-        bounds = _span(found.intervals[name]) if name in found.intervals else "–"
-        rows.append([name, *cells, readable(value), bounds])
-    return [
-        Table(["figure", "train", "valid", "test", f"test, {confidence:.0%} interval"], rows),
-        Paragraph("Intervals are percentiles of bootstrap resamples of the test rows."),
-    ]
-
-
-def _baselines(found: Findings) -> list[Block]:
-    if not found.baselines:
-        return []
-    known = found.metrics["test"]
-    names = [name for name in _COMPARED[_is_regression(found)] if name in known]
-    rows = [["this network", *(readable(known[name]) for name in names)]]
-    for b in found.baselines:
-        figures = (readable(b.figures[name]) if name in b.figures else "–" for name in names)
-        rows.append([_baseline_name(b.name, found), *figures])
-    return [
-        Heading("Is the network worth it?"),
-        Table(["test rows", *names], rows, marked=(0,)),
-        Paragraph(
-            f"The baselines are scikit-learn's, with its defaults, fitted on "
-            f"{found.baselines[0].n_train_rows:,} of the train rows."
-        ),
-    ]
-
-
-def _baseline_name(name: str, found: Findings) -> str:
-    return "mean" if name == "majority" and _is_regression(found) else name
-
-
-def _decision(found: Findings) -> list[Block]:
-    if _is_regression(found):
-        return []
-    decision, lines = found.decision, []
-    if decision.temperature != 1.0:
-        lines.append(
-            f"The logits are divided by a temperature of {decision.temperature:.4g}, fitted on the "
-            "validation rows."
-        )
-    else:
-        lines.append("No temperature: it did not lower the validation log loss beyond chance.")
-    if decision.threshold is not None:
-        name = found.data["classes"][decision.positive]
-        lines.append(
-            f"`{name}` is predicted from a probability of {readable(decision.threshold)} on."
-        )
-    else:
-        lines.append("The most probable class is predicted.")
-    return [Heading("Decision"), Points(lines)]
-
-
-def _classes(found: Findings) -> list[Block]:
-    if not found.classes:
-        return []
-    rows = [
-        [
-            c.name,
-            f"{c.n_rows:,}",
-            f"{c.n_predicted:,}",
-            f"{c.precision.mean:.3f}",
-            _span(c.precision),
-            f"{c.recall.mean:.3f}",
-            _span(c.recall),
-        ]
-        for c in found.classes[:_MOST_CLASSES]
-    ]
-    header = ["class", "rows", "predicted", "precision", "interval", "recall", "interval"]
-    return [Heading("Classes"), Table(header, rows)]
-
-
-def _slices(found: Findings) -> list[Block]:
-    if not found.slices:
-        return []
-    names = list(found.slices[0].figures)
-    header = ["slice", "rows"]
-    for name in names:
-        header += [name, "interval"]
-    rows, marked = [], []
-    for position, part in enumerate(found.slices):
-        cells = [f"{part.column} = {part.level}", f"{part.n_rows:,}"]
-        for name in names:
-            cells += [readable(part.figures[name].mean), _span(part.figures[name])]
-        rows.append(cells)
-        if part.is_worse:
-            marked.append(position)
-    return [Heading("Slices"), Table(header, rows, marked)]
-
-
-def _importance(found: Findings) -> list[Block]:
-    if not found.importance:
-        return []
-    rows = [
-        [item.column, readable(item.increase), f"{item.spread:.2g}"]
-        for item in found.importance[:_MOST_COLUMNS]
-    ]
-    text = (
-        f"How much the test {found.importance_of} grows when the column's values are shuffled. "
-        "Of columns that tell the same, each looks small."
-    )
-    header = ["column", f"{found.importance_of} grows by", "spread"]
-    return [Heading("What the columns are worth"), Paragraph(text), Table(header, rows)]
 
 
 def _plots(plots: Path) -> list[Block]:
@@ -276,7 +163,7 @@ def _limits(found: Findings) -> list[str]:
             f"{n_rows:,} test rows tell small differences poorly: "
             "see the intervals before preferring one model to another."
         )
-    if not _is_regression(found):
+    if not is_regression(found):
         lines.append("A class that was not in the training rows can never be predicted.")
     small = [c.name for c in found.classes if c.n_rows < 10]
     if small:

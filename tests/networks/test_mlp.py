@@ -8,6 +8,7 @@ from torch import nn
 
 from layerline.networks.activations import ACTIVATIONS, Activation
 from layerline.networks.blocks import Skip
+from layerline.networks.linear import Linear
 from layerline.networks.mlp import MLP
 
 
@@ -87,7 +88,7 @@ def test_each_layer_has_its_own_dropout() -> None:
 def test_skips_go_around_every_block_but_the_first_and_project_where_widths_differ() -> None:
     mlp = MLP(input_shape=(4,), d_out=2, hidden=(8, 8, 16), residual=True)
     skips = [m for m in mlp.blocks if isinstance(m, Skip)]
-    assert [type(skip.shortcut) for skip in skips] == [nn.Identity, nn.Linear]
+    assert [type(skip.shortcut) for skip in skips] == [nn.Identity, Linear]
     x = torch.randn(5, 8)
     with torch.no_grad():
         for p in skips[0].block.parameters():

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from layerline.errors import ParamsError, Problem
 from layerline.networks.activations import ACTIVATIONS, Activation, initialise
+from layerline.networks.linear import Linear
 
 Width = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -46,7 +47,7 @@ def linear_block(
 ) -> list[nn.Module]:
     """Linear, norm, activation, dropout: (B, d_in) -> (B, d_out)."""
     # Batch norm subtracts the mean, so a bias before it could never be felt.
-    linear = nn.Linear(d_in, d_out, bias=bias and norm != "batch")
+    linear = Linear(d_in, d_out, bias=bias and norm != "batch")
     initialise(linear, activation)
     return [linear, *after_linear(d_out, activation, norm, dropout)]
 
@@ -77,7 +78,7 @@ class Skip(nn.Module):
         self.block = nn.Sequential(*block)
         self.shortcut: nn.Module = nn.Identity()
         if d_in != d_out:
-            self.shortcut = nn.Linear(d_in, d_out, bias=False)
+            self.shortcut = Linear(d_in, d_out, bias=False)
             nn.init.kaiming_normal_(self.shortcut.weight, nonlinearity="linear")
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from layerline.networks.activations import ACTIVATIONS, Activation, initialise
 from layerline.networks.blocks import Probability, Width
 from layerline.networks.images import image_size
+from layerline.networks.linear import Linear
 
 
 class CNN(nn.Module):
@@ -47,7 +48,7 @@ class CNN(nn.Module):
                 height, width = height // 2, width // 2
         self.d_hidden = channels[-1] * height * width
         self.blocks = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
-        self.head = nn.Identity() if d_out is None else nn.Linear(self.d_hidden, d_out)
+        self.head = nn.Identity() if d_out is None else Linear(self.d_hidden, d_out)
         # oneDNN would otherwise put every layer's input and output into another order.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

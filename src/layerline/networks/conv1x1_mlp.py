@@ -17,6 +17,7 @@ from layerline.networks.blocks import (
     rate_of_each,
 )
 from layerline.networks.images import image_size
+from layerline.networks.linear import Linear
 from layerline.networks.pixel_tables import PixelTables, from_background
 
 Channels = Annotated[tuple[Width, ...], Field(min_length=1)]
@@ -67,7 +68,7 @@ class Conv1x1MLP(nn.Module):
             layers += linear_block(d_in, d_hidden, activation, norm, True, rate)
         self.d_hidden = hidden[-1]
         self.blocks = nn.Sequential(*layers)
-        self.head = nn.Identity() if d_out is None else nn.Linear(hidden[-1], d_out)
+        self.head = nn.Identity() if d_out is None else Linear(hidden[-1], d_out)
         self._has_tables = n_channels == 1 and len(channels) == 1 and activation == "relu"
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from layerline.networks.blocks import (
     rate_of_each,
 )
 from layerline.networks.embeddings import NO_EMBEDDINGS, TableEmbeddings
+from layerline.networks.linear import Linear
 
 
 class MLP(nn.Module):
@@ -70,7 +71,7 @@ class MLP(nn.Module):
             layers += [Skip(d_in, d_hidden, block)] if residual and place > 0 else block
         self.d_hidden = widths[-1]
         self.blocks = nn.Sequential(*layers)
-        self.head = nn.Identity() if d_out is None else nn.Linear(widths[-1], d_out, bias=bias)
+        self.head = nn.Identity() if d_out is None else Linear(widths[-1], d_out, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.embed is not None:

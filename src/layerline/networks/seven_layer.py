@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from layerline.networks.activations import initialise
 from layerline.networks.blocks import Width
+from layerline.networks.linear import Linear
 
 SixWidths = Annotated[tuple[Width, ...], Field(min_length=6, max_length=6)]
 
@@ -40,12 +41,12 @@ class SevenLayer(nn.Module):
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
         for d_in, d_hidden in pairwise((prod(input_shape), *hidden)):
-            linear = nn.Linear(d_in, d_hidden, bias=False)
+            linear = Linear(d_in, d_hidden, bias=False)
             initialise(linear, "relu")
             layers += [linear, nn.ReLU()]
         self.d_hidden = hidden[-1]
         self.layers = nn.Sequential(*layers)
-        self.head = nn.Identity() if d_out is None else nn.Linear(hidden[-1], d_out, bias=False)
+        self.head = nn.Identity() if d_out is None else Linear(hidden[-1], d_out, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.layers(x))

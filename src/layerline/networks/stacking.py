@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from layerline.networks.activations import ACTIVATIONS
 from layerline.networks.blocks import Skip
+from layerline.networks.linear import Linear
 from layerline.networks.mlp import MLP
 from layerline.networks.seven_layer import SevenLayer
 
@@ -169,6 +170,7 @@ class StackedSkip(nn.Module):
 
 _KINDS: dict[type[nn.Module], Callable[[Sequence[nn.Module]], nn.Module]] = {
     nn.Linear: StackedLinear,
+    Linear: StackedLinear,
     nn.BatchNorm1d: StackedBatchNorm,
     nn.LayerNorm: StackedLayerNorm,
 }

@@ -12,6 +12,7 @@ from torch import nn
 from layerline.config import AdaptersSection, Component, TransferSection
 from layerline.networks.cnn import CNN
 from layerline.networks.files import load_network
+from layerline.networks.linear import Linear
 from layerline.training.learning import Learning, freeze_statistics
 from layerline.training.optimizers import OPTIMIZERS, split_rates
 from layerline.training.running import train
@@ -201,7 +202,7 @@ def test_adapters_are_merged_and_the_saved_network_is_plain(run, tmp_path, sourc
     assert torch.linalg.matrix_rank(change, tol=1e-5) == 2
     assert torch.equal(weights["blocks.3.weight"], before["blocks.3.weight"])
     network, _ = load_network(tmp_path / "new" / "models" / "network")
-    assert type(network.blocks[0]) is nn.Linear
+    assert type(network.blocks[0]) is Linear
 
 
 def test_what_was_done_lies_beside_the_network(run, tmp_path, source):

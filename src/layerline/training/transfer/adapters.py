@@ -9,6 +9,7 @@ from torch.nn.utils import parametrize
 
 from layerline.config import AdaptersSection
 from layerline.errors import ParamsError, Problem
+from layerline.networks.linear import Linear
 from layerline.training.transfer.blocks import head_of, is_in
 from layerline.training.transfer.choosing import matched
 
@@ -59,7 +60,7 @@ def _takes_adapter(module: nn.Module) -> bool:
     # An LSTM's or an attention's own projections are subclasses, read by other code than theirs.
     if type(module) is nn.Conv2d:
         return module.kernel_size == (1, 1) and module.groups == 1
-    return type(module) is nn.Linear
+    return type(module) in (nn.Linear, Linear)
 
 
 def merge_adapters(network: nn.Module) -> None:

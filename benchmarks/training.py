@@ -111,12 +111,16 @@ def conv1x1(setting: Setting) -> None:
 
 
 def compare_peers(setting: Setting) -> None:
-    """scikit-learn, skorch and Lightning: the same network, rows, batches and epochs."""
+    """scikit-learn, skorch and Lightning: the same network, rows, batches and epochs.
+
+    Ours has its default precision beside scikit-learn, which knows none, and float32 beside the
+    other two, as theirs.
+    """
     for case in peers.cases(setting.images):
         mine, its = [], []
         for _ in range(setting.rounds + 1):
             started = setting.clock()
-            chosen = section(case.batch_size, case.epochs, precision="float32")
+            chosen = section(case.batch_size, case.epochs, precision=case.precision)
             chosen = dataclasses.replace(chosen, options={"hidden": list(case.hidden), **PLAIN})
             prepare_torch(0, setting.threads)
             shape = tuple(case.train.x.shape[1:])

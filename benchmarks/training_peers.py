@@ -104,6 +104,7 @@ class Case:
     fit: Callable[[], object]
     d_out: int = 10
     task: str = "multiclass"
+    precision: str = "auto"
 
 
 def digits() -> tuple[Rows, Rows]:
@@ -133,7 +134,7 @@ def cases(images: Images) -> Iterator[Case]:
         for hidden, batch_size in (((500, 300), 256), ((500, 300), 64)):
             name = f"{library}, {count}, 784-500-300-10, batch {batch_size}"
             run = fit(big, hidden, batch_size, 2)
-            yield Case(name, "≥ 1.5", *big, hidden, batch_size, 2, run)
+            yield Case(name, "≥ 1.5", *big, hidden, batch_size, 2, run, precision="float32")
 
 
 def _sklearn(

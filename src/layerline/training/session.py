@@ -86,7 +86,9 @@ class Session:
         return loss
 
     def _step(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
-        self.optimizer.zero_grad(set_to_none=True)
+        for group in self.optimizer.param_groups:  # what zero_grad does, without its hooks
+            for parameter in group["params"]:
+                parameter.grad = None
         loss = self._gradients(train, batches)
         if self.learning is not None:
             self.learning.add_pull(self.network)

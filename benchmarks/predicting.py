@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from checkouts import Checkout, make_checkout  # noqa: E402
 
 from layerline.networks import build_network  # noqa: E402
+from layerline.training.device import prepare_torch  # noqa: E402
 from layerline.training.predicting import PREDICT_BATCH, predict  # noqa: E402
 
 N_FEATURES = 30
@@ -49,7 +50,7 @@ def best(run: Callable[[], object], repeats: int) -> float:
 
 def in_process(n_rows: int, threads: int) -> None:
     """The network's forward pass through `training.predicting`, and its products alone."""
-    torch.set_num_threads(threads)
+    prepare_torch(0, threads)
     x = torch.randn(n_rows, N_FEATURES)
     options = {"hidden": list(SIZES[1:-1])}
     network = build_network("mlp", options, input_shape=(N_FEATURES,), d_out=1)
@@ -97,6 +98,8 @@ PREDICT = """
 import resource, sys, time
 from pathlib import Path
 from layerline.registry.predicting import load_registered, predict_file
+from layerline.process import keep_freed_memory
+keep_freed_memory()
 load_registered(sys.argv[1], Path())  # what is imported and opened once is not the files' time
 start = time.perf_counter()
 report = predict_file(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), Path())

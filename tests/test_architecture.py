@@ -17,7 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # reads from params.yaml is declared as params.
 NO_RESULT = {
     "layerline",
-    *(f"layerline.{name}" for name in ("stage", "preflight", "cli", "config", "errors", "lookup")),
+    *(
+        f"layerline.{name}"
+        for name in ("stage", "preflight", "cli", "config", "errors", "lookup", "process")
+    ),
 }
 NO_RESULT_PACKAGES = ("layerline.tracking", "layerline.stage")
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from layerline.config import Params, load_params, parse_params, read_yaml
 from layerline.errors import LayerlineError, ParamsError, Problem
-from layerline.imports import collect_rarely
 from layerline.lookup import option_problems, pick
+from layerline.process import collect_rarely
 
 
 class _Place(NamedTuple):

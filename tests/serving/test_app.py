@@ -246,6 +246,7 @@ def test_any_value_takes_what_the_schema_does_not_know_but_no_gaps(bundle, tmp_p
 
 
 def test_many_at_once_get_their_own_answers(served):
+    served("numbers")  # made before the threads ask at once
     answers: dict[int, float] = {}
 
     def ask(size: int) -> None:

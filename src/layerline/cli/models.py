@@ -46,6 +46,7 @@ def predict(
     input_file: Path, output_file: Path, model: str | None, keep: tuple[str, ...], **options: Any
 ) -> None:
     """Predict every row of INPUT (CSV, TSV, Parquet; .npy for images) into OUTPUT."""
+    from layerline.process import keep_freed_memory
     from layerline.registry.predicting import Settings, default_uri, predict_file
 
     workspace = Workspace(Path())
@@ -56,6 +57,7 @@ def predict(
         **options,
     )
     uri = model or default_uri(load_params(workspace.params))
+    keep_freed_memory()
     report = predict_file(uri, input_file, output_file, workspace.home, settings)
     click.echo(f"{report.n_rows:,} rows predicted by {report.model_uri} into {output_file}")
     if report.n_refused:

@@ -33,7 +33,7 @@ class DataError(Exception):
 
 def main() -> None:
     """Import what loading needs, then answer requests until stdin closes."""
-    gc.set_threshold(100_000, 50, 100)  # see layerline.imports
+    gc.set_threshold(100_000, 50, 100)  # see layerline.process
     # Libraries print; only answers may reach the parent.
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

@@ -15,6 +15,7 @@ import uvicorn
 from threadpoolctl import threadpool_limits
 
 from layerline.errors import BusyError, ParamsError, Problem
+from layerline.process import keep_freed_memory
 from layerline.serving.app import build_app
 from layerline.serving.figures import Figures
 from layerline.serving.following import Followed
@@ -94,6 +95,7 @@ def serve(settings: Settings, home: Path, say: Callable[[str], None]) -> None:
     """
     limits = dataclasses.replace(settings.limits, token=read_token(settings.token_env))
     listener = open_socket(settings.host, settings.port)
+    keep_freed_memory()
     torch.set_num_threads(1)  # rows are few; a second thread costs more than it brings
     figures = Figures()
     log = None if settings.log is None else RequestLog(settings.log, settings.log_sample, figures)

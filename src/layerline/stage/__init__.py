@@ -20,8 +20,8 @@ from typing import Any, NoReturn
 from layerline.artifacts import STAGES, Workspace, read_json, write_json
 from layerline.config import Params, flatten, load_params
 from layerline.errors import BusyError, LayerlineError, TrackingError
-from layerline.imports import collect_rarely
 from layerline.masking import mask_output
+from layerline.process import collect_rarely
 from layerline.stage.guards import Terminated, bring_back_outputs, checkout_lock, ends_with_parent
 from layerline.stage.messages import leave_word, tell, tell_defect, tell_failure
 from layerline.tracking import lineage

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from layerline.imports import collect_rarely
 from layerline.masking import mask_output
+from layerline.process import collect_rarely
 from layerline.tracking.follower import start_beside
 from layerline.tracking.restoring import name_of, this_repro
 from layerline.tracking.switch import is_off

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layerline.errors import TrackingError
-from layerline.imports import collect_rarely
 from layerline.masking import mask_output
+from layerline.process import collect_rarely
 from layerline.tracking.processes import give_way
 from layerline.tracking.replay import Replay
 from layerline.tracking.runs import doubts, find_run, settle_doubts

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
+from layerline.process import keep_freed_memory
 
 # Below this, waking a second thread costs more than it does: measured with MLPs, forward, backward
 # and AdamW; two threads win from about 80 million operations a step.
@@ -62,6 +63,7 @@ def prepare_torch(seed: int, threads: int) -> None:
 
     One and two threads give different sums, so `threads` is part of the promise of equal bytes.
     """
+    keep_freed_memory()
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     if torch.cuda.is_available():

@@ -182,6 +182,15 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     assert 0.88 <= covered / 200 <= 0.99
 
 
+def test_intervals_of_few_rows_are_wide_enough() -> None:
+    generator = np.random.default_rng(0)
+    missed = 0
+    for trial in range(400):
+        found = interval(generator.normal(size=8), 400, 0.95, trial)
+        missed += not found.lower <= 0 <= found.upper
+    assert missed / 400 < 0.08  # plain percentiles miss 0.12
+
+
 @pytest.mark.parametrize("p", [classes(), numbers(), with_quantiles()])
 def test_intervals_hold_their_figure(p: Predictions) -> None:
     figures, found = measure(p), metric_intervals(p, 300, 0.95, 0)

@@ -1,5 +1,6 @@
 """A table read batch by batch is judged, written and described as one that is read whole."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from layerline.data.schema.files import write_schema
 from layerline.data.schema.inferring import infer_schema
 from layerline.data.tables import write_table
 from layerline.data.validating import validate_raw
-from layerline.data.validation import checking, streaming
+from layerline.data.validation import checking, repeats, streaming
 from layerline.data.validation.checking import BrokenRulesError
 from layerline.data.validation.repeats import repeated
 from layerline.data.validation.sketching import SMALLEST, Profiler, _Distinct
@@ -190,3 +191,21 @@ def test_repeated_positions_come_after_their_first() -> None:
     assert repeated(hashes, none).tolist() == [2, 4, 5]
     none[0] = True
     assert repeated(hashes, none).tolist() == [4, 5]
+
+
+def test_repeats_are_the_same_when_looked_for_in_parts(monkeypatch) -> None:
+    generator = np.random.default_rng(0)
+    words = repeats.mix(generator.integers(0, 300, 1000).astype(np.uint64))
+    targets = repeats.mix(words + generator.integers(0, 2, 1000).astype(np.uint64))
+    bad = generator.random(1000) < 0.1
+    at_once = repeated(words, bad), repeats._conflicting(words[~bad], targets[~bad])
+    in_parts = functools.partial(repeats.parts, most=16)
+    assert len(list(in_parts(words, bad))) == 64
+    monkeypatch.setattr(repeats, "parts", in_parts)
+    assert np.array_equal(repeated(words, bad), at_once[0])
+    found = [
+        rows[repeats._conflicting(words[rows], targets[rows])] for rows in in_parts(words, bad)
+    ]
+    expected = np.flatnonzero(~bad)[np.sort(at_once[1])]
+    assert np.array_equal(np.sort(np.concatenate(found)), expected)
+    assert len(expected)

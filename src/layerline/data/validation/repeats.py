@@ -4,7 +4,7 @@ Two of ten million different rows share a hash by chance once in 370,000 tables.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ from layerline.data.validation.findings import Hit
 
 Hashes = NDArray[np.uint64]
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
+_ROWS_AT_ONCE = 2**20
+_SHOWN = 10
 
 
 def mix(values: Hashes) -> Hashes:
@@ -126,30 +128,52 @@ class Repeats:
         # Two houses alike may well be sold at two prices.
         if not self._looks or is_off or self._schema.task == "regression":
             return Conflicts(0, ())
-        good = np.flatnonzero(~bad)
-        order = np.argsort(self._features[good], kind="stable")
-        features, rows = self._features[good][order], self._rows[good][order]
-        begins = np.flatnonzero(np.append(True, features[1:] != features[:-1])[: len(features)])
-        if not len(begins):
-            return Conflicts(0, ())
-        sizes = np.diff(np.append(begins, len(features)))
-        differs = np.minimum.reduceat(rows, begins) != np.maximum.reduceat(rows, begins)
-        n_rows = int(sizes[differs].sum())
-        found = np.sort(good[order[np.repeat(differs, sizes)]])[:10] if n_rows else ()
-        return Conflicts(n_rows, tuple(int(row) for row in found))
+        n_rows, first = 0, np.empty(0, dtype=np.int64)
+        for rows in parts(self._features, bad):
+            found = _conflicting(self._features[rows], self._rows[rows])
+            n_rows += len(found)
+            first = np.sort(np.append(first, rows[found]))[:_SHOWN]
+        return Conflicts(n_rows, tuple(int(row) for row in first))
+
+
+def _conflicting(features: Hashes, rows: Hashes) -> NDArray[np.int64]:
+    """Positions of rows whose features come with other targets too."""
+    order = np.argsort(features, kind="stable")
+    features, rows = features[order], rows[order]
+    begins = np.flatnonzero(np.append(True, features[1:] != features[:-1])[: len(features)])
+    if not len(begins):
+        return np.empty(0, dtype=np.int64)
+    sizes = np.diff(np.append(begins, len(features)))
+    differs = np.minimum.reduceat(rows, begins) != np.maximum.reduceat(rows, begins)
+    return order[np.repeat(differs, sizes)]
+
+
+def parts(
+    hashes: Hashes, skip: NDArray[np.bool_], most: int = _ROWS_AT_ONCE
+) -> Iterator[NDArray[np.int64]]:
+    """Rising positions of about `most` rows at a time; equal hashes come together.
+
+    What is sorted is then small, however many rows there are.
+    """
+    bits = max(0, (len(hashes) - 1) // most).bit_length()
+    for part in range(2**bits):
+        is_in = ~skip
+        if bits:
+            is_in &= (hashes >> np.uint64(64 - bits)) == part
+        yield np.flatnonzero(is_in)
 
 
 def repeated(hashes: Hashes, skip: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Positions, rising, whose hash came at an earlier one; `skip` takes no part."""
-    rows = np.flatnonzero(~skip)
-    if len(rows) < 2:
-        return np.empty(0, dtype=np.int64)
-    ordered = np.sort(hashes[rows])
+    found = [rows[_came_before(hashes[rows])] for rows in parts(hashes, skip)]
+    return np.sort(np.concatenate(found))
+
+
+def _came_before(hashes: Hashes) -> NDArray[np.bool_]:
+    ordered = np.sort(hashes)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not len(twice):
-        return np.empty(0, dtype=np.int64)
-    candidates = rows[np.isin(hashes[rows], np.unique(twice))]
+    is_repeated = np.isin(hashes, np.unique(twice)) if len(twice) else np.zeros(len(hashes), bool)
+    candidates = np.flatnonzero(is_repeated)
     _, first = np.unique(hashes[candidates], return_index=True)
-    is_first = np.zeros(len(candidates), dtype=bool)
-    is_first[first] = True
-    return candidates[~is_first]
+    is_repeated[candidates[first]] = False
+    return is_repeated

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from layerline.config import Component, EarlyStoppingSection, RestartsSection, TrainSection
 from layerline.errors import DivergedError
+from layerline.networks import build_network
 from layerline.networks.ensemble import Ensemble
 from layerline.networks.files import NetworkSpec
 from layerline.training.device import prepare_torch
@@ -18,7 +19,7 @@ from layerline.training.objectives import describe_targets
 from layerline.training.optimizers import STACKABLE
 from layerline.training.predicting import predict
 from layerline.training.records import FitResult, Listener
-from layerline.training.restarts.running import Kept, Material, Restarts
+from layerline.training.restarts.running import Kept, Material, Restarts, trains_together
 from layerline.training.restarts.together import Together
 from layerline.training.rows import Rows
 from layerline.training.snapshots import Snapshots
@@ -230,3 +231,15 @@ def test_the_leader_is_told_while_they_train() -> None:
     assert [record.epoch for record in told] == [1, 2, 3, 4]
     assert all(any(record in member.history for member in members) for record in told)
     prepare_torch(0, 1)
+
+
+def test_large_networks_are_trained_one_after_another() -> None:
+    rows = Rows(torch.zeros(10, 300), torch.zeros(10, dtype=torch.int64))
+    section = TrainSection(batch_size=256, device="cpu")
+    small, large = (
+        build_network("mlp", {"hidden": [width]}, input_shape=(300,), d_out=2)
+        for width in (32, 512)
+    )
+    assert trains_together(section, rows, small)
+    assert not trains_together(section, rows, large)
+    assert not trains_together(section, dataclasses.replace(rows, is_streamed=True), small)

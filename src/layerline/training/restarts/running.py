@@ -13,7 +13,7 @@ from layerline.errors import DivergedError
 from layerline.networks.ensemble import Ensemble
 from layerline.networks.files import NetworkSpec
 from layerline.networks.stacking import NotStackableError
-from layerline.training.device import choose_device, prepare_torch
+from layerline.training.device import choose_device, count_operations, prepare_torch
 from layerline.training.loop import Training
 from layerline.training.objectives import TargetFacts
 from layerline.training.optimizers import STACKABLE
@@ -24,6 +24,11 @@ from layerline.training.rows import Rows
 from layerline.training.snapshots import Snapshots, take_up
 
 OpenSnapshots = Callable[[dict[str, Any]], Snapshots]
+
+
+# A step's, of one network. Measured with 5 MLPs: at 30 million operations training together is 1.1
+# to 1.8 times as fast, at 120 million 0.8 to 1.4, at 400 million 0.6 to 0.9.
+OPERATIONS_TOGETHER = 100e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Restarts:
     ) -> None:
         """Train all seeds at once, when such a training has a batched form."""
         given = self.material
-        if not trains_together(given.section, given.train):
+        if not trains_together(given.section, given.train, given.build(given.seed)):
             return
         networks, dropouts = [], []
         for seed in seeds:
@@ -172,13 +177,20 @@ class Restarts:
             snapshots.discard()
 
 
-def trains_together(section: TrainSection, train: Rows) -> bool:
-    """Whether several networks can take their steps as one, as far as params.yaml and rows tell."""
-    return (
-        section.optimizer.name in STACKABLE
-        and choose_device(section.device).type == "cpu"
-        and not train.is_streamed
-    )
+def trains_together(section: TrainSection, train: Rows, network: nn.Module) -> bool:
+    """Whether several such networks can take their steps as one, and gain by it.
+
+    What they share is the cost of calling; large products of one network are quicker than theirs
+    together, which need more memory than the processor's caches have.
+    """
+    if (
+        section.optimizer.name not in STACKABLE
+        or choose_device(section.device).type != "cpu"
+        or train.is_streamed
+    ):
+        return False
+    operations = 3 * section.batch_size * count_operations(network, tuple(train.x.shape[1:]))
+    return operations < OPERATIONS_TOGETHER
 
 
 def as_ensemble(networks: Sequence[nn.Module], spec: NetworkSpec) -> tuple[Ensemble, NetworkSpec]:

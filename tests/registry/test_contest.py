@@ -42,6 +42,9 @@ def test_from_the_first_champion_to_the_rollback(store, fresh, tmp_path, aliases
     again = store.register(checkout, "story", tmp_path / "w")
     assert (again["version"], again["promoted"], again["champion_version"]) == (1, False, 1)
     assert again["reason"].startswith("unchanged")
+    with open_registry(store.home, "testing") as client:
+        tags = client.get_model_version("story", "1").tags
+    assert tags["layerline.verdict"] == "promoted"  # how it became champion is not forgotten
     assert again["run_id"] == first["run_id"]
     assert aliases("story") == {"champion": 1}
 

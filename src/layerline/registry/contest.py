@@ -53,7 +53,8 @@ def hold_contest(
     verdict = judge(
         known, challenger, gate, task=candidate.holdout.task, seed=params.seed, context=context
     )
-    tag_version(client, version, _verdict_tags(verdict, candidate))
+    if not context.same_bytes:  # else the tags tell how it became champion
+        tag_version(client, version, _verdict_tags(verdict, candidate))
     previous = None if champion is None else str(champion.version)
     if verdict.promote:
         promote(client, project, alias, version.number)

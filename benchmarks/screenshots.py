@@ -83,6 +83,8 @@ def train(folder: Path) -> Path:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
     environment = clean | {"PATH": tools, "PYTHONPATH": str(clone / "src")}
     for name, params in TRAININGS.items():
+        # An experiment leaves its params in the folder; each of ours starts anew.
+        subprocess.run(["git", "checkout", "-q", "params.yaml"], cwd=clone, check=True)
         settings = [f"--set-param={key}={value}" for key, value in params.items()]
         command = ["dvc", "exp", "run", "--name", name, *settings]
         subprocess.run(command, cwd=clone, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -99,6 +101,8 @@ def newest_runs(home: Path) -> tuple[str, list[str]]:
     if experiment is None:
         raise SystemExit(f"{home}: its store has no experiment `digits`")
     runs = client.search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'")
+    if len(runs) < len(TRAININGS):
+        raise SystemExit(f"{home}: its experiment `digits` has {len(runs)} runs, not 3")
     return str(experiment.experiment_id), [run.info.run_id for run in runs[:3]]
 
 

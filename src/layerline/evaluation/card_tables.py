@@ -33,7 +33,10 @@ def show_figures(found: Findings) -> list[Block]:
         rows.append([name, *cells, readable(value), bounds])
     return [
         Table(["figure", "train", "valid", "test", f"test, {confidence:.0%} interval"], rows),
-        Paragraph("Intervals are percentiles of bootstrap resamples of the test rows."),
+        Paragraph(
+            "Intervals are percentiles of bootstrap resamples of the test rows, widened where rows "
+            "are few."
+        ),
     ]
 
 

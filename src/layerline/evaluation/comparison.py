@@ -73,7 +73,8 @@ def metric_intervals(
         return {}
     drawn = resampled_figures(predictions, n_resamples, seed)
     return {
-        name: bounds(value, drawn[name], confidence) for name, value in measure(predictions).items()
+        name: bounds(value, drawn[name], confidence, len(predictions.actual))
+        for name, value in measure(predictions).items()
     }
 
 
@@ -96,9 +97,12 @@ def resampled_figures(predictions: Predictions, n_resamples: int, seed: int) -> 
     return {name: np.concatenate(pieces) for name, pieces in values.items()}
 
 
-def bounds(value: float, resampled: Floats, confidence: float) -> Interval:
-    """The percentile interval of a figure; resamples in which it is not defined are left out."""
-    tail = (1 - confidence) / 2
+def bounds(value: float, resampled: Floats, confidence: float, n_rows: int) -> Interval:
+    """The percentile interval of a figure of `n_rows`, widened where they are few.
+
+    Resamples in which it is not defined are left out.
+    """
+    tail = expanded_tail((1 - confidence) / 2, n_rows)
     known = resampled[~np.isnan(resampled)]
     lower, upper = np.quantile(known, [tail, 1 - tail]) if len(known) else (value, value)
     return Interval(value, float(lower), float(upper))

@@ -92,7 +92,8 @@ def measure_classes(
         if not drawn:
             return Interval(value, value, value)
         resampled = share_of(drawn[0], drawn[place])[:, k]
-        return bounds(value, resampled[drawn[place][:, k] > 0], section.confidence)
+        n_rows = int(whole[0, k])
+        return bounds(value, resampled[drawn[place][:, k] > 0], section.confidence, n_rows)
 
     return [
         ClassFigures(

@@ -135,7 +135,7 @@ def _shown(value: Any) -> str:
 
 
 def _figures(part: Predictions, section: EvaluateSection, seed: int) -> dict[str, Interval]:
-    names = main_figures(part)
+    names, n_rows = main_figures(part), len(part.actual)
     table, values = table_of(part), measure(part)
     if not section.bootstrap:
         return {name: Interval(values[name], values[name], values[name]) for name in names}
@@ -144,6 +144,6 @@ def _figures(part: Predictions, section: EvaluateSection, seed: int) -> dict[str
         for name in names:
             drawn[name].append(table[name](piece))
     return {
-        name: bounds(values[name], np.concatenate(drawn[name]), section.confidence)
+        name: bounds(values[name], np.concatenate(drawn[name]), section.confidence, n_rows)
         for name in names
     }

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.evaluation.comparison import resampled_figures
+from layerline.evaluation.comparison import expanded_tail, resampled_figures
 from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
 from layerline.evaluation.predictions import Predictions
 
@@ -85,7 +85,7 @@ def pair(tables: Sequence[pd.DataFrame], resampling: Resampling) -> SharedRows:
         resampled_figures(predictions, resampling.n_resamples, resampling.seed)
         for predictions in found
     ]
-    tail = (1 - resampling.confidence) / 2
+    tail = expanded_tail((1 - resampling.confidence) / 2, len(shared[0]))
     names = list(dict.fromkeys(name for one in figures for name in one))
     return SharedRows(
         n_rows=len(shared[0]),

@@ -1,6 +1,5 @@
 """A table read batch by batch is judged, written and described as one that is read whole."""
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from layerline.data.tables import write_table
 from layerline.data.validating import validate_raw
 from layerline.data.validation import checking, repeats, streaming
 from layerline.data.validation.checking import BrokenRulesError
+from layerline.data.validation.keeping import Words, parts
 from layerline.data.validation.repeats import repeated
 from layerline.data.validation.sketching import SMALLEST, Profiler, _Distinct
 
@@ -185,27 +185,35 @@ def test_profiler_of_numbers_beyond_the_sample() -> None:
     assert counts[-1] == 2
 
 
+def as_words(hashes: np.ndarray, at_once: int = 1000) -> Words:
+    words = Words(len(hashes), at_once)
+    for start in range(0, len(hashes), 7):
+        words.put(start, hashes[start : start + 7])
+    return words
+
+
 def test_repeated_positions_come_after_their_first() -> None:
-    hashes = np.array([5, 7, 5, 9, 7, 5], dtype=np.uint64)
+    hashes = as_words(np.array([5, 7, 5, 9, 7, 5], dtype=np.uint64))
     none = np.zeros(6, dtype=bool)
     assert repeated(hashes, none).tolist() == [2, 4, 5]
     none[0] = True
     assert repeated(hashes, none).tolist() == [4, 5]
+    assert repeated(Words(0), none[:0]).tolist() == []
 
 
-def test_repeats_are_the_same_when_looked_for_in_parts(monkeypatch) -> None:
+def test_repeats_are_the_same_when_the_words_lie_on_disk_and_are_sorted_in_parts() -> None:
     generator = np.random.default_rng(0)
-    words = repeats.mix(generator.integers(0, 300, 1000).astype(np.uint64))
-    targets = repeats.mix(words + generator.integers(0, 2, 1000).astype(np.uint64))
+    features = repeats.mix(generator.integers(0, 300, 1000).astype(np.uint64))
+    targets = repeats.mix(features + generator.integers(0, 2, 1000).astype(np.uint64))
     bad = generator.random(1000) < 0.1
-    at_once = repeated(words, bad), repeats._conflicting(words[~bad], targets[~bad])
-    in_parts = functools.partial(repeats.parts, most=16)
-    assert len(list(in_parts(words, bad))) == 64
-    monkeypatch.setattr(repeats, "parts", in_parts)
-    assert np.array_equal(repeated(words, bad), at_once[0])
-    found = [
-        rows[repeats._conflicting(words[rows], targets[rows])] for rows in in_parts(words, bad)
-    ]
-    expected = np.flatnonzero(~bad)[np.sort(at_once[1])]
-    assert np.array_equal(np.sort(np.concatenate(found)), expected)
-    assert len(expected)
+    found = []
+    for at_once, n_parts in ((1000, 1), (16, 64)):
+        pair = [as_words(features, at_once), as_words(targets, at_once)]
+        assert pair[0].n_parts == n_parts
+        assert np.array_equal(np.concatenate([words for _, words in pair[0].chunks()]), features)
+        conflicts = [rows[repeats._conflicting(x, y)] for rows, x, y in parts(pair, bad)]
+        found.append((repeated(pair[0], bad), np.sort(np.concatenate(conflicts))))
+    assert len(found[0][0])
+    assert len(found[0][1])
+    for at_once, in_parts in zip(*found, strict=True):
+        assert np.array_equal(at_once, in_parts)

@@ -1,10 +1,12 @@
-"""Values and rows that come twice, found through 64-bit hashes of each row: 8 bytes a row.
+"""Values and rows that come twice, found through 64-bit hashes of each row.
+
+The hashes of many rows lie in a temporary file: memory does not grow with the table.
 
 Two of ten million different rows share a hash by chance once in 370,000 tables.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +15,9 @@ from numpy.typing import NDArray
 
 from layerline.data.schema.columns import TableSchema
 from layerline.data.validation.findings import Hit
+from layerline.data.validation.keeping import Hashes, Words, parts
 
-Hashes = NDArray[np.uint64]
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
-_ROWS_AT_ONCE = 2**20
 _SHOWN = 10
 
 
@@ -78,11 +79,11 @@ class Repeats:
         self._schema = schema
         groups = [(c.name,) for c in schema.columns if c.unique] + list(schema.unique)
         self._groups = groups if schema.setting("unique").severity != "off" else []
-        self._of_groups = {group: np.zeros(n_rows, dtype=np.uint64) for group in self._groups}
+        self._of_groups = {group: Words(n_rows) for group in self._groups}
         wanted = ("duplicate_rows", "conflicting_rows")
         self._looks = any(schema.setting(rule).severity != "off" for rule in wanted)
-        self._features = np.zeros(n_rows if self._looks else 0, dtype=np.uint64)
-        self._rows = np.zeros(n_rows if self._looks else 0, dtype=np.uint64)
+        self._features = Words(n_rows if self._looks else 0)
+        self._rows = Words(n_rows if self._looks else 0)
 
     def add(
         self,
@@ -94,25 +95,25 @@ class Repeats:
         target = columns.get(self._schema.target)
         if target is None:
             return
-        place = slice(start, start + len(target))
         for group in self._groups:
             if all(name in columns for name in group):
                 values = [columns[name] for name in group]
                 gaps = np.logical_or.reduce([v.isna().to_numpy() for v in values])
                 hashes = hash_rows(values, len(target))
                 # No two missing values are equal: 0 stands for such rows.
-                self._of_groups[group][place] = np.where(gaps, 0, hashes | np.uint64(1))
+                self._of_groups[group].put(start, np.where(gaps, 0, hashes | np.uint64(1)))
         if self._looks:
             used = [columns[c.name] for c in self._schema.features if c.name in columns]
             features = hash_rows(used, len(target)) if images is None else hash_images(images)
-            self._features[place] = features
-            self._rows[place] = mix(features * np.uint64(3) + hash_column(target))
+            self._features.put(start, features)
+            self._rows.put(start, mix(features * np.uint64(3) + hash_column(target)))
 
     def hits(self, bad: NDArray[np.bool_]) -> list[Hit]:
         """Rows that repeat an earlier one, among those that are not bad anyway."""
         found = []
-        for group, hashes in self._of_groups.items():
-            rows = repeated(hashes, bad | (hashes == 0))
+        for group, words in self._of_groups.items():
+            is_empty = [hashes == 0 for _, hashes in words.chunks()]
+            rows = repeated(words, bad | np.concatenate([bad[:0], *is_empty]))
             if len(rows):
                 column = group[0] if len(group) == 1 else None
                 severity = self._schema.setting("unique").severity
@@ -129,10 +130,10 @@ class Repeats:
         if not self._looks or is_off or self._schema.task == "regression":
             return Conflicts(0, ())
         n_rows, first = 0, np.empty(0, dtype=np.int64)
-        for rows in parts(self._features, bad):
-            found = _conflicting(self._features[rows], self._rows[rows])
+        for places, features, rows in parts([self._features, self._rows], bad):
+            found = _conflicting(features, rows)
             n_rows += len(found)
-            first = np.sort(np.append(first, rows[found]))[:_SHOWN]
+            first = np.sort(np.append(first, places[found]))[:_SHOWN]
         return Conflicts(n_rows, tuple(int(row) for row in first))
 
 
@@ -148,25 +149,10 @@ def _conflicting(features: Hashes, rows: Hashes) -> NDArray[np.int64]:
     return order[np.repeat(differs, sizes)]
 
 
-def parts(
-    hashes: Hashes, skip: NDArray[np.bool_], most: int = _ROWS_AT_ONCE
-) -> Iterator[NDArray[np.int64]]:
-    """Rising positions of about `most` rows at a time; equal hashes come together.
-
-    What is sorted is then small, however many rows there are.
-    """
-    bits = max(0, (len(hashes) - 1) // most).bit_length()
-    for part in range(2**bits):
-        is_in = ~skip
-        if bits:
-            is_in &= (hashes >> np.uint64(64 - bits)) == part
-        yield np.flatnonzero(is_in)
-
-
-def repeated(hashes: Hashes, skip: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Positions, rising, whose hash came at an earlier one; `skip` takes no part."""
-    found = [rows[_came_before(hashes[rows])] for rows in parts(hashes, skip)]
-    return np.sort(np.concatenate(found))
+def repeated(words: Words, skip: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Positions, rising, whose word came at an earlier one; `skip` takes no part."""
+    found = [places[_came_before(hashes)] for places, hashes in parts([words], skip)]
+    return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *found]))
 
 
 def _came_before(hashes: Hashes) -> NDArray[np.bool_]:

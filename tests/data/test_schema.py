@@ -114,6 +114,15 @@ def schemas(draw: st.DrawFn) -> TableSchema:
     )
 
 
+@pytest.mark.parametrize("level", ["? 0", "?", "- a", ": b", "# c", "{d}", "[e]", "&f", "*g", "!h"])
+def test_levels_that_mean_something_in_yaml(level: str, tmp_path: Path) -> None:
+    known = ColumnSpec("a", "category", "str", levels=(level, "z"))
+    target = ColumnSpec("y", "category", "str", levels=("no", "yes"))
+    schema = TableSchema("y", "binary", (known, target))
+    write_schema(tmp_path / "s.yaml", schema)
+    assert read_schema(tmp_path / "s.yaml") == schema
+
+
 @settings(max_examples=100, deadline=None)
 @given(schema=schemas())
 def test_reading_gives_back_what_was_written(schema: TableSchema) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from layerline.artifacts import write_text
 from layerline.config import read_yaml
@@ -149,7 +150,7 @@ def column_entry(column: ColumnSpec) -> CommentedMap:
             # 120, not 120.0: a person reads it, and both are the same number.
             entry[key] = int(limit) if limit.is_integer() and abs(limit) < 1e15 else limit
     if column.levels is not None:
-        levels = CommentedSeq(column.levels)
+        levels = CommentedSeq(_quoted(level) for level in column.levels)
         levels.fa.set_flow_style()
         entry["levels"] = levels
     if column.pattern is not None:
@@ -185,3 +186,10 @@ def _remark(column: ColumnSpec, schema: TableSchema) -> str | None:
     if not column.use and column.kind == "category":
         return "not used: says which split a row belongs to"
     return None if column.use else "not used: counts the rows, or holds nothing"
+
+
+def _quoted(level: object) -> object:
+    # ruamel writes `? 0` and `: b` as they are, and reads them from a list on one line as mappings.
+    if isinstance(level, str) and level.startswith(("?", ":")):
+        return SingleQuotedScalarString(level)
+    return level

@@ -5,6 +5,7 @@ from torch import nn
 
 from layerline.config import TrainSection
 from layerline.lookup import pick, read_options
+from layerline.networks.embeddings import TableEmbeddings
 from layerline.training.augmentation import Augmentation, InputFacts, build_augmentation
 from layerline.training.averaging import WeightAverage
 from layerline.training.batching import BatchPlan
@@ -23,6 +24,9 @@ from layerline.training.rows import Rows
 from layerline.training.schedules import SCHEDULES
 from layerline.training.session import Session
 from layerline.training.stopping import BestWeights, StoppingRules
+
+# Those whose recorded steps were compared with plain ones on a GPU; others run as they did.
+RECORDED_NETWORKS = frozenset({"mlp", "seven_layer", "conv1x1_mlp", "cnn", "rnn"})
 
 _LOOKED_AT = 10_000  # rows, for the background of images
 
@@ -66,18 +70,20 @@ def build_session(
         full_batch=full_batch,
         learning=learning,
     )
-    if _is_graphable(session, train, section.optimizer.name):
+    if _is_graphable(session, train, section):
         session.graphs = StepGraphs(network, optimizer)
     return session, plan
 
 
-def _is_graphable(session: Session, train: Rows, optimizer: str) -> bool:
-    """Whether each step runs the same kernels on the same addresses of a CUDA device."""
+def _is_graphable(session: Session, train: Rows, section: TrainSection) -> bool:
+    """Whether each step is known to run the same kernels on the same addresses of a CUDA device."""
     return (
         train.x.is_cuda
         and session.augment is None  # draws on the CPU
         and session.learning is None  # other parameters from epoch to epoch
-        and optimizer in GRAPHABLE
+        and section.optimizer.name in GRAPHABLE
+        and section.network in RECORDED_NETWORKS
+        and not any(isinstance(module, TableEmbeddings) for module in session.network.modules())
     )
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from layerline.errors import ParamsError, Problem
 from layerline.networks.activations import ACTIVATIONS, Activation, initialise
+from layerline.networks.dropout import Dropout
 from layerline.networks.linear import Linear
 
 Width = Annotated[int, Field(ge=1)]
@@ -61,7 +62,7 @@ def after_linear(width: int, activation: Activation, norm: Norm, dropout: float)
         layers.append(nn.LayerNorm(width))
     layers.append(ACTIVATIONS[activation]())
     if dropout:
-        layers.append(nn.Dropout(dropout))
+        layers.append(Dropout(dropout))
     return layers
 
 

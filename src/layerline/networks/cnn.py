@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from layerline.networks.activations import ACTIVATIONS, Activation, initialise
 from layerline.networks.blocks import Probability, Width
+from layerline.networks.dropout import Dropout
 from layerline.networks.images import image_size
 from layerline.networks.linear import Linear
 
@@ -47,7 +48,7 @@ class CNN(nn.Module):
                 layers.append(nn.MaxPool2d(2))
                 height, width = height // 2, width // 2
         self.d_hidden = channels[-1] * height * width
-        self.blocks = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
+        self.blocks = nn.Sequential(*layers, nn.Flatten(), Dropout(dropout))
         self.head = nn.Identity() if d_out is None else Linear(self.d_hidden, d_out)
         # oneDNN would otherwise put every layer's input and output into another order.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -18,7 +18,9 @@ from layerline.networks.blocks import (
 )
 from layerline.networks.images import image_size
 from layerline.networks.linear import Linear
+from layerline.networks.pixel_groups import PixelGroups
 from layerline.networks.pixel_tables import PixelTables, from_background
+from layerline.networks.products import Product
 
 Channels = Annotated[tuple[Width, ...], Field(min_length=1)]
 
@@ -81,6 +83,15 @@ class Conv1x1MLP(nn.Module):
             chunks = x.split(EVALUATED_AT_ONCE)
             first = torch.cat([self.flat(self.mixers(chunk)) for chunk in chunks])
         return self.head(self.blocks(first))
+
+    def in_order(self, precision: torch.dtype) -> tuple[nn.Module | Product, ...]:
+        """All layers, each of which is given what the one before it makes."""
+        first: tuple[nn.Module | Product, ...] = (self.mixers, self.flat)
+        if self._has_tables and precision == torch.bfloat16:
+            mixer = self.mixers[0]
+            assert isinstance(mixer, nn.Conv2d)
+            first = (PixelGroups(mixer, self.flat.weight, self.flat.bias),)
+        return (*first, *self.blocks, self.head)
 
     def _first_by_tables(self, x: Tensor) -> Tensor:
         """The same as `self.flat(self.mixers(x))`."""

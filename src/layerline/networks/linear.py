@@ -25,17 +25,27 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight  # once: an adapter computes it
-        if not _takes_onednn(x, weight):
+        if not _is_plain(x, weight) or not _takes_onednn(x, weight):
             return F.linear(x, weight, self.bias)
         if not torch.is_grad_enabled():
-            return product(x, weight, self.bias)
+            return multiply(x, weight, self.bias)
         found: Tensor = _OneDNNLinear.apply(x, weight, self.bias)
         return found
 
 
-def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """X (N, K) times weight (M, K) transposed, plus bias (M,), by oneDNN; strides are free."""
-    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
+def multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
+    """X (N, K) times weight (M, K) transposed, plus bias (M,), then ReLU; strides are free.
+
+    By the quickest kernel there is on a CPU; nothing for autograd.
+    """
+    if _takes_onednn(x, weight) or (relu and x.dtype == torch.bfloat16 and onednn_has_bfloat16()):
+        return _by_onednn(x, weight, bias, "relu" if relu else "none")
+    product = torch.mm(x, weight.t()) if bias is None else torch.addmm(bias, x, weight.t())
+    return product.relu_() if relu else product
+
+
+def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None, ends: str) -> Tensor:
+    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, ends, [], "")
     return found
 
 
@@ -44,28 +54,44 @@ class _OneDNNLinear(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.has_bias = bias is not None
-        return product(x, weight, bias)
+        return multiply(x, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-        dx = product(d_out, weight.t()) if needs_x else None
-        d_weight = product(d_out.t(), x.t()) if needs_weight else None
+        dx = multiply(d_out, weight.t()) if needs_x else None
+        d_weight = multiply(d_out.t(), x.t()) if needs_weight else None
         return dx, d_weight, d_out.sum(0) if needs_bias and ctx.has_bias else None
 
 
-def _takes_onednn(x: Tensor, weight: Tensor) -> bool:
-    if torch.compiler.is_compiling():
-        return False  # an export has operations that others know, and no number of rows
+def _is_plain(x: Tensor, weight: Tensor) -> bool:
+    """Whether it is rows times a matrix on a CPU, and nobody writes down the operations."""
     return (
         x.ndim == 2
-        and len(x) * weight.numel() >= WORTH_THE_CALL
-        and x.dtype == weight.dtype == torch.float32
+        and x.dtype == weight.dtype
         and x.device.type == "cpu"
-        and mkl_is_held_back()
+        and not torch.compiler.is_compiling()  # an export has operations that others know
         and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _takes_onednn(x: Tensor, weight: Tensor) -> bool:
+    return (
+        x.dtype == torch.float32
+        and len(x) * weight.numel() >= WORTH_THE_CALL
+        and mkl_is_held_back()
+    )
+
+
+@functools.cache
+def onednn_has_bfloat16() -> bool:
+    """Whether torch has oneDNN, and that multiplies bfloat16 on this processor."""
+    return (
+        torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     )
 
 

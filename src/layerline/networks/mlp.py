@@ -2,6 +2,7 @@
 
 from math import prod
 
+import torch
 from torch import Tensor, nn
 
 from layerline.config import Named
@@ -15,6 +16,7 @@ from layerline.networks.blocks import (
     linear_block,
     rate_of_each,
 )
+from layerline.networks.dropout import Dropout
 from layerline.networks.embeddings import NO_EMBEDDINGS, TableEmbeddings
 from layerline.networks.linear import Linear
 
@@ -63,7 +65,7 @@ class MLP(nn.Module):
         self.embed = embed if embed.learns else None
         layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
         if input_dropout:
-            layers.append(nn.Dropout(input_dropout))
+            layers.append(Dropout(input_dropout))
         widths = [embed.d_out, *hidden]
         for place, rate in enumerate(rates):
             d_in, d_hidden = widths[place], widths[place + 1]
@@ -77,3 +79,7 @@ class MLP(nn.Module):
         if self.embed is not None:
             x = self.embed(x)
         return self.head(self.blocks(x))
+
+    def in_order(self, precision: torch.dtype) -> tuple[nn.Module, ...]:
+        """All layers, each of which is given what the one before it makes."""
+        return (*([] if self.embed is None else [self.embed]), *self.blocks, self.head)

@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from layerline.networks.blocks import Probability, Width
+from layerline.networks.dropout import Dropout
 from layerline.networks.images import image_size
 from layerline.networks.linear import Linear
 
@@ -58,7 +59,7 @@ class RNN(nn.Module):
         )
         self.readout = readout
         self.d_hidden = hidden * (1 + bidirectional)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Identity() if d_out is None else Linear(self.d_hidden, d_out)
         self._start()
 

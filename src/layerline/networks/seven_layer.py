@@ -4,6 +4,7 @@ from itertools import pairwise
 from math import prod
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -50,3 +51,7 @@ class SevenLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.layers(x))
+
+    def in_order(self, precision: torch.dtype) -> tuple[nn.Module, ...]:
+        """All layers, each of which is given what the one before it makes."""
+        return (*self.layers, self.head)

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from layerline.networks.activations import ACTIVATIONS
 from layerline.networks.blocks import Skip
+from layerline.networks.dropout import Dropout, draw_kept
 from layerline.networks.linear import Linear
 from layerline.networks.mlp import MLP
 from layerline.networks.seven_layer import SevenLayer
@@ -59,7 +60,7 @@ def _stack(members: Sequence[nn.Module], dropouts: Sequence[Generator]) -> nn.Mo
         return StackedSkip(block, shortcut)
     if isinstance(first, nn.Flatten):
         return nn.Flatten(2)
-    if isinstance(first, nn.Dropout):
+    if isinstance(first, Dropout):
         return StackedDropout(first.p, dropouts)
     if type(first) not in _KINDS:
         raise NotStackableError(type(first).__name__)
@@ -151,10 +152,9 @@ class StackedDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        kept = torch.empty(x.shape, dtype=x.dtype)
-        for mask, generator in zip(kept, self.generators, strict=True):
-            mask.bernoulli_(1 - self.rate, generator=generator)
-        return x * kept.div_(1 - self.rate)
+        members = zip(x, self.generators, strict=True)
+        kept = torch.stack([draw_kept(member.shape, self.rate, g) for member, g in members])
+        return x * (kept.to(x.dtype) / (1 - self.rate))
 
 
 class StackedSkip(nn.Module):

@@ -14,6 +14,7 @@ from scipy.special import erf, expit
 from torch import nn
 
 from layerline.networks.blocks import Skip
+from layerline.networks.dropout import Dropout
 from layerline.networks.mlp import MLP
 
 Floats = NDArray[np.float32]
@@ -143,7 +144,7 @@ def _same(x: Floats) -> Floats:
 STEPS: Mapping[type[nn.Module], Callable[[Any], Step | None]] = {
     nn.Flatten: lambda layer: _flatten,
     nn.Identity: lambda layer: _same,
-    nn.Dropout: lambda layer: _same,
+    Dropout: lambda layer: _same,
     nn.ReLU: lambda layer: _relu,
     nn.LeakyReLU: _leaky,
     nn.ELU: _elu,

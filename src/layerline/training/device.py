@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
+from layerline.networks.conv1x1_mlp import PixelsToHidden
 from layerline.process import keep_freed_memory
 
 # Below this, waking a second thread costs more than it does: measured with MLPs, forward, backward
@@ -40,12 +41,13 @@ def count_operations(network: nn.Module, shape: tuple[int, ...]) -> int:
     counts: list[int] = []
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        # Each output of a linear or convolving layer is a product with one row of its weight.
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        counts.append(2 * output[0].numel() * weight[0].numel())
+        # Its whole weight, at every place of a row where it is applied.
+        width = output.shape[1 if isinstance(module, convolving) else -1]
+        assert isinstance(module.weight, Tensor)
+        counts.append(2 * module.weight.numel() * (output[0].numel() // width))
 
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d)
+    convolving = (nn.Conv1d, nn.Conv2d)
+    kinds = (nn.Linear, PixelsToHidden, *convolving)
     layers = [module for module in network.modules() if isinstance(module, kinds)]
     handles = [layer.register_forward_hook(count) for layer in layers]
     was_training = network.training

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from layerline.config import TrainSection
 from layerline.errors import DivergedError
+from layerline.networks.chaining import begins_with_product
 from layerline.training.building import build_session, build_stopping
 from layerline.training.device import choose_device, settle_precision
 from layerline.training.diverging import first_bad_layer, first_bad_step
@@ -82,6 +83,8 @@ class Training:
         self.session, self.plan = build_session(
             network, self.train, section, task=task, seed=seed, facts=facts, learning=learning
         )
+        if section.precision == "bfloat16" and not section.augment and begins_with_product(network):
+            self.train = self.train.cast(torch.bfloat16)  # now, in place of each time it is taken
         self.link = build_link(section.loss, task, facts)
         self.best, self.rules = build_stopping(section)
         self.history: list[EpochRecord] = []
@@ -200,7 +203,7 @@ class Training:
         steps = self._steps()
         for batches in steps[:bad_step]:
             self.session.take(self.train, batches)
-        return first_bad_layer(self.network, self.train.take(steps[bad_step][0])[0])
+        return first_bad_layer(self.network, self.train.take(steps[bad_step][0])[0].float())
 
     def _finish(self) -> FitResult:
         if self.section.early_stopping is None:

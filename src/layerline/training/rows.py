@@ -34,6 +34,12 @@ class Rows:
             return Rows(self.x, y, is_streamed=True)
         return Rows(self.x.to(device), y)
 
+    def cast(self, precision: torch.dtype) -> "Rows":
+        """The same rows with `x` in another type; streamed rows stay as they are."""
+        if self.is_streamed or self.x.dtype == precision:
+            return self
+        return dataclasses.replace(self, x=self.x.to(precision))
+
     def take(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """The rows at the positions `batch` (B,), which lie on `positions_device`."""
         y = self.y.index_select(0, batch.to(self.y.device))

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from layerline.training.augmentation import Augmentation
 from layerline.training.averaging import WeightAverage
+from layerline.training.chained import Chained, read_chained
 from layerline.training.device import autocast
 from layerline.training.graphs import StepGraphs
 from layerline.training.learning import Learning
@@ -42,6 +43,7 @@ class Session:
     full_batch: bool = False
     learning: Learning | None = None
     graphs: StepGraphs | None = None
+    by_hand: Chained | None = None
     step: int = 0
     rate_factor: float = 1.0  # lowered after an epoch that diverged
     base_rates: tuple[float, ...] = dataclasses.field(init=False)
@@ -68,6 +70,7 @@ class Session:
         self.network.train()
         if self.learning is not None:
             self.learning.begin_epoch(self.network, epoch)
+        self.by_hand = read_chained(self.network, self.precision)
 
     def take(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
         """One step over the rows of all `batches`, (B,) positions each; returns their mean loss."""
@@ -112,6 +115,8 @@ class Session:
         x, y = train.take(batch)
         if self.augment is not None:
             x, y = self.augment(x, y, self.random)
+        if self.by_hand is not None:
+            return self.by_hand.backward(x, y, self.loss, share, self.precision)
         with autocast(x.device, self.precision):
             outputs = self.network(x)
         loss = self.loss(outputs.float(), y)

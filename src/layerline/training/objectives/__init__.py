@@ -21,6 +21,7 @@ from layerline.training.objectives.links import IDENTITY, Link, log_link, quanti
 from layerline.training.objectives.numbers import huber, mae, mse, poisson, quantile
 from layerline.training.objectives.targets import (
     Loss,
+    MeanOfRows,
     TargetFacts,
     describe_targets,
     losses_of_members,
@@ -103,6 +104,7 @@ __all__ = [
     "TASKS",
     "Link",
     "Loss",
+    "MeanOfRows",
     "TargetFacts",
     "build_link",
     "build_loss",

@@ -1,5 +1,6 @@
 """Losses of numbers: outputs (B, 1) or (B, Q), targets (B,), both standardised but for poisson."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -17,7 +18,12 @@ from layerline.training.objectives.targets import Constant, Loss, MeanOfRows, Ta
 
 def mse(facts: TargetFacts) -> Loss:
     """Mean squared error, in standardised units."""
-    return _of_numbers(F.mse_loss)
+    return dataclasses.replace(_of_numbers(F.mse_loss), slope=_mse_slope)
+
+
+def _mse_slope(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    gap = outputs - y.view_as(outputs)
+    return gap.square().mean(), gap.mul_(2 / len(y))
 
 
 def mae(facts: TargetFacts) -> Loss:
@@ -30,7 +36,7 @@ def huber(facts: TargetFacts, *, delta: Annotated[float, Field(gt=0)] = 1.0) -> 
     return _of_numbers(F.huber_loss, delta=delta)
 
 
-def _of_numbers(function: Callable[..., Tensor], **options: float) -> Loss:
+def _of_numbers(function: Callable[..., Tensor], **options: float) -> MeanOfRows:
     """One of torch's losses, for outputs (B, 1)."""
     return MeanOfRows(
         lambda outputs, y: function(outputs.view_as(y), y, **options),

@@ -66,62 +66,75 @@ class AdamStep:
         decoupled = isinstance(optimizer, torch.optim.AdamW)
         self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
         self._gathered: list[_Gathered] = []
+        self._counts = torch.empty(0)  # the step of each parameter; the optimizer has views of it
         # On a GPU Python runs ahead of the kernels, and steps are recorded with rates in tensors.
         parameters = (p for group in optimizer.param_groups for p in group["params"])
         self._is_for_us = all(p.device.type == "cpu" for p in parameters)
 
+    @torch.no_grad()
     def __call__(self, closure: Closure | None = None) -> None:
-        if not self._is_for_us:
+        gradients = [
+            [gradient for p in own.parameters if (gradient := p.grad) is not None]
+            for own in self._gathered
+        ]
+        sizes = [len(own.parameters) for own in self._gathered]
+        is_ours = closure is None and self._is_current()
+        if not is_ours or [len(part) for part in gradients] != sizes:
             self._plain(closure)
+            self._gathered = self._gather()
             return
-        groups = [group for group in self._optimizer.param_groups if group["params"]]
-        gradients = [[p.grad for p in group["params"]] for group in groups]
-        is_plain = closure is not None or any(g is None for part in gradients for g in part)
-        if is_plain or not self._is_current(groups):
-            self._plain(closure)
-            self._gathered = [] if is_plain else [self._gather(group) for group in groups]
-            return
-        with torch.no_grad():
-            for group, part, own in zip(groups, gradients, self._gathered, strict=True):
-                torch._foreach_add_(own.steps, 1)
-                self._kernel(
-                    own.parameters,
-                    part,
-                    own.means,
-                    own.squares,
-                    [],
-                    own.steps,
-                    lr=group["lr"],
-                    beta1=group["betas"][0],
-                    beta2=group["betas"][1],
-                    weight_decay=group["weight_decay"],
-                    eps=group["eps"],
-                    amsgrad=False,
-                    maximize=False,
-                )
+        self._counts.add_(1)
+        for own, part in zip(self._gathered, gradients, strict=True):
+            group = own.group
+            self._kernel(
+                own.parameters,
+                part,
+                own.means,
+                own.squares,
+                [],
+                own.counts,
+                lr=group["lr"],
+                beta1=group["betas"][0],
+                beta2=group["betas"][1],
+                weight_decay=group["weight_decay"],
+                eps=group["eps"],
+                amsgrad=False,
+                maximize=False,
+            )
 
-    def _is_current(self, groups: list[dict[str, Any]]) -> bool:
+    def _is_current(self) -> bool:
         """Whether the lists are still the optimizer's: its state may have been loaded."""
+        groups = [group for group in self._optimizer.param_groups if group["params"]]
         state = self._optimizer.state
-        return len(groups) == len(self._gathered) and all(
-            len(own.parameters) == len(group["params"])
-            and own.parameters[0] is group["params"][0]
-            and own.steps[0] is state[own.parameters[0]]["step"]
+        return len(groups) == len(self._gathered) > 0 and all(
+            own.group is group
+            and len(own.parameters) == len(group["params"])
+            and own.counts[0] is state[own.parameters[0]]["step"]
             and isinstance(group["lr"], float)
-            for group, own in zip(groups, self._gathered, strict=True)
+            for own, group in zip(self._gathered, groups, strict=True)
         )
 
-    def _gather(self, group: dict[str, Any]) -> "_Gathered":
-        parameters = list(group["params"])
-        states = [self._optimizer.state[parameter] for parameter in parameters]
-        return _Gathered(
-            parameters,
-            *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step")),
-        )
+    def _gather(self) -> "list[_Gathered]":
+        """Each group's tensors; none where torch is to step as it did."""
+        groups = [group for group in self._optimizer.param_groups if group["params"]]
+        state = self._optimizer.state
+        parameters = [p for group in groups for p in group["params"]]
+        if not self._is_for_us or any("step" not in state.get(p, {}) for p in parameters):
+            return []
+        self._counts = torch.stack([state[parameter]["step"] for parameter in parameters])
+        for parameter, count in zip(parameters, self._counts.unbind(), strict=True):
+            state[parameter]["step"] = count
+        names = ("exp_avg", "exp_avg_sq", "step")
+        gathered = []
+        for group in groups:
+            own = group["params"]
+            gathered.append(_Gathered(group, own, *([state[p][n] for p in own] for n in names)))
+        return gathered
 
 
 class _Gathered(NamedTuple):
+    group: dict[str, Any]
     parameters: list[Tensor]
     means: list[Tensor]
     squares: list[Tensor]
-    steps: list[Tensor]
+    counts: list[Tensor]

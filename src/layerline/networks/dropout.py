@@ -1,0 +1,74 @@
+"""Dropout whose masks are drawn four at a time.
+
+torch draws each place of a mask by itself on a CPU, which is a third of a step of a small network.
+Here one draw of 64 random bits decides four places, at 16 bits each, so a rate is kept to 1 in
+65,536. It draws from torch's own generator, so seeds and snapshots hold for it too.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from torch.autograd.function import once_differentiable
+
+_INTEGERS = {
+    torch.float64: torch.int64,
+    torch.float32: torch.int32,
+    torch.bfloat16: torch.int16,
+}
+_LEVELS = 2**16
+
+
+class Dropout(nn.Dropout):
+    """torch.nn.Dropout; on a CPU with masks of its own, several times as fast.
+
+    Shape: any, and the same.
+
+    Source: Srivastava et al., Dropout (2014).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type != "cpu" or x.dtype not in _INTEGERS or torch.compiler.is_compiling():
+            return F.dropout(x, self.p)
+        if not torch.is_grad_enabled():
+            return drop_(x.clone(), self.p)
+        dropped: Tensor = _Drop.apply(x, self.p)
+        return dropped
+
+
+def drop_(x: Tensor, rate: float, generator: Generator | None = None) -> Tensor:
+    """Put zeros in place of a share `rate` of x, contiguous, and multiply the rest; returns x."""
+    return _apply_(x, draw_kept(x.shape, rate, generator), rate)
+
+
+def draw_kept(shape: torch.Size, rate: float, generator: Generator | None = None) -> Tensor:
+    """Int16 of that shape: 1 for what stays, 0 for a share `rate`."""
+    n_places = shape.numel()
+    drawn = torch.empty((n_places + 3) // 4, dtype=torch.int64)
+    drawn.random_(-(2**63), None, generator=generator)
+    limit = round((1 - rate) * _LEVELS) - _LEVELS // 2
+    return drawn.view(torch.int16)[:n_places].view(shape).lt_(min(limit, _LEVELS // 2 - 1))
+
+
+def _apply_(x: Tensor, kept: Tensor, rate: float) -> Tensor:
+    # As integers, bits times 1 or 0: with torch's vectors, unlike floats times truth values.
+    x.view(_INTEGERS[x.dtype]).mul_(kept)
+    return x.mul_(1 / (1 - rate))
+
+
+class _Drop(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rate: float) -> Tensor:
+        kept = draw_kept(x.shape, rate)
+        ctx.save_for_backward(kept)
+        ctx.rate = rate
+        return _apply_(x.contiguous().clone(), kept, rate)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, None]:
+        (kept,) = ctx.saved_tensors
+        return _apply_(d_out.contiguous().clone(), kept, ctx.rate), None

@@ -155,6 +155,6 @@ def epochs_of(training: Training) -> Callable[[], None]:
 
     def run() -> None:
         training._take_steps(Listener(), None)
-        training._finish_epoch(training._measure(1.0), 1.0)
+        training._finish_epoch(training._measure(torch.stack(training.losses), 1.0), 1.0)
 
     return run

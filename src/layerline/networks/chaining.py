@@ -3,8 +3,8 @@
 On a CPU the step of a small network is mostly calls and memory: of modules, of autograd's nodes, of
 tensors that are made to be read once. A chain of linear layers with their batch norms, ReLUs and
 dropout needs a few of torch's own kernels: a product ends in its ReLU, what ReLU and dropout let
-through is read off their output, and a gradient is changed in its place. The numbers are those of
-autograd, to the last bit.
+through is read off their output, and a gradient is changed in its place. The sums are those of
+autograd, some of them in another order.
 """
 
 import dataclasses

@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-WORTH_THE_CALL = 4e6  # multiplications; below, calling costs what is saved
+WORTH_THE_CALL = 1e6  # multiplications; below, calling costs what is saved
+WORTH_A_FUNCTION = 4e6  # the same where autograd has to call Python
+_NARROW = 4  # times fewer inputs than outputs, and oneDNN is quicker the other way round
 
 
 class Linear(nn.Linear):
@@ -25,7 +27,7 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight  # once: an adapter computes it
-        if not _is_plain(x, weight) or not _takes_onednn(x, weight):
+        if not _is_plain(x, weight) or not _takes_onednn(x, weight, WORTH_A_FUNCTION):
             return F.linear(x, weight, self.bias)
         if not torch.is_grad_enabled():
             return multiply(x, weight, self.bias)
@@ -42,6 +44,13 @@ def multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool =
         return _by_onednn(x, weight, bias, "relu" if relu else "none")
     product = torch.mm(x, weight.t()) if bias is None else torch.addmm(bias, x, weight.t())
     return product.relu_() if relu else product
+
+
+def multiply_back(d_output: Tensor, x: Tensor) -> Tensor:
+    """The gradient (M, K) of a weight, from the output's (N, M) and the rows x (N, K)."""
+    if x.shape[1] * _NARROW <= d_output.shape[1] and _takes_onednn(d_output.t(), x.t()):
+        return multiply(x.t(), d_output.t()).t().contiguous()
+    return multiply(d_output.t(), x.t())
 
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None, ends: str) -> Tensor:
@@ -62,7 +71,7 @@ class _OneDNNLinear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         dx = multiply(d_out, weight.t()) if needs_x else None
-        d_weight = multiply(d_out.t(), x.t()) if needs_weight else None
+        d_weight = multiply_back(d_out, x) if needs_weight else None
         return dx, d_weight, d_out.sum(0) if needs_bias and ctx.has_bias else None
 
 
@@ -77,12 +86,9 @@ def _is_plain(x: Tensor, weight: Tensor) -> bool:
     )
 
 
-def _takes_onednn(x: Tensor, weight: Tensor) -> bool:
-    return (
-        x.dtype == torch.float32
-        and len(x) * weight.numel() >= WORTH_THE_CALL
-        and mkl_is_held_back()
-    )
+def _takes_onednn(x: Tensor, weight: Tensor, least: float = WORTH_THE_CALL) -> bool:
+    is_large = len(x) * weight.numel() >= least
+    return is_large and x.dtype == torch.float32 and mkl_is_held_back()
 
 
 @functools.cache

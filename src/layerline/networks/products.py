@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from layerline.networks.linear import multiply
+from layerline.networks.linear import multiply, multiply_back
 
 
 class Product(Protocol):
@@ -47,7 +47,7 @@ class LinearProduct:
         if self.bias is not None and self.bias.requires_grad:
             add_gradient(self.bias, d_output.sum(0))
         if self.weight.requires_grad:
-            add_gradient(self.weight, multiply(d_output.t(), x.t()))
+            add_gradient(self.weight, multiply_back(d_output, x))
         return multiply(d_output, weight.t()) if needs_input else None
 
 

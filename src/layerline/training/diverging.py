@@ -11,18 +11,17 @@ from layerline.training.records import EpochRecord
 WILD = 100.0  # times the first epoch's loss
 
 
-def first_bad_step(losses: Sequence[Tensor], history: Sequence[EpochRecord]) -> int | None:
-    """The first step whose loss is not finite, or None.
+def first_bad_step(losses: Tensor, history: Sequence[EpochRecord]) -> int | None:
+    """The first step whose loss is not finite, or None; `losses` are the steps' of an epoch.
 
     The last step, when the epoch's loss is out of all proportion to the first epoch's: such a
     training does not come back, it only takes long to reach infinity.
     """
-    values = torch.stack(list(losses))
-    finite = torch.isfinite(values)
+    finite = torch.isfinite(losses)
     if not bool(finite.all()):
         return int((~finite).nonzero()[0])
     usual = max(abs(history[0].train_loss), 1e-3) if history else math.inf
-    return len(losses) - 1 if float(values.double().mean()) > WILD * usual else None
+    return len(losses) - 1 if float(losses.double().mean()) > WILD * usual else None
 
 
 @torch.no_grad()

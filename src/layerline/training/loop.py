@@ -92,12 +92,13 @@ class Training:
         self.seconds = 0.0  # in finished epochs
         self.n_retries = 0
         self.losses: list[Tensor] = []  # of this epoch's steps
+        self.good: dict[str, Any] = {}  # the session when this epoch began
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
         self.losses = []
         self.order_state = self.session.random.get_state()
-        self.good = _copied(self.session.state())
+        self.good = _copied(self.session.state(), self.good)
 
     @property
     def epoch(self) -> int:
@@ -109,8 +110,10 @@ class Training:
         while self.reason is None and self.epoch <= self.section.epochs:
             started = time.perf_counter()
             self._take_steps(listener, snapshots)
-            bad_step = first_bad_step(self.losses, self.history)
-            record = self._measure(time.perf_counter() - started) if bad_step is None else None
+            losses = torch.stack(self.losses)
+            bad_step = first_bad_step(losses, self.history)
+            seconds = time.perf_counter() - started
+            record = self._measure(losses, seconds) if bad_step is None else None
             if record is None or not math.isfinite(record.valid_loss):
                 self._go_back(bad_step, listener)
                 continue
@@ -141,8 +144,7 @@ class Training:
             random.set_state(resumed_at)
         return self.plan.cut(order.to(self.train.positions_device), self.epoch)
 
-    def _measure(self, seconds: float) -> EpochRecord:
-        losses = torch.stack(self.losses)
+    def _measure(self, losses: Tensor, seconds: float) -> EpochRecord:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         with self.session.averaged():
             outputs = predict(self.network, self.valid.x, self.session.precision)
@@ -241,12 +243,15 @@ class Training:
             self.good, self.order_state = state["good"], state["order_state"]
 
 
-def _copied(state: Any) -> Any:
-    """The same nesting with tensors of its own."""
+def _copied(state: Any, into: Any = None) -> Any:
+    """The same nesting with tensors of its own: those of `into`, where it has them."""
     if isinstance(state, Tensor):
+        if isinstance(into, Tensor) and (into.shape, into.dtype) == (state.shape, state.dtype):
+            return into.copy_(state.detach())
         return state.detach().clone()
     if isinstance(state, dict):
-        return {key: _copied(item) for key, item in state.items()}
+        known = into if isinstance(into, dict) else {}
+        return {key: _copied(item, known.get(key)) for key, item in state.items()}
     if isinstance(state, list | tuple):
         return type(state)(_copied(item) for item in state)
     return state

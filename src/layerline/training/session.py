@@ -70,7 +70,8 @@ class Session:
         self.network.train()
         if self.learning is not None:
             self.learning.begin_epoch(self.network, epoch)
-        self.by_hand = read_chained(self.network, self.precision)
+        if self.by_hand is None or self.learning is not None:
+            self.by_hand = read_chained(self.network, self.precision)
 
     def take(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
         """One step over the rows of all `batches`, (B,) positions each; returns their mean loss."""

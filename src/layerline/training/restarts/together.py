@@ -166,7 +166,7 @@ class Together:
         for place, member in enumerate(self.members):
             if member.is_done:
                 continue
-            bad_step = first_bad_step(losses[:, place].unbind(), member.history)
+            bad_step = first_bad_step(losses[:, place], member.history)
             valid_loss = float(self.session.loss(outputs[place], self.valid.y))
             if bad_step is not None or not math.isfinite(valid_loss):
                 member.has_diverged = True

@@ -14,8 +14,8 @@ from layerline.networks.conv1x1_mlp import PixelsToHidden
 from layerline.process import keep_freed_memory
 
 # Below this, waking a second thread costs more than it does: measured with MLPs, forward, backward
-# and AdamW; two threads win from about 80 million operations a step.
-_OPERATIONS_WORTH_THREADS = 100e6
+# and AdamW; two threads win from 80 million operations a step on, with AVX-512 from 200 million.
+_OPERATIONS_WORTH_THREADS = 150e6
 _MOST_THREADS = 8
 
 # Below this, casting to bfloat16 costs more than its products save: measured with MLPs on a CPU

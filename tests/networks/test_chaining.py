@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from layerline.networks import build_network
+from layerline.networks import build_network, linear
 from layerline.networks.chaining import Chain, begins_with_product, split_chain
 from layerline.networks.conv1x1_mlp import Conv1x1MLP
 
@@ -51,7 +51,11 @@ def chain_of(network: nn.Module, dtype=torch.float32) -> tuple[list[nn.Module], 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("norm", ["none", "batch"])
-def test_outputs_gradients_and_statistics_are_autograds(norm, dropout, bias, dtype) -> None:
+@pytest.mark.parametrize("by_onednn", [True, False])
+def test_outputs_gradients_and_statistics_are_autograds(
+    by_onednn, norm, dropout, bias, dtype, monkeypatch
+) -> None:
+    monkeypatch.setattr(linear, "mkl_is_held_back", lambda: by_onednn)
     first = mlp(norm=norm, dropout=dropout, bias=bias)
     second = copy.deepcopy(first)
     x, d_output = torch.randn(400, 40), torch.randn(400, 3).to(dtype)  # enough for oneDNN
@@ -130,3 +134,16 @@ def test_embeddings_come_before_the_chain() -> None:
     assert begins_with_product(mlp())
     assert begins_with_product(mlp((1, 5, 8)))
     assert not begins_with_product(Conv1x1MLP(input_shape=(1, 8, 8), d_out=3))
+
+
+def test_one_row_has_no_deviation() -> None:
+    _, chain = chain_of(mlp(norm="batch"))
+    with pytest.raises(ValueError, match="two rows"), torch.no_grad():
+        chain.forward(torch.randn(1, 40))
+
+
+def test_an_identity_at_the_end_is_no_layer() -> None:
+    network = build_network("mlp", {"hidden": [8, 6]}, input_shape=(5,), d_out=None).train()
+    _, chain = chain_of(network)
+    assert len(chain.links) == 2
+    assert chain.links[-1].is_relu

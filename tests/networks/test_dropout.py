@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from layerline.networks.dropout import Dropout, draw_kept, drop_
+from layerline.networks.dropout import Dropout, draw_kept, drop_, scale_of
 
 TYPES = [torch.float64, torch.float32, torch.bfloat16]
 
@@ -18,7 +18,7 @@ def test_the_share_asked_for_is_zero_and_the_rest_is_scaled(rate: float, dtype) 
     kept = dropped != 0
     spread = (rate * (1 - rate) / x.numel()) ** 0.5
     assert abs(float(kept.double().mean()) - (1 - rate)) < 5 * spread
-    scaled = (torch.ones(1, dtype=dtype) * (1 / (1 - rate))).item()
+    scaled = (torch.ones(1, dtype=dtype) * scale_of(rate)).item()
     assert set(dropped.unique().tolist()) == {0.0, scaled}
 
 
@@ -54,8 +54,16 @@ def test_a_seed_gives_the_same_mask_with_and_without_gradients() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, 1e-7])
 def test_a_rate_of_nothing_drops_nothing(rate: float) -> None:
-    x = torch.ones(100, 10)
-    torch.testing.assert_close(Dropout(rate).train()(x), x)
+    x = torch.ones(1000, 1000)
+    assert torch.equal(Dropout(rate).train()(x), x)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.999, 1 - 5e-6])
+def test_the_mean_stays_also_where_the_rate_is_rounded(rate: float) -> None:
+    levels = torch.arange(2**16, dtype=torch.int64).to(torch.int16)  # every draw there is, once
+    kept = levels <= -(2**15) + round(2**16 / scale_of(rate)) - 1
+    assert float(kept.double().mean()) * scale_of(rate) == pytest.approx(1)
+    assert 0 < 1 / scale_of(rate) == pytest.approx(1 - rate, abs=2**-16)
 
 
 def test_prediction_and_what_is_no_plain_tensor_are_torchs() -> None:

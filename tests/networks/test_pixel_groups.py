@@ -1,11 +1,14 @@
 """ReLUs of pixels times a matrix, by groups: the gradients of autograd in float64."""
 
+import copy
+
 import pytest
 import torch
 
 from layerline.networks import pixel_groups
 from layerline.networks.conv1x1_mlp import Conv1x1MLP
 from layerline.networks.pixel_groups import PixelGroups
+from layerline.training.chained import read_chained
 
 
 @pytest.fixture
@@ -93,12 +96,19 @@ def test_what_is_frozen_gets_no_gradient(network) -> None:
     assert not product.learns
 
 
-def test_float32_and_other_forms_keep_their_way() -> None:
-    forms = [
-        ({}, torch.float32),
-        ({"channels": (4, 5)}, torch.bfloat16),
-        ({"activation": "gelu"}, torch.bfloat16),
-    ]
-    for options, precision in forms:
+def test_other_forms_and_adapters_keep_their_modules(network) -> None:
+    for options in ({"channels": (4, 5)}, {"activation": "gelu"}):
         other = Conv1x1MLP(input_shape=(1, 7, 5), d_out=3, **options)
-        assert not isinstance(other.in_order(precision)[0], PixelGroups)
+        assert not isinstance(other.in_order(torch.bfloat16)[0], PixelGroups)
+    parametrize = torch.nn.utils.parametrize
+    for layer in (network.mixers[0], network.flat):
+        adapted = copy.deepcopy(network)
+        layer = adapted.get_submodule("flat" if layer is network.flat else "mixers.0")
+        parametrize.register_parametrization(layer, "weight", torch.nn.Identity())
+        assert not isinstance(adapted.in_order(torch.bfloat16)[0], PixelGroups)
+
+
+def test_float32_keeps_its_tables() -> None:
+    network = Conv1x1MLP(input_shape=(1, 7, 5), d_out=3, hidden=(16, 8))
+    assert read_chained(network, torch.bfloat16) is not None
+    assert read_chained(network, torch.float32) is None

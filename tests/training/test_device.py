@@ -19,6 +19,9 @@ def test_operations_are_those_of_the_matrix_products() -> None:
     assert count_operations(network, (7,)) == 2 * (7 * 20 + 20 * 5 + 5 * 3)
     convolving = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Flatten(), nn.Linear(256, 2))
     assert count_operations(convolving, (1, 8, 8)) == 2 * (64 * 4 * 9 + 256 * 2)
+    options = {"channels": [4], "hidden": [5]}
+    by_pixel = build_network("conv1x1_mlp", options, input_shape=(1, 3, 3), d_out=2)
+    assert count_operations(by_pixel, (1, 3, 3)) == 2 * (9 * 4 + 9 * 4 * 5 + 5 * 2)
 
 
 def test_counting_leaves_no_trace() -> None:

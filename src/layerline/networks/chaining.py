@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from layerline.networks.dropout import Dropout, drop_
+from layerline.networks.batch_norm import BatchNorm
+from layerline.networks.dropout import Dropout, drop_, scale_of
 from layerline.networks.linear import Linear
 from layerline.networks.products import LinearProduct, Product, close_
-from layerline.networks.scaling import BatchScaling
 
 Layer = nn.Module | Product
 
@@ -34,7 +34,7 @@ class Link(NamedTuple):
     """A product and what follows it: (B, d_in) -> (B, d_out)."""
 
     product: Product
-    norm: BatchScaling | None
+    norm: BatchNorm | None
     is_relu: bool
     dropout: float
 
@@ -80,7 +80,7 @@ class Chain:
     def backward(self, d_output: Tensor, kept: list[Kept], needs_input: bool) -> Tensor | None:
         """Add to the gradients of what learns; returns the input's, None unless `needs_input`.
 
-        `d_output` (B, d_out) is the gradient of the output; it is written over, `kept` emptied.
+        `d_output` (B, d_out) is the gradient of the output; it is written over, and `kept` used up.
         """
         lowest = 0 if needs_input else self.lowest
         d_input: Tensor | None = d_output
@@ -91,7 +91,7 @@ class Chain:
             if is_relu:
                 close_(d_input, output)
             if dropout:
-                d_input.mul_(1 / (1 - dropout))
+                d_input.mul_(scale_of(dropout))
             if norm is not None:
                 d_input = norm.backward(d_input, of_norm)
             d_input = product.backward(d_input, of_product, needs_input or place > lowest)
@@ -129,7 +129,7 @@ def _read_links(layers: Sequence[Layer]) -> tuple[Link, ...]:
             return ()
         norm, is_relu, dropout = None, False, 0.0
         if left and isinstance(left[0], nn.BatchNorm1d) and left[0].training:
-            norm = BatchScaling(left[0])
+            norm = BatchNorm(left[0])
             left.pop(0)
         if left and type(left[0]) is nn.ReLU:
             is_relu = True

@@ -85,13 +85,16 @@ class Conv1x1MLP(nn.Module):
         return self.head(self.blocks(first))
 
     def in_order(self, precision: torch.dtype) -> tuple[nn.Module | Product, ...]:
-        """All layers, each of which is given what the one before it makes."""
-        first: tuple[nn.Module | Product, ...] = (self.mixers, self.flat)
-        if self._has_tables and precision == torch.bfloat16:
-            mixer = self.mixers[0]
-            assert isinstance(mixer, nn.Conv2d)
-            first = (PixelGroups(mixer, self.flat.weight, self.flat.bias),)
-        return (*first, *self.blocks, self.head)
+        """All layers, each of which is given what the one before it makes; none for autograd."""
+        mixer, flat = self.mixers[0], self.flat
+        # An adapter makes another class of them.
+        is_plain = type(mixer) is nn.Conv2d and type(flat) is PixelsToHidden
+        if not self._has_tables or not is_plain:
+            return (*self.mixers, flat, *self.blocks, self.head)
+        if precision != torch.bfloat16:
+            return ()  # forward knows the tables, which are worth more
+        assert isinstance(mixer, nn.Conv2d)
+        return (PixelGroups(mixer, flat.weight, flat.bias), *self.blocks, self.head)
 
     def _first_by_tables(self, x: Tensor) -> Tensor:
         """The same as `self.flat(self.mixers(x))`."""

@@ -34,7 +34,7 @@ class Dropout(nn.Dropout):
         if x.device.type != "cpu" or x.dtype not in _INTEGERS or torch.compiler.is_compiling():
             return F.dropout(x, self.p)
         if not torch.is_grad_enabled():
-            return drop_(x.clone(), self.p)
+            return drop_(x.clone(memory_format=torch.contiguous_format), self.p)
         dropped: Tensor = _Drop.apply(x, self.p)
         return dropped
 
@@ -49,14 +49,23 @@ def draw_kept(shape: torch.Size, rate: float, generator: Generator | None = None
     n_places = shape.numel()
     drawn = torch.empty((n_places + 3) // 4, dtype=torch.int64)
     drawn.random_(-(2**63), None, generator=generator)
-    limit = round((1 - rate) * _LEVELS) - _LEVELS // 2
-    return drawn.view(torch.int16)[:n_places].view(shape).lt_(min(limit, _LEVELS // 2 - 1))
+    lowest = -_LEVELS // 2
+    return drawn.view(torch.int16)[:n_places].view(shape).le_(lowest + _kept_levels(rate) - 1)
+
+
+def scale_of(rate: float) -> float:
+    """What the rest is multiplied by, so that the mean stays."""
+    return _LEVELS / _kept_levels(rate)
+
+
+def _kept_levels(rate: float) -> int:
+    return max(1, round((1 - rate) * _LEVELS))
 
 
 def _apply_(x: Tensor, kept: Tensor, rate: float) -> Tensor:
     # As integers, bits times 1 or 0: with torch's vectors, unlike floats times truth values.
     x.view(_INTEGERS[x.dtype]).mul_(kept)
-    return x.mul_(1 / (1 - rate))
+    return x.mul_(scale_of(rate))
 
 
 class _Drop(torch.autograd.Function):
@@ -65,10 +74,10 @@ class _Drop(torch.autograd.Function):
         kept = draw_kept(x.shape, rate)
         ctx.save_for_backward(kept)
         ctx.rate = rate
-        return _apply_(x.contiguous().clone(), kept, rate)
+        return _apply_(x.clone(memory_format=torch.contiguous_format), kept, rate)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, None]:
         (kept,) = ctx.saved_tensors
-        return _apply_(d_out.contiguous().clone(), kept, ctx.rate), None
+        return _apply_(d_out.clone(memory_format=torch.contiguous_format), kept, ctx.rate), None

@@ -27,9 +27,11 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight  # once: an adapter computes it
-        if not _is_plain(x, weight) or not _takes_onednn(x, weight, WORTH_A_FUNCTION):
+        records = torch.is_grad_enabled()
+        least = WORTH_A_FUNCTION if records else WORTH_THE_CALL
+        if not _is_plain(x, weight) or not _takes_onednn(x, weight, least):
             return F.linear(x, weight, self.bias)
-        if not torch.is_grad_enabled():
+        if not records:
             return multiply(x, weight, self.bias)
         found: Tensor = _OneDNNLinear.apply(x, weight, self.bias)
         return found

@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 
 from layerline.networks.activations import ACTIVATIONS
 from layerline.networks.blocks import Skip
-from layerline.networks.dropout import Dropout, draw_kept
+from layerline.networks.dropout import Dropout, draw_kept, scale_of
 from layerline.networks.linear import Linear
 from layerline.networks.mlp import MLP
 from layerline.networks.seven_layer import SevenLayer
@@ -154,7 +154,7 @@ class StackedDropout(nn.Module):
             return x
         members = zip(x, self.generators, strict=True)
         kept = torch.stack([draw_kept(member.shape, self.rate, g) for member, g in members])
-        return x * (kept.to(x.dtype) / (1 - self.rate))
+        return x * kept.to(x.dtype) * scale_of(self.rate)
 
 
 class StackedSkip(nn.Module):

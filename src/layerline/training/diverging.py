@@ -1,7 +1,8 @@
-"""How a training that diverged is known, and where it did."""
+"""How a training that diverged is known, where it did, and the copy that it goes back to."""
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,3 +48,18 @@ def _reporter(name: str, found: list[str]) -> Callable[[nn.Module, object, objec
             found.append(name)
 
     return look
+
+
+def copy_state(state: Any, into: Any = None) -> Any:
+    """The same nesting with tensors of its own: those of `into`, where it has them."""
+    if isinstance(state, Tensor):
+        if isinstance(into, Tensor) and (into.shape, into.dtype) == (state.shape, state.dtype):
+            return into.copy_(state.detach())
+        return state.detach().clone()
+    if isinstance(state, dict):
+        known = into if isinstance(into, dict) else {}
+        return {key: copy_state(item, known.get(key)) for key, item in state.items()}
+    if isinstance(state, list | tuple):
+        same = isinstance(into, list | tuple) and len(into) == len(state)
+        return type(state)(map(copy_state, state, into if same else [None] * len(state)))
+    return state

@@ -20,7 +20,7 @@ from layerline.errors import DivergedError
 from layerline.networks.chaining import begins_with_product
 from layerline.training.building import build_session, build_stopping
 from layerline.training.device import choose_device, settle_precision
-from layerline.training.diverging import first_bad_layer, first_bad_step
+from layerline.training.diverging import copy_state, first_bad_layer, first_bad_step
 from layerline.training.learning import Learning
 from layerline.training.objectives import TargetFacts, build_link, describe_targets
 from layerline.training.predicting import predict
@@ -34,6 +34,7 @@ from layerline.training.stopping import BestWeights
 
 MAX_RETRIES = 2
 LOWER_RATE = 0.25  # what a retry multiplies the rates by
+_LOOKED_AT = 1000  # validation rows, for the layer where numbers stop being finite
 
 
 def fit(
@@ -98,7 +99,7 @@ class Training:
     def _begin_epoch(self) -> None:
         self.losses = []
         self.order_state = self.session.random.get_state()
-        self.good = _copied(self.session.state(), self.good)
+        self.good = copy_state(self.session.state(), self.good)
 
     @property
     def epoch(self) -> int:
@@ -178,13 +179,10 @@ class Training:
         """
         rate = f"learning rate {self.session.learning_rate:.3g}"
         if self.n_retries == MAX_RETRIES:
-            where = f"epoch {self.epoch}"
-            if bad_step is not None:
-                layer = self._blame(bad_step)
-                where += f", step {self.session.step + 1}, in {layer}"
             raise DivergedError(
-                f"train: the loss diverged at {where}, {rate}, after {MAX_RETRIES} retries with "
-                "lower rates; lower train.optimizer.learning_rate or set train.clip_norm: 1.0"
+                f"train: the loss diverged at {self._blame(bad_step)}, {rate}, after "
+                f"{MAX_RETRIES} retries with lower rates; lower train.optimizer.learning_rate or "
+                "set train.clip_norm: 1.0"
             )
         self.n_retries += 1
         listener.say(
@@ -198,14 +196,24 @@ class Training:
         self.session.rate_factor = LOWER_RATE**self.n_retries
         self.losses = []
 
-    def _blame(self, bad_step: int) -> str:
-        """The layer where numbers stop being finite: the epoch is run again up to that step."""
-        self._restart_epoch()
-        self.session.begin_epoch(self.epoch)
-        steps = self._steps()
-        for batches in steps[:bad_step]:
-            self.session.take(self.train, batches)
-        return first_bad_layer(self.network, self.train.take(steps[bad_step][0])[0].float())
+    def _blame(self, bad_step: int | None) -> str:
+        """Where numbers stop being finite: the epoch is run again up to that step.
+
+        Without a bad step it is the validation rows that show it.
+        """
+        if bad_step is None:
+            rows = self.valid
+            batch = torch.arange(min(len(rows), _LOOKED_AT), device=rows.positions_device)
+            place = f"epoch {self.epoch}"
+        else:
+            self._restart_epoch()
+            self.session.begin_epoch(self.epoch)
+            steps, rows = self._steps(), self.train
+            for batches in steps[:bad_step]:
+                self.session.take(rows, batches)
+            batch = steps[bad_step][0]
+            place = f"epoch {self.epoch}, step {self.session.step + 1}"
+        return f"{place}, in {first_bad_layer(self.network, rows.take(batch)[0].float())}"
 
     def _finish(self) -> FitResult:
         if self.section.early_stopping is None:
@@ -240,18 +248,4 @@ class Training:
         self._begin_epoch()
         if state["losses"] is not None:
             self.losses = list(state["losses"].to(self.train.y.device))
-            self.good, self.order_state = state["good"], state["order_state"]
-
-
-def _copied(state: Any, into: Any = None) -> Any:
-    """The same nesting with tensors of its own: those of `into`, where it has them."""
-    if isinstance(state, Tensor):
-        if isinstance(into, Tensor) and (into.shape, into.dtype) == (state.shape, state.dtype):
-            return into.copy_(state.detach())
-        return state.detach().clone()
-    if isinstance(state, dict):
-        known = into if isinstance(into, dict) else {}
-        return {key: _copied(item, known.get(key)) for key, item in state.items()}
-    if isinstance(state, list | tuple):
-        return type(state)(_copied(item) for item in state)
-    return state
+            self.good, self.order_state = copy_state(state["good"]), state["order_state"]

@@ -35,8 +35,9 @@ class Rows:
         return Rows(self.x.to(device), y)
 
     def cast(self, precision: torch.dtype) -> "Rows":
-        """The same rows with `x` in another type; streamed rows stay as they are."""
-        if self.is_streamed or self.x.dtype == precision:
+        """The same rows with `x` in a narrower type, when there is room for both."""
+        needed = self.x.nbytes * precision.itemsize // self.x.dtype.itemsize
+        if self.is_streamed or self.x.dtype == precision or not _has_room(needed, self.x.device):
             return self
         return dataclasses.replace(self, x=self.x.to(precision))
 
@@ -52,10 +53,14 @@ class Rows:
 
 
 def _fits(x: Tensor, device: torch.device) -> bool:
-    if device.type != "cuda":
-        return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return x.nbytes <= MEMORY_SHARE * free
+    return device.type != "cuda" or _has_room(x.nbytes, device)
+
+
+def _has_room(n_bytes: int, device: torch.device) -> bool:
+    free = psutil.virtual_memory().available
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+    return n_bytes <= MEMORY_SHARE * free
 
 
 def load_rows(folder: Path, split: str, memory_bytes: float | None = None) -> Rows:

@@ -18,7 +18,7 @@ class Kept(NamedTuple):
     inverse: Tensor
 
 
-class BatchScaling:
+class BatchNorm:
     """torch.nn.BatchNorm1d in training mode, its running statistics included: (B, H) -> (B, H)."""
 
     def __init__(self, norm: nn.BatchNorm1d) -> None:
@@ -36,7 +36,13 @@ class BatchScaling:
         return self.scale.requires_grad or self.shift.requires_grad
 
     def forward(self, x: Tensor) -> tuple[Tensor, Kept]:
-        """The normed rows, and what `backward` needs."""
+        """The normed rows, and what `backward` needs.
+
+        Raises:
+            ValueError: there is one row alone, as torch's layer does.
+        """
+        if len(x) < 2:
+            raise ValueError("batch norm needs two rows or more in training, got one")
         self.n_batches.add_(1)
         normed, mean, inverse = torch.native_batch_norm(
             x, self.scale, self.shift, *self.statistics, True, self.momentum, self.epsilon

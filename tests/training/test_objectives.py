@@ -1,5 +1,6 @@
 """Every loss agrees with its formula, and losses fit their tasks and targets."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -325,3 +326,19 @@ def test_a_wrong_pos_weight_is_told_in_one_line(value: Any) -> None:
 def test_balancing_without_counts_is_a_defect_of_the_caller() -> None:
     with pytest.raises(ValueError, match="describe_targets"):
         build_loss(named("focal", class_weights="balanced"), "binary")
+
+
+@pytest.mark.parametrize("reduction", ["mean", "rows"])
+@pytest.mark.parametrize("shape", [(300, 10), (20, 10), (300, 100), (1, 3)])
+def test_cross_entropy_is_torchs_whatever_the_order_it_is_computed_in(shape, reduction) -> None:
+    loss = build_loss(named("cross_entropy", label_smoothing=0.1), "multiclass")
+    outputs, targets = 3 * torch.randn(shape), torch.randint(shape[1], shape[:1])
+    options = {"label_smoothing": 0.1, "reduction": "none" if reduction == "rows" else "mean"}
+    found, gradients = [], []
+    for function in (getattr(loss, reduction), partial(F.cross_entropy, **options)):
+        leaf = outputs.clone().requires_grad_()
+        found.append(function(leaf, targets))
+        found[-1].sum().backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(*found)
+    torch.testing.assert_close(*gradients)

@@ -15,6 +15,8 @@ from layerline.training.objectives.targets import Constant, Loss, MeanOfRows, Ta
 # Below this share a class counts as won: the focal factor's slope stays finite.
 _TINY = 1e-12
 
+_FEW_CLASSES = 64
+
 
 def _class_weights_option(value: Any) -> Any:
     # One rule in one sentence: a union would refuse once for each of its members.
@@ -53,7 +55,7 @@ def cross_entropy(
     """
     weights = _class_weights(class_weights, facts)
     if weights is None:
-        plain = partial(F.cross_entropy, label_smoothing=label_smoothing)
+        plain = partial(_cross_entropy, label_smoothing=label_smoothing)
         slope = partial(_cross_entropy_slope, smoothing=label_smoothing)
         return MeanOfRows(plain, partial(plain, reduction="none"), slope)
 
@@ -70,12 +72,29 @@ def cross_entropy(
     return loss
 
 
+def _cross_entropy(
+    outputs: Tensor, targets: Tensor, label_smoothing: float, reduction: str = "mean"
+) -> Tensor:
+    few = outputs.shape[1] <= _FEW_CLASSES < len(outputs)
+    if not few or targets.ndim > 1 or outputs.device.type != "cpu":
+        return F.cross_entropy(
+            outputs, targets, label_smoothing=label_smoothing, reduction=reduction
+        )
+    # Classes first: torch's softmax over a short last dimension is twenty times slower.
+    found = F.cross_entropy(
+        outputs.t().contiguous().unsqueeze(0),
+        targets.unsqueeze(0),
+        label_smoothing=label_smoothing,
+        reduction=reduction,
+    )
+    return found if reduction == "mean" else found.squeeze(0)
+
+
 def _cross_entropy_slope(
     outputs: Tensor, targets: Tensor, smoothing: float
 ) -> tuple[Tensor, Tensor]:
     """The mean over rows with indices as targets, and its gradient, (p - shares) / B."""
     n_rows, n_classes = outputs.shape
-    # Classes first: torch's softmax over a short last dimension is twenty times slower.
     logs = outputs.t().contiguous().log_softmax(0)
     places = targets.unsqueeze(0)
     of_targets = logs.gather(0, places)

@@ -2,7 +2,7 @@
 
     python benchmarks/repro.py                                  # the default, digits
     python benchmarks/repro.py --params recipes/mnist-mlp.yaml --root FOLDER
-    python benchmarks/repro.py --seeds 5
+    python benchmarks/repro.py --seeds 0 1 2
 
 FOLDER holds the IDX files of the recipe. Results go to stdout as rows of a Markdown table; keep
 them in benchmarks/results with the command.
@@ -56,10 +56,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--params", type=Path, default=HERE / "params.yaml")
     parser.add_argument("--root")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
     print("| params | seed | test figures | wall s | CPU s |\n|---|---:|---|---:|---:|")
-    for seed in range(options.seeds):
+    for seed in options.seeds:
         figures, wall, cpu = run(options.params, options.root, seed)
         shown = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
         print(f"| {options.params.name} | {seed} | {shown} | {wall:.1f} | {cpu:.1f} |", flush=True)

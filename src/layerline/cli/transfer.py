@@ -24,7 +24,7 @@ def plan(as_json: bool) -> None:
     It needs data/scaled and models/preprocessor: `dvc repro scale` makes them.
     """
     from layerline.origins import Asker, find_start
-    from layerline.training.running import plan_training
+    from layerline.training.transfer.opening import plan_training
     from layerline.training.transfer.starting import table
 
     workspace, params = here()

@@ -15,11 +15,12 @@ from layerline.networks.ensemble import Ensemble
 from layerline.networks.files import NetworkSpec
 from layerline.training.device import prepare_torch
 from layerline.training.loop import fit
+from layerline.training.material import Material
 from layerline.training.objectives import describe_targets
 from layerline.training.optimizers import STACKABLE
 from layerline.training.predicting import predict
 from layerline.training.records import FitResult, Listener
-from layerline.training.restarts.running import Kept, Material, Restarts, trains_together
+from layerline.training.restarts.running import Kept, Restarts, trains_together
 from layerline.training.restarts.together import Together
 from layerline.training.rows import Rows
 from layerline.training.snapshots import Snapshots

@@ -15,7 +15,8 @@ from layerline.data.tables import write_table
 from layerline.errors import DataError, ParamsError, SourceError
 from layerline.evaluation.forgetting import judge_forgetting, tell_forgetting
 from layerline.evaluation.rendering import to_markdown
-from layerline.training.running import plan_training, train
+from layerline.training.running import train
+from layerline.training.transfer.opening import plan_training
 
 N_ROWS = 60
 

@@ -13,9 +13,9 @@ from layerline.errors import DivergedError
 from layerline.networks.ensemble import Ensemble
 from layerline.networks.files import NetworkSpec
 from layerline.networks.stacking import NotStackableError
-from layerline.training.device import choose_device, count_operations, prepare_torch
+from layerline.training.device import choose_device, count_operations
 from layerline.training.loop import Training
-from layerline.training.objectives import TargetFacts
+from layerline.training.material import Material
 from layerline.training.optimizers import STACKABLE
 from layerline.training.progress import progress
 from layerline.training.records import EpochRecord, FitResult
@@ -29,24 +29,6 @@ OpenSnapshots = Callable[[dict[str, Any]], Snapshots]
 # A step's, of one network. Measured with 4 MLPs, plain and with batch norm and dropout: training
 # together is 1.4 to 1.6 times as fast at 1 million operations, 1.1 to 1.2 at 20, 0.9 at 32.
 OPERATIONS_TOGETHER = 25e6
-
-
-@dataclasses.dataclass(frozen=True)
-class Material:
-    """What every seed learns from."""
-
-    train: Rows
-    valid: Rows
-    section: TrainSection
-    spec: NetworkSpec
-    facts: TargetFacts
-    seed: int
-    threads: int
-
-    def build(self, seed: int) -> nn.Module:
-        """A network with the weights of that seed; torch's generator goes on from there."""
-        prepare_torch(seed, self.threads)
-        return self.spec.build()
 
 
 @dataclasses.dataclass(frozen=True)

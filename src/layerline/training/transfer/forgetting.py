@@ -8,7 +8,7 @@ chooses among all of its classes, without temperature or threshold, which only e
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from layerline.data.preprocessing.categories import codes_of
+from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.data.preprocessing.targets import read_curve
 from layerline.errors import ParamsError, Problem
 from layerline.networks.files import NetworkSpec
@@ -23,9 +24,6 @@ from layerline.training.objectives import read_link
 from layerline.training.predicting import predict
 from layerline.training.transfer.holdout import WHERE, Holdout, read_holdout
 from layerline.training.transfer.sources import Source
-
-if TYPE_CHECKING:
-    from layerline.data.preprocessing.preprocessor import Preprocessor
 
 Losses = dict[str, NDArray[np.float64]]
 
@@ -70,7 +68,7 @@ def open_check(
     path: Path,
     source: Source,
     spec: NetworkSpec,
-    here: "Preprocessor",
+    here: Preprocessor,
     columns: Mapping[str, str | None],
 ) -> ForgettingCheck:
     """Read the rows and ask the source about them.
@@ -111,8 +109,8 @@ def open_check(
 def _comparable(
     theirs: NetworkSpec,
     ours: NetworkSpec,
-    source: "Preprocessor",
-    here: "Preprocessor",
+    source: Preprocessor,
+    here: Preprocessor,
     target: Any,
 ) -> tuple[str, NDArray[np.bool_]]:
     """Why nothing can be compared, or nothing and the rows (B,) that can."""
@@ -163,7 +161,7 @@ def _facts(
 
 
 def _as_here(
-    holdout: Holdout, here: "Preprocessor", columns: Mapping[str, str | None]
+    holdout: Holdout, here: Preprocessor, columns: Mapping[str, str | None]
 ) -> tuple[list[str], Holdout]:
     """The rows under the names of the new data; columns they lack are gaps, and named."""
     if holdout.images is not None:

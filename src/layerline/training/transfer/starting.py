@@ -9,6 +9,7 @@ from torch import nn
 
 from layerline.artifacts import SourceFiles, Workspace, read_json
 from layerline.config import TrainSection, TransferSection
+from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.networks.files import NetworkSpec
 from layerline.training.device import choose_device, dtype_of
 from layerline.training.learning import Learner, Learning
@@ -71,8 +72,6 @@ def make_plan(
         ParamsError: what does not fit, all at once.
         SourceError: the source is damaged, or not what params.yaml says.
     """
-    from layerline.data.preprocessing.preprocessor import Preprocessor
-
     source = read_source(files, section.sha256)
     here = Preprocessor.from_json(read_json(preprocessor / "preprocessor.json"))
     agreement = check_contract(section, source, spec, here)

@@ -193,9 +193,7 @@ def test_rows_are_kept_in_bfloat16_where_they_are_multiplied_first(options, is_c
 def test_numbers_that_end_in_the_hidden_layers_are_named() -> None:
     # oneDNN's ReLU makes 0 of what is no number, so that no step's loss need show it.
     network, train = network_of(SECTION), rows()
-    training = loop.Training(network, train, train, SECTION, task="multiclass", seed=0)
-    training.n_retries = loop.MAX_RETRIES
     with torch.no_grad():
         network.blocks[4].weight[0, 0] = torch.nan
-    with pytest.raises(DivergedError, match=r"epoch 1, in layer blocks\.4 \(Linear\)"):
-        training._go_back(None, Listener())
+    with pytest.raises(DivergedError, match=r"epoch 1, .*in layer blocks\.4 \(Linear\)"):
+        loop.fit(network, train, train, SECTION, task="multiclass", seed=0)

@@ -36,11 +36,15 @@ def test_counting_leaves_no_trace() -> None:
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_a_tiny_network_takes_one_thread_and_a_number_is_obeyed() -> None:
+@pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 2), (12, 8)])
+def test_a_tiny_network_takes_one_thread_and_a_large_one_the_cores(
+    monkeypatch, cores, expected
+) -> None:
+    monkeypatch.setattr(device, "usable_cores", lambda: cores)
     tiny = build_network("mlp", {"hidden": [32]}, input_shape=(8,), d_out=2)
     large = build_network("mlp", {"hidden": [512, 512]}, input_shape=(784,), d_out=10)
     assert choose_threads("auto", tiny, (8,), 64) == 1
-    assert choose_threads("auto", large, (784,), 256) >= choose_threads("auto", tiny, (8,), 64)
+    assert choose_threads("auto", large, (784,), 256) == expected
     assert choose_threads(3, tiny, (8,), 64) == 3
 
 

@@ -7,13 +7,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from layerline.errors import ParamsError, Problem
+
 
 class Ensemble(nn.Module):
     """Members of one architecture, each with its own weights; their answers are averaged.
 
     `mean: probabilities` averages softmax probabilities, so the outputs are their logs; `outputs`
-    averages the outputs themselves, for numbers. `train.restarts` makes one of its
-    seeds.
+    averages the outputs themselves, for numbers; `exponentials` gives the log of the mean of their
+    exponentials, for outputs that are logs of counts. `train.restarts` makes one of its seeds.
 
     Shape: as the member's -> (B, d_out); (B, d_hidden) when `d_out` is None, the hidden features of
     all members side by side.
@@ -34,10 +36,14 @@ class Ensemble(nn.Module):
         member: str = "mlp",
         member_options: dict[str, Any] | None = None,
         members: Annotated[int, Field(ge=1)] = 5,
-        mean: Literal["probabilities", "outputs"] = "outputs",
+        mean: Literal["probabilities", "outputs", "exponentials"] = "outputs",
     ) -> None:
         super().__init__()
         from layerline.networks import build_network  # its table has this class
+
+        if mean == "probabilities" and d_out == 1:
+            message = "probabilities of one output are 1 whatever it is; set mean: outputs"
+            raise ParamsError([Problem("train.options.mean", message)])
 
         self.members = nn.ModuleList(
             build_network(
@@ -59,7 +65,8 @@ class Ensemble(nn.Module):
         stacked = torch.stack(answers)
         if self.mean == "outputs":
             return stacked.mean(0)
-        return stacked.log_softmax(2).logsumexp(0) - math.log(len(answers))
+        logs = stacked.log_softmax(2) if self.mean == "probabilities" else stacked
+        return logs.logsumexp(0) - math.log(len(answers))
 
 
 def _width(network: nn.Module) -> int:

@@ -97,7 +97,40 @@ def _build(
     )
     fit_input(network, channels)
     fit_head(network, d_out)
+    for path, module in list(network.named_modules()):
+        if type(module) is nn.AdaptiveAvgPool2d:
+            network.set_submodule(path, AveragePool(module.output_size))
     return network
+
+
+class AveragePool(nn.AdaptiveAvgPool2d):
+    """torch's, as products with two matrices on CUDA, where its own gradients differ by run.
+
+    Shape: (B, C, H, W) -> (B, C, *output_size).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.by_products(x) if x.is_cuda else super().forward(x)
+
+    def by_products(self, x: Tensor) -> Tensor:
+        """The means, in float32 as torch takes them."""
+        size = self.output_size
+        height, width = size if isinstance(size, tuple) else (size, size)
+        with torch.autocast(x.device.type, enabled=False):
+            down = _averaging(x.shape[-2], height, x.device)
+            along = _averaging(x.shape[-1], width, x.device)
+            return (down @ x.float() @ along.T).to(x.dtype)
+
+
+def _averaging(n_in: int, n_out: int | None, device: torch.device) -> Tensor:
+    """(n_out, n_in): the i-th row is the mean of the i-th of n_out stretches, which may overlap."""
+    if n_out is None:
+        return torch.eye(n_in, device=device)
+    matrix = torch.zeros(n_out, n_in)
+    for i in range(n_out):
+        start, end = i * n_in // n_out, -((i + 1) * n_in // -n_out)
+        matrix[i, start:end] = 1 / (end - start)
+    return matrix.to(device)
 
 
 def fit_input(network: nn.Module, channels: int) -> None:

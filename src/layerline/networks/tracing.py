@@ -19,7 +19,8 @@ from layerline.networks.activations import ACTIVATIONS
 class LayerTrace:
     """One layer on the given rows: `pre_activation` and `activation`, (B, width) each.
 
-    The output layer has no activation: both are the network's outputs.
+    Of convolutions they are (B, channels, H, W), and a unit is a channel. The output layer has no
+    activation: both are the network's outputs.
     """
 
     name: str
@@ -29,7 +30,7 @@ class LayerTrace:
 
     @property
     def silent(self) -> Tensor:
-        """(B, width) bool: the unit is zero for that row. An output of zero is an answer."""
+        """As `activation`, bool: it is zero for that row. An output of zero is an answer."""
         if self.is_output:
             return torch.zeros_like(self.activation, dtype=torch.bool)
         return self.activation == 0
@@ -37,7 +38,9 @@ class LayerTrace:
     @property
     def dead_units(self) -> tuple[int, ...]:
         """The units that are zero for every given row: they tell nothing, and learn nothing."""
-        return tuple(self.silent.all(0).nonzero().flatten().tolist())
+        silent = self.silent
+        by_unit = silent.movedim(1 if silent.ndim == 4 else -1, 0).flatten(1)
+        return tuple(by_unit.all(1).nonzero().flatten().tolist())
 
 
 def trace(network: nn.Module, x: Tensor) -> tuple[LayerTrace, ...]:
@@ -53,22 +56,27 @@ def trace(network: nn.Module, x: Tensor) -> tuple[LayerTrace, ...]:
         raise ValueError("a trace needs at least one row, got none")
     layers: list[LayerTrace] = []
     kinds = tuple(ACTIVATIONS.values())
+    given: dict[nn.Module, Tensor] = {}
 
-    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    def before(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        given[module] = inputs[0].detach().clone()  # some activations write over it
+
+    def after(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            layers.append(LayerTrace(name, inputs[0].clone(), output.clone()))
+            layers.append(LayerTrace(name, given.pop(module), output.detach().clone()))
 
         return hook
 
-    hooks = [
-        module.register_forward_hook(note(name))
-        for name, module in network.named_modules()
-        if isinstance(module, kinds)
-    ]
+    hooks = []
+    for name, module in network.named_modules():
+        if isinstance(module, kinds):
+            hooks.append(module.register_forward_pre_hook(before))
+            hooks.append(module.register_forward_hook(after(name)))
     was_training = network.training
     try:
-        with torch.no_grad():
-            outputs = network.eval()(x)
+        # Where a gradient is asked for, no network takes a short cut past its layers.
+        with torch.enable_grad():
+            outputs = network.eval()(x.clone().requires_grad_()).detach()
     finally:
         network.train(was_training)
         for hook in hooks:

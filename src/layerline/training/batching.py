@@ -42,9 +42,13 @@ class BatchPlan:
     def n_batches(self, epoch: int) -> int:
         return max(1, min(math.ceil(self.n_rows / self.size(epoch)), self.n_rows // 2))
 
+    def steps_of(self, epoch: int) -> int:
+        """Steps in this epoch (from 1)."""
+        return math.ceil(self.n_batches(epoch) / self.accumulate)
+
     def n_steps(self, epochs: int) -> int:
         """Steps in the epochs 1 to `epochs`."""
-        return sum(math.ceil(self.n_batches(e) / self.accumulate) for e in range(1, epochs + 1))
+        return sum(map(self.steps_of, range(1, epochs + 1)))
 
     def cut(self, order: Tensor, epoch: int) -> list[tuple[Tensor, ...]]:
         """The batches of each step, from the epoch's order of rows."""

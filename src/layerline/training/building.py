@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from layerline.config import TrainSection
+from layerline.errors import ParamsError, Problem
 from layerline.lookup import pick, read_options
 from layerline.networks.embeddings import TableEmbeddings
 from layerline.training.augmentation import Augmentation, InputFacts, build_augmentation
@@ -12,9 +13,8 @@ from layerline.training.batching import BatchPlan
 from layerline.training.device import dtype_of
 from layerline.training.graphs import StepGraphs
 from layerline.training.learning import Learning
-from layerline.training.objectives import TargetFacts, build_loss
+from layerline.training.objectives import TargetFacts, build_link, build_loss
 from layerline.training.optimizers import (
-    FULL_BATCH,
     GRAPHABLE,
     OPTIMIZERS,
     bare_step,
@@ -53,7 +53,13 @@ def build_session(
     optimizer = optimizers(network, **options)
     if learning is not None:
         learning.set_rates(network, optimizer, section.optimizer.name)
-    full_batch = section.optimizer.name in FULL_BATCH
+    full_batch = section.takes_all_rows
+    if full_batch and train.is_streamed:
+        message = (
+            f"{section.optimizer.name} takes all rows at once, and these are too large for memory; "
+            "use adamw"
+        )
+        raise ParamsError([Problem("train.optimizer", message)])
     plan = BatchPlan.of(section, len(train), full_batch=full_batch)
     session = Session(
         network=network,
@@ -61,6 +67,7 @@ def build_session(
         take_step=bare_step(optimizer),
         schedule=schedules(**read_options(schedules, section.schedule.options, "train.schedule")),
         loss=build_loss(section.loss, task, facts),
+        link=build_link(section.loss, task, facts),
         precision=dtype_of(section),
         clip_norm=section.clip_norm,
         n_steps=plan.n_steps(section.epochs),
@@ -98,10 +105,12 @@ def _augmentation(section: TrainSection, train: Rows, facts: TargetFacts) -> Aug
     return build_augmentation(section.augment, inputs)
 
 
-def build_stopping(section: TrainSection) -> tuple[BestWeights, StoppingRules]:
+def build_stopping(section: TrainSection, facts: TargetFacts) -> tuple[BestWeights, StoppingRules]:
     """Which weights are kept, and when training ends before its last epoch."""
     stopping = section.early_stopping
     if stopping is None:
         return BestWeights(), StoppingRules()
-    rules = StoppingRules(stopping.patience_epochs, stopping.target, stopping.time_minutes)
+    # The error of numbers is monitored in standardised units, and its target is in the user's.
+    unit = facts.scale if stopping.metric == "error" else 1.0
+    rules = StoppingRules(stopping.patience_epochs, stopping.target, stopping.time_minutes, unit)
     return BestWeights(stopping.min_delta), rules

@@ -2,9 +2,9 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
-import psutil
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +12,7 @@ from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
 from layerline.networks.conv1x1_mlp import PixelsToHidden
 from layerline.process import keep_freed_memory
+from layerline.training.machine import usable_cores
 
 # Below this, waking a second thread costs more than it does: measured with MLPs, forward, backward
 # and AdamW; two threads win from 80 million operations a step on, with AVX-512 from 200 million.
@@ -32,7 +33,7 @@ def choose_threads(
     operations = 3 * batch_size * count_operations(network, shape)  # backward is two forwards
     if operations < _OPERATIONS_WORTH_THREADS:
         return 1
-    return min(len(psutil.Process().cpu_affinity()), _MOST_THREADS)
+    return min(usable_cores(), _MOST_THREADS)
 
 
 @torch.no_grad()
@@ -76,6 +77,27 @@ def prepare_torch(seed: int, threads: int) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's generators that a network on `device` draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_random_state(states: Mapping[str, Tensor]) -> None:
+    """Put the generators where `random_state` found them."""
+    put = {
+        "cpu": torch.set_rng_state,
+        "cuda": torch.cuda.set_rng_state,
+        "mps": torch.mps.set_rng_state,
+    }
+    for device, state in states.items():
+        put[device](state)
+
+
 def choose_device(asked: str) -> torch.device:
     """`auto` takes CUDA, then Apple's MPS, then the CPU.
 
@@ -103,7 +125,7 @@ def settle_precision(
 
     That is bfloat16 where the hardware multiplies matrices in it natively, the products of a step
     are large enough to pay for the casts, and the targets are classes: numbers deserve more than
-    three digits. `network` is on the CPU.
+    three digits. A line search compares losses that differ by less. `network` is on the CPU.
 
     Raises:
         ParamsError: the device asked for is not there.
@@ -112,7 +134,7 @@ def settle_precision(
         return section
     operations = 3 * section.batch_size * count_operations(network, shape)
     pays = operations >= _OPERATIONS_WORTH_BFLOAT16 and task != "regression"
-    if pays and multiplies_bfloat16(choose_device(section.device)):
+    if pays and not section.takes_all_rows and multiplies_bfloat16(choose_device(section.device)):
         return dataclasses.replace(section, precision="bfloat16")
     return dataclasses.replace(section, precision="float32")
 

@@ -10,7 +10,12 @@ from torch import nn
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import Params, TrainSection
 from layerline.networks.files import NetworkSpec
-from layerline.training.device import choose_threads, prepare_torch, settle_precision
+from layerline.training.device import (
+    choose_device,
+    choose_threads,
+    prepare_torch,
+    settle_precision,
+)
 from layerline.training.objectives import TargetFacts
 from layerline.training.rows import Rows, load_rows
 from layerline.training.specifying import build_spec, describe_data
@@ -44,6 +49,8 @@ class Material:
             "train": dataclasses.asdict(self.section),
             "seed": self.seed,
             "threads": self.threads,
+            "device": choose_device(self.section.device).type,
+            "is_streamed": self.train.is_streamed,
         }
 
     def about(self, kept_epoch: int) -> dict[str, Any]:
@@ -52,6 +59,7 @@ class Material:
             "kept_epoch": kept_epoch,
             "threads": self.threads,
             "precision": self.section.precision,
+            "is_streamed": self.train.is_streamed,
         }
 
 
@@ -68,7 +76,8 @@ def read_material(workspace: Workspace, params: Params) -> tuple[Material, nn.Mo
     spec = build_spec(params, data, facts)
     prepare_torch(params.seed, 1)
     network = spec.build()
-    threads = choose_threads(params.threads, network, spec.input_shape, params.train.batch_size)
+    at_once = len(train) if params.train.takes_all_rows else params.train.batch_size
+    threads = choose_threads(params.threads, network, spec.input_shape, at_once)
     torch.set_num_threads(threads)
     section = settle_precision(params.train, network, spec.input_shape, spec.task)
     files = data["files"]

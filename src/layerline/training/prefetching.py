@@ -26,7 +26,7 @@ def read_ahead(rows: Rows, batches: Sequence[Tensor]) -> Iterator[Source]:
 
     Rows on the device, or on disk for the CPU, are their own source.
     """
-    if not (rows.is_streamed and rows.y.is_cuda):
+    if not (rows.is_elsewhere and rows.y.is_cuda):
         yield rows
         return
     ahead = _Ahead(rows, batches)

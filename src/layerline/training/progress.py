@@ -18,13 +18,14 @@ def progress(
     done: int,
     on_epoch: Callable[[EpochRecord], None],
     say: Callable[[str], None],
+    name: str = "train",
 ) -> Iterator[Listener]:
     """A listener that passes on what it hears, and shows it."""
     # disable=None: quiet when stderr is not a terminal.
     with tqdm(
         total=epochs,
         initial=done,
-        desc="train",
+        desc=name,
         unit="epoch",
         disable=None,
         leave=False,

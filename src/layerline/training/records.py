@@ -9,7 +9,11 @@ from torch import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch did. `valid_error` is 1 - accuracy, or the RMSE in standardised units."""
+    """What one epoch did. `valid_error` is 1 - accuracy, or the RMSE in standardised units.
+
+    `gradient_norm` is the last step's, before clipping. `train_loss` is the mean over the steps,
+    while the weights changed.
+    """
 
     epoch: int
     train_loss: float
@@ -18,6 +22,11 @@ class EpochRecord:
     learning_rate: float
     gradient_norm: float
     rows_per_second: float
+
+    def monitored(self, metric: str) -> float:
+        """The validation rows' `loss` or `error`."""
+        value: float = getattr(self, f"valid_{metric}")
+        return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,5 +57,6 @@ class Listener:
 def error_of(outputs: Tensor, y: Tensor) -> float:
     """1 - accuracy for classes, the root mean squared error for numbers."""
     if y.dtype == torch.int64:
-        return float((outputs.argmax(1) != y).double().mean())
-    return float((outputs.view_as(y) - y).double().square().mean().sqrt())
+        return int((outputs.argmax(1) != y).sum()) / len(y)
+    # On the CPU: Apple's GPUs have no float64.
+    return float((outputs.view_as(y) - y).cpu().double().square().mean().sqrt())

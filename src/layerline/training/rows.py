@@ -8,15 +8,18 @@ import psutil
 import torch
 from torch import Tensor
 
+from layerline.training.machine import memory_bytes
+
 SPLITS = ("train", "valid", "test")
-MEMORY_SHARE = 0.5  # arrays beyond this share of the free memory stay on disk
+MEMORY_SHARE = 0.5  # of memory, for one array
 
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
     """One split: `x` (B, F) or (B, C, H, W) float32, `y` (B,) int64 classes or float32 targets.
 
-    Streamed rows stay where they are, mapped from a file; their batches go to the device of `y`.
+    Streamed rows are larger than the memory and mapped from a file; their order in an epoch goes
+    by blocks. Rows that a GPU has no room for stay in main memory; batches go to where `y` is.
     """
 
     x: Tensor
@@ -29,10 +32,14 @@ class Rows:
 
     def to(self, device: torch.device) -> "Rows":
         """The same rows on another device, as far as it has room for them."""
-        y = self.y.to(device)
-        if self.is_streamed or not _fits(self.x, device):
-            return Rows(self.x, y, is_streamed=True)
-        return Rows(self.x.to(device), y)
+        stays = self.is_streamed or not _fits(self.x, device)
+        x = self.x if stays else self.x.to(device)
+        return Rows(x, self.y.to(device), self.is_streamed)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether batches have a way to go: to the device where the targets are."""
+        return self.x.device != self.y.device
 
     def cast(self, precision: torch.dtype) -> "Rows":
         """The same rows with `x` in a narrower type, when there is room for both."""
@@ -57,23 +64,27 @@ def _fits(x: Tensor, device: torch.device) -> bool:
 
 
 def _has_room(n_bytes: int, device: torch.device) -> bool:
-    free = psutil.virtual_memory().available
+    free = min(psutil.virtual_memory().available, memory_bytes())
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
     return n_bytes <= MEMORY_SHARE * free
 
 
-def load_rows(folder: Path, split: str, memory_bytes: float | None = None) -> Rows:
-    """Read one split of data/scaled; an array larger than `memory_bytes` is mapped from disk.
+def load_rows(folder: Path, split: str, most_bytes: float | None = None) -> Rows:
+    """Read one split of data/scaled; an array larger than `most_bytes` is streamed.
 
-    By default that is half of the free memory.
+    By default that is half of the memory that there is, free or not: what a training reads must
+    not depend on what else runs. An array that has no room at this moment is mapped as well, and
+    read in the same order.
     """
     path = folder / f"{split}_x.npy"
-    if memory_bytes is None:
-        memory_bytes = MEMORY_SHARE * psutil.virtual_memory().available
-    is_streamed = path.stat().st_size > memory_bytes
+    if most_bytes is None:
+        most_bytes = MEMORY_SHARE * memory_bytes()
+    n_bytes = path.stat().st_size
+    is_streamed = n_bytes > most_bytes
+    is_mapped = is_streamed or not _has_room(n_bytes, torch.device("cpu"))
     # "c": writes, which nobody makes, would stay in memory; torch warns of read-only arrays.
-    x = np.load(path, mmap_mode="c" if is_streamed else None, allow_pickle=False)
+    x = np.load(path, mmap_mode="c" if is_mapped else None, allow_pickle=False)
     y = np.load(folder / f"{split}_y.npy", allow_pickle=False)
     actual = folder / f"{split}_actual.npy"
     if not actual.is_file():

@@ -11,6 +11,7 @@ from layerline.training.learning import Learner
 from layerline.training.loop import Training
 from layerline.training.material import Material, read_material
 from layerline.training.progress import progress
+from layerline.training.pruning import prune
 from layerline.training.records import EpochRecord, FitResult
 from layerline.training.restarts.running import Restarts
 from layerline.training.saving import save_interrupted, save_trained
@@ -79,19 +80,24 @@ def _train_one(
             if training.best.epoch:
                 training.best.restore(training.network)
                 learner.merge(network)
-                about = {"kept_epoch": training.best.epoch}
+                about = material.about(training.best.epoch)
                 save_interrupted(workspace, network, material.spec, about)
-                say(
-                    f"interrupted in epoch {training.epoch}; the best network so far (epoch "
-                    f"{training.best.epoch}) is in models/interrupted, and the next run goes on "
-                    "from the last snapshot"
-                )
+            say(_tell_interrupted(training, snapshots))
             raise
     learner.merge(network)
     about = material.about(result.kept_epoch)
     save_trained(workspace, network, material.spec, about, result.history, learner)
     snapshots.discard()
     return result
+
+
+def _tell_interrupted(training: Training, snapshots: Snapshots) -> str:
+    told = f"interrupted in epoch {training.epoch}"
+    if training.best.epoch:
+        told += f"; the best network so far (epoch {training.best.epoch}) is in models/interrupted"
+    if snapshots.exists():
+        return f"{told}; the next run goes on from the last snapshot"
+    return f"{told}; the next run begins anew: no snapshot was due yet"
 
 
 def _resume(snapshots: Snapshots, training: Training, on_epoch: OnEpoch, say: Say) -> None:
@@ -111,7 +117,7 @@ def _train_seeds(
         kept = restarts.run(on_epoch, say)
     except KeyboardInterrupt:
         if so_far := restarts.interrupted():
-            about = {"kept_epoch": so_far.result.kept_epoch, **so_far.about}
+            about = {**material.about(so_far.result.kept_epoch), **so_far.about}
             save_interrupted(workspace, so_far.network, so_far.spec, about)
             say(
                 "interrupted; the best of the seeds so far is in models/interrupted, and the next "
@@ -125,5 +131,8 @@ def _train_seeds(
 
 
 def _open_snapshots(workspace: Workspace, material: Material, more: Mapping[str, Any]) -> Snapshots:
-    key = training_key({**material.identity(), **more})
-    return Snapshots(workspace.home / ".layerline" / "snapshots" / key)
+    """Of this training; those of others that nobody took up for long are removed."""
+    parent = workspace.home / ".layerline" / "snapshots"
+    snapshots = Snapshots(parent / training_key({**material.identity(), **more}))
+    prune(parent)
+    return snapshots

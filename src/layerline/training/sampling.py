@@ -93,3 +93,18 @@ def draw_order(rows: Rows, sampling: str, generator: torch.Generator) -> Tensor:
         block_rows = max(1, BLOCK_BYTES // rows.x[0].nbytes)
         return blocks(rows.y, generator, block_rows=block_rows)
     return draw(rows.y, generator)
+
+
+def redraw_order(
+    rows: Rows, sampling: str, generator: torch.Generator, begun: Tensor, *, is_resumed: bool
+) -> Tensor:
+    """The order that `generator` draws in its state `begun`, when an epoch begins.
+
+    An epoch that is resumed in its middle draws the same one, and the generator stays where it is.
+    """
+    now = generator.get_state()
+    generator.set_state(begun)
+    order = draw_order(rows, sampling, generator)
+    if is_resumed:
+        generator.set_state(now)
+    return order

@@ -13,12 +13,13 @@ from torch.optim import Optimizer
 from layerline.training.augmentation import Augmentation
 from layerline.training.averaging import WeightAverage
 from layerline.training.chained import Chained, read_chained
-from layerline.training.device import autocast
+from layerline.training.device import autocast, random_state, set_random_state
 from layerline.training.graphs import StepGraphs
 from layerline.training.learning import Learning
-from layerline.training.objectives import Loss
+from layerline.training.objectives import Link, Loss
 from layerline.training.optimizers import Step
 from layerline.training.prefetching import Source
+from layerline.training.records import EpochRecord, error_of
 from layerline.training.schedules import Adaptive, Schedule
 
 
@@ -34,6 +35,7 @@ class Session:
     take_step: Step
     schedule: Schedule
     loss: Loss
+    link: Link
     precision: torch.dtype
     clip_norm: float | None
     n_steps: int
@@ -46,10 +48,15 @@ class Session:
     by_hand: Chained | None = None
     step: int = 0
     rate_factor: float = 1.0  # lowered after an epoch that diverged
+    unclipped: Tensor | None = None  # the norm of the gradient, where it is clipped
     base_rates: tuple[float, ...] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self.base_rates = tuple(group["lr"] for group in self.optimizer.param_groups)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -103,19 +110,18 @@ class Session:
 
     def _gradients(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
         if len(batches) == 1:
-            return self._backward(train, batches[0])
+            return self._backward(*self.rows(train, batches[0]))
         n_rows = sum(map(len, batches))
-        parts = [self._backward(train, batch, len(batch) / n_rows) for batch in batches]
+        parts = [self._backward(*self.rows(train, b), len(b) / n_rows) for b in batches]
         return torch.stack(parts).sum(0)
 
-    def _clip(self, norm: float) -> None:
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), norm)
-
-    def _backward(self, train: Source, batch: Tensor, share: float = 1.0) -> Tensor:
-        """Add the gradients of `share` times the mean loss of a batch; returns that, detached."""
+    def rows(self, train: Source, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """What a step is computed from: the rows at the positions `batch`, augmented."""
         x, y = train.take(batch)
-        if self.augment is not None:
-            x, y = self.augment(x, y, self.random)
+        return (x, y) if self.augment is None else self.augment(x, y, self.random)
+
+    def _backward(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
+        """Add the gradients of `share` times the mean loss of a batch; returns that, detached."""
         if self.by_hand is not None:
             return self.by_hand.backward(x, y, self.loss, share, self.precision)
         with autocast(x.device, self.precision):
@@ -126,33 +132,63 @@ class Session:
         loss.backward()
         return loss.detach()
 
+    def _clip(self, norm: float) -> None:
+        found = torch.nn.utils.clip_grad_norm_(self.network.parameters(), norm)
+        if self.unclipped is None:
+            self.unclipped = torch.empty_like(found)
+        self.unclipped.copy_(found)  # in place: a recorded step writes there too
+
+    def gradient_norm(self) -> Tensor:
+        """The norm of the last step's gradient, before clipping."""
+        if self.unclipped is not None:
+            return self.unclipped
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
+
     def _step_with_closure(self, train: Source, batch: Tensor) -> Tensor:
-        """Let the optimizer look at the same rows, masks and augmentations several times."""
-        drawn, dropped = self.random.get_state(), torch.get_rng_state()
+        """Let the optimizer look at the same rows and masks several times."""
+        (x, y), drawn = self.rows(train, batch), random_state(self.device)
         losses: list[Tensor] = []
 
         def closure() -> Tensor:
-            self.random.set_state(drawn)
-            torch.set_rng_state(dropped)
+            set_random_state(drawn)
             self.optimizer.zero_grad(set_to_none=True)
-            losses.append(self._backward(train, batch))
+            losses.append(self._backward(x, y))
             return losses[-1]
 
         self.take_step(closure)
         return losses[0]
 
+    def measure(
+        self,
+        epoch: int,
+        losses: Tensor,
+        norm: float,
+        outputs: Tensor,
+        y: Tensor,
+        rows_per_second: float,
+    ) -> EpochRecord:
+        """The record of an epoch: `losses` of its steps, `outputs` for validation targets `y`."""
+        return EpochRecord(
+            epoch=epoch,
+            train_loss=float(losses.double().mean()),
+            valid_loss=float(self.loss(outputs, y)),
+            valid_error=error_of(self.link(outputs), y),
+            learning_rate=self.learning_rate,
+            gradient_norm=norm,
+            rows_per_second=rows_per_second,
+        )
+
     def state(self) -> dict[str, Any]:
         """Tensors and plain values, nested; the next step writes into the tensors."""
         adaptive = self.schedule.state() if isinstance(self.schedule, Adaptive) else None
-        on_gpu = next(self.network.parameters()).is_cuda
         return {
             "network": dict(self.network.state_dict()),
             "optimizer": self.optimizer.state_dict(),
             "schedule": adaptive,
             "average": self.average.state() if self.average else None,
             "random": self.random.get_state(),
-            "dropout": torch.get_rng_state(),
-            "dropout_cuda": torch.cuda.get_rng_state() if on_gpu else None,
+            "dropout": random_state(self.device),
             "step": self.step,
             "rate_factor": self.rate_factor,
         }
@@ -169,7 +205,5 @@ class Session:
         if self.average is not None:
             self.average.load(*state["average"])
         self.random.set_state(state["random"])
-        torch.set_rng_state(state["dropout"])
-        if state["dropout_cuda"] is not None:
-            torch.cuda.set_rng_state(state["dropout_cuda"])
+        set_random_state(state["dropout"])
         self.step, self.rate_factor = state["step"], state["rate_factor"]

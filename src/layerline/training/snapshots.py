@@ -68,13 +68,17 @@ class Snapshots:
             save_file(tensors, folder / _FILE, metadata={"state": described})
         self._last = time.monotonic()
 
+    def exists(self) -> bool:
+        """Whether there is one to go on from."""
+        return (self.folder / _FILE).exists()
+
     def load(self) -> Any:
         """The last snapshot, or None when there is none.
 
         Raises:
             SourceError: it is damaged.
         """
-        if not (self.folder / _FILE).exists():
+        if not self.exists():
             return None
         read_manifest(self.folder)
         try:
@@ -114,8 +118,10 @@ def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
     """`value` as JSON can hold it; its tensors go to `tensors`, where JSON has their names."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        tensors[name] = value.detach().to("cpu", copy=True).contiguous()  # none may share memory
-        return {"tensor": name}
+        copied = value.detach().to("cpu", copy=True)  # none may share memory
+        tensors[name] = copied.contiguous()
+        # An optimizer's fused kernel walks through memory, so its moments must lie as they lay.
+        return {"tensor": [name, None if copied.is_contiguous() else list(copied.stride())]}
     if isinstance(value, Mapping):
         return {"mapping": [[key, _pack(item, tensors)] for key, item in value.items()]}
     if isinstance(value, tuple | list):
@@ -129,8 +135,12 @@ def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
         return value
     ((kind, content),) = value.items()
     if kind == "tensor":
+        name, strides = content
+        kept = tensors[name]
         # In memory of its own: where a buffer begins decides how sums over it are rounded.
-        return tensors[content].clone()
+        if strides is None:
+            return kept.clone()
+        return torch.empty_strided(kept.shape, strides, dtype=kept.dtype).copy_(kept)
     if kind == "mapping":
         return {key: _unpack(item, tensors) for key, item in content}
     items = [_unpack(item, tensors) for item in content]

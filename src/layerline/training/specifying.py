@@ -55,9 +55,17 @@ def _require_fitting(
 ) -> None:
     """Refuse what the scaled arrays do not allow."""
     problems = []
-    if link == "log" and curve is not None and curve["name"] != "none":
-        message = f"counts must be as they are, and scale.target is {curve['name']}; set it to none"
+    curved = None if curve is None or curve["name"] == "none" else curve["name"]
+    if link == "log" and curved:
+        message = f"counts must be as they are, and scale.target is {curved}; set it to none"
         problems.append(Problem("train.loss", message))
+    stopping = params.train.early_stopping
+    if stopping and stopping.target and stopping.metric == "error" and curved:
+        message = (
+            f"the error is watched on the {curved} scale of scale.target; give metric: loss "
+            "and a loss, or set scale.target: none"
+        )
+        problems.append(Problem("train.early_stopping.target", message))
     mixing = [augment.name for augment in params.train.augment if augment.name in MIXING]
     if mixing and sizes:
         message = f"{mixing[0]!r} would mix the codes of categories; set scale.categorical: one_hot"

@@ -6,12 +6,11 @@ rule is a function that returns its reason or None; StoppingRules holds those th
 
 import dataclasses
 import math
+import time
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from layerline.config import EarlyStoppingSection
 
 
 @dataclasses.dataclass
@@ -39,6 +38,11 @@ class BestWeights:
             self.weights = {name: item.clone() for name, item in offered.items()}
         return True
 
+    def keep_last(self, network: nn.Module, epoch: int) -> None:
+        """Keep these weights, whatever was best: nothing was to stop the training."""
+        self.value = math.inf
+        self.offer(network, 0.0, epoch)
+
     @torch.no_grad()
     def restore(self, network: nn.Module) -> None:
         """Put the best weights back, bit for bit."""
@@ -55,13 +59,46 @@ class BestWeights:
         self.value = math.inf if numbers["value"] is None else numbers["value"]
 
 
+class Clock:
+    """Seconds that a training and its epoch have taken, interruptions left out."""
+
+    def __init__(self) -> None:
+        self.load(0.0, 0.0)
+
+    def load(self, seconds: float, epoch_seconds: float) -> None:
+        """Go on from a `state()`."""
+        now = time.perf_counter()
+        self._began, self._epoch_began = now - seconds, now - epoch_seconds
+
+    def begin_epoch(self) -> None:
+        """An epoch, or another try of one, begins now."""
+        self._epoch_began = time.perf_counter()
+
+    @property
+    def epoch_seconds(self) -> float:
+        return time.perf_counter() - self._epoch_began
+
+    @property
+    def minutes(self) -> float:
+        """Of the whole training, epochs that diverged included."""
+        return (time.perf_counter() - self._began) / 60
+
+    def state(self) -> tuple[float, float]:
+        """Seconds of the training and of the epoch, for `load`."""
+        return self.minutes * 60, self.epoch_seconds
+
+
 @dataclasses.dataclass(frozen=True)
 class StoppingRules:
-    """The rules asked for; None turns a rule off."""
+    """The rules asked for; None turns a rule off.
+
+    `target` is in the user's unit, which is `unit` times that of the monitored value.
+    """
 
     patience_epochs: int | None = None
     target: float | None = None
     time_minutes: float | None = None
+    unit: float = 1.0
 
     def reason(self, best: BestWeights, epoch: int, minutes: float) -> str | None:
         """Why training stops after `epoch`, having taken `minutes` with its interruptions left out.
@@ -69,11 +106,15 @@ class StoppingRules:
         None: it goes on.
         """
         reasons = (
-            self.target is not None and reached_target(best, self.target),
+            self.target is not None and reached_target(best, self.target, self.unit),
             self.patience_epochs is not None and no_better(best, epoch, self.patience_epochs),
             self.time_minutes is not None and out_of_time(minutes, self.time_minutes),
         )
         return next((reason for reason in reasons if reason), None)
+
+    def cut_short(self, clock: Clock) -> bool:
+        """Whether an epoch ends before its last step: its time is used up."""
+        return self.time_minutes is not None and clock.minutes >= self.time_minutes
 
 
 def no_better(best: BestWeights, epoch: int, patience_epochs: int) -> str | None:
@@ -88,15 +129,16 @@ def no_better(best: BestWeights, epoch: int, patience_epochs: int) -> str | None
     return f"no better for {patience_epochs} {unit}"
 
 
-def reached_target(best: BestWeights, target: float) -> str | None:
-    """A reason once the monitored value is at or below `target`.
+def reached_target(best: BestWeights, target: float, unit: float = 1.0) -> str | None:
+    """A reason once the monitored value, in units of `unit`, is at or below `target`.
 
     >>> reached_target(BestWeights(value=0.0799, epoch=3), target=0.08)
     'reached the target: 0.0799 at epoch 3, 0.08 was asked for'
     """
-    if best.value > target:
+    value = best.value * unit
+    if value > target:
         return None
-    return f"reached the target: {best.value:.4g} at epoch {best.epoch}, {target:g} was asked for"
+    return f"reached the target: {value:.4g} at epoch {best.epoch}, {target:g} was asked for"
 
 
 def out_of_time(minutes: float, budget_minutes: float) -> str | None:
@@ -111,10 +153,3 @@ def out_of_time(minutes: float, budget_minutes: float) -> str | None:
         return None
     unit = "minute" if budget_minutes == 1 else "minutes"
     return f"the time budget of {budget_minutes:g} {unit} is used up"
-
-
-def should_stop(best: BestWeights, epoch: int, section: EarlyStoppingSection | None) -> bool:
-    """Whether `patience_epochs` have passed since the best epoch."""
-    if section is None or section.patience_epochs is None:
-        return False
-    return no_better(best, epoch, section.patience_epochs) is not None

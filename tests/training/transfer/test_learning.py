@@ -15,10 +15,10 @@ from layerline.networks.files import load_network
 from layerline.networks.linear import Linear
 from layerline.training.learning import Learning, freeze_statistics
 from layerline.training.optimizers import OPTIMIZERS, split_rates
+from layerline.training.pruning import prune
 from layerline.training.running import train
 from layerline.training.snapshots import Snapshots
 from layerline.training.transfer.blocks import blocks_of
-from layerline.training.transfer.features import prune
 
 
 def quiet(record):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from torch.optim import Optimizer
 
+from layerline.config import FULL_BATCH
 from layerline.training.optimizers.gradient import adam, adamw, rmsprop, sgd
 from layerline.training.optimizers.lbfgs import lbfgs
 from layerline.training.optimizers.muon import muon
@@ -26,9 +27,6 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "lbfgs": lbfgs,
     "muon": muon,
 }
-
-# These look at the loss several times a step, so they need a closure, and the same rows each time.
-FULL_BATCH = frozenset({"lbfgs"})
 
 # Element by element, so that the parameters of several networks may lie in one tensor.
 STACKABLE = frozenset({"sgd", "adam", "adamw", "rmsprop"})

@@ -21,11 +21,13 @@ def lbfgs(
 ) -> Optimizer:
     """L-BFGS with a line search that meets the strong Wolfe conditions; one step is `iterations`.
 
-    It wants all rows in each step and a loss without chance in it, so neither dropout nor
-    augmentation. The rate is the first length that the line search tries. Nothing decays.
+    It wants all rows in each step and the same loss in each, so no dropout, which `options` of a
+    network turn off. The rate is the first length that the line search tries. Nothing decays.
 
     Source: Nocedal and Wright, Numerical Optimization (2006), algorithms 7.5 and 3.5.
     """
+    # It flattens gradients as they lie, which kernels in channels_last order do not allow.
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return torch.optim.LBFGS(
         [parameter for parameter in network.parameters() if parameter.requires_grad],
         lr=learning_rate,

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Optimizer
 
 from layerline.errors import ParamsError, Problem
@@ -47,7 +48,7 @@ def muon(
         raise ParamsError([Problem("train.optimizer", message)])
     matrices = {"params": hidden, "weight_decay": weight_decay}
     others = groups(network, weight_decay, without=hidden)
-    return Together(
+    return JoinedOptimizers(
         Muon([matrices], {"lr": learning_rate, "momentum": momentum}),
         torch.optim.AdamW(others, lr=learning_rate, betas=(beta1, beta2), fused=True),
     )
@@ -58,7 +59,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> Any:
-        assert closure is None, "Together calls the closure"
+        assert closure is None, "JoinedOptimizers calls the closure"
         for group in self.param_groups:
             for matrix in group["params"]:
                 if matrix.grad is not None:
@@ -91,7 +92,7 @@ def orthogonalise(gradient: Tensor) -> Tensor:
     return (x.mT if tall else x).to(gradient.dtype)
 
 
-class Together(Optimizer):
+class JoinedOptimizers(Optimizer):
     """Several optimizers as one: their groups in a row, and one state for all.
 
     The parts read and write the same groups and state, so that schedules and snapshots see an
@@ -132,7 +133,12 @@ class Together(Optimizer):
 
 def _hidden_matrices(network: nn.Module) -> list[nn.Parameter]:
     """The weights of linear layers, but not of the head: it is no map between hidden spaces."""
-    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    linear = [
+        module
+        for module in network.modules()
+        # The weight of a layer with an adapter is computed; what learns are two thin matrices.
+        if isinstance(module, nn.Linear) and not is_parametrized(module)
+    ]
     head = getattr(network, "head", linear[-1] if linear else None)
     in_head = {id(p) for p in head.parameters()} if isinstance(head, nn.Module) else set()
     named = (module.get_parameter("weight") for module in linear)

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from layerline.training.optimizers.muon import Together
+from layerline.training.optimizers.muon import JoinedOptimizers
 
 
 def split_rates(optimizer: Optimizer, factors: Mapping[nn.Parameter, float]) -> None:
@@ -16,11 +16,11 @@ def split_rates(optimizer: Optimizer, factors: Mapping[nn.Parameter, float]) -> 
         optimizer: one that has taken no step yet.
         factors: what a parameter's rate is multiplied by; 1 for those not named.
     """
-    for part in optimizer.parts if isinstance(optimizer, Together) else (optimizer,):
+    for part in optimizer.parts if isinstance(optimizer, JoinedOptimizers) else (optimizer,):
         part.param_groups = [
             piece for group in part.param_groups for piece in _pieces(group, factors)
         ]
-    if isinstance(optimizer, Together):
+    if isinstance(optimizer, JoinedOptimizers):
         optimizer.regroup()
 
 

@@ -108,7 +108,6 @@ class AdamStep:
         state = self._optimizer.state
         return len(groups) == len(self._gathered) > 0 and all(
             own.group is group
-            and len(own.parameters) == len(group["params"])
             and own.counts[0] is state[own.parameters[0]]["step"]
             and isinstance(group["lr"], float)
             for own, group in zip(self._gathered, groups, strict=True)

@@ -24,13 +24,17 @@ class JointSession(Session):
     orders: Sequence[Generator] = ()
     dropouts: Sequence[Generator] = ()
 
-    def _backward(self, train: Source, batch: Tensor, share: float = 1.0) -> Tensor:
+    def rows(self, train: Source, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, B, ...) rows and (R, B) targets, each member's augmented by its own draws."""
         n_rows, n_members = batch.shape
         x, y = train.take(batch.t().flatten())
         x, y = x.unflatten(0, (n_members, n_rows)), y.unflatten(0, (n_members, n_rows))
         if self.augment is not None:
             made = [self.augment(one, of, g) for one, of, g in zip(x, y, self.orders, strict=True)]
             x, y = (torch.stack(part) for part in zip(*made, strict=True))
+        return x, y
+
+    def _backward(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
         with autocast(x.device, self.precision):
             outputs = self.network(x)
         losses = losses_of_members(self.loss, outputs.float(), y)
@@ -40,15 +44,19 @@ class JointSession(Session):
         losses.sum().backward()
         return losses.detach()
 
-    def gradient_norms(self) -> Tensor:
-        """(R,) the norm of each member's gradient."""
+    def gradient_norm(self) -> Tensor:
+        """(R,) the norm of each member's gradient in the last step, before clipping."""
+        return self._norms() if self.unclipped is None else self.unclipped
+
+    def _norms(self) -> Tensor:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         norms = [gradient.flatten(1).norm(dim=1) for gradient in gradients]
         return torch.stack(norms).norm(dim=0)
 
     def _clip(self, norm: float) -> None:
         # torch.nn.utils.clip_grad_norm_, member by member.
-        factors = (norm / (self.gradient_norms() + 1e-6)).clamp(max=1.0)
+        self.unclipped = self._norms()
+        factors = (norm / (self.unclipped + 1e-6)).clamp(max=1.0)
         for parameter in self.network.parameters():
             if parameter.grad is not None:
                 parameter.grad.mul_(factors.view(-1, *[1] * (parameter.ndim - 1)))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,17 +11,17 @@ from torch import Generator, Tensor, nn
 from layerline.config import TrainSection
 from layerline.networks.stacking import NotStackableError, stack_networks
 from layerline.training.building import build_session, build_stopping
-from layerline.training.device import settle_precision
+from layerline.training.device import autocast, settle_precision
 from layerline.training.diverging import first_bad_step
-from layerline.training.objectives import TargetFacts, build_link
-from layerline.training.predicting import PREDICT_BATCH
-from layerline.training.records import EpochRecord, FitResult, Listener, error_of
+from layerline.training.objectives import TargetFacts
+from layerline.training.predicting import rows_at_once
+from layerline.training.records import EpochRecord, FitResult, Listener
 from layerline.training.restarts.session import JointSession
 from layerline.training.rows import Rows
-from layerline.training.sampling import draw_order
+from layerline.training.sampling import redraw_order
 from layerline.training.schedules import Adaptive
 from layerline.training.snapshots import Snapshots
-from layerline.training.stopping import BestWeights
+from layerline.training.stopping import BestWeights, Clock
 
 
 @dataclasses.dataclass
@@ -87,10 +86,15 @@ class Together:
         section = settle_precision(section, networks[0], tuple(self.train.x.shape[1:]), task)
         self.section = section
         self.members = [
-            Member(seed + k, network, Generator().manual_seed(seed + k), build_stopping(section)[0])
+            Member(
+                seed + k,
+                network,
+                Generator().manual_seed(seed + k),
+                build_stopping(section, facts)[0],
+            )
             for k, network in enumerate(networks)
         ]
-        self.rules = build_stopping(section)[1]
+        self.rules = build_stopping(section, facts)[1]
         self.stack = stack_networks(networks, dropouts)
         single, self.plan = build_session(
             self.stack, self.train, section, task=task, seed=seed, facts=facts
@@ -100,15 +104,15 @@ class Together:
         parts = {f.name: getattr(single, f.name) for f in dataclasses.fields(single) if f.init}
         orders = [member.order for member in self.members]
         self.session = JointSession(**parts, orders=orders, dropouts=dropouts)
-        self.link = build_link(section.loss, task, facts)
+        self.clock = Clock()
         self.epoch = 1
-        self.seconds = 0.0
         self.losses: list[Tensor] = []  # (R,) each, of this epoch's steps
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
         self.losses = []
         self.order_states = [member.order.get_state() for member in self.members]
+        self.clock.begin_epoch()
 
     @property
     def is_done(self) -> bool:
@@ -117,10 +121,8 @@ class Together:
     def run(self, listener: Listener, snapshots: Snapshots | None = None) -> list[Member]:
         """Run what is left; every member that has not diverged ends with its best weights."""
         while not self.is_done:
-            started = time.perf_counter()
             self._take_steps(listener, snapshots)
-            self._measure(time.perf_counter() - started)
-            self.seconds += time.perf_counter() - started
+            self._measure()
             self._finish_epoch()
             if leader := self.leader:
                 listener.on_epoch(leader.history[-1])
@@ -143,60 +145,65 @@ class Together:
         for position in range(len(self.losses), len(steps)):
             self.losses.append(self.session.take(self.train, steps[position]))
             listener.on_share(self.epoch - 1 + (position + 1) / len(steps))
+            if self.rules.cut_short(self.clock):
+                return
             is_last = position + 1 == len(steps)
             if snapshots is not None and not is_last and snapshots.is_due(within_epoch=True):
                 snapshots.save(self.state())
 
     def _steps(self) -> list[tuple[Tensor, ...]]:
         """The epoch's batches, (B, R) each; the same ones also when it goes on from its middle."""
-        orders = []
-        for member, begun in zip(self.members, self.order_states, strict=True):
-            resumed_at = member.order.get_state()
-            member.order.set_state(begun)
-            orders.append(draw_order(self.train, self.section.sampling, member.order))
-            if self.losses:
-                member.order.set_state(resumed_at)
+        orders = [
+            redraw_order(
+                self.train,
+                self.section.sampling,
+                member.order,
+                begun,
+                is_resumed=bool(self.losses),
+            )
+            for member, begun in zip(self.members, self.order_states, strict=True)
+        ]
         return self.plan.cut(torch.stack(orders, 1), self.epoch)
 
     @torch.inference_mode()
-    def _measure(self, seconds: float) -> None:
-        losses, norms = torch.stack(self.losses), self.session.gradient_norms().tolist()
+    def _measure(self) -> None:
+        losses, norms = torch.stack(self.losses), self.session.gradient_norm().tolist()
+        share = len(losses) / self.plan.steps_of(self.epoch)  # less than 1 when time was up
+        speed = share * len(self.train) / self.clock.epoch_seconds
         with self.session.averaged():
             outputs = self._predict()
         for place, member in enumerate(self.members):
             if member.is_done:
                 continue
-            bad_step = first_bad_step(losses[:, place], member.history)
-            valid_loss = float(self.session.loss(outputs[place], self.valid.y))
-            if bad_step is not None or not math.isfinite(valid_loss):
-                member.has_diverged = True
-                continue
-            record = EpochRecord(
-                epoch=self.epoch,
-                train_loss=float(losses[:, place].double().mean()),
-                valid_loss=valid_loss,
-                valid_error=error_of(self.link(outputs[place]), self.valid.y),
-                learning_rate=self.session.learning_rate,
-                gradient_norm=norms[place],
-                rows_per_second=len(self.train) / seconds,
+            own = losses[:, place]
+            record = self.session.measure(
+                self.epoch, own, norms[place], outputs[place], self.valid.y, speed
             )
-            member.history.append(record)
+            bad_step = first_bad_step(own, member.history)
+            if bad_step is None and math.isfinite(record.valid_loss):
+                member.history.append(record)
+            else:
+                member.has_diverged = True
 
     def _predict(self) -> Tensor:
         """(R, N, O) outputs of every member for the validation rows."""
         self.stack.eval()
         n_members = len(self.members)
-        chunks = self.valid.x.split(max(1, PREDICT_BATCH // n_members))
-        parts = [self.stack(chunk.expand(n_members, *chunk.shape)) for chunk in chunks]
+        n_rows = max(1, rows_at_once(self.members[0].network, self.valid.x) // n_members)
+        with autocast(self.valid.x.device, self.session.precision):
+            parts = [
+                self.stack(chunk.expand(n_members, *chunk.shape))
+                for chunk in self.valid.x.split(n_rows)
+            ]
         return torch.cat(parts, 1).float()
 
     def _finish_epoch(self) -> None:
         with self.session.averaged():
             for member in self._running():
-                monitored = getattr(member.history[-1], f"valid_{self.section.monitored}")
+                monitored = member.history[-1].monitored(self.section.monitored)
                 member.best.offer(member.network, monitored, self.epoch)
         for member in self._running():
-            member.reason = self.rules.reason(member.best, self.epoch, self.seconds / 60)
+            member.reason = self.rules.reason(member.best, self.epoch, self.clock.minutes)
         self.epoch += 1
         self._begin_epoch()
 
@@ -205,9 +212,8 @@ class Together:
 
     def _keep(self, member: Member) -> None:
         if self.section.early_stopping is None:
-            member.best = BestWeights()
             with self.session.averaged():
-                member.best.offer(member.network, 0.0, len(member.history))
+                member.best.keep_last(member.network, len(member.history))
         member.best.restore(member.network)
         member.network.eval()
 
@@ -219,7 +225,7 @@ class Together:
             "order_states": self.order_states,
             "losses": torch.stack(self.losses) if self.losses else None,
             "epoch": self.epoch,
-            "seconds": self.seconds,
+            "clock": self.clock.state(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -227,8 +233,9 @@ class Together:
         self.session.load(state["session"])
         for member, kept in zip(self.members, state["members"], strict=True):
             member.load(kept)
-        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.epoch = state["epoch"]
         self._begin_epoch()
+        self.clock.load(*state["clock"])
         if state["losses"] is not None:
             self.losses = list(state["losses"])
             self.order_states = state["order_states"]

@@ -10,7 +10,6 @@ import hashlib
 import json
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ from layerline.training.device import autocast
 from layerline.training.rows import Rows, load_rows
 from layerline.training.transfer.blocks import head_of, is_in
 
-KEEP_DAYS = 30.0
-KEEP_BYTES = 4 << 30
 BATCH = 256  # images at once; a deep network's activations are large
 _TOLERANCE = 1e-5
 
@@ -79,7 +76,11 @@ def backbone(network: nn.Module) -> nn.Module:
 
 
 def cached_features(
-    folder: Path, network: nn.Module, rows: tuple[Rows, Rows], device: torch.device, precision: Any
+    folder: Path,
+    network: nn.Module,
+    rows: tuple[Rows, Rows],
+    device: torch.device,
+    precision: torch.dtype,
 ) -> tuple[Rows, Rows, bool]:
     """The features (B, d_hidden) of train and valid rows, from `folder` or computed into it.
 
@@ -110,7 +111,9 @@ def _is_sound(folder: Path) -> bool:
     return True
 
 
-def _write(path: Path, body: nn.Module, rows: Rows, device: torch.device, precision: Any) -> None:
+def _write(
+    path: Path, body: nn.Module, rows: Rows, device: torch.device, precision: torch.dtype
+) -> None:
     """Features go to the file as they come: those of a large data set need not fit into memory."""
     file: Any = None
     start = 0
@@ -123,24 +126,10 @@ def _write(path: Path, body: nn.Module, rows: Rows, device: torch.device, precis
     file.flush()
 
 
-def _batches(body: nn.Module, rows: Rows, device: torch.device, precision: Any) -> Iterator[Tensor]:
+def _batches(
+    body: nn.Module, rows: Rows, device: torch.device, precision: torch.dtype
+) -> Iterator[Tensor]:
     for chunk in rows.x.split(BATCH):
         with torch.inference_mode(), autocast(device, precision):
-            yield body(chunk.to(device)).float().cpu()
-
-
-def prune(parent: Path, keep_days: float = KEEP_DAYS, keep_bytes: int = KEEP_BYTES) -> list[str]:
-    """Remove features not used for `keep_days`, then the oldest ones beyond `keep_bytes`.
-
-    Returns the names of those removed; the newest stays, whatever its size.
-    """
-    folders = [path for path in parent.glob("*") if path.is_dir() and not path.name.startswith(".")]
-    folders.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    removed, total = [], 0
-    for place, folder in enumerate(folders):
-        total += sum(file.stat().st_size for file in folder.iterdir())
-        age = time.time() - folder.stat().st_mtime
-        if place and (age > keep_days * 86_400 or total > keep_bytes):
-            shutil.rmtree(folder, ignore_errors=True)
-            removed.append(folder.name)
-    return removed
+            features = body(chunk.to(device)).float().cpu()
+        yield features

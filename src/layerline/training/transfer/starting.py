@@ -13,6 +13,7 @@ from layerline.data.preprocessing.preprocessor import Preprocessor
 from layerline.networks.files import NetworkSpec
 from layerline.training.device import choose_device, dtype_of
 from layerline.training.learning import Learner, Learning
+from layerline.training.pruning import prune
 from layerline.training.rows import Rows
 from layerline.training.transfer.adapters import add_adapters, merge_adapters
 from layerline.training.transfer.blocks import head_of
@@ -22,10 +23,11 @@ from layerline.training.transfer.features import (
     cached_features,
     ends_in_head,
     features_key,
-    prune,
 )
 from layerline.training.transfer.loading import Entry, Loader
 from layerline.training.transfer.sources import Source, read_source
+
+KEEP_BYTES = 4 << 30  # of features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +163,7 @@ def start_learner(
     parent, about = cache
     key = features_key(network, {**about, "device": device.type, "precision": str(precision)})
     train, valid, was_there = cached_features(parent / key, network, rows, device, precision)
-    for name in prune(parent):
+    for name in prune(parent, keep_bytes=KEEP_BYTES):
         say(f"features {name[:12]} were removed: not used for long, or too large together")
     say(
         f"features of {len(train):,} + {len(valid):,} rows "

@@ -19,7 +19,16 @@ NO_RESULT = {
     "layerline",
     *(
         f"layerline.{name}"
-        for name in ("stage", "preflight", "cli", "config", "errors", "lookup", "process")
+        for name in (
+            "stage",
+            "preflight",
+            "combining",
+            "cli",
+            "config",
+            "errors",
+            "lookup",
+            "process",
+        )
     ),
 }
 NO_RESULT_PACKAGES = ("layerline.tracking", "layerline.stage")

@@ -1,5 +1,6 @@
 """params.yaml: everything wrong with it is told at once, each with its dotted path."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,45 @@ def test_flatten_gives_dotted_leaves() -> None:
 def test_any_tree_is_params_or_problems(raw: object) -> None:
     params, problems = parse_params(raw)
     assert (params is None) == bool(problems)
+
+
+@pytest.mark.parametrize(
+    ("fetch", "train", "told"),
+    [
+        (
+            {"task": "regression"},
+            {"loss": {"name": "focal"}},
+            "train.loss: 'focal' does not fit fetch.task: regression; use auto, or one of huber",
+        ),
+        (
+            {"task": "multiclass"},
+            {"loss": {"name": "binary_cross_entropy"}},
+            "train.loss: 'binary_cross_entropy' does not fit fetch.task: multiclass",
+        ),
+        (
+            {"task": "regression"},
+            {"sampling": "balanced"},
+            "train.sampling: 'balanced' draws each class equally often, and fetch.task is",
+        ),
+        (
+            {},
+            {"optimizer": {"name": "lbfgs"}, "clip_norm": 1.0},
+            "train: lbfgs searches along one loss of all rows, so clip_norm has no place in it",
+        ),
+        ({"task": "regression"}, {"loss": {"name": "mae"}}, None),
+        ({}, {"loss": {"name": "mae"}}, None),
+    ],
+)
+def test_what_does_not_go_together_is_told_before_any_work(
+    tmp_path: Path, fetch: dict[str, str], train: dict[str, object], told: str | None
+) -> None:
+    named = {key: {} for key in ("validate", "scale", "evaluate", "register")}
+    content = {**SMALLEST, "seed": 0, "threads": 1, **named, "train": train}
+    content["fetch"] = {"source": "files", "options": {"path": "x.csv"}, "target": "y", **fetch}
+    path = write(tmp_path, json.dumps(content))
+    if told is None:
+        load_checked(path)
+        return
+    with pytest.raises(ParamsError) as caught:
+        load_checked(path)
+    assert told in str(caught.value)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from layerline.combining import combination_problems
 from layerline.config import Params, load_params, parse_params, read_yaml
 from layerline.errors import LayerlineError, ParamsError, Problem
 from layerline.lookup import option_problems, pick
@@ -138,6 +139,8 @@ def load_checked(path: Path) -> Params:
         for place in PLACES:
             problems += _component_problems(raw, place)
         problems += _floor_problems(raw)
+    if params is not None and not problems:
+        problems = combination_problems(params)
     if params is None or problems:
         raise ParamsError(problems, path.name)
     return params

@@ -32,3 +32,14 @@ def test_a_member_that_is_not_known_is_told():
     problems = network_problems("ensemble", {"member_options": {"hiden": [5]}})
     assert len(problems) == 1
     assert "hidden" in problems[0].message
+
+
+def test_logs_of_counts_are_averaged_as_counts():
+    network, x = build(1, mean="exponentials"), torch.randn(6, 4)
+    expected = sum(member(x).exp() for member in network.members) / 3
+    torch.testing.assert_close(network(x).exp(), expected)
+
+
+def test_probabilities_of_one_output_are_refused():
+    with pytest.raises(ParamsError, match=r"train\.options\.mean: .* set mean: outputs"):
+        build(1, mean="probabilities")

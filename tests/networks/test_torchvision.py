@@ -10,7 +10,7 @@ from torch import nn
 from layerline.errors import ParamsError
 from layerline.networks import build_network, network_problems
 from layerline.networks.files import NetworkSpec, load_network, save_network
-from layerline.networks.torchvision import OPTIONS, fit_input
+from layerline.networks.torchvision import OPTIONS, AveragePool, fit_input
 from layerline.vision import torchvision_models
 
 SMALL = ["resnet18", "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5", "regnet_y_400mf"]
@@ -142,3 +142,20 @@ def test_wrong_names_and_options_are_told(name: str, options: dict[str, Any], to
 def test_what_cannot_be_read_is_refused(name: str, shape: tuple[int, ...], told: str) -> None:
     with pytest.raises(ParamsError, match=rf"train\.network: 'torchvision:{name}' .*{told}"):
         build(name, shape)
+
+
+@pytest.mark.parametrize("size", [(7, 7), (3, 2), (1, 1), 2, (None, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 3, 7, 7), (2, 3, 5, 9), (1, 2, 3, 3)], ids=str)
+def test_pooling_by_products_is_torchs(size: Any, shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape, requires_grad=True)
+    pool = AveragePool(size)
+    (expected := pool(x)).square().sum().backward()
+    d_expected, x.grad = x.grad, None
+    (found := pool.by_products(x)).square().sum().backward()
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(x.grad, d_expected)
+
+
+def test_the_networks_pool_so() -> None:
+    network = build_network("torchvision:alexnet", {}, input_shape=(3, 64, 64), d_out=2)
+    assert isinstance(network.avgpool, AveragePool)

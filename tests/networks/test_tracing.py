@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from layerline.networks import build_network
+from layerline.networks.activations import ACTIVATIONS
 from layerline.networks.mlp import MLP
 from layerline.networks.seven_layer import SevenLayer
 from layerline.networks.tracing import trace
@@ -66,3 +68,38 @@ def test_an_mlp_can_be_traced_and_stays_as_it_was() -> None:
 def test_no_row_is_told() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         trace(*(network_and_rows()[0], torch.zeros(0, 1, 8, 8)))
+
+
+@pytest.mark.parametrize("n_rows", [5, 40, 600])  # of its short cuts: none, tables, pieces
+@pytest.mark.parametrize(
+    ("network", "options", "channels"),
+    [("conv1x1_mlp", {"channels": [4], "hidden": [6]}, c) for c in (1, 3)]
+    + [("cnn", {"channels": [4, 5]}, 1)],
+)
+def test_every_activation_is_there_once_with_all_rows(n_rows, network, options, channels) -> None:
+    shape = (channels, 8, 8)
+    built = build_network(network, options, input_shape=shape, d_out=3)
+    x = torch.randn(n_rows, *shape)
+    layers = trace(built, x)
+    kinds = tuple(ACTIVATIONS.values())
+    names = [name for name, module in built.named_modules() if isinstance(module, kinds)]
+    assert [layer.name for layer in layers] == [*names, "head"]
+    assert all(len(layer.activation) == n_rows for layer in layers)
+    for layer in layers[:-1]:
+        torch.testing.assert_close(layer.activation, layer.pre_activation.relu())
+    torch.testing.assert_close(layers[-1].activation, built.eval()(x).detach())
+
+
+def test_a_dead_channel_is_one_unit() -> None:
+    built = build_network("cnn", {"channels": [4]}, input_shape=(1, 8, 8), d_out=3)
+    with torch.no_grad():
+        built.blocks[1].bias[2] = -100.0
+    first, _ = trace(built, torch.rand(6, 1, 8, 8))
+    assert first.dead_units == (2,)
+
+
+def test_what_is_written_over_is_told_as_it_was() -> None:
+    network = build_network("torchvision:resnet18", {}, input_shape=(3, 32, 32), d_out=3)
+    layers = trace(network, torch.randn(4, 3, 32, 32))
+    assert layers[0].pre_activation.min() < 0
+    torch.testing.assert_close(layers[0].activation, layers[0].pre_activation.relu())

@@ -10,6 +10,7 @@ from torch import nn
 from layerline.config import TrainSection
 from layerline.networks import build_network
 from layerline.training import device
+from layerline.training import rows as rows_module
 from layerline.training.device import choose_threads, count_operations
 from layerline.training.rows import load_rows
 
@@ -69,16 +70,33 @@ def test_auto_is_bfloat16_for_classes_where_it_pays(
     assert device.settle_precision(asked, network, (784,), task) == asked
 
 
-@pytest.mark.parametrize("memory_bytes", [1e9, 100])
+@pytest.mark.parametrize("most_bytes", [1e9, 100])
 def test_rows_too_large_for_memory_stay_on_disk_and_give_the_same_batches(
-    tmp_path, memory_bytes
+    tmp_path, most_bytes
 ) -> None:
     x = np.arange(60, dtype=np.float32).reshape(20, 3)
     np.save(tmp_path / "train_x.npy", x)
     np.save(tmp_path / "train_y.npy", np.arange(20) % 2)
-    rows = load_rows(tmp_path, "train", memory_bytes).to(torch.device("cpu"))
-    assert rows.is_streamed == (memory_bytes == 100)
+    rows = load_rows(tmp_path, "train", most_bytes).to(torch.device("cpu"))
+    assert rows.is_streamed == (most_bytes == 100)
     batch = torch.tensor([5, 0, 19])
     found_x, found_y = rows.take(batch)
     assert np.array_equal(found_x.numpy(), x[[5, 0, 19]])
     assert found_y.tolist() == [1, 0, 1]
+
+
+def test_what_else_runs_decides_no_order(tmp_path, monkeypatch) -> None:
+    np.save(tmp_path / "train_x.npy", np.zeros((20, 3), dtype=np.float32))
+    np.save(tmp_path / "train_y.npy", np.arange(20) % 2)
+    monkeypatch.setattr(rows_module, "_has_room", lambda n_bytes, where: False)
+    rows = load_rows(tmp_path, "train")
+    assert not rows.is_streamed  # mapped, since nothing is free, but read as if it were not
+    monkeypatch.setattr(rows_module, "memory_bytes", lambda: 100)
+    assert load_rows(tmp_path, "train").is_streamed
+
+
+def test_generators_come_back_to_where_they_were() -> None:
+    state = device.random_state(torch.device("cpu"))
+    drawn = torch.rand(3)
+    device.set_random_state(state)
+    assert torch.equal(torch.rand(3), drawn)

@@ -6,16 +6,22 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from layerline.config import Component, EarlyStoppingSection, TrainSection
+from layerline.config import (
+    BatchGrowthSection,
+    Component,
+    EarlyStoppingSection,
+    TrainSection,
+)
 from layerline.errors import DivergedError, ParamsError
 from layerline.networks import build_network
 from layerline.training.device import prepare_torch
-from layerline.training.loop import fit
+from layerline.training.loop import Training, fit
+from layerline.training.objectives import TargetFacts
 from layerline.training.optimizers import OPTIMIZERS
 from layerline.training.predicting import predict
-from layerline.training.records import EpochRecord, FitResult
+from layerline.training.records import EpochRecord, FitResult, Listener
 from layerline.training.rows import Rows
 
 
@@ -192,3 +198,92 @@ def test_clipping_bounds_the_step() -> None:
         steps = [(value - start[name]).norm() for name, value in network.state_dict().items()]
         moved[clip] = float(torch.stack(steps).norm())
     assert moved[1e-3] <= 0.1 * 1e-3 * 1.01 < moved[None]
+
+
+def test_the_gradients_norm_is_told_as_it_was_before_clipping() -> None:
+    norms = [
+        train(section(epochs=1, clip_norm=clip))[1].history[0].gradient_norm
+        for clip in (None, 1e-3)
+    ]
+    assert norms[0] > 0.01
+    assert norms[1] > 0.01
+
+
+def test_a_time_budget_ends_an_epoch_in_its_middle() -> None:
+    budget = EarlyStoppingSection(time_minutes=1e-6)
+    network, result, _ = train(section(early_stopping=budget))
+    assert len(result.history) == 1
+    assert result.reason.startswith("the time budget")
+    prepare_torch(0, 1)
+    start = build_network("mlp", section().options, input_shape=(4,), d_out=3)
+    # One of seven steps: its weights moved by at most the rate of AdamW's first step.
+    moved = max(
+        float((p - q).detach().abs().max())
+        for p, q in zip(network.parameters(), start.parameters(), strict=True)
+    )
+    assert 0 < moved < 1.1e-3
+
+
+@pytest.mark.parametrize(("target", "n_epochs"), [(5000.0, 1), (1e-3, 3)])
+def test_the_target_of_an_error_is_in_the_users_unit(target: float, n_epochs: int) -> None:
+    x = torch.randn(90, 4)
+    rows = Rows(x, x.sum(1) / 2)
+    chosen = section(
+        epochs=3,
+        early_stopping=EarlyStoppingSection(metric="error", target=target),
+    )
+    prepare_torch(0, 1)
+    network = build_network("mlp", chosen.options, input_shape=(4,), d_out=1)
+    facts = TargetFacts(center=1e5, scale=2000.0)  # an error of 1 is 2,000 for the user
+    training = Training(network, rows, rows, chosen, task="regression", seed=0, facts=facts)
+    result = training.run(Listener())
+    assert len(result.history) == n_epochs
+    if n_epochs == 1:
+        value = result.history[0].valid_error * 2000
+        assert result.reason == f"reached the target: {value:.4g} at epoch 1, 5000 was asked for"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clip_norm": 1.0},
+        {"accumulate": 2},
+        {"batch_growth": BatchGrowthSection()},
+        {"sampling": "balanced"},
+        {"augment": (Component(name="mixup"),)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_has_no_place_beside_lbfgs_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"one loss of all rows, so {next(iter(changes))} has no"):
+        TrainSection(optimizer=Component(name="lbfgs"), **changes)
+
+
+def test_lbfgs_takes_its_rows_once_a_step() -> None:
+    taken = []
+
+    class Counted(Rows):
+        def take(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+            taken.append(len(batch))
+            return super().take(batch)
+
+        def to(self, device: torch.device) -> "Rows":
+            return self
+
+    rows = clusters(60)
+    lbfgs = Component(name="lbfgs")
+    train(section(optimizer=lbfgs, epochs=2), rows=Counted(rows.x, rows.y))
+    assert taken == [60, 60]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"optimizer": Component(name="lbfgs")}, r"train\.optimizer: the rows are more than half"),
+        ({"sampling": "balanced"}, r"train\.sampling: .* draws single rows .*class_weights"),
+    ],
+)
+def test_what_would_read_a_large_file_here_and_there_is_refused(changes, told) -> None:
+    rows = dataclasses.replace(clusters(60), is_streamed=True)
+    with pytest.raises(ParamsError, match=told):
+        train(section(**changes), rows=rows)

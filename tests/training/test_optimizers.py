@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from layerline.config import AdaptersSection
 from layerline.errors import ParamsError
 from layerline.networks import build_network
 from layerline.training.optimizers import FULL_BATCH, OPTIMIZERS, bare_step
 from layerline.training.optimizers.groups import groups
 from layerline.training.optimizers.muon import orthogonalise
+from layerline.training.transfer.adapters import add_adapters
 
 DECAYING = [name for name in OPTIMIZERS if name != "lbfgs"]
 
@@ -222,3 +224,46 @@ def test_options_reach_torch(name: str, options: dict[str, Any]) -> None:
     ((key, value),) = options.items()
     group = OPTIMIZERS[name](mlp(), **options).param_groups[0]
     assert group["eps" if key == "epsilon" else key] == value
+
+
+SHAPES = {"mlp": (4,), "seven_layer": (4,), "conv1x1_mlp": (1, 8, 8), "cnn": (1, 8, 8)}
+SHAPES |= {"rnn": (1, 8, 8)}
+
+
+@pytest.mark.parametrize("network", SHAPES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_lowers_the_loss_of_every_network_or_says_why(name, network) -> None:
+    torch.manual_seed(0)
+    built = build_network(network, {}, input_shape=SHAPES[network], d_out=3)
+    x, y = torch.randn(24, *SHAPES[network]), torch.arange(24) % 3
+    if name == "muon" and network in ("cnn", "rnn", "conv1x1_mlp"):
+        with pytest.raises(ParamsError, match="muon turns matrices of hidden linear layers"):
+            OPTIMIZERS[name](built)
+        return
+    optimizer = OPTIMIZERS[name](built, learning_rate=0.1 if name in FULL_BATCH else 1e-4)
+    step, losses = bare_step(optimizer), []
+    built.eval()  # no dropout, whose loss differs each time
+
+    def evaluate() -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        loss = nn.functional.cross_entropy(built(x), y)
+        loss.backward()
+        losses.append(float(loss.detach()))
+        return loss
+
+    for _ in range(3):
+        if name in FULL_BATCH:
+            step(evaluate)
+        else:
+            evaluate()
+            step()
+    assert losses[-1] < losses[0]
+
+
+def test_muon_leaves_layers_with_adapters_to_adamw() -> None:
+    network = mlp()
+    add_adapters(network, AdaptersSection(rank=2, on=("blocks.0",)))
+    optimizer = OPTIMIZERS["muon"](network)
+    turned = {id(p) for p in optimizer.parts[0].param_groups[0]["params"]}
+    learning = {id(p): name for name, p in network.named_parameters() if p.requires_grad}
+    assert [learning[one] for one in turned] == ["blocks.3.weight"]

@@ -46,6 +46,8 @@ def build_session(
     Raises:
         ParamsError: a component is not known, or does not fit the task or the data.
     """
+    if train.is_streamed:
+        _refuse_streaming(section)
     start_without_compiler()
     optimizers = pick(OPTIMIZERS, section.optimizer.name, "train.optimizer")
     options = read_options(optimizers, section.optimizer.options, "train.optimizer")
@@ -53,14 +55,7 @@ def build_session(
     optimizer = optimizers(network, **options)
     if learning is not None:
         learning.set_rates(network, optimizer, section.optimizer.name)
-    full_batch = section.takes_all_rows
-    if full_batch and train.is_streamed:
-        message = (
-            f"{section.optimizer.name} takes all rows at once, and these are too large for memory; "
-            "use adamw"
-        )
-        raise ParamsError([Problem("train.optimizer", message)])
-    plan = BatchPlan.of(section, len(train), full_batch=full_batch)
+    plan = BatchPlan.of(section, len(train), full_batch=section.takes_all_rows)
     session = Session(
         network=network,
         optimizer=optimizer,
@@ -74,12 +69,26 @@ def build_session(
         random=torch.Generator().manual_seed(seed),
         augment=_augmentation(section, train, facts),
         average=WeightAverage(network, section.average) if section.average else None,
-        full_batch=full_batch,
+        full_batch=section.takes_all_rows,
         learning=learning,
     )
     if _is_graphable(session, train, section):
         session.graphs = StepGraphs(network, optimizer)
     return session, plan
+
+
+def _refuse_streaming(section: TrainSection) -> None:
+    """Say what would read rows from all over a file that is larger than the memory."""
+    problems = []
+    if section.takes_all_rows:
+        message = f"{section.optimizer.name} takes all rows at once; use adamw"
+        problems.append(Problem("train.optimizer", message))
+    if section.sampling == "balanced":
+        message = "balanced draws single rows from anywhere; use shuffled, and a loss that weighs"
+        problems.append(Problem("train.sampling", f"{message} classes (class_weights)"))
+    if problems:
+        where = "the rows are more than half of the memory and are read from disk"
+        raise ParamsError([Problem(p.where, f"{where}: {p.message}") for p in problems])
 
 
 def _is_graphable(session: Session, train: Rows, section: TrainSection) -> bool:

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import torch
@@ -22,6 +22,10 @@ _MOST_THREADS = 8
 # Below this, casting to bfloat16 costs more than its products save: measured with MLPs on a CPU
 # with AVX512_BF16, where from 50 million operations a step on it wins, twice at 200 million.
 _OPERATIONS_WORTH_BFLOAT16 = 50e6
+
+
+# As torch says it where it has no class for it: on a CPU, on Apple's GPUs.
+_OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory")
 
 
 def choose_threads(
@@ -116,6 +120,27 @@ def choose_device(asked: str) -> torch.device:
         message = f"{asked!r} is not there: this machine or this build of torch has none; use auto"
         raise ParamsError([Problem("train.device", message)])
     return torch.device(chosen)
+
+
+@contextlib.contextmanager
+def enough_memory(batch_size: int) -> Iterator[None]:
+    """Say in the block that there is too little memory as what to do about it.
+
+    Raises:
+        ParamsError: an allocation failed.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        is_short = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not is_short and not any(words in str(error) for words in _OUT_OF_MEMORY):
+            raise
+        message = (
+            f"no memory is left for batches of {batch_size:,} rows: "
+            f"{str(error).strip().splitlines()[0] if str(error) else 'an allocation failed'}; "
+            "lower it, with accumulate raised as much, or take a smaller network"
+        )
+        raise ParamsError([Problem("train.batch_size", message)]) from error
 
 
 def settle_precision(

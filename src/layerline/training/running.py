@@ -7,6 +7,7 @@ from torch import nn
 
 from layerline.artifacts import SourceFiles, Workspace
 from layerline.config import Params
+from layerline.training.device import enough_memory
 from layerline.training.learning import Learner
 from layerline.training.loop import Training
 from layerline.training.material import Material, read_material
@@ -38,16 +39,17 @@ def train(
         ParamsError: a component is not known or does not fit the task, or a source the data.
         DivergedError: the loss was not finite.
     """
-    material, network = read_material(workspace, params)
-    if material.section.restarts is not None:
-        return _train_seeds(workspace, material, on_epoch, say)
-    learner = Learner(network, material.train, material.valid)
-    if source is not None:
-        # Not at the top: it reads preprocessors, and so imports pandas.
-        from layerline.training.transfer.opening import start_from
+    with enough_memory(params.train.batch_size):
+        material, network = read_material(workspace, params)
+        if material.section.restarts is not None:
+            return _train_seeds(workspace, material, on_epoch, say)
+        learner = Learner(network, material.train, material.valid)
+        if source is not None:
+            # Not at the top: it reads preprocessors, and so imports pandas.
+            from layerline.training.transfer.opening import start_from
 
-        learner = start_from(source, workspace, material, network, say)
-    return _train_one(workspace, material, network, learner, on_epoch, say)
+            learner = start_from(source, workspace, material, network, say)
+        return _train_one(workspace, material, network, learner, on_epoch, say)
 
 
 def _train_one(

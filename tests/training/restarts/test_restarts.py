@@ -16,10 +16,10 @@ from layerline.networks.files import NetworkSpec
 from layerline.training.device import prepare_torch
 from layerline.training.loop import fit
 from layerline.training.material import Material
-from layerline.training.objectives import describe_targets
+from layerline.training.objectives import build_link, describe_targets
 from layerline.training.optimizers import STACKABLE
 from layerline.training.predicting import predict
-from layerline.training.records import FitResult, Listener
+from layerline.training.records import EpochRecord, FitResult, Listener
 from layerline.training.restarts.running import Kept, Restarts, trains_together
 from layerline.training.restarts.together import Together
 from layerline.training.rows import Rows
@@ -91,6 +91,7 @@ VARIATIONS = {
         "loss": Component(name="cross_entropy", options={"class_weights": [1.0, 2.0, 3.0]})
     },
     "no stopping": {"early_stopping": None},
+    "bfloat16": {"precision": "bfloat16", "options": {**OPTIONS, "dropout": 0.0}},
     **{name: {"optimizer": Component(name=name)} for name in sorted(STACKABLE)},
 }
 
@@ -244,3 +245,56 @@ def test_large_networks_are_trained_one_after_another() -> None:
     assert trains_together(section, rows, small)
     assert not trains_together(section, rows, large)
     assert not trains_together(section, dataclasses.replace(rows, is_streamed=True), small)
+
+
+ALONE = {"optimizer": Component(name="muon")}
+
+
+def told_to(tmp_path: Path, given: Material) -> tuple[Kept, list[EpochRecord], list[str]]:
+    records: list[EpochRecord] = []
+    said: list[str] = []
+    kept = restarts(tmp_path, given).run(records.append, said.append)
+    return kept, records, said
+
+
+@pytest.mark.parametrize("changes", [{}, ALONE], ids=["together", "one by one"])
+def test_one_curve_is_told_also_when_the_work_is_taken_up(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    given = material(section(**changes))
+    kept, records, _ = told_to(tmp_path, given)
+    assert [record.epoch for record in records] == [1, 2, 3, 4]
+    if changes:
+        assert tuple(records) == kept.result.history
+    again, retold, said = told_to(tmp_path, given)  # the snapshots are still there
+    assert [record.epoch for record in retold] == [1, 2, 3, 4]
+    assert torch.equal(weights(again.network), weights(kept.network))
+    if changes:
+        assert "seed 6 goes on after epoch 4" in said
+
+
+def test_seeds_one_by_one_share_the_time(tmp_path: Path) -> None:
+    budget = EarlyStoppingSection(time_minutes=100)
+    given = material(section(**ALONE, early_stopping=budget))
+    several = restarts(tmp_path, given)
+    assert several._in_time().early_stopping.time_minutes == pytest.approx(100 / 3)
+    several.minutes = 40
+    several.members = [None]
+    assert several._in_time().early_stopping.time_minutes == pytest.approx(30)
+
+
+def test_counts_are_averaged_as_counts(tmp_path: Path) -> None:
+    y = torch.randint(1, 9, (90,)).float()
+    data = Rows(torch.randn(90, 4), y)
+    chosen = section(
+        loss=Component(name="poisson"), restarts=RestartsSection(seeds=2, keep="ensemble")
+    )
+    facts = describe_targets(y, center=0.0, scale=1.0)
+    link = build_link(chosen.loss, "regression", facts)
+    spec = NetworkSpec("mlp", OPTIONS, (4,), 1, "regression", link=link.to_json())
+    given = Material(data, data, chosen, spec, facts, seed=5, threads=1)
+    several, kept, _ = run(tmp_path, given)
+    members = [link(predict(member.network, data.x)) for member in several.members]
+    torch.testing.assert_close(
+        link(predict(kept.network, data.x)), torch.stack(members).mean(0), rtol=1e-4, atol=1e-4
+    )

@@ -1,0 +1,45 @@
+"""What no section of params.yaml can see alone: components that do not go together.
+
+To add a rule: a function from params to problems, a line in RULES. It may use what is written in
+params.yaml and the tables, not the data, which nobody has read yet.
+"""
+
+from collections.abc import Callable, Iterator
+
+from layerline.config import Params
+from layerline.errors import ParamsError, Problem
+
+Rule = Callable[[Params], Iterator[Problem]]
+
+
+def combination_problems(params: Params) -> list[Problem]:
+    """Every problem that the rules find."""
+    return [problem for rule in RULES for problem in rule(params)]
+
+
+def _loss_fits_task(params: Params) -> Iterator[Problem]:
+    from layerline.training.objectives import TASKS
+
+    name, task = params.train.loss.name, params.fetch.task
+    if task != "auto" and name in TASKS and task not in TASKS[name]:
+        fitting = ", ".join(sorted(loss for loss, tasks in TASKS.items() if task in tasks))
+        message = f"{name!r} does not fit fetch.task: {task}; use auto, or one of {fitting}"
+        yield Problem("train.loss", message)
+
+
+def _classes_can_be_balanced(params: Params) -> Iterator[Problem]:
+    if params.train.sampling == "balanced" and params.fetch.task == "regression":
+        message = "'balanced' draws each class equally often, and fetch.task is regression"
+        yield Problem("train.sampling", f"{message}; use shuffled")
+
+
+def _device_is_there(params: Params) -> Iterator[Problem]:
+    from layerline.training.device import choose_device
+
+    try:
+        choose_device(params.train.device)
+    except ParamsError as error:
+        yield from error.problems
+
+
+RULES: tuple[Rule, ...] = (_loss_fits_task, _classes_can_be_balanced, _device_is_there)

@@ -1,0 +1,59 @@
+"""What the machine offers: cores, memory, and what a training says when that runs out."""
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from layerline.errors import ParamsError
+from layerline.training import machine
+from layerline.training.device import enough_memory
+from layerline.training.machine import memory_bytes, usable_cores
+
+
+def test_cores_are_those_the_process_may_use(monkeypatch) -> None:
+    assert usable_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    assert usable_cores() == os.cpu_count()
+
+
+LIMITS = {
+    "version 2": ("0::/user/job\n", {"user/memory.max": "4096\n", "user/job/memory.max": "max\n"}),
+    "version 2, in a container": ("0::/\n", {"memory.max": "4096\n"}),
+    "version 1": (
+        "5:cpu,cpuacct:/job\n4:memory:/job\n",
+        {"memory/job/memory.limit_in_bytes": "4096\n"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("own", "files"), LIMITS.values(), ids=LIMITS)
+def test_a_containers_limit_is_the_memory(
+    monkeypatch, tmp_path: Path, own: str, files: dict[str, str]
+) -> None:
+    (tmp_path / "cgroup").write_text(own)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(machine, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(machine, "_OWN_CGROUP", tmp_path / "cgroup")
+    assert memory_bytes() == 4096
+
+
+def test_without_a_limit_it_is_the_machines(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(machine, "_OWN_CGROUP", tmp_path / "none")
+    assert memory_bytes() == psutil.virtual_memory().total
+
+
+def test_memory_that_runs_out_is_told_with_what_to_lower() -> None:
+    with (
+        pytest.raises(ParamsError, match=r"train\.batch_size: no memory is left .* 64 rows.*lower"),
+        enough_memory(64),
+    ):
+        torch.empty(2**58)  # more than addresses can name, so no system promises it
+    with pytest.raises(ParamsError, match="an allocation failed"), enough_memory(64):
+        raise MemoryError
+    with pytest.raises(RuntimeError, match="shapes"), enough_memory(64):
+        raise RuntimeError("shapes differ")

@@ -97,9 +97,13 @@ def _tell_interrupted(training: Training, snapshots: Snapshots) -> str:
     told = f"interrupted in epoch {training.epoch}"
     if training.best.epoch:
         told += f"; the best network so far (epoch {training.best.epoch}) is in models/interrupted"
-    if snapshots.exists():
-        return f"{told}; the next run goes on from the last snapshot"
-    return f"{told}; the next run begins anew: no snapshot was due yet"
+    return f"{told}; {_next_run(snapshots)}"
+
+
+def _next_run(*snapshots: Snapshots) -> str:
+    if any(kept.exists() for kept in snapshots):
+        return "the next run goes on from the last snapshot"
+    return "the next run begins anew: no snapshot was due yet"
 
 
 def _resume(snapshots: Snapshots, training: Training, on_epoch: OnEpoch, say: Say) -> None:
@@ -121,10 +125,8 @@ def _train_seeds(
         if so_far := restarts.interrupted():
             about = {**material.about(so_far.result.kept_epoch), **so_far.about}
             save_interrupted(workspace, so_far.network, so_far.spec, about)
-            say(
-                "interrupted; the best of the seeds so far is in models/interrupted, and the next "
-                "run goes on from the last snapshot"
-            )
+            told = "interrupted; the best of the seeds so far is in models/interrupted"
+            say(f"{told}; {_next_run(*restarts.used)}")
         raise
     about = {**material.about(kept.result.kept_epoch), **kept.about}
     save_trained(workspace, kept.network, kept.spec, about, kept.result.history)

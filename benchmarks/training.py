@@ -91,7 +91,7 @@ def dataloader(setting: Setting) -> None:
     for batch_size, bar in ((1024, "≥ 10 (bfloat16)"), (64, "≥ 4")):
         training = start(setting, section(batch_size, setting.rounds + 1))
         theirs = peers.Tutorial(setting.images, peers.plain_mlp(HIDDEN), batch_size)
-        mine, its = take_turns(setting, training, theirs.epoch)
+        mine, its = take_turns(setting.clock, training, theirs.epoch)
         precision = training.section.precision
         reached = [accuracy(training.network, setting.images, True), theirs.accuracy()]
         what = f"batch {batch_size}, {precision}; accuracy {reached[0]:.4f} and {reached[1]:.4f}"
@@ -104,7 +104,7 @@ def conv1x1(setting: Setting) -> None:
     chosen = section(256, setting.rounds + 1, network="conv1x1_mlp", options=options)
     training = start(setting, chosen, flat=False)
     theirs = peers.Tutorial(setting.images, peers.textbook_conv1x1(), 256)
-    mine, its = take_turns(setting, training, theirs.epoch)
+    mine, its = take_turns(setting.clock, training, theirs.epoch)
     reached = [accuracy(training.network, setting.images, False), theirs.accuracy()]
     what = f"conv1x1_mlp, batch 256; accuracy {reached[0]:.4f} and {reached[1]:.4f}"
     show(what, statistics.median(mine), statistics.median(its), ratio(mine, its), "≥ 4")

@@ -61,10 +61,11 @@ def rows(images: Images, split: str, flat: bool) -> Rows:
 
 
 def take_turns(
-    setting: Setting, training: Training, theirs: Callable[[], object]
+    clock: Callable[[], float], training: Training, theirs: Callable[[], object]
 ) -> tuple[list[float], list[float]]:
     """Seconds of our epochs, each followed by one call of theirs; the first is a warm-up."""
-    clock, mine, its = setting.clock, [], []
+    mine: list[float] = []
+    its: list[float] = []
     started = clock()
 
     def turn(record: EpochRecord) -> None:

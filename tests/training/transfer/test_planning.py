@@ -58,6 +58,45 @@ def test_columns_in_another_order_and_new_ones_keep_the_predictions(plan, source
     assert first.note == "zero for the new weight, city=Kiel"
 
 
+EMBEDDED = [
+    {"name": "piecewise_linear", "width": 4, "bins": 5},
+    {"name": "periodic", "width": 4, "frequencies": 3},
+]
+
+
+@pytest.mark.parametrize("embeddings", EMBEDDED, ids=lambda one: one["name"])
+def test_embedded_columns_are_matched_by_name_too(tmp_path, plan, lab, embeddings):
+    options = {"hidden": [8, 8], "dropout": 0.0, "numeric_embeddings": embeddings}
+    then = lab("table_preprocessor")(["age", "height"], {"city": ["Bonn", "Ulm"]})
+    spec = lab("spec_of")(then, options=options)
+    files, old = lab("write_source")(tmp_path / "then", then, spec)
+    here = lab("table_preprocessor")(
+        ["weight", "height", "years"], {"city": ["Bonn", "Kiel", "Ulm"]}
+    )
+    made, network = plan(
+        here, lab("spec_of")(here, options=options), files=files, columns={"age": "years"}
+    )
+    x = rows(6)  # weight, height, years, Bonn, Kiel, Ulm
+    torch.testing.assert_close(network(x), old.eval()(x[:, [2, 1, 3, 5]]), rtol=0, atol=1e-6)
+    notes = {entry.name: entry.note for entry in made.entries if entry.status == "mapped"}
+    assert notes.pop("blocks.0.weight") == "zero for the new weight, city=Kiel"
+    assert set(notes.values()) == {"drawn for the new weight, city=Kiel"}
+    assert network.embed.numbers.get_parameter(next(iter(notes)).rpartition(".")[2])[0].any()
+
+
+def test_embeddings_of_another_size_are_refused(tmp_path, plan, lab):
+    then = lab("table_preprocessor")(["age", "height"])
+    here = lab("table_preprocessor")(["height", "age", "weight"])
+
+    def spec_of(preprocessor, bins):
+        one = {"name": "piecewise_linear", "width": 4, "bins": bins}
+        return lab("spec_of")(preprocessor, options={"hidden": [8], "numeric_embeddings": one})
+
+    files, _ = lab("write_source")(tmp_path / "then", then, spec_of(then, 5))
+    with pytest.raises(ParamsError, match="numeric_embeddings"):
+        plan(here, spec_of(here, 6), files=files)
+
+
 def test_a_column_left_behind_is_told(plan, lab):
     here = lab("table_preprocessor")(["age"], {"city": ["Bonn", "Ulm"]})
     made, _ = plan(here, columns={"height": None})

@@ -15,6 +15,7 @@ from layerline.training.transfer.choosing import matched
 from layerline.training.transfer.columns import FeatureMap
 from layerline.training.transfer.contract import Agreement
 from layerline.training.transfer.heads import rows_by_class, rows_in_unit
+from layerline.training.transfer.inputs import PerFeature, per_feature
 from layerline.training.transfer.sources import Source
 
 _FEW = 5  # names in a message
@@ -51,7 +52,7 @@ class Loader:
         self.section, self.source, self.network, self.spec = section, source, network, spec
         self.features = agreement.features
         self.head = head_of(network)
-        self.reader = _reader(network, spec)
+        self.per_feature = per_feature(network, spec)
         self.own = dict(network.state_dict())
         names = sorted({*self.own, *source.weights})
         self.skipped = matched(section.skip, names, "train.transfer.skip")
@@ -92,9 +93,11 @@ class Loader:
         if old is None:
             note = f"the source has no weight {name!r} {_said(shape)}{_REMEDY.format(name)}"
             return None, Entry(name, shape, "refused", note)
-        if name == self.reader and self.features is not None and not self.features.is_identity:
-            return _by_feature(name, fresh, old, self.features)
-        if old.shape == fresh.shape:
+        own, features = self.per_feature.get(name), self.features
+        if own is not None and features is not None and not features.is_identity:
+            if own.fits(fresh, old, features):
+                return own.map(fresh, old, features), _mapped(name, fresh, own, features)
+        elif old.shape == fresh.shape:
             return old, Entry(name, shape, "loaded")
         if _differs_in_channels(old, fresh) and len(self.spec.input_shape) == 3:
             note = f"{old.shape[1]} channels became {fresh.shape[1]}"
@@ -148,13 +151,13 @@ class Loader:
         return rows, Entry(name, shape, "mapped", "turned into the new target's unit")
 
     def _reader_problems(self) -> list[Problem]:
-        if self.features is None or self.features.is_identity or self.reader is not None:
+        if self.features is None or self.features.is_identity or self.per_feature:
             return []
         changed = [*self.features.new, *self.features.left] or ["their order"]
         message = (
             f"columns differ from the source's ({_few(changed)}), and {self.spec.network!r} reads "
-            "them through embeddings, which cannot be matched by name; give the data the source's "
-            "columns and scale.preprocessor: {from: ...}"
+            "them beside codes of categories, which cannot be matched by name; give the data the "
+            "source's columns and scale.preprocessor: {from: ...}"
         )
         return [Problem("train.transfer.columns", message)]
 
@@ -209,26 +212,10 @@ def _differs_in_channels(old: Tensor, fresh: Tensor) -> bool:
     return old.ndim == 4 and fresh.ndim == 4 and same_rest and old.shape[1] != fresh.shape[1]
 
 
-def _by_feature(
-    name: str, fresh: Tensor, old: Tensor, features: FeatureMap
-) -> tuple[Tensor, Entry]:
-    """Columns of the first matrix (d, F) by their features; a new feature's are zero."""
-    columns = torch.zeros_like(fresh)
-    for place, before in enumerate(features.places):
-        if before is not None:
-            columns[:, place] = old[:, before]
-    notes = [f"zero for the new {_few(features.new)}"] if features.new else []
+def _mapped(name: str, fresh: Tensor, own: PerFeature, features: FeatureMap) -> Entry:
+    begin = "zero" if own.is_read else "drawn"
+    notes = [f"{begin} for the new {_few(features.new)}"] if features.new else []
     notes += [f"left behind: {_few(features.left)}"] if features.left else []
     note = "; ".join(notes or ["columns in another order"])
-    n_new = len(features.new) * len(fresh)
-    return columns, Entry(name, tuple(fresh.shape), "mapped", note, n_new)
-
-
-def _reader(network: nn.Module, spec: NetworkSpec) -> str | None:
-    """The name of the matrix whose columns are the table's features; None where none is."""
-    if len(spec.input_shape) != 1 or getattr(network, "embed", None) is not None:
-        return None
-    first = next((m for m in network.named_modules() if isinstance(m[1], nn.Linear)), None)
-    if first is None or not isinstance(first[1], nn.Linear):
-        return None
-    return f"{first[0]}.weight" if first[1].in_features == spec.input_shape[0] else None
+    n_new = len(features.new) * fresh.numel() // len(features.places)
+    return Entry(name, tuple(fresh.shape), "mapped", note, n_new)

@@ -1,11 +1,14 @@
 """Embeddings against their formulas in NumPy."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from layerline.config import Component
+from layerline.networks.bin_tables import FEWEST, pays
 from layerline.networks.embeddings import (
     NUMERIC_EMBEDDINGS,
     CategoryEmbeddings,
@@ -100,6 +103,52 @@ def test_piecewise_linear_codes_say_how_far_x_has_come_through_each_bin() -> Non
     codes = embed.code(x)[:, 0].numpy()
     np.testing.assert_allclose(codes[:5], expected, atol=1e-6)
     np.testing.assert_allclose(codes[5], [1, 1, 1, 1 + 2 / (3 - 0.6744898)], atol=1e-6)
+
+
+@pytest.mark.parametrize("n_rows", [410, 1000])
+def test_tables_give_what_the_products_over_all_bins_give(n_rows: int) -> None:
+    torch.manual_seed(0)
+    embed = PiecewiseLinearEmbeddings(n_features=5, width=3, bins=8).double()
+    nn.init.normal_(embed.bias)
+    x = torch.randn(n_rows, 5, dtype=torch.float64) * 3  # beyond the outermost edges too
+    x[0, 0] = embed.edges[3]
+    upstream = torch.randn(n_rows, 15, dtype=torch.float64)
+    found = []
+    for wanted in (x, x.clone().requires_grad_()):  # rows that want a gradient take the products
+        embed.zero_grad()
+        embedded = embed(wanted)
+        embedded.backward(upstream)
+        found.append((embedded.detach(), embed.weight.grad.clone(), embed.bias.grad.clone()))
+    for mine, its in zip(*found, strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-10, atol=1e-10)
+    with torch.no_grad():
+        assert torch.equal(embed(x), found[0][0])
+    assert pays(x, embed.weight)
+    assert not pays(x[:100], embed.weight)
+
+
+@pytest.mark.parametrize("n_rows", [1, FEWEST])  # by products, by tables
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_shows(n_rows: int, value: float) -> None:
+    embed = PiecewiseLinearEmbeddings(n_features=2, width=3, bins=8)
+    found = embed(torch.tensor([[value, 0.5]]).expand(n_rows, 2)).detach()
+    assert not found[:, :3].isfinite().any()
+    assert found[:, 3:].isfinite().all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_tables_give_the_same_bytes_each_time(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    embed = PiecewiseLinearEmbeddings(n_features=40, width=8, bins=32)
+    x, upstream = torch.randn(512, 40), torch.randn(512, 320)
+    seen = set()
+    for _ in range(5):
+        embed.zero_grad()
+        embed(x).backward(upstream)
+        seen.add(embed.weight.grad.numpy().tobytes())
+    torch.set_num_threads(before)
+    assert len(seen) == 1
 
 
 def test_piecewise_linear_has_a_map_for_each_feature() -> None:

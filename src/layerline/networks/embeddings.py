@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from layerline.config import Component
 from layerline.lookup import pick, read_options
+from layerline.networks.bin_tables import embed_by_tables, pays
 from layerline.networks.blocks import Width
 
 OUTERMOST = 3.0  # deviations; where the first bin begins and the last one ends
@@ -151,6 +152,8 @@ class PiecewiseLinearEmbeddings(nn.Module):
         self.d_out = n_features * width
 
     def forward(self, x: Tensor) -> Tensor:
+        if pays(x, self.weight):
+            return embed_by_tables(x, self.weight, self.bias, self.edges)
         # (F, B, bins) @ (F, bins, width): one matrix product a feature.
         code = self.code(x).transpose(0, 1)
         return torch.baddbmm(self.bias, code, self.weight).transpose(0, 1).flatten(1)

@@ -1,10 +1,11 @@
 """Layerline's defaults beside scikit-learn's, on the same rows of scikit-learn's own data sets.
 
-    python benchmarks/quality.py [--seeds 5] [--tables FOLDER]
+    python benchmarks/quality.py [--seeds 5] [--tables FOLDER] [--ensemble 4]
 
 Each table goes through fetch, validate, scale, train and evaluate as `layerline init` would set
 them up; the peers get the same scaled train rows and the same test rows. With --tables, FOLDER
 holds Parquet files with a column `split`, and tables.json with a name, file and target for each.
+--ensemble sets train.restarts: {seeds: 4, keep: ensemble}.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from layerline.artifacts import Workspace, read_manifest
-from layerline.config import parse_params
+from layerline.config import RestartsSection, parse_params
 from layerline.data.fetching import fetch
 from layerline.data.scaling import scale
 from layerline.data.schema.files import write_schema
@@ -52,7 +53,9 @@ def given_tables(folder: Path) -> Iterator[tuple[str, Path, str]]:
         yield table["name"], folder / table["file"], table["target"]
 
 
-def ours(root: Path, path: Path, target: str, seeds: int) -> Iterator[dict[str, float]]:
+def ours(
+    root: Path, path: Path, target: str, seeds: int, ensemble: int | None
+) -> Iterator[dict[str, float]]:
     workspace = Workspace(root)
     start = start_project(path, target, "bench", root=root)
     params, _ = parse_params(start.params)
@@ -63,6 +66,11 @@ def ours(root: Path, path: Path, target: str, seeds: int) -> Iterator[dict[str, 
     scale(workspace, params.scale, seed=0)
     for seed in range(seeds):
         chosen = dataclasses.replace(params, seed=seed)
+        if ensemble is not None:
+            restarts = RestartsSection(seeds=ensemble, keep="ensemble")
+            chosen = dataclasses.replace(
+                chosen, train=dataclasses.replace(params.train, restarts=restarts)
+            )
         started = time.perf_counter()
         train(workspace, chosen, lambda record: None)
         seconds = time.perf_counter() - started
@@ -116,6 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--tables", type=Path)
+    parser.add_argument("--ensemble", type=int)
     options = parser.parse_args()
     print("| table | model | accuracy | log_loss | roc_auc | rmse | fit s |")
     print("|---|---|---:|---:|---:|---:|---:|")
@@ -123,7 +132,8 @@ def main() -> None:
         tables = given_tables(options.tables) if options.tables else own_tables(Path(made))
         for name, path, target in tables:
             with tempfile.TemporaryDirectory() as root:
-                print(row(name, "layerline", list(ours(Path(root), path, target, options.seeds))))
+                found = list(ours(Path(root), path, target, options.seeds, options.ensemble))
+                print(row(name, "layerline", found), flush=True)
                 for model, figures in peers(Path(root), 0):
                     print(row(name, model, [figures]), flush=True)
 

@@ -163,7 +163,7 @@ scale:  # fitted on train rows alone
 
 train:
 {_indented(_yaml(training), 2)}
-  # restarts: {{seeds: 4, keep: ensemble}}  # a mean of four networks: better, in four times the time
+  # restarts: {{seeds: 4, keep: ensemble}}  # a mean of four: better, in four times the time
 
 evaluate:
   bootstrap: 1000  # resamples for the confidence intervals; 0 leaves them out

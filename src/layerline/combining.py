@@ -7,7 +7,7 @@ params.yaml and the tables, not the data, which nobody has read yet.
 from collections.abc import Callable, Iterator
 
 from layerline.config import Params
-from layerline.errors import ParamsError, Problem
+from layerline.errors import Problem
 
 Rule = Callable[[Params], Iterator[Problem]]
 
@@ -33,13 +33,4 @@ def _classes_can_be_balanced(params: Params) -> Iterator[Problem]:
         yield Problem("train.sampling", f"{message}; use shuffled")
 
 
-def _device_is_there(params: Params) -> Iterator[Problem]:
-    from layerline.training.device import choose_device
-
-    try:
-        choose_device(params.train.device)
-    except ParamsError as error:
-        yield from error.problems
-
-
-RULES: tuple[Rule, ...] = (_loss_fits_task, _classes_can_be_balanced, _device_is_there)
+RULES: tuple[Rule, ...] = (_loss_fits_task, _classes_can_be_balanced)

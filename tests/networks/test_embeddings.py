@@ -127,6 +127,15 @@ def test_tables_give_what_the_products_over_all_bins_give(n_rows: int) -> None:
     assert not pays(x[:100], embed.weight)
 
 
+def test_where_no_value_is_the_gradient_is_zero() -> None:
+    embed = PiecewiseLinearEmbeddings(n_features=10, width=3, bins=32)
+    x = torch.rand(FEWEST, 10) * 3 - 1.5
+    embed(x).backward(torch.randn(FEWEST, 30))
+    inside = (embed.edges[:-1] < 1.5).nonzero()[-1].item()
+    assert embed.weight.grad[:, : inside + 1].any()
+    assert not embed.weight.grad[:, inside + 1 :].any()
+
+
 @pytest.mark.parametrize("n_rows", [1, FEWEST])  # by products, by tables
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_not_finite_shows(n_rows: int, value: float) -> None:

@@ -1,5 +1,7 @@
 """Exports predict what the model predicts, for each entry of the preprocessing's tables."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from layerline.data.preprocessing.targets import TARGETS
 from layerline.data.preprocessing.transforms import KINDS
 from layerline.data.tables import read_images, read_table
 from layerline.errors import LayerlineError
+from layerline.networks import build_network
 from layerline.registry.exporting import forms, onnx, writing
 from layerline.registry.inputs import read_columns
 
@@ -130,6 +133,23 @@ def test_an_export_agrees_on_a_thousand_hard_rows(name, form, made, tmp_path):
             values = expected.iloc[:, 1:].to_numpy(), expected["prediction"].to_numpy()
             with pytest.raises(LayerlineError, match="2e-05 away from the model on 1,000 rows"):
                 writing._require_same("torch", model, wrong, values)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "form"),
+    [
+        ("piecewise_linear", "torch"),
+        pytest.param("periodic", "torch", marks=pytest.mark.slow),
+        pytest.param("piecewise_linear", "onnx", marks=pytest.mark.slow),
+    ],
+)
+def test_embedded_numbers_are_exported_too(embeddings, form, made, tmp_path):
+    model = made("classes").bundle(tmp_path / "bundle")
+    options = {"hidden": [8], "numeric_embeddings": embeddings}
+    shape = (len(model.preprocessor.features),)
+    network = build_network("mlp", options, input_shape=shape, d_out=3).eval()
+    model = dataclasses.replace(model, network=network)
+    writing.write_exports(model, [form], tmp_path, hard_rows(made, "classes"))
 
 
 @pytest.mark.slow

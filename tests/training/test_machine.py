@@ -7,6 +7,7 @@ import psutil
 import pytest
 import torch
 
+from layerline.config import Component, TrainSection
 from layerline.errors import ParamsError
 from layerline.training import machine
 from layerline.training.device import enough_memory
@@ -48,12 +49,17 @@ def test_without_a_limit_it_is_the_machines(monkeypatch, tmp_path: Path) -> None
 
 
 def test_memory_that_runs_out_is_told_with_what_to_lower() -> None:
+    section = TrainSection(batch_size=64)
     with (
-        pytest.raises(ParamsError, match=r"train\.batch_size: no memory is left .* 64 rows.*lower"),
-        enough_memory(64),
+        pytest.raises(ParamsError, match=r"train\.batch_size: the memory .* lower it from 64"),
+        enough_memory(section),
     ):
         torch.empty(2**58)  # more than addresses can name, so no system promises it
-    with pytest.raises(ParamsError, match="an allocation failed"), enough_memory(64):
+    whole = TrainSection(optimizer=Component(name="lbfgs"))
+    with (
+        pytest.raises(ParamsError, match=r"train\.optimizer: .*an allocation failed.* take adamw"),
+        enough_memory(whole),
+    ):
         raise MemoryError
-    with pytest.raises(RuntimeError, match="shapes"), enough_memory(64):
+    with pytest.raises(RuntimeError, match="shapes"), enough_memory(section):
         raise RuntimeError("shapes differ")

@@ -50,6 +50,15 @@ def test_ctrl_c_keeps_the_best_so_far_and_says_so(workspace: Workspace, restarts
     assert not workspace.network.exists()
 
 
+def test_ctrl_c_before_an_epoch_is_done_is_told_too(workspace: Workspace, monkeypatch) -> None:
+    def stop(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("layerline.training.restarts.together.Together._take_steps", stop)
+    said = run(workspace, restarts=RestartsSection(seeds=2))
+    assert said == ["interrupted; the next run begins anew: no snapshot was due yet", "Ctrl-C"]
+
+
 @pytest.mark.parametrize(("seconds", "told"), [(0.0, "goes on from"), (1e6, "begins anew")])
 def test_ctrl_c_says_whether_the_next_run_goes_on(
     workspace: Workspace, monkeypatch, seconds: float, told: str

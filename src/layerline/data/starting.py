@@ -94,9 +94,8 @@ def _written_path(file: Path, root: Path) -> str:
 def default_training(n_rows: int, n_inputs: int) -> dict[str, Any]:
     """The section `train` to start from, by the size of the table.
 
-    Embedded, an MLP finds thresholds in single features as trees do: on seven of eight open tables
-    its error falls, on some by a quarter (benchmarks/results/tables.md). Batch norm beside it
-    over-fits.
+    Embedded, an MLP finds thresholds in single features as trees do; batch norm beside it
+    over-fits. benchmarks/results/tables.md has what it brings.
     """
     options = {"hidden": [256, 128], "activation": "relu", "dropout": 0.1}
     if n_inputs <= MANY_INPUTS:
@@ -118,7 +117,7 @@ def default_training(n_rows: int, n_inputs: int) -> dict[str, Any]:
 
 def _count_inputs(schema: TableSchema) -> int:
     """What the network will read, roughly: a number a column, one a level of a category."""
-    return sum(len(column.levels or "1") for column in schema.features)
+    return sum(len(column.levels) if column.levels else 1 for column in schema.features)
 
 
 def _params_text(

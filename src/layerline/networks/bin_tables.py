@@ -35,11 +35,13 @@ def embed_by_tables(x: Tensor, weight: Tensor, bias: Tensor, edges: Tensor) -> T
 def pays(x: Tensor, weight: Tensor) -> bool:
     """Whether many rows lie on a CPU, want no gradient, and nobody writes down the operations."""
     return (
-        x.numel() >= FEWEST
+        # First of all: an export has operations that others know, and a number of rows that is
+        # asked for in it becomes the only one it takes.
+        not torch.compiler.is_compiling()
+        and x.numel() >= FEWEST
         and x.device.type == "cpu"
         and x.dtype == weight.dtype
         and not x.requires_grad
-        and not torch.compiler.is_compiling()  # an export has operations that others know
         and not torch._C._functorch.is_batchedtensor(weight)
     )
 
@@ -75,7 +77,10 @@ class _BinTables(torch.autograd.Function):
         d_tables = d_rows.new_zeros(n_features * n_bins, 2 * width)
         d_tables.index_add_(0, row, torch.cat([d_rows, d_rows * x.reshape(-1, 1)], 1))
         d_starts, d_slopes = d_tables.view(n_features, n_bins, -1).split(width, 2)
-        d_bias = d_starts.sum(1, keepdim=True)
         # A bin adds its slope to its own line and its whole weight to the lines of those after it.
         d_own = (d_slopes - d_starts * edges[:-1, None]) / edges.diff()[:, None]
-        return None, d_own + (d_bias - d_starts.cumsum(1)), d_bias, None
+        # Summed from the last bin on: where no value is, the gradient is exactly 0, not rounding
+        # that Adam would take for a direction.
+        from_here = d_starts.flip(1).cumsum(1).flip(1)
+        d_own[:, :-1] += from_here[:, 1:]
+        return None, d_own, from_here[:, :1].contiguous(), None

@@ -140,7 +140,7 @@ class PiecewiseLinearEmbeddings(nn.Module):
     edges: Tensor
 
     def __init__(
-        self, *, n_features: int, width: Width = 16, bins: Annotated[int, Field(ge=2)] = 16
+        self, *, n_features: int, width: Width = 16, bins: Annotated[int, Field(ge=2, le=512)] = 16
     ) -> None:
         super().__init__()
         inner = NormalDist().quantiles(bins)

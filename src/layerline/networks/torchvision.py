@@ -98,7 +98,8 @@ def _build(
     fit_input(network, channels)
     fit_head(network, d_out)
     for path, module in list(network.named_modules()):
-        if type(module) is nn.AdaptiveAvgPool2d:
+        is_mean = getattr(module, "output_size", None) in (1, (1, 1))  # deterministic as it is
+        if type(module) is nn.AdaptiveAvgPool2d and not is_mean:
             network.set_submodule(path, AveragePool(module.output_size))
     return network
 
@@ -122,6 +123,7 @@ class AveragePool(nn.AdaptiveAvgPool2d):
             return (down @ x.float() @ along.T).to(x.dtype)
 
 
+@functools.cache
 def _averaging(n_in: int, n_out: int | None, device: torch.device) -> Tensor:
     """(n_out, n_in): the i-th row is the mean of the i-th of n_out stretches, which may overlap."""
     if n_out is None:

@@ -123,8 +123,8 @@ def choose_device(asked: str) -> torch.device:
 
 
 @contextlib.contextmanager
-def enough_memory(batch_size: int) -> Iterator[None]:
-    """Say in the block that there is too little memory as what to do about it.
+def enough_memory(section: TrainSection) -> Iterator[None]:
+    """In the block, say of memory that runs out what to do about it.
 
     Raises:
         ParamsError: an allocation failed.
@@ -135,12 +135,14 @@ def enough_memory(batch_size: int) -> Iterator[None]:
         is_short = isinstance(error, (MemoryError, torch.OutOfMemoryError))
         if not is_short and not any(words in str(error) for words in _OUT_OF_MEMORY):
             raise
-        message = (
-            f"no memory is left for batches of {batch_size:,} rows: "
-            f"{str(error).strip().splitlines()[0] if str(error) else 'an allocation failed'}; "
-            "lower it, with accumulate raised as much, or take a smaller network"
-        )
-        raise ParamsError([Problem("train.batch_size", message)]) from error
+        what = str(error).strip().splitlines()[0] if str(error) else "an allocation failed"
+        if section.takes_all_rows:
+            remedy = "train.optimizer", "it takes all rows at once; take adamw"
+        else:
+            lower = f"lower it from {section.batch_size:,} and raise train.accumulate as much"
+            remedy = "train.batch_size", f"{lower}, or take a smaller network"
+        problem = Problem(remedy[0], f"the memory does not suffice ({what}); {remedy[1]}")
+        raise ParamsError([problem]) from error
 
 
 def settle_precision(

@@ -39,7 +39,7 @@ def train(
         ParamsError: a component is not known or does not fit the task, or a source the data.
         DivergedError: the loss was not finite.
     """
-    with enough_memory(params.train.batch_size):
+    with enough_memory(params.train):
         material, network = read_material(workspace, params)
         if material.section.restarts is not None:
             return _train_seeds(workspace, material, on_epoch, say)
@@ -122,11 +122,12 @@ def _train_seeds(
     try:
         kept = restarts.run(on_epoch, say)
     except KeyboardInterrupt:
+        told = "interrupted"
         if so_far := restarts.interrupted():
             about = {**material.about(so_far.result.kept_epoch), **so_far.about}
             save_interrupted(workspace, so_far.network, so_far.spec, about)
-            told = "interrupted; the best of the seeds so far is in models/interrupted"
-            say(f"{told}; {_next_run(*restarts.used)}")
+            told += "; the best of the seeds so far is in models/interrupted"
+        say(f"{told}; {_next_run(*restarts.used)}")
         raise
     about = {**material.about(kept.result.kept_epoch), **kept.about}
     save_trained(workspace, kept.network, kept.spec, about, kept.result.history)

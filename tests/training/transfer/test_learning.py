@@ -89,13 +89,14 @@ def test_old_and_large_features_are_removed(tmp_path):
     import os
     import time
 
-    for age, name in enumerate(("new", "older", "ancient")):
+    for age, name in enumerate(("new", "older", "ancient", ".ancient.1.tmp")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x").write_bytes(b"0" * 100)
         stamp = time.time() - age * 20 * 86_400
         os.utime(tmp_path / name, (stamp, stamp))
     assert prune(tmp_path, keep_days=30) == ["ancient"]
     assert prune(tmp_path, keep_bytes=150) == ["older"]
+    assert not (tmp_path / ".ancient.1.tmp").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 

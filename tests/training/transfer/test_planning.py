@@ -64,6 +64,27 @@ EMBEDDED = [
 ]
 
 
+def test_a_map_that_all_features_share_is_loaded_as_it_is(tmp_path, plan, lab):
+    one = {"name": "periodic", "width": 4, "frequencies": 3}  # as wide as there are features
+    options = {"hidden": [8, 8], "dropout": 0.0, "numeric_embeddings": one}
+    then = lab("table_preprocessor")(["a", "b", "c", "d"])
+    here = lab("table_preprocessor")(["d", "a", "c", "b"])
+    files, old = lab("write_source")(tmp_path / "then", then, lab("spec_of")(then, options=options))
+    made, network = plan(here, lab("spec_of")(here, options=options), files=files)
+    x = rows(4)
+    torch.testing.assert_close(network(x[:, [3, 0, 2, 1]]), old.eval()(x), rtol=0, atol=1e-6)
+    assert statuses(made)["embed.numbers.linear.weight"] == "loaded"
+
+
+def test_columns_of_an_ensemble_in_another_order_are_refused(tmp_path, plan, lab):
+    options = {"member_options": {"hidden": [8], "dropout": 0.0}, "members": 2}
+    then, here = (lab("table_preprocessor")(names) for names in (["a", "b"], ["b", "a"]))
+    specs = [lab("spec_of")(one, network="ensemble", options=options) for one in (then, here)]
+    files, _ = lab("write_source")(tmp_path / "then", then, specs[0])
+    with pytest.raises(ParamsError, match="of 'ensemble' cannot be matched by name"):
+        plan(here, specs[1], files=files)
+
+
 @pytest.mark.parametrize("embeddings", EMBEDDED, ids=lambda one: one["name"])
 def test_embedded_columns_are_matched_by_name_too(tmp_path, plan, lab, embeddings):
     options = {"hidden": [8, 8], "dropout": 0.0, "numeric_embeddings": embeddings}

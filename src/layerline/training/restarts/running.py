@@ -55,7 +55,7 @@ class Restarts:
         self.restarts: RestartsSection = material.section.restarts
         self.members: list[Member] = []
         self.used: list[Snapshots] = []
-        self.minutes = 0.0  # of the seeds that were trained one after another
+        self.minutes = 0.0  # that seeds have taken, together and one after another
 
     def run(self, on_epoch: OnEpoch, say: Say) -> Kept:
         """Train every seed, or go on where a killed run was; a seed that diverges is left out.
@@ -121,6 +121,7 @@ class Restarts:
             done = training.epoch - 1
             with progress(given.section.epochs, done, on_epoch, say) as listener:
                 training.run(listener, snapshots)
+            self.minutes += training.clock.minutes
             if any(member.has_diverged for member in self.members):
                 snapshots.save(training.state())  # the others need not be trained again
 

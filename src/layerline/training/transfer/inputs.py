@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from layerline.networks.embeddings import NoEmbeddings, TableEmbeddings
+from layerline.networks.ensemble import Ensemble
 from layerline.networks.files import NetworkSpec
 from layerline.training.transfer.columns import FeatureMap
 
@@ -42,17 +43,16 @@ class PerFeature(NamedTuple):
 def per_feature(network: nn.Module, spec: NetworkSpec) -> dict[str, PerFeature]:
     """Those weights by name; empty where features cannot be told apart.
 
-    That is so for images, and where codes of categories come after the numbers.
+    That is so for images, for ensembles, and where codes of categories come after the numbers.
     """
-    if len(spec.input_shape) != 1 or spec.category_sizes:
+    if len(spec.input_shape) != 1 or spec.category_sizes or isinstance(network, Ensemble):
         return {}
     embed, width, found = getattr(network, "embed", None), 1, {}
     if isinstance(embed, TableEmbeddings) and not isinstance(embed.numbers, NoEmbeddings):
         width = embed.d_out // spec.input_shape[0]
         found = {
             f"embed.numbers.{name}": PerFeature(0, 1, is_read=False)
-            for name, value in embed.numbers.named_parameters()
-            if len(value) == spec.input_shape[0] and value.ndim > 1
+            for name, _ in embed.numbers.named_parameters(recurse=False)
         }
     first = next((m for m in network.named_modules() if _is_reader(*m)), None)
     if first is None or first[1].in_features != width * spec.input_shape[0]:

@@ -155,11 +155,16 @@ class Loader:
             return []
         changed = [*self.features.new, *self.features.left] or ["their order"]
         message = (
-            f"columns differ from the source's ({_few(changed)}), and {self.spec.network!r} reads "
-            "them beside codes of categories, which cannot be matched by name; give the data the "
-            "source's columns and scale.preprocessor: {from: ...}"
+            f"columns differ from the source's ({_few(changed)}), and those of {self._kind()} "
+            "cannot be matched by name; give the data the source's columns and "
+            "scale.preprocessor: {from: ...}"
         )
         return [Problem("train.transfer.columns", message)]
+
+    def _kind(self) -> str:
+        if self.spec.category_sizes:
+            return f"{self.spec.network!r} with codes of categories"
+        return repr(self.spec.network)
 
     def _left_behind(self) -> list[Entry]:
         """The source's weights that the network has no place for."""

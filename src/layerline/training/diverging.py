@@ -88,11 +88,11 @@ def first_bad_step(losses: Tensor, history: Sequence[EpochRecord]) -> int | None
     The last step, when the epoch's loss is out of all proportion to the first epoch's: such a
     training does not come back, it only takes long to reach infinity.
     """
-    finite = torch.isfinite(losses)
-    if not bool(finite.all()):
-        return int((~finite).nonzero()[0])
+    mean = float(losses.double().mean())
+    if not math.isfinite(mean):  # one bad loss is enough for that
+        return int((~torch.isfinite(losses)).nonzero()[0])
     usual = max(abs(history[0].train_loss), _LEAST_LOSS) if history else math.inf
-    return len(losses) - 1 if float(losses.double().mean()) > WILD * usual else None
+    return len(losses) - 1 if mean > WILD * usual else None
 
 
 @torch.no_grad()

@@ -24,8 +24,16 @@ def test_the_widest_layer_decides_how_many_images_pass_at_once(
 ) -> None:
     monkeypatch.setattr(predicting, "_LARGEST_ACTIVATION", n_bytes)
     built = build_network(network, options, input_shape=shape, d_out=3)
-    assert rows_at_once(built, torch.zeros(5, *shape)) == expected
+    assert rows_at_once(built, torch.zeros(40, *shape)) == expected
     assert not any(module._forward_hooks for module in built.modules())
+
+
+def test_a_few_images_pass_without_a_look_at_the_layers() -> None:
+    built = build_network("cnn", {"channels": [4]}, input_shape=(1, 8, 8), d_out=3)
+    passes: list[int] = []
+    built.register_forward_hook(lambda module, inputs, output: passes.append(len(output)))
+    predict(built, torch.zeros(3, 1, 8, 8))
+    assert passes == [3]
 
 
 def test_chunks_give_what_all_rows_give(monkeypatch) -> None:

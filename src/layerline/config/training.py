@@ -140,7 +140,7 @@ class TrainSection:
     transfer: TransferSection | None = None
 
     @model_validator(mode="after")
-    def _say_something(self) -> "TrainSection":
+    def _one_loss(self) -> "TrainSection":
         usual = {"accumulate": 1, "sampling": "shuffled", "augment": ()}
         names = ("batch_growth", "accumulate", "clip_norm", "sampling", "augment")
         said = [name for name in names if getattr(self, name) != usual.get(name)]

@@ -1,4 +1,4 @@
-"""How a training that diverged is known, where it did, and the way back to its epoch's begin."""
+"""How a training that diverged is known, where it did, and the way back."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,9 +16,8 @@ from layerline.training.session import Session
 MAX_RETRIES = 2
 LOWER_RATE = 0.25  # what a retry multiplies the rates by
 WILD = 100.0  # times the first epoch's loss
-_LEAST_LOSS = (
-    1e-3  # a training that starts near zero, from known weights, may come to 100 times this
-)
+# A training that starts near zero, from known weights, may come to WILD times this.
+_LEAST_LOSS = 1e-3
 _LOOKED_AT = 1000  # validation rows, for the layer where numbers stop being finite
 
 

@@ -8,6 +8,7 @@ from layerline.training.device import autocast
 PREDICT_BATCH = 8192
 _CPU_BATCH = 2048  # hidden layers of so many rows stay in a core's cache; divides PREDICT_BATCH
 _LARGEST_ACTIVATION = 2**28  # bytes, on a CPU; four times as many on a GPU
+_FEW = 32  # images; a served request need not pay for a look at the layers
 
 
 @torch.inference_mode()
@@ -28,7 +29,7 @@ def rows_at_once(network: nn.Module, x: Tensor) -> int:
     device = next(network.parameters()).device
     on_cpu = device.type == "cpu"
     most = _CPU_BATCH if on_cpu else PREDICT_BATCH
-    if x.ndim <= 2 or len(x) <= 1:
+    if x.ndim <= 2 or len(x) <= _FEW:
         return most
     n_bytes = _widest(network, x[:1].to(device)) * x.element_size()
     limit = _LARGEST_ACTIVATION if on_cpu else 4 * _LARGEST_ACTIVATION

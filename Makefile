@@ -40,7 +40,7 @@ test-slow: $(READY)  ## the slow tests alone
 	@python -m pytest -m slow
 
 fuzz: $(READY)  ## 105,000 damaged inputs through every reader (5 to 20 minutes)
-	@LAYERLINE_FUZZ_EXAMPLES=5000 python -m pytest tests/data/fuzzing -n 2 --dist load
+	@LAYERLINE_FUZZ_EXAMPLES=5000 python -m pytest tests/sources/reading/fuzzing -n 2 --dist load
 
 check: $(READY)  ## ruff, mypy --strict, import-linter
 	@ruff check .

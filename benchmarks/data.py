@@ -90,8 +90,8 @@ def generate(path: Path, n_rows: int, n_columns: int) -> None:
 
 def prepare(root: Path, table: Path) -> None:
     """A checkout without code: params.yaml and a schema inferred from the first rows."""
-    from layerline.data.schema.files import write_schema
-    from layerline.data.schema.inferring import infer_schema
+    from layerline.validation.schema.infer import infer_schema
+    from layerline.validation.schema.schema_file import write_schema
 
     (root / "params.yaml").write_text(PARAMS % table)
     (root / "data" / "schemas").mkdir(parents=True)

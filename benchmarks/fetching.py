@@ -43,7 +43,7 @@ def measure(path: Path) -> None:
     """Fetch `path`; print seconds and the peak memory of this process in MB."""
     from layerline.artifacts import Workspace
     from layerline.config import FetchSection
-    from layerline.data.fetching import fetch
+    from layerline.sources.fetch import fetch
 
     workspace = Workspace(path.parent / "out")
     section = FetchSection(source="files", options={"path": str(path)})

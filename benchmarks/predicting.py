@@ -29,7 +29,7 @@ from checkouts import Checkout, make_checkout  # noqa: E402
 
 from layerline.networks import build_network  # noqa: E402
 from layerline.training.device import prepare_torch  # noqa: E402
-from layerline.training.predicting import PREDICT_BATCH, predict  # noqa: E402
+from layerline.training.inference import PREDICT_BATCH, predict  # noqa: E402
 
 N_FEATURES = 30
 SIZES = (N_FEATURES, 256, 256, 1)

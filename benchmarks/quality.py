@@ -24,13 +24,13 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import RestartsSection, parse_params
-from layerline.data.fetching import fetch
-from layerline.data.scaling import scale
-from layerline.data.schema.files import write_schema
-from layerline.data.starting import start_project
-from layerline.data.validating import validate_raw
-from layerline.evaluation.running import evaluate
-from layerline.training.running import train
+from layerline.evaluation.evaluate import evaluate
+from layerline.projects.init import start_project
+from layerline.scaling.scale import scale
+from layerline.sources.fetch import fetch
+from layerline.training.train import train
+from layerline.validation.schema.schema_file import write_schema
+from layerline.validation.validate import validate_raw
 
 LOADERS = {
     "digits": load_digits,

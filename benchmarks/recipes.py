@@ -22,14 +22,14 @@ from ruamel.yaml import YAML
 
 from layerline.artifacts import Workspace
 from layerline.config import Params
-from layerline.data.fetching import fetch
-from layerline.data.scaling import scale
-from layerline.data.validating import validate_raw
 from layerline.errors import ParamsError
-from layerline.evaluation.running import evaluate
-from layerline.preflight import load_checked
-from layerline.training.records import EpochRecord
-from layerline.training.running import train
+from layerline.evaluation.evaluate import evaluate
+from layerline.projects.preflight import load_checked
+from layerline.scaling.scale import scale
+from layerline.sources.fetch import fetch
+from layerline.training.epoch_records import EpochRecord
+from layerline.training.train import train
+from layerline.validation.validate import validate_raw
 
 HERE = Path(__file__).resolve().parents[1]
 HEADER = """\

@@ -38,7 +38,7 @@ from training_turns import (
 from layerline.networks import build_network
 from layerline.training import loop
 from layerline.training.device import prepare_torch
-from layerline.training.records import EpochRecord, Listener
+from layerline.training.epoch_records import EpochRecord, Listener
 
 
 def matrix_rate(clock: Callable[[], float], shapes: list[tuple[int, int, int]]) -> float:

@@ -26,9 +26,9 @@ from layerline.config import RestartsSection
 from layerline.networks import build_network
 from layerline.training import loop
 from layerline.training.device import choose_threads, prepare_torch
+from layerline.training.epoch_records import EpochRecord, Listener
 from layerline.training.loop import Training
 from layerline.training.objectives import describe_targets
-from layerline.training.records import EpochRecord, Listener
 from layerline.training.restarts.together import Together
 
 

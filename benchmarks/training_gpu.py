@@ -23,10 +23,10 @@ from torch import Tensor
 from training_images import Images, load_images
 from training_turns import HIDDEN, PLAIN, Setting, accuracy, section, start
 
-from layerline.training import prefetching
+from layerline.training import prefetch as prefetching
 from layerline.training.device import prepare_torch
 from layerline.training.loop import Training
-from layerline.training.prefetching import Source
+from layerline.training.prefetch import Source
 
 WIDE = (4096, 4096, 4096)
 CASES = [(HIDDEN, 256), (HIDDEN, 1024), (HIDDEN, 8192), (WIDE, 1024), (WIDE, 16384)]

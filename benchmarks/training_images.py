@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from layerline.data.sources.torchvision import find_idx_files
+from layerline.sources.torchvision import find_idx_files
 
 MEAN, SPREAD = 0.1307, 0.3081  # MNIST's, as in every tutorial
 N_TEST = 2000

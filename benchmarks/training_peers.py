@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 from training_images import MEAN, SPREAD, Images
 
-from layerline.training.rows import Rows
+from layerline.training.dataset import Rows
 from layerline.vision import torchvision_datasets
 
 RATE = 1e-3

@@ -11,10 +11,10 @@ from training_images import Images
 
 from layerline.config import Component, TrainSection
 from layerline.networks import build_network
+from layerline.training.dataset import Rows
 from layerline.training.device import prepare_torch
+from layerline.training.epoch_records import EpochRecord, Listener
 from layerline.training.loop import Training
-from layerline.training.records import EpochRecord, Listener
-from layerline.training.rows import Rows
 
 HIDDEN = (500, 300)
 PLAIN = {"norm": "none", "dropout": 0.0}

@@ -27,21 +27,21 @@ from torch import Tensor, nn
 
 from layerline.artifacts import SourceFiles
 from layerline.config import Component, TrainSection, TransferSection
-from layerline.networks.files import NetworkSpec, save_network
-from layerline.studies.cells import Cell, Mode
-from layerline.studies.telling import Study, write_study
+from layerline.networks.serialization import NetworkSpec, save_network
+from layerline.studies.report import Study, write_study
+from layerline.studies.trial import Cell, Mode
+from layerline.training.dataset import Rows
 from layerline.training.device import prepare_torch
-from layerline.training.learning import Learner
+from layerline.training.epoch_records import Listener
+from layerline.training.inference import predict
 from layerline.training.loop import Training
-from layerline.training.predicting import predict
-from layerline.training.records import Listener
-from layerline.training.rows import Rows
+from layerline.training.trainable import Learner
 from layerline.training.transfer.adapters import merge_adapters
-from layerline.training.transfer.choosing import choose_learning
-from layerline.training.transfer.contract import Agreement
-from layerline.training.transfer.features import cached_features
-from layerline.training.transfer.loading import Loader
-from layerline.training.transfer.sources import Source, read_source
+from layerline.training.transfer.compatibility import Agreement
+from layerline.training.transfer.feature_cache import cached_features
+from layerline.training.transfer.selection import choose_learning
+from layerline.training.transfer.source_weights import Source, read_source
+from layerline.training.transfer.weight_loading import Loader
 
 SEEDS = 5
 STEPS = 300  # of each training, whatever its rows

@@ -22,10 +22,10 @@ import pyarrow as pa
 
 from layerline.artifacts import Workspace, replace_folder
 from layerline.config import ValidateSection
-from layerline.data.schema.files import write_schema
-from layerline.data.schema.inferring import infer_schema
-from layerline.data.tables import TableWriter, group_rows, to_frame
-from layerline.data.validating import validate_raw
+from layerline.tables.storage import TableWriter, group_rows, to_frame
+from layerline.validation.schema.infer import infer_schema
+from layerline.validation.schema.schema_file import write_schema
+from layerline.validation.validate import validate_raw
 
 SCHEMA = Path("data/schemas/large.yaml")
 

@@ -69,7 +69,7 @@ def prepared(clone: Path, roots: dict[str, Path | None], tables: Path | None) ->
         if known is not None:
             if roots[known] is None:
                 continue
-            content["fetch"]["options"]["root"] = str(roots[known])
+            content["fetch"]["options"]["root"] = str(roots[known].resolve())
         content["train"]["epochs"] = 1
         yaml.dump(content, clone / "params.yaml")
         yield recipe.stem

@@ -6,15 +6,15 @@ Writes: models/decision/, reports/: metrics.json, evaluation.json, predictions.p
         errors.csv (of the test rows), plots/, model_card.md and .html; runs/evaluate.json.
 """
 
-from layerline.numerals import readable
 from layerline.stage import Stage, leave, run_stage
+from layerline.text import readable
 
 # errors.csv stays here: it holds raw rows.
 TOLD = ("metrics.json", "evaluation.json", "model_card.md", "model_card.html")
 
 
 def main(stage: Stage) -> None:
-    from layerline.evaluation.running import evaluate
+    from layerline.evaluation.evaluate import evaluate
 
     metrics = evaluate(stage.workspace, stage.params)
     figures = ", ".join(f"{name} {readable(value)}" for name, value in metrics["test"].items())

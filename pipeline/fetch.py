@@ -4,14 +4,14 @@ Reads:  params.yaml (fetch), checked here as a whole; the source that it names.
 Writes: data/raw/ (table.parquet, or images.npy and labels.parquet), runs/fetch.json.
 """
 
-from layerline.preflight import checking, load_or_tell_all
+from layerline.projects.preflight import checking, load_or_tell_all
 from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
     with checking(stage.workspace.params):
-        from layerline.data.fetching import fetch, load_libraries
-        from layerline.data.watching import require_outside, unwatched
+        from layerline.projects.watched_files import require_outside, unwatched
+        from layerline.sources.fetch import fetch, load_libraries
 
         load_libraries(stage.params.fetch.source)
     require_outside(stage.workspace.root, stage.params.fetch)

@@ -8,8 +8,8 @@ from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
-    from layerline.data.scaling import scale
     from layerline.origins import Asker, find_preprocessor
+    from layerline.scaling.scale import scale
 
     params, workspace = stage.params, stage.workspace
     reused = None

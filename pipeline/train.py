@@ -19,11 +19,11 @@ def main(stage: Stage) -> None:
         start_follower(workspace.home, journal.path)
 
     from layerline.origins import Asker, find_start
-    from layerline.tracking.inputs import tell_files, tell_inputs, tell_network, tell_transfer
-    from layerline.tracking.system import sampling
-    from layerline.tracking.troubles import trouble_of
-    from layerline.training.records import EpochRecord
-    from layerline.training.running import train
+    from layerline.tracking.delivery_problems import trouble_of
+    from layerline.tracking.provenance import tell_files, tell_inputs, tell_network, tell_transfer
+    from layerline.tracking.system_metrics import sampling
+    from layerline.training.epoch_records import EpochRecord
+    from layerline.training.train import train
 
     tell_inputs(journal, workspace, params.project)
     for note in tell_files(journal, workspace, params):

@@ -9,8 +9,8 @@ from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
-    from layerline.data.validating import FAILED_PAGE, PAGE, PROFILE, REPORT, validate_raw
-    from layerline.data.validation.checking import BrokenRulesError, said
+    from layerline.validation.checks import BrokenRulesError, said
+    from layerline.validation.validate import FAILED_PAGE, PAGE, PROFILE, REPORT, validate_raw
 
     params = stage.params
     reports = stage.workspace.reports

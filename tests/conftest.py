@@ -6,3 +6,7 @@ import os
 os.environ.update(OMP_NUM_THREADS="1", MLFLOW_DISABLE_TELEMETRY="true")
 for name in [n for n in os.environ if n.startswith(("DVC_", "MLFLOW_TRACKING"))]:
     del os.environ[name]
+
+from tables_made import csv_file, frame  # noqa: E402
+
+__all__ = ["csv_file", "frame"]

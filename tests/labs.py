@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from layerline.evaluation.prediction_table import record
 from layerline.evaluation.predictions import Predictions
-from layerline.evaluation.recording import record
+from layerline.runs.run import Run, to_run
 from layerline.tracking.flush import flush, run_id_of
-from layerline.tracking.inspecting.reading import Run, to_run
 from layerline.tracking.journal import Journal
 from layerline.tracking.spool import journals_of
 from layerline.tracking.store import open_client

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from layerline.config import Params, flatten, load_params, parse_params
 from layerline.errors import ParamsError
-from layerline.preflight import load_checked
+from layerline.projects.preflight import load_checked
 
 SMALLEST = {"project": "digits", "fetch": {"source": "sklearn"}}
 ROOT = Path(__file__).resolve().parents[1]

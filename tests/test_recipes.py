@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from layerline.preflight import load_checked
+from layerline.projects.preflight import load_checked
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

@@ -12,8 +12,8 @@ from torch import nn
 
 from layerline.artifacts import SourceFiles, Workspace, replace_folder, write_json
 from layerline.config import FetchSection, Params, TrainSection, TransferSection
-from layerline.data.preprocessing.preprocessor import Preprocessor
-from layerline.networks.files import NetworkSpec, save_network
+from layerline.networks.serialization import NetworkSpec, save_network
+from layerline.scaling.preprocessing.preprocessor import Preprocessor
 
 N_ROWS = 120
 

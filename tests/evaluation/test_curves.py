@@ -13,8 +13,8 @@ from layerline.evaluation.curves import (
     threshold_curve,
     write_curve,
 )
-from layerline.evaluation.mistakes import tabulate_mistakes, worst_rows
 from layerline.evaluation.predictions import Predictions, classify
+from layerline.evaluation.worst_errors import tabulate_mistakes, worst_rows
 
 
 def drawn(n_classes, n_rows=150, seed=0):

@@ -8,19 +8,9 @@ import pytest
 import sklearn.metrics as reference
 
 from layerline.evaluation import curves, plots
+from layerline.evaluation.bootstrap import interval, metric_intervals, paired_gain
 from layerline.evaluation.card import describe_interval
-from layerline.evaluation.comparison import (
-    interval,
-    metric_intervals,
-    paired_gain,
-)
-from layerline.evaluation.metrics import (
-    CLASSIFICATION,
-    QUANTILES,
-    REGRESSION,
-    measure,
-    table_of,
-)
+from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION, measure, table_of
 from layerline.evaluation.predictions import Predictions, classify, softmax
 from layerline.evaluation.resampling import Drawn, resample
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from layerline.networks.cnn import CNN
-from layerline.networks.files import NetworkSpec, load_network, save_network
+from layerline.networks.serialization import NetworkSpec, load_network, save_network
 
 
 @pytest.mark.parametrize("side", [1, 5, 8, 28, 64])

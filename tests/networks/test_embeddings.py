@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from layerline.config import Component
-from layerline.networks.bin_tables import FEWEST, pays
+from layerline.kernels.bin_tables import FEWEST, pays
 from layerline.networks.embeddings import (
     NUMERIC_EMBEDDINGS,
     CategoryEmbeddings,

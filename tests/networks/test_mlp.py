@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from layerline.kernels.linear import Linear
 from layerline.networks.activations import ACTIVATIONS, Activation
 from layerline.networks.blocks import Skip
-from layerline.networks.linear import Linear
 from layerline.networks.mlp import MLP
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import layerline.networks
 from layerline.errors import ParamsError
 from layerline.networks import NETWORKS, build_network, network_problems
-from layerline.networks.files import NetworkSpec, load_network, save_network
+from layerline.networks.serialization import NetworkSpec, load_network, save_network
 
 TABLE = (7,)
 IMAGES = [(1, 8, 8), (3, 8, 8), (1, 28, 20)]

@@ -9,7 +9,7 @@ from torch import nn
 
 from layerline.errors import ParamsError
 from layerline.networks import build_network, network_problems
-from layerline.networks.files import NetworkSpec, load_network, save_network
+from layerline.networks.serialization import NetworkSpec, load_network, save_network
 from layerline.networks.torchvision import OPTIONS, AveragePool, fit_input
 from layerline.vision import torchvision_models
 

@@ -20,12 +20,12 @@ from layerline.artifacts import (
 )
 from layerline.errors import ParamsError, SourceError
 from layerline.networks import build_network
-from layerline.networks.files import NetworkSpec, save_network
+from layerline.networks.serialization import NetworkSpec, save_network
 from layerline.origins import Asker, find_source
-from layerline.origins.holdouts import find_holdout
+from layerline.origins.known_rows import find_holdout
 from layerline.tracking.flush import flush, run_id_of
 from layerline.tracking.journal import Journal
-from layerline.training.transfer.sources import read_source
+from layerline.training.transfer.source_weights import read_source
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -188,11 +188,11 @@ def test_a_missing_champion_and_run_are_told(asker):
 
 def registered(asker):
     """A version of `p`, made by a run that a journal told of; the run's id."""
-    from layerline.data.preprocessing.preprocessor import Preprocessor
-    from layerline.data.schema.columns import ColumnSpec
-    from layerline.registry.access import open_registry
-    from layerline.registry.bundle import write_bundle
+    from layerline.model.bundle import write_bundle
+    from layerline.registry.client import open_registry
     from layerline.registry.registration import log_version
+    from layerline.scaling.preprocessing.preprocessor import Preprocessor
+    from layerline.validation.schema.definitions import ColumnSpec
 
     root = asker.workspace.root
     write_models(root / "models")

@@ -6,17 +6,11 @@ import pytest
 
 from layerline.artifacts import read_json, replace_folder, write_json
 from layerline.config import Component, GateSection
-from layerline.data.tables import read_table, write_table
 from layerline.errors import LayerlineError, SourceError, TrackingError
-from layerline.registry.access import open_registry
-from layerline.registry.by_hand import promote_by_hand, rollback_by_hand
-from layerline.registry.promotion import (
-    CHALLENGER,
-    PREVIOUS,
-    champion_of,
-    promote,
-    rollback,
-)
+from layerline.registry.client import open_registry
+from layerline.registry.operations import promote_by_hand, rollback_by_hand
+from layerline.registry.promotion import CHALLENGER, PREVIOUS, champion_of, promote, rollback
+from layerline.tables.storage import read_table, write_table
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -108,7 +102,7 @@ def change(checkout, edit):
 
 def test_a_champion_that_lacks_a_column_of_today_stays_until_told(store, fresh, tmp_path, aliases):
     from layerline.config import ScaleSection
-    from layerline.data.scaling import scale
+    from layerline.scaling.scale import scale
 
     def drop_size(about, frame):
         about["columns"] = [c for c in about["columns"] if c["name"] != "size"]
@@ -156,7 +150,7 @@ def test_a_champion_of_another_kind_stays_until_told(store, made, tmp_path):
 
 def test_a_class_that_the_champion_does_not_know_counts_against_it(store, fresh, tmp_path):
     from layerline.config import ScaleSection
-    from layerline.data.scaling import scale
+    from layerline.scaling.scale import scale
 
     def without_tulips(about, frame):
         about["classes"] = ["daisy", "rose"]
@@ -234,7 +228,7 @@ def gated(checkout, **gate):
 
 def test_rows_that_the_champion_learnt_from_are_left_out(store, fresh, tmp_path):
     from layerline.config import ScaleSection
-    from layerline.data.scaling import scale
+    from layerline.scaling.scale import scale
 
     checkout = fresh()
     checkout.train(epochs=3)

@@ -6,8 +6,8 @@ from layerline.errors import ParamsError
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.registry.gate import judge, metric_of, metric_value
-from layerline.registry.rules import LOWER_IS_BETTER, Context
-from layerline.registry.slicing import Slice
+from layerline.registry.requirements import LOWER_IS_BETTER, Context
+from layerline.registry.row_slices import Slice
 
 
 def classes(generator, n_rows=800, skill=1.0, noise=1.0, shared=None):

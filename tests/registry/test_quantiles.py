@@ -8,14 +8,14 @@ import pytest
 
 from layerline.artifacts import read_json
 from layerline.config import Component, TrainSection
-from layerline.data.tables import read_table
 from layerline.errors import DataError
-from layerline.evaluation.recording import read_record
-from layerline.evaluation.running import evaluate
-from layerline.registry.access import open_registry
-from layerline.registry.model import load_bundle
-from layerline.registry.predicting import Settings, predict_file
-from layerline.training.running import train
+from layerline.evaluation.evaluate import evaluate
+from layerline.evaluation.prediction_table import read_record
+from layerline.model.predictor import load_bundle
+from layerline.registry.client import open_registry
+from layerline.registry.predict import Settings, predict_file
+from layerline.tables.storage import read_table
+from layerline.training.train import train
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")

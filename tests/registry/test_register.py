@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from layerline.errors import BusyError, SourceError, TrackingError
-from layerline.registry.access import open_registry, registry_lock
+from layerline.registry.client import open_registry, registry_lock
 from layerline.registry.register import register_model
 
 # MLflow's own, with SQLAlchemy 2.1.

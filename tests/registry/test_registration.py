@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from layerline.data.tables import read_images, read_table
 from layerline.registry import registration
-from layerline.registry.access import open_registry
+from layerline.registry.client import open_registry
 from layerline.registry.registration import hash_tags, log_version
+from layerline.tables.storage import read_images, read_table
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")

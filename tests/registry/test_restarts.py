@@ -8,10 +8,10 @@ import pytest
 
 from layerline.artifacts import read_json, read_manifest
 from layerline.config import RestartsSection, TrainSection
-from layerline.data.tables import read_table
-from layerline.evaluation.recording import read_record
-from layerline.evaluation.running import evaluate
-from layerline.training.running import train
+from layerline.evaluation.evaluate import evaluate
+from layerline.evaluation.prediction_table import read_record
+from layerline.tables.storage import read_table
+from layerline.training.train import train
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")

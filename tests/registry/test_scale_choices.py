@@ -10,11 +10,11 @@ import pytest
 
 from layerline.artifacts import read_json
 from layerline.config import Component, ScaleSection, TrainSection
-from layerline.data.scaling import scale
-from layerline.data.tables import read_table
 from layerline.errors import ParamsError
-from layerline.evaluation.running import evaluate
-from layerline.training.running import train
+from layerline.evaluation.evaluate import evaluate
+from layerline.scaling.scale import scale
+from layerline.tables.storage import read_table
+from layerline.training.train import train
 
 TRAIN = TrainSection(
     options={"hidden": (16,), "dropout": 0.0},

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 import uvicorn
-from registry.conftest import clean_environment, fresh, made, store  # noqa: F401
+from registered import clean_environment, fresh, made, store  # noqa: F401
 
 from layerline.serving.app import build_app
-from layerline.serving.figures import Figures
-from layerline.serving.following import Followed
-from layerline.serving.guards import Limits
-from layerline.serving.loading import find
+from layerline.serving.champion import Followed
+from layerline.serving.load_model import find
+from layerline.serving.middleware import Limits
+from layerline.serving.prometheus import Figures
 
 
 @dataclasses.dataclass
@@ -117,7 +117,7 @@ def bundle(made, tmp_path_factory) -> Callable[[str], Path]:  # noqa: F811
 
 
 def examples_of(checkout: Any, name: str) -> Any:
-    from layerline.data.tables import read_images, read_table
+    from layerline.tables.storage import read_images, read_table
 
     validated = checkout.workspace.validated
     if name == "images":

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from serving.conftest import ROW, serving
 
-from layerline.data.tables import read_table
-from layerline.registry.model import load_bundle
-from layerline.serving.guards import Limits
+from layerline.model.predictor import load_bundle
+from layerline.serving.middleware import Limits
 from layerline.serving.request_log import RequestLog
+from layerline.tables.storage import read_table
 
 
 def near(prediction: dict[str, Any]) -> dict[str, Any]:

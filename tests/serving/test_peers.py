@@ -13,13 +13,13 @@ import urllib.request
 import numpy as np
 import pandas as pd
 import pytest
-from registry.conftest import flowers
+from registered import flowers
 from servers import free_port
 
-from layerline.data.reading.delimited import Dialect
-from layerline.registry.model import load_bundle
-from layerline.serving.answering import Answerer
-from layerline.serving.loading import find, load
+from layerline.model.predictor import load_bundle
+from layerline.serving.answers import Answerer
+from layerline.serving.load_model import find, load
+from layerline.sources.reading.delimited import Dialect
 from layerline.tracking.store import tracking_uri
 
 # MLflow's own, with SQLAlchemy 2.1 and with pandas 3.

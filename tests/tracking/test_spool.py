@@ -3,13 +3,7 @@ import time
 
 from layerline.tracking.journal import read_events
 from layerline.tracking.processes import is_gone, process_identity
-from layerline.tracking.spool import (
-    lock_journal,
-    mark_done,
-    prune,
-    sweep,
-    waiting_journals,
-)
+from layerline.tracking.spool import lock_journal, mark_done, prune, sweep, waiting_journals
 
 
 def test_dead_writer_is_swept_as_killed_at_its_last_event(home, dead_writer):

@@ -13,10 +13,10 @@ from torch import Tensor
 from layerline.config import Component, TrainSection
 from layerline.networks import build_network
 from layerline.training import loop
+from layerline.training.dataset import Rows
 from layerline.training.device import prepare_torch
+from layerline.training.epoch_records import Listener
 from layerline.training.loop import Training
-from layerline.training.records import Listener
-from layerline.training.rows import Rows
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 

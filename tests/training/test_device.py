@@ -9,10 +9,10 @@ from torch import nn
 
 from layerline.config import TrainSection
 from layerline.networks import build_network
+from layerline.training import dataset as rows_module
 from layerline.training import device
-from layerline.training import rows as rows_module
+from layerline.training.dataset import load_rows
 from layerline.training.device import choose_threads, count_operations
-from layerline.training.rows import load_rows
 
 
 def test_operations_are_those_of_the_matrix_products() -> None:

@@ -8,21 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from layerline.config import (
-    BatchGrowthSection,
-    Component,
-    EarlyStoppingSection,
-    TrainSection,
-)
+from layerline.config import BatchGrowthSection, Component, EarlyStoppingSection, TrainSection
 from layerline.errors import DivergedError, ParamsError
 from layerline.networks import build_network
+from layerline.training.dataset import Rows
 from layerline.training.device import prepare_torch
+from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.inference import predict
 from layerline.training.loop import Training, fit
 from layerline.training.objectives import TargetFacts
 from layerline.training.optimizers import OPTIMIZERS
-from layerline.training.predicting import predict
-from layerline.training.records import EpochRecord, FitResult, Listener
-from layerline.training.rows import Rows
 
 
 def clusters(n_rows: int, n_classes: int = 3, seed: int = 0) -> Rows:

@@ -15,8 +15,8 @@ from layerline.config import AdaptersSection
 from layerline.errors import ParamsError
 from layerline.networks import build_network
 from layerline.training.optimizers import FULL_BATCH, OPTIMIZERS, bare_step
-from layerline.training.optimizers.groups import groups
 from layerline.training.optimizers.muon import orthogonalise
+from layerline.training.optimizers.parameter_groups import groups
 from layerline.training.transfer.adapters import add_adapters
 
 DECAYING = [name for name in OPTIMIZERS if name != "lbfgs"]

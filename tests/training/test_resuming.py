@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from layerline.config import BatchGrowthSection, Component, EarlyStoppingSection, TrainSection
 from layerline.errors import DivergedError, SourceError
 from layerline.networks import build_network
+from layerline.training.dataset import Rows
 from layerline.training.device import prepare_torch
-from layerline.training.diverging import LOWER_RATE
+from layerline.training.divergence import LOWER_RATE
+from layerline.training.epoch_records import EpochRecord, FitResult, Listener
 from layerline.training.loop import Training
 from layerline.training.optimizers import FULL_BATCH, OPTIMIZERS
-from layerline.training.records import EpochRecord, FitResult, Listener
-from layerline.training.rows import Rows
 from layerline.training.snapshots import Snapshots
 
 

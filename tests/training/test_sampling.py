@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerline.errors import ParamsError
-from layerline.training.rows import Rows
+from layerline.training.dataset import Rows
 from layerline.training.sampling import SAMPLERS, balanced, blocks, draw_order, shuffled
 
 

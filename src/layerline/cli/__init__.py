@@ -20,15 +20,15 @@ quick.
 import click
 
 from layerline import __version__
-from layerline.cli.comparing import compare
+from layerline.cli.compare import compare
+from layerline.cli.init import init, watch
 from layerline.cli.models import export, history, predict, promote, rollback, verify
-from layerline.cli.projects import init, watch
-from layerline.cli.retraining import retrain
+from layerline.cli.results import flush, results, ui
+from layerline.cli.retrain import retrain
 from layerline.cli.runs import runs
-from layerline.cli.schemas import schema
-from layerline.cli.serving import serve
-from layerline.cli.studying import study
-from layerline.cli.tracking import flush, results, ui
+from layerline.cli.schema import schema
+from layerline.cli.serve import serve
+from layerline.cli.study import study
 from layerline.cli.transfer import transfer
 
 COMMANDS = (

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from layerline.artifacts import Workspace
-from layerline.cli.running import explained, here
-from layerline.cli.tables import print_table
+from layerline.cli.command import explained, here
+from layerline.cli.output import print_table
 from layerline.config import load_params
 from layerline.errors import SourceError
 
 if TYPE_CHECKING:
-    from layerline.registry.by_hand import Move
+    from layerline.registry.operations import Move
 
 
 @click.command()
@@ -47,7 +47,7 @@ def predict(
 ) -> None:
     """Predict every row of INPUT (CSV, TSV, Parquet; .npy for images) into OUTPUT."""
     from layerline.process import keep_freed_memory
-    from layerline.registry.predicting import Settings, default_uri, predict_file
+    from layerline.registry.predict import Settings, default_uri, predict_file
 
     workspace = Workspace(Path())
     dialect = {name: options.pop(name) for name in ("separator", "encoding", "missing")}
@@ -81,8 +81,8 @@ def export(model_uri: str, folder: Path, formats: tuple[str, ...]) -> None:
 
     MODEL_URI is models:/NAME@champion, models:/NAME/3 or another of MLflow's URIs.
     """
-    from layerline.registry.exporting.writing import export_bundle
-    from layerline.registry.predicting import registered_bundle
+    from layerline.model.exporting.export import export_bundle
+    from layerline.registry.predict import registered_bundle
 
     with registered_bundle(model_uri, Workspace(Path()).home) as bundle:
         export_bundle(bundle, formats, folder)
@@ -101,7 +101,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @explained
 def promote(version: int, dry_run: bool, as_json: bool) -> None:
     """Make VERSION the champion, whatever the gate said, once it has been verified."""
-    from layerline.registry.by_hand import promote_by_hand
+    from layerline.registry.operations import promote_by_hand
 
     workspace, params = here()
     alias = params.register.alias
@@ -115,7 +115,7 @@ def promote(version: int, dry_run: bool, as_json: bool) -> None:
 @explained
 def rollback(dry_run: bool, as_json: bool) -> None:
     """Give the champion's alias back to the version that held it before."""
-    from layerline.registry.by_hand import rollback_by_hand
+    from layerline.registry.operations import rollback_by_hand
 
     workspace, params = here()
     move = rollback_by_hand(workspace.home, params.project, params.register.alias, dry_run=dry_run)
@@ -137,7 +137,7 @@ def _tell_move(move: "Move", as_json: bool) -> None:
 @explained
 def history(limit: int, as_json: bool) -> None:
     """List the versions, newest first: aliases, the verdict, since when each was champion."""
-    from layerline.registry.by_hand import history as read_history
+    from layerline.registry.operations import history as read_history
 
     workspace, params = here()
     lines = read_history(workspace.home, params.project)
@@ -177,7 +177,7 @@ def verify(version: int | None, every: bool, dry_run: bool, as_json: bool) -> No
 
     VERSION is the champion when it is left out. Ends with exit code 4 when something differs.
     """
-    from layerline.registry.by_hand import verify_by_hand
+    from layerline.registry.operations import verify_by_hand
 
     if every and version is not None:
         raise click.UsageError("VERSION and --all are two questions; ask one at a time")

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from layerline.artifacts import Workspace
-from layerline.cli.listing import print_listing
-from layerline.cli.running import explained, here
-from layerline.cli.tables import print_table, terminal
+from layerline.cli.command import explained, here
+from layerline.cli.output import print_table, terminal
+from layerline.cli.run_table import print_listing
 from layerline.config import Params
 
 # The sign \b keeps click from filling the lines.
@@ -83,8 +83,8 @@ def _print_json(value: Any) -> None:
 
 
 def _list(workspace: Workspace, project: str | None, limit: int, as_json: bool) -> None:
-    from layerline.tracking.inspecting.listing import list_runs
-    from layerline.tracking.inspecting.opening import flush_first, open_store
+    from layerline.runs.list_runs import list_runs
+    from layerline.runs.open_store import flush_first, open_store
 
     say_notes(flush_first(workspace.home))
     with open_store(workspace.home, "listing the runs") as client:
@@ -104,10 +104,10 @@ def _list(workspace: Workspace, project: str | None, limit: int, as_json: bool) 
 
 
 def _why(workspace: Workspace, params: Params, wanted: str, as_json: bool) -> None:
-    from layerline.tracking.inspecting.choosing import choose
-    from layerline.tracking.inspecting.explaining import explain
-    from layerline.tracking.inspecting.opening import flush_first, open_store
-    from layerline.tracking.inspecting.wording import tell
+    from layerline.runs.explain import explain
+    from layerline.runs.explanation_text import tell
+    from layerline.runs.open_store import flush_first, open_store
+    from layerline.runs.resolve import choose
 
     say_notes(flush_first(workspace.home))
     with open_store(workspace.home, f"asking about {wanted}") as client:
@@ -119,9 +119,9 @@ def _why(workspace: Workspace, params: Params, wanted: str, as_json: bool) -> No
 
 
 def _find(workspace: Workspace, text: str, as_json: bool) -> None:
-    from layerline.tracking.inspecting.digests import wanted
-    from layerline.tracking.inspecting.finding import find
-    from layerline.tracking.inspecting.opening import flush_first, open_store
+    from layerline.runs.digests import wanted
+    from layerline.runs.find import find
+    from layerline.runs.open_store import flush_first, open_store
 
     asked = wanted(text)
     say_notes(flush_first(workspace.home))
@@ -142,8 +142,8 @@ def _find(workspace: Workspace, text: str, as_json: bool) -> None:
 
 
 def _sweep(workspace: Workspace, lost_hosts: tuple[str, ...], as_json: bool) -> None:
-    from layerline.tracking.inspecting.opening import flush_first, open_store
-    from layerline.tracking.inspecting.sweeping import sweep_store
+    from layerline.runs.open_store import flush_first, open_store
+    from layerline.runs.sweep import sweep_store
 
     say_notes(flush_first(workspace.home))
     with open_store(workspace.home, "closing dead runs") as client:

@@ -4,8 +4,8 @@ import json
 
 import click
 
-from layerline.cli.running import explained, here
-from layerline.cli.tables import print_table
+from layerline.cli.command import explained, here
+from layerline.cli.output import print_table
 from layerline.config import Params, TransferSection
 from layerline.errors import ParamsError, Problem
 
@@ -24,8 +24,8 @@ def plan(as_json: bool) -> None:
     It needs data/scaled and models/preprocessor: `dvc repro scale` makes them.
     """
     from layerline.origins import Asker, find_start
-    from layerline.training.transfer.opening import plan_training
-    from layerline.training.transfer.starting import table
+    from layerline.training.transfer.prepare import plan_training
+    from layerline.training.transfer.start import table
 
     workspace, params = here()
     section = _section(params)

@@ -2,7 +2,7 @@
 
 One class a section, one field a key. `load_params` refuses unknown keys, wrong types and values
 out of range all at once, each with its dotted path. Options of components (a network, a source, an
-optimizer) are checked against the component's own signature by `layerline.preflight`.
+optimizer) are checked against the component's own signature by `layerline.projects.preflight`.
 """
 
 from layerline.config.components import Component, Named

@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerline.artifacts import read_json, write_json
-from layerline.data.preprocessing.targets import read_curve
 from layerline.errors import LayerlineError
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.predictions import Floats, Predictions
+from layerline.scaling.preprocessing.target_transforms import read_curve
 
 MOST_TRAIN_ROWS = 20_000  # a baseline is a yardstick, no rival: it may not cost minutes
 WAIT_SECONDS = 900.0

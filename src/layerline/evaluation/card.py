@@ -19,8 +19,7 @@ from layerline.evaluation.card_tables import (
     show_slices,
     span,
 )
-from layerline.evaluation.findings import Findings
-from layerline.evaluation.forgetting import tell_forgetting
+from layerline.evaluation.forgetting_report import tell_forgetting
 from layerline.evaluation.rendering import (
     Block,
     Code,
@@ -31,9 +30,10 @@ from layerline.evaluation.rendering import (
     Points,
     Table,
 )
-from layerline.evaluation.slicing import worst
-from layerline.numerals import readable
-from layerline.training.rows import SPLITS
+from layerline.evaluation.results import Findings
+from layerline.evaluation.slices import worst
+from layerline.text import readable
+from layerline.training.dataset import SPLITS
 
 _SHOWN = {True: ("rmse", "mae", "r2"), False: ("accuracy", "log_loss", "roc_auc", "f1_macro")}
 _MOST_MISTAKES = 10

@@ -1,9 +1,9 @@
 """The model card's tables: figures, baselines, the decision, classes, slices and columns."""
 
-from layerline.evaluation.comparison import Interval
-from layerline.evaluation.findings import Findings
+from layerline.evaluation.bootstrap import Interval
 from layerline.evaluation.rendering import Block, Heading, Paragraph, Points, Table
-from layerline.numerals import readable
+from layerline.evaluation.results import Findings
+from layerline.text import readable
 
 _COMPARED = {
     True: ("rmse", "mae", "r2", "median_error"),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerline.evaluation.deciding import threshold_counts
+from layerline.evaluation.decision_fit import threshold_counts
 from layerline.evaluation.predictions import Floats, Predictions
 
 Curve = Mapping[str, NDArray[Any]]

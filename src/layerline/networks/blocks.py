@@ -6,9 +6,9 @@ from pydantic import Field, PlainValidator
 from torch import Tensor, nn
 
 from layerline.errors import ParamsError, Problem
+from layerline.kernels.dropout import Dropout
+from layerline.kernels.linear import Linear
 from layerline.networks.activations import ACTIVATIONS, Activation, initialise
-from layerline.networks.dropout import Dropout
-from layerline.networks.linear import Linear
 
 Width = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]

@@ -7,11 +7,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from layerline.kernels.dropout import Dropout
+from layerline.kernels.linear import Linear
 from layerline.networks.activations import ACTIVATIONS, Activation, initialise
 from layerline.networks.blocks import Probability, Width
-from layerline.networks.dropout import Dropout
-from layerline.networks.images import image_size
-from layerline.networks.linear import Linear
+from layerline.networks.image_input import image_size
 
 
 class CNN(nn.Module):

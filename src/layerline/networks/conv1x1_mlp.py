@@ -7,6 +7,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from layerline.kernels.linear import Linear
+from layerline.kernels.pixel_groups import PixelGroups
+from layerline.kernels.pixel_tables import PixelTables, from_background
+from layerline.kernels.products import Product
 from layerline.networks.activations import ACTIVATIONS, Activation, initialise
 from layerline.networks.blocks import (
     DropoutRates,
@@ -16,11 +20,7 @@ from layerline.networks.blocks import (
     linear_block,
     rate_of_each,
 )
-from layerline.networks.images import image_size
-from layerline.networks.linear import Linear
-from layerline.networks.pixel_groups import PixelGroups
-from layerline.networks.pixel_tables import PixelTables, from_background
-from layerline.networks.products import Product
+from layerline.networks.image_input import image_size
 
 Channels = Annotated[tuple[Width, ...], Field(min_length=1)]
 

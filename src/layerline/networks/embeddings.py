@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from layerline.config import Component
+from layerline.kernels.bin_tables import embed_by_tables, pays
 from layerline.lookup import pick, read_options
-from layerline.networks.bin_tables import embed_by_tables, pays
 from layerline.networks.blocks import Width
 
 OUTERMOST = 3.0  # deviations; where the first bin begins and the last one ends

@@ -39,7 +39,7 @@ class Ensemble(nn.Module):
         mean: Literal["probabilities", "outputs", "exponentials"] = "outputs",
     ) -> None:
         super().__init__()
-        from layerline.networks import build_network  # its table has this class
+        from layerline.networks import build_network
 
         if mean == "probabilities" and d_out == 1:
             message = "probabilities of one output are 1 whatever it is; set mean: outputs"

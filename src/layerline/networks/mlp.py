@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from layerline.config import Named
+from layerline.kernels.dropout import Dropout
+from layerline.kernels.linear import Linear
 from layerline.networks.activations import Activation
 from layerline.networks.blocks import (
     DropoutRates,
@@ -16,9 +18,7 @@ from layerline.networks.blocks import (
     linear_block,
     rate_of_each,
 )
-from layerline.networks.dropout import Dropout
 from layerline.networks.embeddings import NO_EMBEDDINGS, TableEmbeddings
-from layerline.networks.linear import Linear
 
 
 class MLP(nn.Module):

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from layerline.kernels.dropout import Dropout
+from layerline.kernels.linear import Linear
 from layerline.networks.blocks import Probability, Width
-from layerline.networks.dropout import Dropout
-from layerline.networks.images import image_size
-from layerline.networks.linear import Linear
+from layerline.networks.image_input import image_size
 
 CELLS: dict[str, type[nn.GRU | nn.LSTM | nn.RNN]] = {
     "gru": nn.GRU,

@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from layerline.kernels.linear import Linear
 from layerline.networks.activations import initialise
 from layerline.networks.blocks import Width
-from layerline.networks.linear import Linear
 
 SixWidths = Annotated[tuple[Width, ...], Field(min_length=6, max_length=6)]
 

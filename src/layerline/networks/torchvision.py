@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from layerline.errors import ParamsError, Problem
 from layerline.networks.blocks import Probability
-from layerline.networks.images import image_size, refuse_size
+from layerline.networks.image_input import image_size, refuse_size
 from layerline.vision import torchvision_models
 
 PREFIX = "torchvision:"

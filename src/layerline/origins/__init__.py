@@ -16,10 +16,10 @@ from typing import NamedTuple
 from layerline.artifacts import SourceFiles, Workspace
 from layerline.config import TransferSection
 from layerline.errors import SourceError
-from layerline.origins.files import source_of_path
-from layerline.origins.holdouts import find_holdout
+from layerline.origins.known_rows import find_holdout
+from layerline.origins.local import source_of_path
+from layerline.origins.registered import source_of_model, source_of_run
 from layerline.origins.revisions import source_of_revision
-from layerline.origins.runs import source_of_model, source_of_run
 from layerline.origins.torchvision import source_of_torchvision
 
 CHAMPION = "champion"

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from layerline.tracking.inspecting.choosing import choose
-from layerline.tracking.inspecting.opening import flush_first, open_store
-from layerline.tracking.inspecting.reading import TRAINING, Run, experiments, search
+from layerline.runs.open_store import flush_first, open_store
+from layerline.runs.resolve import choose
+from layerline.runs.run import TRAINING, Run, experiments, search
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

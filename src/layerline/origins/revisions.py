@@ -5,7 +5,7 @@ from pathlib import Path
 
 from layerline.artifacts import MANIFEST, SourceFiles, Workspace
 from layerline.errors import SourceError
-from layerline.origins.files import source_of_folder
+from layerline.origins.local import source_of_folder
 
 MODEL = ("models/network", "models/preprocessor")
 DATA = ("data/validated", "data/scaled")

@@ -8,18 +8,18 @@ import pandas as pd
 
 from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
 from layerline.config import GateSection, Params
-from layerline.data.preprocessing.preprocessor import Preprocessor
-from layerline.data.reading.delimited import Dialect
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
-from layerline.evaluation.recording import read_record
-from layerline.registry.bundle import About, write_bundle
-from layerline.registry.holdout import Holdout, read_holdout
-from layerline.registry.packaging import N_EXAMPLES
+from layerline.evaluation.prediction_table import read_record
+from layerline.model.bundle import About, write_bundle
+from layerline.model.seen_rows import SEEN, seen_by_training
+from layerline.registry.mlflow_model import N_EXAMPLES
 from layerline.registry.registration import Version, log_version
-from layerline.registry.seen import SEEN, seen_by_training
-from layerline.registry.slicing import Slice, slices_of
+from layerline.registry.row_slices import Slice, slices_of
+from layerline.registry.test_rows import Holdout, read_holdout
 from layerline.registry.verification import write_rows
+from layerline.scaling.preprocessing.preprocessor import Preprocessor
+from layerline.sources.reading.delimited import Dialect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -101,8 +101,8 @@ def _export(bundle: Path, formats: tuple[str, ...], holdout: Holdout) -> Path | 
     if not formats:
         return None
     # Torch's exporters cost seconds: only who asks for them pays.
-    from layerline.registry.exporting.writing import write_exports
-    from layerline.registry.model import load_bundle
+    from layerline.model.exporting.export import write_exports
+    from layerline.model.predictor import load_bundle
 
     folder = bundle.with_name("exports")
     folder.mkdir()

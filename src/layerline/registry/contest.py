@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from layerline.config import GateSection, Params
 from layerline.errors import DataError, SourceError
 from layerline.evaluation.predictions import Predictions
+from layerline.model.seen_rows import SEEN, is_seen, read_seen
 from layerline.registry.candidate import Candidate
 from layerline.registry.gate import Verdict, judge
-from layerline.registry.holdout import beside_truth
 from layerline.registry.promotion import champion_of, name_challenger, promote
 from layerline.registry.registration import Version, files_of, hash_tags, tag_version
-from layerline.registry.rules import Context
-from layerline.registry.seen import SEEN, is_seen, read_seen
+from layerline.registry.requirements import Context
+from layerline.registry.test_rows import beside_truth
 from layerline.registry.verification import Verifier, require_same, tolerance_of
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from layerline.config import GateSection
-from layerline.evaluation.comparison import Interval, paired_gain
+from layerline.evaluation.bootstrap import Interval, paired_gain
 from layerline.evaluation.predictions import Predictions
-from layerline.numerals import readable
-from layerline.registry.rules import (
+from layerline.registry.requirements import (
     UNITS,
     Check,
     Context,
@@ -25,6 +24,7 @@ from layerline.registry.rules import (
     slice_gains,
     slices_check,
 )
+from layerline.text import readable
 
 
 @dataclasses.dataclass(frozen=True)

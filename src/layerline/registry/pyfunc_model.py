@@ -8,7 +8,7 @@ import pandas as pd
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 if TYPE_CHECKING:
-    from layerline.registry.model import Model
+    from layerline.model.predictor import Model
 
 
 class BundleModel(PythonModel):
@@ -23,7 +23,7 @@ class BundleModel(PythonModel):
             SourceError: a byte of it was changed.
         """
         # Here, not above: MLflow runs this file also where a model is only written.
-        from layerline.registry.model import load_bundle
+        from layerline.model.predictor import load_bundle
 
         self.model = load_bundle(Path(context.artifacts["bundle"]))
 

@@ -12,7 +12,7 @@ from typing import Any
 from layerline.artifacts import MANIFEST, Workspace, read_json
 from layerline.config import Params
 from layerline.errors import TrackingError
-from layerline.registry.access import open_registry, registry_lock
+from layerline.registry.client import open_registry, registry_lock
 from layerline.registry.verification import start_verifier
 from layerline.tracking.flush import flush, run_id_of
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, sha256_of
 from layerline.evaluation.decision import DECISION
-from layerline.registry.bundle import PREPROCESSOR, About, Rows, check_bundle
-from layerline.registry.packaging import save_mlflow_model
+from layerline.model.bundle import PREPROCESSOR, About, Rows, check_bundle
+from layerline.registry.mlflow_model import save_mlflow_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from layerline.data.tables import write_table
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
 from layerline.evaluation.decision import PLAIN, Decision
+from layerline.tables.storage import write_table
 from layerline.tracking.store import tracking_uri
 
 if TYPE_CHECKING:
     # At run time it would import torch before the fresh process is started.
-    from layerline.registry.bundle import Rows
+    from layerline.model.bundle import Rows
 
 WAIT_SECONDS = 300.0
 TOLERANCE = 1e-6  # of probabilities; of standardised units for numbers ten times as much

@@ -14,10 +14,11 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
-from layerline.serving.answering import JSON, Answered
-from layerline.serving.figures import Figures
-from layerline.serving.following import Followed, following
-from layerline.serving.guards import (
+from layerline.serving.answers import JSON, Answered
+from layerline.serving.champion import Followed, following
+from layerline.serving.json_rows import Refused
+from layerline.serving.load_model import Served
+from layerline.serving.middleware import (
     App,
     Guard,
     Limits,
@@ -29,10 +30,9 @@ from layerline.serving.guards import (
     problem,
     read_body,
 )
-from layerline.serving.loading import Served
 from layerline.serving.openapi import openapi_of
+from layerline.serving.prometheus import Figures
 from layerline.serving.request_log import RequestLog
-from layerline.serving.rows import Refused
 from layerline.serving.uploads import Unreadable
 
 SMALL_BYTES = 128 << 10  # a body that is read and predicted in a few milliseconds

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from layerline import __version__
-from layerline.evaluation.recording import QUANTILE
-from layerline.serving.answering import JSON, Answerer
-from layerline.serving.loading import Served
+from layerline.evaluation.prediction_table import QUANTILE
+from layerline.serving.answers import JSON, Answerer
+from layerline.serving.load_model import Served
 
 PROBLEMS: Mapping[int, str] = {
     400: "The body is not what its content type says, or the request is not HTTP as it should be.",

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from layerline.serving.answering import Answered
-from layerline.serving.figures import Figures
+from layerline.serving.answers import Answered
+from layerline.serving.prometheus import Figures
 
 _QUEUE = 1000
 _STOP_SECONDS = 5.0

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from layerline.data.reading.delimited import Dialect, read_fields
-from layerline.data.tables import first_line, to_frame
 from layerline.errors import LayerlineError
+from layerline.sources.reading.delimited import Dialect, read_fields
+from layerline.tables.storage import to_frame
+from layerline.text import first_line
 
 MAX_CELLS = 50_000_000
 NPY = "application/x-npy"

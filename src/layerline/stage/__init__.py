@@ -22,14 +22,19 @@ from layerline.config import Params, flatten, load_params
 from layerline.errors import BusyError, LayerlineError, TrackingError
 from layerline.masking import mask_output
 from layerline.process import collect_rarely
-from layerline.stage.guards import Terminated, bring_back_outputs, checkout_lock, ends_with_parent
 from layerline.stage.messages import leave_word, tell, tell_defect, tell_failure
-from layerline.tracking import lineage
-from layerline.tracking.closing import start_closer
-from layerline.tracking.inputs import tell_lock
+from layerline.stage.protection import (
+    Terminated,
+    bring_back_outputs,
+    checkout_lock,
+    ends_with_parent,
+)
+from layerline.tracking import source_tags as lineage
+from layerline.tracking.final_flush import start_closer
 from layerline.tracking.journal import Journal, Status
-from layerline.tracking.reasons import why_ran
-from layerline.tracking.restoring import this_repro
+from layerline.tracking.provenance import tell_lock
+from layerline.tracking.restored_stages import this_repro
+from layerline.tracking.run_reasons import why_ran
 from layerline.tracking.switch import NoJournal, is_off
 
 FLUSH_SECONDS = 30.0

@@ -14,7 +14,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from layerline.errors import TrackingError
-from layerline.tracking.importing import import_mlflow_quietly
+from layerline.tracking.mlflow_import import import_mlflow_quietly
 
 ARTIFACTS = "mlartifacts"
 TEMPLATE = "mlflow_store.sql"

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from layerline.errors import TrackingError
 from layerline.masking import mask_output
 from layerline.process import collect_rarely
+from layerline.tracking.delivery_problems import REMEDY, clear_trouble, note_trouble
+from layerline.tracking.mlflow_runs import doubts, find_run, settle_doubts
 from layerline.tracking.processes import give_way
 from layerline.tracking.replay import Replay
-from layerline.tracking.runs import doubts, find_run, settle_doubts
 from layerline.tracking.spool import (
     close_if_dead,
     has_end,
@@ -28,7 +29,6 @@ from layerline.tracking.spool import (
     waiting_journals,
 )
 from layerline.tracking.store import check_reachable, open_client, tracking_uri
-from layerline.tracking.troubles import REMEDY, clear_trouble, note_trouble
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

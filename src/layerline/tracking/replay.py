@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layerline.tracking.batches import Batch, clean_name
 from layerline.tracking.journal import Event, read_more
-from layerline.tracking.runs import STAGE_TAG, find_or_create_run, find_run
+from layerline.tracking.log_batches import Batch, clean_name
+from layerline.tracking.mlflow_runs import STAGE_TAG, find_or_create_run, find_run
 from layerline.tracking.spool import mark_done, waiting_journals
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from layerline.tracking.delivery_problems import clear_trouble
 from layerline.tracking.journal import FILES, SUFFIX, Event, read_events
 from layerline.tracking.processes import is_gone
-from layerline.tracking.troubles import clear_trouble
 
 DONE = ".done"
 KEEP_DONE_SECONDS = 14 * 24 * 3600

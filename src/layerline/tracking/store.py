@@ -24,7 +24,7 @@ from layerline.tracking.database import (
     make_database,
     refuse_other_schema,
 )
-from layerline.tracking.importing import import_mlflow_quietly
+from layerline.tracking.mlflow_import import import_mlflow_quietly
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,26 +15,26 @@ import torch
 from torch import Tensor, nn
 
 from layerline.config import TrainSection
-from layerline.networks.chaining import begins_with_product
-from layerline.training.building import build_session, build_stopping
+from layerline.kernels.chain import begins_with_product
+from layerline.training.assembly import build_session, build_stopping
+from layerline.training.dataset import Rows
 from layerline.training.device import choose_device, settle_precision
-from layerline.training.diverging import (
+from layerline.training.divergence import (
     Recovery,
     blame_step,
     blame_valid,
     copy_state,
     first_bad_step,
 )
-from layerline.training.learning import Learning
+from layerline.training.early_stopping import Clock
+from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.inference import predict
 from layerline.training.objectives import TargetFacts, describe_targets
-from layerline.training.predicting import predict
-from layerline.training.prefetching import read_ahead
-from layerline.training.records import EpochRecord, FitResult, Listener
-from layerline.training.rows import Rows
+from layerline.training.prefetch import read_ahead
 from layerline.training.sampling import redraw_order
 from layerline.training.schedules import Adaptive
 from layerline.training.snapshots import Snapshots
-from layerline.training.stopping import Clock
+from layerline.training.trainable import Learning
 
 
 def fit(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
-from layerline.training.records import EpochRecord, Listener
+from layerline.training.epoch_records import EpochRecord, Listener
 
 _LAYOUT = (
     "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}{postfix}]"

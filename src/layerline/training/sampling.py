@@ -12,7 +12,7 @@ from torch import Tensor
 
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import pick
-from layerline.training.rows import Rows
+from layerline.training.dataset import Rows
 
 BLOCK_BYTES = 2**22  # enough for a disk to read in one go
 

@@ -12,17 +12,17 @@ from layerline.config import Component, EarlyStoppingSection, RestartsSection, T
 from layerline.errors import DivergedError
 from layerline.networks import build_network
 from layerline.networks.ensemble import Ensemble
-from layerline.networks.files import NetworkSpec
+from layerline.networks.serialization import NetworkSpec
+from layerline.training.dataset import Rows
 from layerline.training.device import prepare_torch
+from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.inference import predict
 from layerline.training.loop import fit
-from layerline.training.material import Material
 from layerline.training.objectives import build_link, describe_targets
 from layerline.training.optimizers import STACKABLE
-from layerline.training.predicting import predict
-from layerline.training.records import EpochRecord, FitResult, Listener
 from layerline.training.restarts.running import Kept, Restarts, trains_together
 from layerline.training.restarts.together import Together
-from layerline.training.rows import Rows
+from layerline.training.setup import Material
 from layerline.training.snapshots import Snapshots
 
 SEEDS = 3

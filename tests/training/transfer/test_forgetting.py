@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 
 from layerline.artifacts import FORGETTING, replace_folder
 from layerline.config import EvaluateSection
-from layerline.data.tables import write_table
 from layerline.errors import DataError, ParamsError, SourceError
-from layerline.evaluation.forgetting import judge_forgetting, tell_forgetting
+from layerline.evaluation.forgetting_report import judge_forgetting, tell_forgetting
 from layerline.evaluation.rendering import to_markdown
-from layerline.training.running import train
-from layerline.training.transfer.opening import plan_training
+from layerline.tables.storage import write_table
+from layerline.training.train import train
+from layerline.training.transfer.prepare import plan_training
 
 N_ROWS = 60
 
@@ -53,7 +53,7 @@ def trained(tmp_path, source, lab):
 
 
 def test_before_is_the_sources_own_figure_and_after_the_new_networks(trained, source):
-    from layerline.networks.files import load_network
+    from layerline.networks.serialization import load_network
 
     workspace, found, said = trained()
     frame = old_rows()
@@ -135,7 +135,7 @@ def test_numbers_are_judged_in_the_users_unit(tmp_path, lab, trained):
 
 
 def test_the_test_rows_of_a_folder_data_are_taken(tmp_path, source, lab):
-    from layerline.training.transfer.holdout import read_holdout
+    from layerline.training.transfer.source_rows import read_holdout
 
     data = tmp_path / "their" / "data"
     with replace_folder(data / "validated", {"kind": "table"}) as folder:
@@ -151,8 +151,8 @@ def test_the_test_rows_of_a_folder_data_are_taken(tmp_path, source, lab):
 
 
 def test_images_go_through_both_preprocessors(tmp_path, lab):
-    from layerline.data.tables import write_images
-    from layerline.training.transfer.holdout import read_holdout
+    from layerline.tables.storage import write_images
+    from layerline.training.transfer.source_rows import read_holdout
 
     affine = {"center": [0.0], "scale": [255.0], "clip": False}
     image = {"image": affine, "image_shape": [4, 5]}

@@ -10,15 +10,15 @@ from safetensors.torch import load_file
 from torch import nn
 
 from layerline.config import AdaptersSection, Component, TransferSection
+from layerline.kernels.linear import Linear
 from layerline.networks.cnn import CNN
-from layerline.networks.files import load_network
-from layerline.networks.linear import Linear
-from layerline.training.learning import Learning, freeze_statistics
+from layerline.networks.serialization import load_network
+from layerline.training.cleanup import prune
 from layerline.training.optimizers import OPTIMIZERS, split_rates
-from layerline.training.pruning import prune
-from layerline.training.running import train
 from layerline.training.snapshots import Snapshots
-from layerline.training.transfer.blocks import blocks_of
+from layerline.training.train import train
+from layerline.training.trainable import Learning, freeze_statistics
+from layerline.training.transfer.depth import blocks_of
 
 
 def quiet(record):

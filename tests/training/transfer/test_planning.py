@@ -8,7 +8,7 @@ import torch
 from layerline.artifacts import SourceFiles
 from layerline.config import AdaptersSection, TransferSection
 from layerline.errors import ParamsError, SourceError
-from layerline.training.transfer.starting import make_plan, table
+from layerline.training.transfer.start import make_plan, table
 
 
 @pytest.fixture

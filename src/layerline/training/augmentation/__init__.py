@@ -15,8 +15,8 @@ from torch import Tensor
 
 from layerline.config import Component
 from layerline.lookup import pick, read_options
+from layerline.training.augmentation.augmenter_input import Augmentation, InputFacts
 from layerline.training.augmentation.erasing import erase
-from layerline.training.augmentation.inputs import Augmentation, InputFacts
 from layerline.training.augmentation.mixing import cutmix, mixup
 from layerline.training.augmentation.moving import flip, rotate, shift
 

@@ -6,7 +6,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from layerline.training.augmentation.inputs import Augmentation, InputFacts, image_sides, uniform
+from layerline.training.augmentation.augmenter_input import (
+    Augmentation,
+    InputFacts,
+    image_sides,
+    uniform,
+)
 
 
 def erase(

@@ -12,8 +12,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from layerline.training.augmentation.augmenter_input import (
+    Augmentation,
+    InputFacts,
+    image_sides,
+    uniform,
+)
 from layerline.training.augmentation.erasing import rectangles
-from layerline.training.augmentation.inputs import Augmentation, InputFacts, image_sides, uniform
 
 Alpha = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(gt=0, le=1)]

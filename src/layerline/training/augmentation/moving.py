@@ -9,7 +9,12 @@ from pydantic import Field
 from torch import Tensor
 
 from layerline.errors import ParamsError, Problem
-from layerline.training.augmentation.inputs import Augmentation, InputFacts, image_sides, uniform
+from layerline.training.augmentation.augmenter_input import (
+    Augmentation,
+    InputFacts,
+    image_sides,
+    uniform,
+)
 
 
 def shift(inputs: InputFacts, *, pixels: Annotated[int, Field(ge=1)] = 2) -> Augmentation:

@@ -16,10 +16,10 @@ from typing import Any
 from layerline.config import Component
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import pick, read_options
-from layerline.training.objectives.classes import binary_cross_entropy, cross_entropy, focal
+from layerline.training.objectives.classification import binary_cross_entropy, cross_entropy, focal
 from layerline.training.objectives.links import IDENTITY, Link, log_link, quantile_link, read_link
-from layerline.training.objectives.numbers import huber, mae, mse, poisson, quantile
-from layerline.training.objectives.targets import (
+from layerline.training.objectives.regression import huber, mae, mse, poisson, quantile
+from layerline.training.objectives.target_statistics import (
     Loss,
     MeanOfRows,
     TargetFacts,

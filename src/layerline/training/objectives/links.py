@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from layerline.training.objectives.targets import TargetFacts
+from layerline.training.objectives.target_statistics import TargetFacts
 
 _LARGEST_LOG = 700.0  # beyond it exp is infinite, or 0, in float64
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from torch.optim import Optimizer
 
 from layerline.config import FULL_BATCH
-from layerline.training.optimizers.gradient import adam, adamw, rmsprop, sgd
+from layerline.kernels.optimizer_step import Step, bare_step, start_without_compiler
+from layerline.training.optimizers.first_order import adam, adamw, rmsprop, sgd
 from layerline.training.optimizers.lbfgs import lbfgs
 from layerline.training.optimizers.muon import muon
-from layerline.training.optimizers.splitting import split_rates
-from layerline.training.optimizers.stepping import Step, bare_step, start_without_compiler
+from layerline.training.optimizers.rate_groups import split_rates
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": sgd,

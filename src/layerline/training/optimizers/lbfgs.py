@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Optimizer
 
-from layerline.training.optimizers.groups import Rate
+from layerline.training.optimizers.parameter_groups import Rate
 
 Count = Annotated[int, Field(ge=1)]
 

@@ -14,8 +14,8 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Optimizer
 
 from layerline.errors import ParamsError, Problem
-from layerline.training.optimizers.groups import Beta, Decay, Rate, groups
-from layerline.training.optimizers.stepping import Closure, bare_step
+from layerline.kernels.optimizer_step import Closure, bare_step
+from layerline.training.optimizers.parameter_groups import Beta, Decay, Rate, groups
 
 # Makes small singular values grow fastest; they end between 0.7 and 1.2, not at 1.
 _QUINTIC = (3.4445, -4.7750, 2.0315)

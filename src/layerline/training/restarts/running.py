@@ -11,17 +11,17 @@ from torch import nn
 from layerline.config import RestartsSection, TrainSection
 from layerline.errors import DivergedError
 from layerline.networks.ensemble import Ensemble
-from layerline.networks.files import NetworkSpec
-from layerline.networks.stacking import NotStackableError
+from layerline.networks.serialization import NetworkSpec
+from layerline.networks.stack import NotStackableError
+from layerline.training.dataset import Rows
 from layerline.training.device import choose_device, count_operations
+from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.loop import Training
-from layerline.training.material import Material
 from layerline.training.objectives import read_link
 from layerline.training.optimizers import STACKABLE
 from layerline.training.progress import progress
-from layerline.training.records import EpochRecord, FitResult
 from layerline.training.restarts.together import Member, Together
-from layerline.training.rows import Rows
+from layerline.training.setup import Material
 from layerline.training.snapshots import Snapshots, take_up
 
 OpenSnapshots = Callable[[dict[str, Any]], Snapshots]

@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 
 from layerline.training.device import autocast
 from layerline.training.objectives import losses_of_members
-from layerline.training.prefetching import Source
-from layerline.training.session import Session
+from layerline.training.prefetch import Source
+from layerline.training.state import Session
 
 
 @dataclasses.dataclass

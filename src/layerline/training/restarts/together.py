@@ -9,19 +9,19 @@ import torch
 from torch import Generator, Tensor, nn
 
 from layerline.config import TrainSection
-from layerline.networks.stacking import NotStackableError, stack_networks
-from layerline.training.building import build_session, build_stopping
+from layerline.networks.stack import NotStackableError, stack_networks
+from layerline.training.assembly import build_session, build_stopping
+from layerline.training.dataset import Rows
 from layerline.training.device import autocast, settle_precision
-from layerline.training.diverging import first_bad_step
+from layerline.training.divergence import first_bad_step
+from layerline.training.early_stopping import BestWeights, Clock
+from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.inference import rows_at_once
 from layerline.training.objectives import TargetFacts
-from layerline.training.predicting import rows_at_once
-from layerline.training.records import EpochRecord, FitResult, Listener
 from layerline.training.restarts.session import JointSession
-from layerline.training.rows import Rows
 from layerline.training.sampling import redraw_order
 from layerline.training.schedules import Adaptive
 from layerline.training.snapshots import Snapshots
-from layerline.training.stopping import BestWeights, Clock
 
 
 @dataclasses.dataclass

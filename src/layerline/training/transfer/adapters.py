@@ -9,9 +9,9 @@ from torch.nn.utils import parametrize
 
 from layerline.config import AdaptersSection
 from layerline.errors import ParamsError, Problem
-from layerline.networks.linear import Linear
-from layerline.training.transfer.blocks import head_of, is_in
-from layerline.training.transfer.choosing import matched
+from layerline.kernels.linear import Linear
+from layerline.training.transfer.depth import head_of, is_in
+from layerline.training.transfer.selection import matched
 
 
 class LowRank(nn.Module):

@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from layerline.data.preprocessing.categories import codes_of
-from layerline.data.preprocessing.preprocessor import Preprocessor
-from layerline.data.preprocessing.targets import read_curve
 from layerline.errors import ParamsError, Problem
-from layerline.networks.files import NetworkSpec
+from layerline.networks.serialization import NetworkSpec
+from layerline.scaling.preprocessing.categories import codes_of
+from layerline.scaling.preprocessing.preprocessor import Preprocessor
+from layerline.scaling.preprocessing.target_transforms import read_curve
+from layerline.training.inference import predict
 from layerline.training.objectives import read_link
-from layerline.training.predicting import predict
-from layerline.training.transfer.holdout import WHERE, Holdout, read_holdout
-from layerline.training.transfer.sources import Source
+from layerline.training.transfer.source_rows import WHERE, Holdout, read_holdout
+from layerline.training.transfer.source_weights import Source
 
 Losses = dict[str, NDArray[np.float64]]
 

@@ -1,0 +1,96 @@
+"""`layerline init` and `watch`: a project of one's own."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from layerline.artifacts import Workspace, write_text
+from layerline.cli.command import explained, here
+from layerline.config import FetchSection, load_params, parse_params
+from layerline.errors import ParamsError, Problem
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--target", required=True, help="The column to predict.")
+@click.option("--project", help="Names the experiment and the model; default: the file's name.")
+@click.option("--force", is_flag=True, help="Infer the schema anew when the project has one.")
+@explained
+def init(file: Path, target: str, project: str | None, force: bool) -> None:
+    """Write params.yaml and a first schema for your own table (CSV, TSV or Parquet)."""
+    from layerline.projects.init import start_project
+    from layerline.projects.watched_files import require_outside, watch
+    from layerline.validation.schema.schema_file import write_schema
+
+    workspace = Workspace(Path())
+    if not (workspace.root / "dvc.yaml").is_file():
+        click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline checkout")
+    name = project or _project_name(file)
+    start = start_project(file, target, name, root=workspace.root)
+    schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
+    refuse_to_overwrite(schema_path, force)
+    require_outside(workspace.root, _fetch_section(start.params))
+    kept = _keep_earlier_params(workspace, start.params_text)
+    write_schema(schema_path, start.schema)
+    write_text(workspace.params, start.params_text)
+    for note in start.notes:
+        click.echo(f"note: {note}")
+    click.echo(f"wrote params.yaml and {schema_path.relative_to(workspace.root)}{kept}")
+    if (workspace.root / "dvc.yaml").is_file():
+        section = load_params(workspace.params).fetch
+        click.echo(
+            f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root / 'dvc.yaml', section))}"
+        )
+    click.echo("next: read both files, then run `dvc repro`")
+
+
+def _fetch_section(raw: dict[str, Any]) -> FetchSection:
+    params, problems = parse_params(raw)
+    if params is None:
+        raise ParamsError(problems)
+    return params.fetch
+
+
+def _project_name(file: Path) -> str:
+    stem = file.name.split(".")[0]
+    return "".join(
+        letter if letter.isalnum() and letter.isascii() else "-" for letter in stem
+    ).strip("-")
+
+
+def refuse_to_overwrite(schema_path: Path, force: bool) -> None:
+    """Refuse to infer a schema that somebody may have edited.
+
+    Raises:
+        ParamsError: it is there, and `force` is not.
+    """
+    if schema_path.exists() and not force:
+        message = (
+            "this schema is there already; edit it, see `layerline schema --diff` and --update, "
+            "choose another --project, or add --force"
+        )
+        raise ParamsError([Problem(schema_path.name, message)], "data/schemas")
+
+
+def _keep_earlier_params(workspace: Workspace, text: str) -> str:
+    """Keep a params.yaml that differs under another name; say which."""
+    if not workspace.params.exists() or workspace.params.read_text(encoding="utf-8") == text:
+        return ""
+    number, kept = 1, workspace.root / "params.earlier.yaml"
+    while kept.exists():
+        number += 1
+        kept = workspace.root / f"params.earlier-{number}.yaml"
+    workspace.params.rename(kept)
+    return f"; the earlier params are in {kept.name}"
+
+
+@click.command()
+@explained
+def watch() -> None:
+    """Make DVC watch the files that params.yaml names: they become deps of fetch in dvc.yaml."""
+    from layerline.projects.watched_files import watch as write_deps
+
+    workspace, params = here()
+    paths = write_deps(workspace.root / "dvc.yaml", params.fetch)
+    click.echo(f"dvc.yaml: fetch watches {', '.join(paths) or 'no file'}")

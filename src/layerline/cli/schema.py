@@ -1,0 +1,170 @@
+"""`layerline schema`: the frozen schema inferred, shown, compared with the data, updated."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from layerline.cli.command import explained, here
+from layerline.cli.init import refuse_to_overwrite
+from layerline.cli.output import print_table
+from layerline.errors import ParamsError, Problem
+
+if TYPE_CHECKING:
+    from layerline.artifacts import Workspace
+    from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+    from layerline.validation.schema.freeze import Change
+
+
+@click.command()
+@click.option("--force", is_flag=True, help="Infer anew and replace the schema that is there.")
+@click.option("--show", is_flag=True, help="Print the frozen schema.")
+@click.option("--diff", is_flag=True, help="Say where data/raw has left the frozen schema.")
+@click.option("--update", is_flag=True, help="Write what you accept of --diff into the file.")
+@click.option("--only", multiple=True, metavar="COLUMN", help="For --update: these columns alone.")
+@click.option("--yes", is_flag=True, help="For --update: accept all without asking.")
+@click.option("--json", "as_json", is_flag=True, help="Print --show or --diff as JSON.")
+@explained
+def schema(
+    force: bool,
+    show: bool,
+    diff: bool,
+    update: bool,
+    only: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Infer the schema of data/raw and freeze it where params.yaml says; or look after it."""
+    if sum((force, show, diff, update)) > 1:
+        raise click.UsageError("--force, --show, --diff and --update exclude each other")
+    workspace, params = here()
+    if show:
+        _show(workspace.root / params.schema_path, as_json)
+    elif diff:
+        _print_changes(_changes(workspace, params.schema_path), as_json)
+    elif update:
+        _update(workspace, params.schema_path, only, yes)
+    else:
+        _infer(workspace, params.schema_path, force)
+
+
+def _infer(workspace: "Workspace", schema_path: Path, force: bool) -> None:
+    from layerline.validation.schema.freeze import infer_from_raw
+    from layerline.validation.schema.infer import advice
+    from layerline.validation.schema.schema_file import write_schema
+
+    path = workspace.root / schema_path
+    refuse_to_overwrite(path, force)
+    found, columns = infer_from_raw(workspace)
+    for note in advice(columns, found):
+        click.echo(f"note: {note}")
+    write_schema(path, found)
+    click.echo(f"wrote {schema_path}: read it, edit it, commit it")
+
+
+def _show(path: Path, as_json: bool) -> None:
+    from layerline.validation.schema.schema_file import read_schema
+
+    frozen = read_schema(path)
+    if as_json:
+        click.echo(json.dumps(_as_json(frozen), ensure_ascii=False, indent=2))
+        return
+    rows = [
+        [
+            spec.name,
+            spec.kind,
+            spec.dtype,
+            "yes" if spec.nullable else "",
+            _use(spec, frozen),
+            _values(spec),
+        ]
+        for spec in frozen.columns
+    ]
+    headers = ("column", "kind", "dtype", "nullable", "use", "values")
+    print_table(headers, rows, f"{path.name}: {frozen.task}, target {frozen.target}")
+    for text in (
+        *(f"unique: {', '.join(group)}" for group in frozen.unique),
+        *(f"check: {check.text} ({check.severity})" for check in frozen.checks),
+        *(f"rule: {name} {setting.severity}" for name, setting in frozen.rules.items()),
+    ):
+        click.echo(text)
+
+
+def _as_json(frozen: "TableSchema") -> dict[str, object]:
+    return {
+        "target": frozen.target,
+        "task": frozen.task,
+        "image_shape": frozen.image_shape,
+        "columns": [spec.to_dict() for spec in frozen.columns],
+        "unique": frozen.unique,
+        "checks": [check.__dict__ for check in frozen.checks],
+        "rules": {name: setting._asdict() for name, setting in frozen.rules.items()},
+    }
+
+
+def _use(spec: "ColumnSpec", frozen: "TableSchema") -> str:
+    if spec.name == frozen.target:
+        return "target"
+    return "yes" if spec.use else "no"
+
+
+def _values(spec: "ColumnSpec") -> str:
+    from layerline.text import listing
+
+    if spec.levels is not None:
+        return listing([repr(level) for level in spec.levels], 6)
+    if spec.minimum is None and spec.maximum is None:
+        return "" if spec.pattern is None else f"like {spec.pattern}"
+    low, high = ("any" if v is None else f"{v:g}" for v in (spec.minimum, spec.maximum))
+    return f"{low} to {high}"
+
+
+def _changes(workspace: "Workspace", schema_path: Path) -> "list[Change]":
+    from layerline.validation.schema.freeze import compare, infer_from_raw
+    from layerline.validation.schema.schema_file import read_schema
+
+    frozen = read_schema(workspace.root / schema_path)
+    found, columns = infer_from_raw(workspace)
+    return compare(frozen, found, columns)
+
+
+def _print_changes(changes: "Sequence[Change]", as_json: bool = False) -> None:
+    if as_json:
+        click.echo(
+            json.dumps([change.to_dict() for change in changes], ensure_ascii=False, indent=2)
+        )
+    elif not changes:
+        click.echo("data/raw keeps the frozen schema")
+    else:
+        rows = [[c.column, c.what, c.frozen, c.found] for c in changes]
+        print_table(("column", "what", "frozen", "data/raw"), rows)
+
+
+def _update(workspace: "Workspace", schema_path: Path, only: Sequence[str], yes: bool) -> None:
+    from layerline.validation.schema.freeze import merge
+
+    changes = [change for change in _changes(workspace, schema_path) if change.keys is not None]
+    unknown = sorted(set(only) - {change.column for change in changes})
+    if unknown:
+        message = f"nothing to update for {', '.join(unknown)}; see `layerline schema --diff`"
+        raise ParamsError([Problem("--only", message)], schema_path.as_posix())
+    chosen = [change for change in changes if not only or change.column in only]
+    if not chosen:
+        click.echo("data/raw keeps the frozen schema: nothing to update")
+        return
+    accepted = chosen if yes else [change for change in chosen if _accepts(change)]
+    if not accepted:
+        click.echo(f"{schema_path} is as it was")
+        return
+    merge(workspace.root / schema_path, accepted)
+    _print_changes(accepted)
+    click.echo(f"wrote {schema_path}: look at `git diff`, then commit it")
+
+
+def _accepts(change: "Change") -> bool:
+    asked = (
+        f"{change.column}: {change.what}, {change.frozen or 'nothing'} -> {change.found or 'gone'}"
+    )
+    return click.confirm(f"{asked}; accept?", default=False)

@@ -1,0 +1,71 @@
+"""`layerline serve`: a registered model behind HTTP."""
+
+from pathlib import Path
+
+import click
+
+from layerline.artifacts import Workspace
+from layerline.cli.command import explained
+
+
+@click.command()
+@click.argument("model_uri")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "--poll",
+    "poll_seconds",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds between looks at the alias; 0: only on SIGHUP.",
+)
+@click.option("--token-env", metavar="VAR", help="Ask for the bearer token in this variable.")
+@click.option(
+    "--any-value", is_flag=True, help="Predict rows outside the schema's limits and levels too."
+)
+@click.option("--max-body-mb", default=16.0, show_default=True, type=click.FloatRange(0.001))
+@click.option("--max-in-flight", default=64, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds a prediction may take, its body half of them.",
+)
+@click.option(
+    "--request-log",
+    "log",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Append sampled rows and predictions as JSON lines.",
+)
+@click.option(
+    "--log-sample",
+    default=0.01,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="The share of rows that is logged.",
+)
+@explained
+def serve(
+    model_uri: str,
+    max_body_mb: float,
+    max_in_flight: int,
+    timeout_seconds: float,
+    **options: object,
+) -> None:
+    """Serve MODEL_URI (models:/NAME@ALIAS, models:/NAME/VERSION, or a folder) over HTTP."""
+    from layerline.serving.middleware import Limits
+    from layerline.serving.server import Settings
+    from layerline.serving.server import serve as run
+    from layerline.stage.messages import tell
+
+    limits = Limits(
+        body_bytes=int(max_body_mb * (1 << 20)),
+        in_flight=max_in_flight,
+        timeout_seconds=timeout_seconds,
+    )
+    settings = Settings(model_uri=model_uri, limits=limits, **options)  # type: ignore[arg-type]
+    run(settings, Workspace(Path()).home, lambda text: tell("serve", text))

@@ -1,0 +1,234 @@
+"""The evaluate stage's work: decision, figures, baselines; reporting.py writes and draws them."""
+
+import csv
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from layerline.artifacts import (
+    NETWORK_SPEC,
+    NETWORK_WEIGHTS,
+    Workspace,
+    read_manifest,
+    replace_folder,
+)
+from layerline.config import EvaluateSection, Params
+from layerline.evaluation.baselines import fitting_baselines
+from layerline.evaluation.bootstrap import metric_intervals
+from layerline.evaluation.card import describe_interval
+from layerline.evaluation.decision import DECISION, PLAIN, Decision, write_decision
+from layerline.evaluation.decision_fit import Calibration, decide, decide_plainly
+from layerline.evaluation.fit_diagnosis import diagnose, guess_loss
+from layerline.evaluation.forgetting_report import judge_forgetting
+from layerline.evaluation.metrics import measure
+from layerline.evaluation.permutation_importance import (
+    Importance,
+    group_features,
+    permutation_importance,
+)
+from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.report_files import Sheet, report
+from layerline.evaluation.results import Findings, judge_worth, measure_classes
+from layerline.evaluation.slices import measure_slices
+from layerline.evaluation.worst_errors import tabulate_mistakes, worst_rows
+from layerline.networks.serialization import NetworkSpec, load_network
+from layerline.scaling.preprocessing.target_transforms import read_curve
+from layerline.tables.storage import read_table
+from layerline.training.dataset import SPLITS, Rows, load_rows
+from layerline.training.device import prepare_torch
+from layerline.training.inference import predict
+from layerline.training.objectives import read_link
+
+
+@dataclasses.dataclass(frozen=True)
+class _Evaluated:
+    """A network with its decision, what it predicted, and for which raw test rows."""
+
+    data: Mapping[str, Any]  # manifests of data/scaled and models/network
+    facts: Mapping[str, Any]
+    raw: pd.DataFrame
+    position: NDArray[np.int64]  # of the test rows in data/validated
+    network: Any
+    spec: NetworkSpec
+    decision: Decision
+    calibration: Calibration | None
+    rows: Mapping[str, Rows]
+    predictions: Mapping[str, Predictions]
+
+
+def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]]:
+    """Write models/decision and everything in reports/ that tells of the model.
+
+    Returns the figures by split.
+
+    Raises:
+        SourceError: an artifact of an earlier stage is missing or damaged.
+        ParamsError: a threshold or a slice that does not fit the data.
+    """
+    data = read_manifest(workspace.scaled)
+    facts = read_manifest(workspace.network)
+    section = params.evaluate
+    network_spec = workspace.network / NETWORK_SPEC
+    with fitting_baselines(
+        section.baselines, workspace.scaled, network_spec, params.seed
+    ) as baselines:
+        prepare_torch(params.seed, facts.get("threads", 1))
+        done = _predict_all(workspace, section, data, facts)
+        history = read_history(workspace.reports / "history.csv")
+        found, test = _find(workspace, params, done, history), done.predictions["test"]
+        known = baselines()
+    worth = judge_worth(test, known, section, params.seed)
+    found = dataclasses.replace(found, baselines=known, worth=worth)
+    sheet = Sheet(history, facts["kept_epoch"], worst_rows(test), done.position, done.spec.classes)
+    report(workspace, found, test, sheet)
+    return {split: dict(figures) for split, figures in found.metrics.items()}
+
+
+def _predict_all(
+    workspace: Workspace,
+    section: EvaluateSection,
+    data: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> _Evaluated:
+    position = np.load(workspace.scaled / "test_row.npy", allow_pickle=False)
+    read_manifest(workspace.validated)
+    raw = read_table(workspace.validated).iloc[position]
+    network, spec = load_network(workspace.network)
+    rows = {split: load_rows(workspace.scaled, split) for split in SPLITS}
+    decision, calibration = _decide(workspace, network, spec, rows["valid"], section)
+    found = {split: predict_rows(network, spec, rows[split], decision) for split in SPLITS}
+    return _Evaluated(data, facts, raw, position, network, spec, decision, calibration, rows, found)
+
+
+def _decide(
+    workspace: Workspace, network: Any, spec: NetworkSpec, valid: Rows, section: EvaluateSection
+) -> tuple[Decision, Calibration | None]:
+    """Fit the decision on the validation rows and write models/decision."""
+    calibration: Calibration | None = None
+    if spec.classes is None:
+        decision = decide_plainly(section)
+    else:
+        logits = predict(network, valid.x).numpy()
+        decision, calibration = decide(logits, valid.y.numpy(), spec.classes, section)
+    about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
+    with replace_folder(workspace.decision, about) as folder:
+        write_decision(folder, decision, spec.classes)
+    return decision, calibration
+
+
+def predict_rows(
+    network: Any, spec: NetworkSpec, rows: Rows, decision: Decision = PLAIN
+) -> Predictions:
+    """What the network predicts for the rows of a split, in the user's unit."""
+    outputs = predict(network, rows.x).numpy()
+    if spec.classes is not None:
+        return decision.classify(outputs, rows.y.numpy())
+    if rows.actual is not None:
+        actual = rows.actual.numpy()
+    else:
+        actual = rows.y.numpy().astype(np.float64) * spec.target_scale + spec.target_center
+    link = read_link(spec.link)
+    standardised = link.numbers(outputs, spec.target_center, spec.target_scale)
+    numbers = read_curve(spec.target_curve).restore(standardised)
+    return Predictions(
+        actual,
+        numbers[:, link.middle],
+        quantiles=numbers if link.levels else None,
+        levels=link.levels,
+    )
+
+
+def _find(
+    workspace: Workspace,
+    params: Params,
+    done: _Evaluated,
+    history: list[dict[str, float]],
+) -> Findings:
+    """All but the baselines, which are being fitted meanwhile."""
+    section, seed, test = params.evaluate, params.seed, done.predictions["test"]
+    metrics = {split: measure(predictions) for split, predictions in done.predictions.items()}
+    forgetting = judge_forgetting(workspace.network, section, seed)
+    metrics |= {} if forgetting is None else forgetting.metrics
+    classes = done.spec.classes
+    figure, importance = _importance(done, section, seed)
+    kept, guessing = done.facts["kept_epoch"], _guessing(params, done)
+    diagnosis = diagnose(history, kept, params.train.epochs, guessing)
+    if len(test.levels) > 1:
+        diagnosis = f"{describe_interval(test.levels, metrics['test'])} {diagnosis}"
+    return Findings(
+        params=params,
+        data=done.data,
+        metrics=metrics,
+        intervals=metric_intervals(test, section.bootstrap, section.confidence, seed),
+        classes=[] if classes is None else measure_classes(test, classes, section, seed),
+        decision=done.decision,
+        calibration=done.calibration,
+        slices=measure_slices(done.raw, test, section, seed),
+        importance_of=figure,
+        importance=importance,
+        baselines=(),
+        worth="",
+        diagnosis=diagnosis,
+        mistakes=tabulate_mistakes(test, worst_rows(test), classes, done.position, done.raw),
+        hashes=_hashes(workspace, done.data, done.facts),
+        network=str(done.network),
+        forgetting=forgetting,
+    )
+
+
+def _hashes(
+    workspace: Workspace, data: Mapping[str, Any], facts: Mapping[str, Any]
+) -> dict[str, str]:
+    decision = read_manifest(workspace.decision)["files"][DECISION]["sha256"]
+    named = {f"raw data: {name}": digest for name, digest in data["raw_sha256"].items()}
+    weights = facts["files"][NETWORK_WEIGHTS]["sha256"]
+    splits = {
+        f"{split} rows": data["files"][f"{split}_x.npy"]["sha256"]
+        for split in SPLITS
+        if f"{split}_x.npy" in data["files"]
+    }
+    return {"network": weights, "decision": decision, **splits, **named}
+
+
+def _importance(
+    done: _Evaluated, section: EvaluateSection, seed: int
+) -> tuple[str, list[Importance]]:
+    """Permutation importance of a table's columns; images have none."""
+    features, test = done.data.get("features"), done.rows["test"]
+    if not section.importance_rows or not features or test.x.shape[1:] != (len(features),):
+        return "", []
+
+    def predicted(x: NDArray[np.float32], rows: NDArray[np.intp]) -> Predictions:
+        at = torch.from_numpy(rows)
+        actual = None if test.actual is None else test.actual[at]
+        part = Rows(torch.from_numpy(x), test.y[at], actual=actual)
+        return predict_rows(done.network, done.spec, part, done.decision)
+
+    return permutation_importance(
+        test.x.numpy(),
+        group_features(features, list(done.raw.columns)),
+        predicted,
+        n_rows=section.importance_rows,
+        seed=seed,
+    )
+
+
+def _guessing(params: Params, done: _Evaluated) -> float | None:
+    """What guessing gives in the unit of the learning curves, where that is known."""
+    loss, classes = params.train.loss, done.spec.classes
+    if loss.options or loss.name not in ("auto", "cross_entropy", "mse"):
+        return None
+    y = {split: done.rows[split].y.numpy() for split in ("train", "valid")}
+    return guess_loss(y["train"], y["valid"], None if classes is None else len(classes))
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """reports/history.csv as one mapping an epoch."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

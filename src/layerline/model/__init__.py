@@ -1,0 +1,1 @@
+"""The model: network, preprocessor and spec together, what a user predicts with."""

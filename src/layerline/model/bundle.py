@@ -1,0 +1,172 @@
+"""What a model is on disk: a folder that holds all a prediction needs, each file with its sha256.
+
+    network.safetensors, spec.json   the network
+    preprocessor.json                raw columns -> arrays
+    decision.json                    logits -> probabilities and a class; older bundles have none
+    model.json                       project, task, target, columns, classes, image shape
+    examples.parquet | examples.npy  a few raw rows
+    expected.parquet                 what they must give
+    seen_rows.safetensors            hashes of the rows it has learnt from
+    MANIFEST.json                    the sha256 of each
+
+MLflow keeps no digests: a flipped byte would load silently, so `model.load_bundle` checks every
+file first. Nothing here imports MLflow or torch, and nothing is pickled.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from layerline import __version__
+from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, read_json, sha256_of, write_json
+from layerline.errors import SourceError
+from layerline.evaluation.decision import DECISION
+from layerline.evaluation.prediction_table import output_columns
+from layerline.model.seen_rows import Seen, write_seen
+from layerline.scaling.preprocessing.preprocessor import Preprocessor
+from layerline.sources.reading.delimited import USUAL, Dialect
+from layerline.tables.storage import write_table
+from layerline.validation.schema.definitions import ColumnSpec
+
+FORMAT = 2  # 1 had neither dates, target curves nor `scaled` parts; it is still read
+MANIFEST = "MANIFEST.json"
+PREPROCESSOR, ABOUT = "preprocessor.json", "model.json"
+EXAMPLES_TABLE, EXAMPLES_IMAGES, EXPECTED = "examples.parquet", "examples.npy", "expected.parquet"
+_REQUIRED = (NETWORK_WEIGHTS, NETWORK_SPEC, PREPROCESSOR, ABOUT)
+
+Rows = pd.DataFrame | NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class About:
+    """What a model says of itself, besides its numbers."""
+
+    project: str
+    task: str
+    target: str
+    classes: tuple[Any, ...] | None
+    columns: tuple[ColumnSpec, ...]  # raw columns it reads; none for images
+    image_shape: tuple[int, ...] | None
+    levels: tuple[float, ...] = ()  # of a quantile loss
+    dialect: Dialect = USUAL  # how the training's own CSV files are written
+    layerline: str = __version__
+    format: int = FORMAT
+
+    @property
+    def output_columns(self) -> list[str]:
+        """The names of what `Model.predict` returns."""
+        return output_columns(self.classes, self.levels)
+
+    def to_json(self) -> dict[str, Any]:
+        """As model.json holds it."""
+        return {
+            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
+            "columns": [column.to_dict() for column in self.columns],
+            "dialect": self.dialect._asdict(),
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> "About":
+        """The inverse of `to_json`."""
+        shape, classes = state["image_shape"], state["classes"]
+        return cls(
+            **{key: state[key] for key in ("project", "task", "target", "layerline", "format")},
+            classes=None if classes is None else tuple(classes),
+            columns=tuple(ColumnSpec.from_dict(column) for column in state["columns"]),
+            image_shape=None if shape is None else tuple(shape),
+            levels=tuple(state.get("levels", ())),  # older bundles have none
+            dialect=_read_dialect(state.get("dialect", {})),  # nor this
+        )
+
+
+def _read_dialect(state: Mapping[str, Any]) -> Dialect:
+    return USUAL._replace(**{**state, "missing": tuple(state.get("missing", ()))})
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    project: str,
+    network_folder: Path,
+    preprocessor: Preprocessor,
+    columns: Sequence[ColumnSpec],
+    decision_folder: Path | None = None,
+    examples: tuple[Rows, pd.DataFrame] | None = None,
+    seen: Seen | None = None,
+    dialect: Dialect = USUAL,
+) -> About:
+    """Write a model into `folder`, which is made; return what it says of itself.
+
+    Args:
+        folder: where the bundle goes.
+        project: whose model it is.
+        network_folder: weights and spec; they are copied byte by byte.
+        preprocessor: what turns raw rows into the network's inputs.
+        columns: all columns of the data; the bundle keeps those that the preprocessor reads.
+        decision_folder: holds decision.json, which is copied too; None decides plainly.
+        examples: a few raw rows, and what they must give.
+        seen: the rows that the training has learnt from.
+        dialect: how the training's own CSV files are written.
+    """
+    folder.mkdir(parents=True)
+    for name in (NETWORK_WEIGHTS, NETWORK_SPEC):
+        shutil.copyfile(network_folder / name, folder / name)
+    if decision_folder is not None:
+        shutil.copyfile(decision_folder / DECISION, folder / DECISION)
+    link = read_json(network_folder / NETWORK_SPEC).get("link") or {}
+    by_name = {column.name: column for column in columns}
+    about = About(
+        project=project,
+        task=preprocessor.task,
+        target=preprocessor.target,
+        classes=preprocessor.classes,
+        columns=tuple(by_name[name] for name in preprocessor.input_columns),
+        image_shape=preprocessor.image_shape,
+        levels=tuple(link.get("levels", ())),
+        dialect=dialect,
+    )
+    write_json(folder / PREPROCESSOR, preprocessor.to_json())
+    write_json(folder / ABOUT, about.to_json())
+    if examples is not None:
+        _write_examples(folder, about, *examples)
+    if seen is not None:
+        write_seen(folder, seen)
+    files = {file.name: {"sha256": sha256_of(file)} for file in sorted(folder.iterdir())}
+    write_json(folder / MANIFEST, {"files": files})
+    return about
+
+
+def _write_examples(folder: Path, about: About, rows: Rows, expected: pd.DataFrame) -> None:
+    if isinstance(rows, pd.DataFrame):
+        write_table(folder / EXAMPLES_TABLE, rows[[column.name for column in about.columns]])
+    else:
+        np.save(folder / EXAMPLES_IMAGES, rows, allow_pickle=False)
+    write_table(folder / EXPECTED, expected)
+
+
+def check_bundle(folder: Path) -> dict[str, str]:
+    """Recompute the sha256 of every file; return them by name.
+
+    Raises:
+        SourceError: a file is missing, or its bytes are not those recorded.
+    """
+    manifest = read_json(folder / MANIFEST)
+    files = manifest.get("files", {}) if isinstance(manifest, dict) else {}
+    recorded = {name: entry["sha256"] for name, entry in files.items() if "sha256" in entry}
+    for name in (*_REQUIRED, *recorded):
+        path = folder / name
+        if name not in recorded or not path.is_file():
+            raise SourceError(f"{path}: missing; this model version is damaged and was not loaded")
+        found = sha256_of(path)
+        if found != recorded[name]:
+            raise SourceError(
+                f"{path}: sha256 is {found[:12]}…, {MANIFEST} recorded {recorded[name][:12]}…; "
+                "this model version was changed after it was registered and was not loaded"
+            )
+    return recorded

@@ -1,0 +1,1 @@
+"""Projects: a user's params.yaml and schema, written and checked."""

@@ -1,0 +1,92 @@
+"""Tell DVC which of the user's own files the fetch stage depends on.
+
+DVC runs fetch again when a dependency in dvc.yaml changes, and its list there is fixed text. So
+`layerline init` (and `layerline watch`, after editing params.yaml by hand) writes the source's
+files into it, and fetch says so when it finds them missing there.
+"""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from layerline.artifacts import write_text
+from layerline.config import FetchSection
+from layerline.errors import ParamsError, Problem
+from layerline.sources.reading.archives import split_archive
+
+MADE = ("data/raw", "data/validated", "data/scaled", "models", "reports", "runs")
+# The options of each source that name its files.
+_PLACES = {"files": ("path",), "image_folder": ("path", "labels"), "sql": ("url",)}
+OWN = ("pipeline/", "src/")  # what the checkout itself brings
+
+
+def source_paths(section: FetchSection) -> list[str]:
+    """The local files and folders the source reads, as params.yaml writes them."""
+    paths: list[str] = []
+    for option in _PLACES.get(section.source, ()):
+        given = section.options.get(option) or []
+        paths += [given] if isinstance(given, str) else [str(item) for item in given]
+    if section.source == "sql":
+        paths = [path.partition("///")[2] for path in paths if path.startswith("sqlite:///")]
+    return [_outermost(path) for path in paths if path and "://" not in path]
+
+
+def _outermost(path: str) -> str:
+    """The archive that a path goes through, else the path."""
+    archive = split_archive(Path(path).expanduser())
+    return path if archive is None else str(archive[0])
+
+
+def require_outside(root: Path, section: FetchSection) -> None:
+    """Refuse a source inside a folder that the stages replace.
+
+    Raises:
+        ParamsError: the user's only copy would be gone.
+    """
+    for path in _as_deps(section):
+        place = (root / path).resolve()
+        for made in MADE:
+            if place.is_relative_to((root / made).resolve()):
+                message = f"{path} lies in {made}/, which the stages replace; move it, to data/ say"
+                raise ParamsError([Problem("fetch.options.path", message)])
+
+
+def unwatched(dvc_file: Path, section: FetchSection) -> list[str]:
+    """The source's paths that are no dependency of the fetch stage."""
+    if not dvc_file.is_file():
+        return []
+    deps = _load(dvc_file)["stages"]["fetch"].get("deps", [])
+    return [path for path in _as_deps(section) if path not in deps]
+
+
+def watch(dvc_file: Path, section: FetchSection) -> list[str]:
+    """Make the source's paths, and no earlier ones, dependencies of fetch; return them."""
+    content = _load(dvc_file)
+    deps = content["stages"]["fetch"]["deps"]
+    paths = _as_deps(section)
+    for old in [dep for dep in deps if not dep.startswith(OWN) and dep not in paths]:
+        deps.remove(old)
+    deps.extend(path for path in paths if path not in deps)
+    stream = io.StringIO()
+    _yaml().dump(content, stream)
+    write_text(dvc_file, stream.getvalue())
+    return paths
+
+
+def _as_deps(section: FetchSection) -> list[str]:
+    # A pattern is no path that DVC could hash: the folder that holds the files is.
+    paths = (Path(path).expanduser() for path in source_paths(section))
+    return [(p.parent if any(mark in p.name for mark in "*?[") else p).as_posix() for p in paths]
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 1 << 20
+    return yaml
+
+
+def _load(dvc_file: Path) -> Any:
+    return _yaml().load(dvc_file.read_text(encoding="utf-8"))

@@ -1,0 +1,167 @@
+"""Proof that a version is still what was registered: its bytes, and what it predicts.
+
+MLflow keeps no digests. A registration writes two kinds into the version's tags: the sha256 of each
+part of the model, and one over all files, of which the code that came with it is a part.
+"""
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layerline.artifacts import read_json
+from layerline.errors import LayerlineError, SourceError
+from layerline.evaluation.decision import DECISION, PLAIN, read_decision
+from layerline.model.bundle import (
+    EXAMPLES_IMAGES,
+    EXAMPLES_TABLE,
+    EXPECTED,
+    PREPROCESSOR,
+    check_bundle,
+)
+from layerline.registry.registration import FILES_TAG, HASH_TAGS, files_of, files_sha256
+from layerline.registry.verification import Verifier, require_same, tolerance_of
+from layerline.tables.storage import read_parquet
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+INSIDE = Path("artifacts") / "bundle"  # of an MLflow model
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: `passed` is None where there was nothing to compare with."""
+
+    what: str
+    passed: bool | None
+    said: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """What was found of one version."""
+
+    project: str
+    version: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing spoke against it."""
+        return all(finding.passed is not False for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `layerline verify --json` prints it."""
+        return {**dataclasses.asdict(self), "passed": self.passed}
+
+
+@contextlib.contextmanager
+def files_at_hand(client: "MlflowClient", version: "ModelVersion") -> Iterator[Path]:
+    """The folder with a version's files: where they lie, or a copy that goes with the block.
+
+    Raises:
+        SourceError: they are gone from the artifact store.
+    """
+    project, number = str(version.name), str(version.version)
+    folder = files_of(client, project, number)
+    if folder is not None:
+        yield Path(folder)
+        return
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    uri = f"models:/{project}/{number}"
+    with tempfile.TemporaryDirectory(prefix="layerline-") as place:
+        try:
+            path = download_artifacts(artifact_uri=uri, dst_path=place)
+        except (MlflowException, OSError) as error:
+            raise SourceError(
+                f"{uri}: its files are gone from the artifact store, or cannot be read ({error})"
+            ) from None
+        yield Path(path)
+
+
+def prove(client: "MlflowClient", version: "ModelVersion", verifier: Verifier | None) -> Proof:
+    """Recompute every hash, and let a fresh process predict the rows that came with the version.
+
+    Args:
+        client: of the registry.
+        version: the version.
+        verifier: the fresh process; None looks at the bytes alone.
+    """
+    with files_at_hand(client, version) as folder:
+        findings = [*_parts(version, folder / INSIDE), _all_files(version, folder)]
+        if verifier is not None:
+            intact = all(finding.passed is not False for finding in findings)
+            # Damaged code is not run.
+            findings += [_predictions(version, folder, verifier)] if intact else []
+    return Proof(str(version.name), int(version.version), tuple(findings))
+
+
+def _parts(version: "ModelVersion", bundle: Path) -> Iterator[Finding]:
+    try:
+        found = check_bundle(bundle)
+    except SourceError as error:
+        yield Finding("manifest", False, str(error))
+        return
+    yield Finding("manifest", True, f"{len(found)} files have the sha256 of their manifest")
+    for tag, name in HASH_TAGS.items():
+        recorded = version.tags.get(tag)
+        if name not in found and recorded is None:
+            continue  # older bundles have no decision
+        passed = None if recorded is None else recorded == found.get(name)
+        now, then = found.get(name, "gone"), recorded or "nothing"
+        said = f"{name} is {now[:12]}…, registered was {then[:12]}…"
+        yield Finding(name, passed, said)
+
+
+def _all_files(version: "ModelVersion", folder: Path) -> Finding:
+    recorded, found = version.tags.get(FILES_TAG), files_sha256(folder)
+    passed = None if recorded is None else recorded == found
+    said = (
+        "an earlier release registered it, without a hash of all files"
+        if recorded is None
+        else f"all files, its code too: {found[:12]}…, registered was {recorded[:12]}…"
+    )
+    return Finding("files", passed, said)
+
+
+def _predictions(version: "ModelVersion", folder: Path, verifier: Verifier) -> Finding:
+    """What it predicts for the rows it came with, in a fresh process."""
+    bundle = folder / INSIDE
+    given = [
+        bundle / name for name in (EXAMPLES_TABLE, EXAMPLES_IMAGES) if (bundle / name).exists()
+    ]
+    if not given:
+        return Finding("predictions", None, "it came without rows to predict")
+    expected = read_parquet(bundle / EXPECTED)
+    state = read_json(bundle / PREPROCESSOR)
+    # The scale of a curved target is that of its logarithms or ranks.
+    curved = bool(state.get("target_curve")) and state["classes"] is None
+    unit = float(expected["prediction"].std()) if curved else float(state["target_scale"])
+    decision = read_decision(bundle, state["classes"]) if (bundle / DECISION).exists() else PLAIN
+    uri = f"models:/{version.name}/{version.version}"
+    try:
+        found = verifier.predict(uri, given[0], str(folder))
+        require_same(uri, expected, found, tolerance_of(state["classes"] is None, unit), decision)
+    except LayerlineError as error:
+        return Finding("predictions", False, str(error))
+    return Finding("predictions", True, f"{len(found)} recorded predictions came out the same")
+
+
+def require_proof(proof: Proof, doing: str) -> None:
+    """Refuse a version that something speaks against.
+
+    Raises:
+        SourceError: with what that is.
+    """
+    wrong = [finding.said for finding in proof.findings if finding.passed is False]
+    if wrong:
+        raise SourceError(
+            f"models:/{proof.project}/{proof.version}: {'; '.join(wrong)}; {doing} was refused: "
+            "choose another version (`layerline history`)"
+        )

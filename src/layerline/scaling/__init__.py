@@ -1,0 +1,1 @@
+"""Scaling: rows split, and columns made into the network's arrays."""

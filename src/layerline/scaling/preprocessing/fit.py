@@ -1,0 +1,145 @@
+"""Fitting the preprocessor with scikit-learn, on train rows alone."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerline.config import ScaleSection
+from layerline.lookup import Choice, read_choices
+from layerline.scaling.preprocessing.categories import VALUES, Category
+from layerline.scaling.preprocessing.encoders import (
+    ENCODERS,
+    fit_dates,
+    smooth_of,
+    target_columns,
+    with_values,
+)
+from layerline.scaling.preprocessing.imputers import TrainRows, build, fit_numbers
+from layerline.scaling.preprocessing.preprocessor import Images, Preprocessor
+from layerline.scaling.preprocessing.target_transforms import TARGETS
+from layerline.scaling.preprocessing.transforms import Affine
+from layerline.scaling.preprocessing.unfittable import require_known, require_usable
+from layerline.validation.schema.definitions import ColumnSpec
+
+N_FOLDS = 5
+
+
+def fit_preprocessor(
+    rows: TrainRows,
+    columns: Sequence[ColumnSpec],
+    section: ScaleSection,
+    *,
+    target: str,
+    task: str,
+    classes: tuple[Any, ...] | None,
+) -> Preprocessor:
+    """Fit on train rows of a table; nothing else may be passed in.
+
+    Raises:
+        DataError: no usable column, free text, or a column without a single train value.
+        ParamsError: the section names a column that is not there.
+    """
+    features = [column for column in columns if column.use and column.name != target]
+    require_usable(features)
+    require_known(section, features)
+    dates = read_choices(section.dates, "days")
+    split = {column.name: dates.of(column.name) for column in features if column.kind == "date"}
+    numeric = [
+        column.name
+        for column in features
+        if column.kind == "number" or (column.kind == "date" and _is_days(split[column.name]))
+    ]
+    fitted = Preprocessor(target, task, classes)
+    if classes is None:
+        y = rows[[target]][target].to_numpy(dtype=np.float64)
+        choice = Choice(section.target.name, section.target.options)
+        center, scale, curve = build(TARGETS, choice, "scale.target")(y)
+        fitted = Preprocessor(target, task, None, center, scale, target_curve=curve)
+    return dataclasses.replace(
+        fitted,
+        numbers=fit_numbers(rows, numeric, section) if numeric else None,
+        dates=tuple(
+            fit_dates(rows[[name]][name], choice, section)
+            for name, choice in split.items()
+            if not _is_days(choice)
+        ),
+        categories=_fit_categories(
+            rows, [column.name for column in features if column.kind == "category"], section, fitted
+        ),
+    )
+
+
+def _is_days(choice: Choice) -> bool:
+    return choice.name == "days"
+
+
+def _fit_categories(
+    rows: TrainRows, names: Sequence[str], section: ScaleSection, fitted: Preprocessor
+) -> tuple[Category, ...]:
+    """Codes last: networks with embeddings look for them there."""
+    choices = read_choices(section.categorical, "one_hot")
+    y = _columns_of(rows, fitted) if _wants_target(names, section) else np.empty((len(rows), 0))
+    categories = [
+        build(ENCODERS, choices.of(name), "scale.categorical")(rows[[name]][name], y)
+        for name in names
+    ]
+    return tuple(sorted(categories, key=lambda category: category.is_code))
+
+
+def _wants_target(names: Sequence[str], section: ScaleSection) -> bool:
+    choices = read_choices(section.categorical, "one_hot")
+    return any(choices.of(name).name == "target" for name in names)
+
+
+def _columns_of(rows: TrainRows, fitted: Preprocessor) -> NDArray[np.float64]:
+    y = fitted.encode_target(rows[[fitted.target]][fitted.target])
+    return target_columns(y, None if fitted.classes is None else len(fitted.classes))
+
+
+def fit_out_of_fold(
+    fitted: Preprocessor, rows: TrainRows, section: ScaleSection, folds: NDArray[np.integer]
+) -> tuple[Preprocessor, ...]:
+    """The preprocessors that transform train rows by fold, where target means are features.
+
+    A train row's own target must not be in its features: those of fold k come from the rows of
+    all other folds. Without target encoding there are none.
+
+    Args:
+        fitted: what was fitted on all of `rows`; it transforms valid and test rows.
+        rows: the train rows.
+        section: as `fitted` was made with.
+        folds: (B,) fold of each row, 0 to N_FOLDS - 1; equal rows must share one.
+    """
+    if all(category.encoding != VALUES for category in fitted.categories):
+        return ()
+    y = _columns_of(rows, fitted)
+
+    def without_each_fold(category: Category) -> list[Category]:
+        if category.encoding != VALUES:
+            return [category] * N_FOLDS
+        column, smooth = rows[[category.name]][category.name], smooth_of(section, category.name)
+        others = [np.flatnonzero(folds != fold) for fold in range(N_FOLDS)]
+        return [with_values(category, column.iloc[kept], y[kept], smooth) for kept in others]
+
+    by_fold = zip(*map(without_each_fold, fitted.categories), strict=True)
+    return tuple(dataclasses.replace(fitted, categories=categories) for categories in by_fold)
+
+
+def fit_images(
+    batches: Iterable[Images], *, target: str, task: str, classes: tuple[Any, ...] | None
+) -> Preprocessor:
+    """Fit each channel's mean and standard deviation on train images (B, H, W) or (B, H, W, C)."""
+    counts: Any = 0
+    shape: tuple[int, ...] = ()
+    for images in batches:
+        shape = images.shape[1:]
+        pixels = images.reshape(-1, 1 if images.ndim == 3 else images.shape[3])
+        counts = counts + np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])
+    shares = counts / counts[0].sum()
+    center = shares @ np.arange(256.0)
+    deviation = np.sqrt(shares @ np.square(np.arange(256.0)) - np.square(center))
+    affine = Affine(tuple(center.tolist()), tuple(np.where(deviation > 0, deviation, 1).tolist()))
+    return Preprocessor(target, task, classes, image=affine, image_shape=shape)

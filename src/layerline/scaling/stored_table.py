@@ -1,0 +1,79 @@
+"""A table of data/validated, of which never more than a few columns or a batch is in memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from layerline.errors import SourceError
+from layerline.tables.storage import ROW_GROUP, read_batches, to_frame
+from layerline.text import first_line
+
+BATCH_VALUES = 1 << 21
+
+
+class Batch(NamedTuple):
+    """Some rows of a table, one after the other."""
+
+    start: int  # position of the first in the table
+    rows: pd.DataFrame
+
+
+class StoredTable:
+    """A Parquet file that a stage wrote; `table[names]` reads whole columns.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            metadata = pq.read_metadata(path)
+        except FileNotFoundError:
+            message = f"{path}: not there; run the earlier stages first: `dvc repro`"
+            raise SourceError(message) from None
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(
+                f"{path}: damaged ({first_line(error)}); run `dvc repro -f`"
+            ) from None
+        self._n_rows = metadata.num_rows
+        self.names = tuple(metadata.schema.to_arrow_schema().names)
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    def __getitem__(self, names: list[str]) -> pd.DataFrame:
+        return to_frame(pa.concat_tables(read_batches(self.path, names)))
+
+    def batches(self, names: list[str]) -> Iterator[Batch]:
+        """All rows in order, some at a time: fewer of a wide table."""
+        start = 0
+        n_rows = min(max(BATCH_VALUES // max(len(names), 1), 1 << 9), ROW_GROUP)
+        for table in read_batches(self.path, names, n_rows):
+            yield Batch(start, to_frame(table))
+            start += table.num_rows
+
+
+class ChosenRows:
+    """Rows of a stored table at the positions (B,), which rise; `rows[names]` reads columns."""
+
+    def __init__(self, table: StoredTable, positions: NDArray[np.integer]) -> None:
+        self._table = table
+        self._positions = positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, names: list[str]) -> pd.DataFrame:
+        pieces, start = [], 0
+        for rows in read_batches(self._table.path, names):
+            ends = np.searchsorted(self._positions, [start, start + rows.num_rows])
+            pieces.append(rows.take(pa.array(self._positions[ends[0] : ends[1]] - start)))
+            start += rows.num_rows
+        return to_frame(pa.concat_tables(pieces))

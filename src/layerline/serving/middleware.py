@@ -1,0 +1,179 @@
+"""What stands before the routes: token, body size, time, load. Plain ASGI, so that it costs little.
+
+A refusal is an ordinary answer with the reason in it; the connection is closed where a body is left
+unread.
+"""
+
+import asyncio
+import dataclasses
+import hmac
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+
+from layerline.serving.column_checks import Fault
+from layerline.serving.prometheus import Figures
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+OPEN = frozenset({"/health", "/ready"})  # whoever restarts the process holds no token
+RETRY_SECONDS = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What one server takes at a time."""
+
+    body_bytes: int = 16 << 20
+    in_flight: int = 64
+    timeout_seconds: float = 30.0
+    token: str | None = None
+
+
+class Problem(Exception):  # noqa: N818 (a request is, nothing failed)
+    """A request that is answered with a status and its reasons."""
+
+    def __init__(self, status: int, *faults: Fault) -> None:
+        self.status, self.faults = status, faults
+        super().__init__(status)
+
+
+def problem(status: int, message: str) -> Problem:
+    """A problem of the whole request."""
+    return Problem(status, Fault(message))
+
+
+async def answer(
+    send: Send, status: int, body: bytes, content_type: str = "application/json", *more: Any
+) -> None:
+    """Send a whole answer."""
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+        *more,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, refused: Problem) -> None:
+    """Answer with a problem's reasons."""
+    headers = []
+    if refused.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if refused.status == 503:
+        headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
+    if refused.status in (401, 408, 411, 413, 415, 503):
+        headers.append((b"connection", b"close"))  # its body was not read
+    body = orjson.dumps({"detail": [fault.to_json() for fault in refused.faults]})
+    await answer(send, refused.status, body, "application/json", *headers)
+
+
+class Guard:
+    """Wraps the app: checks the token, counts what is under way, bounds its time."""
+
+    def __init__(self, app: App, limits: Limits, figures: Figures, paths: frozenset[str]) -> None:
+        self._app, self._limits, self._figures, self._paths = app, limits, figures, paths
+        self._token = limits.token.encode() if limits.token else None
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        watched = _Watched(send)
+        start = time.perf_counter()
+        try:
+            await self._guarded(scope, receive, watched)
+        except Problem as refused:
+            if not watched.status:
+                await refuse(watched, refused)
+        finally:
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            self._figures.requests.labels(path, watched.status).inc()
+            if path == "/predict" and watched.status == 200:
+                self._figures.seconds.observe(time.perf_counter() - start)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if self._token is not None and path not in OPEN and not self._is_let_in(scope):
+            raise problem(401, "the bearer token is missing or wrong")
+        if path != "/predict":
+            await self._app(scope, receive, send)
+            return
+        if self._in_flight >= self._limits.in_flight:
+            raise problem(503, f"{self._in_flight} predictions are under way; try again later")
+        self._in_flight += 1
+        self._figures.in_flight.set(self._in_flight)
+        try:
+            async with asyncio.timeout(self._limits.timeout_seconds):
+                await self._app(scope, receive, send)
+        except TimeoutError:
+            seconds = self._limits.timeout_seconds
+            raise problem(503, f"it was not done in {seconds:g} s; send fewer rows") from None
+        finally:
+            self._in_flight -= 1
+            self._figures.in_flight.set(self._in_flight)
+
+    def _is_let_in(self, scope: Scope) -> bool:
+        given = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
+        scheme, _, token = given.partition(b" ")
+        assert self._token is not None
+        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
+
+
+class _Watched:
+    """Remembers the status that was sent; 0 until then."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
+async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
+    """The whole body, within the limit and within half the time.
+
+    Raises:
+        Problem: 413 too large, 408 too slow, 400 the caller went away.
+    """
+    length = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
+    if length.isdigit() and int(length) > limits.body_bytes:
+        raise _too_large(limits)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limits.body_bytes:
+            raise _too_large(limits)
+        return body
+    try:
+        async with asyncio.timeout(limits.timeout_seconds / 2):
+            return await _read_parts(message, receive, limits)
+    except TimeoutError:
+        raise problem(408, f"the body did not arrive in {limits.timeout_seconds / 2:g} s") from None
+
+
+async def _read_parts(message: MutableMapping[str, Any], receive: Receive, limits: Limits) -> bytes:
+    parts, size = [], 0
+    while message["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limits.body_bytes:
+            raise _too_large(limits)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+    raise problem(400, "the caller went away")
+
+
+def _too_large(limits: Limits) -> Problem:
+    return problem(413, f"the body is larger than {limits.body_bytes:,} bytes; send it in pieces")

@@ -1,0 +1,44 @@
+"""The fetch stage's work: run the source, find the task, seal data/raw."""
+
+from typing import Any
+
+from layerline.artifacts import Workspace, replace_folder
+from layerline.config import FetchSection
+from layerline.lookup import pick, read_options
+from layerline.sources import SOURCES
+from layerline.sources.last_fetch import compare_with_last
+from layerline.tables.storage import read_column
+from layerline.tables.task import resolve_task
+
+
+def load_libraries(source: str) -> None:
+    """Import now what the source will need: the caller has time, later it has not."""
+    if source in ("sklearn", "openml"):
+        import sklearn.datasets  # noqa: F401
+
+
+def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
+    """Write data/raw; return what its manifest says of it, and what is no more as it was.
+
+    Raises:
+        SourceError: the source cannot be reached or read.
+        DataError: the table is empty, has no target column, or its target fits no task.
+    """
+    source = pick(SOURCES, section.source, "fetch.source")
+    options = read_options(source, section.options, "fetch.options")
+    about: dict[str, Any] = {"source": section.source, "target": section.target}
+    with replace_folder(workspace.raw, about) as folder:
+        info = source(folder, section.target, **options)
+        n_rows, target = read_column(folder, section.target, section.source)
+        task, reason = resolve_task(target, section.task)
+        about.update(
+            kind=info.kind,
+            split_column=info.split_column,
+            origin=info.origin,
+            notes=list(info.notes),
+            n_rows=n_rows,
+            task=task,
+            task_reason=reason,
+        )
+    # Not in the manifest: its bytes depend on the source alone, not on what was there before.
+    return about | {"notes": [*about["notes"], *compare_with_last(workspace, section)]}

@@ -1,0 +1,187 @@
+"""Image files in a folder or an archive: a folder a class, or a CSV file of paths and labels.
+
+pictures/cat/1.png, pictures/dog/2.png            the class is the folder's name
+pictures/train/cat/1.png, pictures/test/dog/2.png the official split too (train, valid, test)
+pictures/1.png + labels.csv: file,label           with fetch.options.labels
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from layerline.errors import DataError, ParamsError, Problem, SourceError
+from layerline.sources.fetched import SourceInfo
+
+SPLIT = "split"
+_SPLITS = {
+    "train": "train",
+    "valid": "valid",
+    "val": "valid",
+    "validation": "valid",
+    "test": "test",
+}
+
+
+def fetch(
+    folder: Path,
+    target: str,
+    *,
+    path: str,
+    labels: str | None = None,
+    file_column: str = "file",
+    mode: Literal["L", "RGB"] = "RGB",
+    size: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)]
+    | None = None,
+) -> SourceInfo:
+    """Write all images, in the order of their names, and their labels.
+
+    Args:
+        folder: where `images.npy` and `labels.parquet` go.
+        target: what the column of labels is called, or is called in `labels`.
+        path: the folder, or a zip or tar archive of one, or a URL of such an archive.
+        labels: a CSV file with `file_column` and the target; further columns are kept. A column
+            `split` of train, valid and test is the official split.
+        file_column: the column of paths, relative to the folder.
+        mode: L (grey) or RGB, for all images.
+        size: [height, width] that each image is resized to; null: all must have one size.
+
+    Raises:
+        SourceError: there is no such folder, or no image in it.
+        DataError: images that cannot be read or differ in size, a class or a file missing.
+    """
+    # Here, not above: params are checked against this signature where nothing is read.
+    import pandas as pd
+
+    from layerline.sources.reading.image_files import (
+        Told,
+        fill,
+        read_pictures,
+        require_readable,
+        size_of,
+    )
+    from layerline.sources.reading.paths import said_of
+    from layerline.sources.reading.remote import renamed, saying
+    from layerline.tables.storage import IMAGES, LABELS, write_table
+
+    root = _root(path)
+    names = {str(root): said_of(root) or str(root)}
+    told = Told()
+    with saying(names):
+        files, rows, notes = (
+            _by_folder(root, target)
+            if labels is None
+            else _by_table(root, target, labels, file_column)
+        )
+        wanted = (size[0], size[1]) if size else size_of(files[0])
+        shape = [len(files), *wanted, *([3] if mode == "RGB" else [])]
+        pictures = read_pictures(files, mode, wanted, resize=size is not None, told=told)
+        fill(folder / IMAGES, pictures, shape)
+        require_readable(told, str(root))
+    frame = pd.DataFrame(rows)
+    write_table(folder / LABELS, frame)
+    origin: dict[str, Any] = {"path": path, "labels": labels, **_facts(root, files)}
+    split = SPLIT if SPLIT in frame and target != SPLIT else None
+    return SourceInfo(
+        "images", split, origin, tuple(renamed(n, names) for n in (*notes, *told.notes))
+    )
+
+
+def _root(path: str) -> Path:
+    from layerline.sources.reading.paths import local_path, unpacked
+
+    root = unpacked(local_path(path))
+    if not root.is_dir():
+        raise SourceError(f"{path}: there is no such folder or archive; set fetch.options.path")
+    return root
+
+
+def _by_folder(root: Path, target: str) -> tuple[list[Path], dict[str, list[str]], list[str]]:
+    """The files, and a class (and a split) for each, from the names of the folders."""
+    tops = _folders(root)
+    splits = {top: _SPLITS[top.name.lower()] for top in tops if top.name.lower() in _SPLITS}
+    if splits and len(splits) < len(tops):
+        others = ", ".join(top.name for top in tops if top not in splits)
+        raise DataError(f"{root}: has folders of splits and others beside them: {others}")
+    if splits and target == SPLIT:
+        message = f"{SPLIT!r} is the column of the official split; call the target otherwise"
+        raise ParamsError([Problem("fetch.target", message)])
+    files: list[Path] = []
+    rows: dict[str, list[str]] = {name: [] for name in ([target, SPLIT] if splits else [target])}
+    n_left = 0
+    for top in tops:
+        for place in _folders(top) if splits else [top]:
+            found, left = _pictures(place)
+            n_left += left
+            files += found
+            rows[target] += [place.name] * len(found)
+            if splits:
+                rows[SPLIT] += [splits[top]] * len(found)
+    if not files:
+        raise SourceError(f"{root}: no folder in it holds an image; a folder a class is needed")
+    notes = [f"{n_left:,} files in {root} are no images by their names; they are left out"]
+    return files, rows, notes if n_left else []
+
+
+def _folders(place: Path) -> list[Path]:
+    return sorted(path for path in place.iterdir() if path.is_dir() and path.name[0] not in "._")
+
+
+def _pictures(place: Path) -> tuple[list[Path], int]:
+    from layerline.sources.reading.image_files import PICTURES
+
+    found = sorted(path for path in place.rglob("*") if path.is_file() and path.name[0] != ".")
+    pictures = [path for path in found if path.suffix.lower() in PICTURES]
+    return pictures, len(found) - len(pictures)
+
+
+def _by_table(
+    root: Path, target: str, labels: str, file_column: str
+) -> tuple[list[Path], dict[str, Any], list[str]]:
+    from layerline.sources.reading.reader import find_files, read_files
+    from layerline.tables.storage import require_target, to_frame
+    from layerline.text import listing
+
+    read = read_files(find_files(labels), text=[file_column])
+    frame = to_frame(read.table)
+    require_target(list(frame.columns), target, labels)
+    if file_column not in frame:
+        message = f"{labels} has no column {file_column!r}; its columns: {listing(list(frame))}"
+        raise ParamsError([Problem("fetch.options.file_column", message)])
+    names = frame.pop(file_column)
+    if names.isna().any():
+        raise DataError(f"{labels}: column {file_column!r} is empty in {names.isna().sum()} rows")
+    outside = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
+    if outside:
+        raise DataError(f"{labels}: {outside[0]!r} leads out of {root}; give paths below it")
+    files = [root / name for name in names]
+    absent = [str(file) for file in files if not file.is_file()]
+    if absent:
+        raise DataError(f"{labels}: {len(absent)} files are not there: {listing(absent, 5)}")
+    if SPLIT in frame and target != SPLIT:
+        _require_splits(frame[SPLIT].unique().tolist(), labels)
+    return files, {str(name): frame[name] for name in frame}, list(read.notes)
+
+
+def _require_splits(found: list[Any], labels: str) -> None:
+    odd = [value for value in found if value not in ("train", "valid", "test")]
+    if odd:
+        raise DataError(
+            f"{labels}: column {SPLIT!r} may hold train, valid and test, not {odd[0]!r}"
+        )
+
+
+def _facts(root: Path, files: list[Path]) -> dict[str, Any]:
+    """One digest of all files: a line for each would be the longest thing in the manifest."""
+    import hashlib
+
+    from layerline.artifacts import sha256_of
+
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{sha256_of(file)}  {file.relative_to(root).as_posix()}\n".encode())
+    return {
+        "n_files": len(files),
+        "bytes": sum(file.stat().st_size for file in files),
+        "sha256_of_all": digest.hexdigest(),
+    }

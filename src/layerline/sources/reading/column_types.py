@@ -1,0 +1,94 @@
+"""Which type each column has in all files: a look at every value that the answer depends on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from layerline.sources.reading.batches import Batch, Column, ColumnSurvey, Stream
+from layerline.sources.reading.parsing import ColumnType
+from layerline.sources.reading.unchanged import Untouched, saying_unreadable
+
+_GAP = Column(pa.chunked_array([pa.nulls(1)]))
+
+
+class Part(NamedTuple):
+    """One of the files, the columns that the names of its folders give, and what guards it."""
+
+    stream: Stream
+    partition: Mapping[str, str | None]
+    guard: Untouched
+
+    @property
+    def path(self) -> Path:
+        return self.stream.path
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that are known before every row was read."""
+        return [*(self.stream.names or ()), *self.partition]
+
+
+class Surveyed(NamedTuple):
+    """The type of each column, and the columns of each file."""
+
+    kinds: dict[str, ColumnType]
+    names: dict[Path, list[str]]
+
+
+def survey_columns(parts: Sequence[Part], text: set[str]) -> Surveyed:
+    """Decide the types.
+
+    Args:
+        parts: the files.
+        text: columns that are text, whatever is in them.
+
+    Raises:
+        DataError: malformed, or no type holds all values of a column.
+        SourceError: a file is damaged.
+    """
+    surveys: dict[str, ColumnSurvey] = {}
+    unsure = _unsure(parts) - text
+    names = {part.path: _look_at(part, unsure, surveys) for part in parts}
+    order = dict.fromkeys(name for found in names.values() for name in found)
+    kinds = {name: (surveys.get(name) or ColumnSurvey(name)).result for name in order}
+    return Surveyed(kinds, names)
+
+
+def _unsure(parts: Sequence[Part]) -> set[str]:
+    """Columns whose type depends on their values, or differs between files."""
+    kinds: dict[str, set[pa.DataType | None]] = {}
+    for part in parts:
+        for name in part.names:
+            kinds.setdefault(name, set()).add(part.stream.types.get(name))
+    return {name for name, found in kinds.items() if None in found or len(found) > 1}
+
+
+def _look_at(part: Part, unsure: set[str], surveys: dict[str, ColumnSurvey]) -> list[str]:
+    """Add one file to the surveys; return its columns."""
+    known = part.stream.names is not None
+    for name, kind in part.stream.types.items():
+        if name not in unsure:
+            surveys.setdefault(name, ColumnSurvey(name)).take(kind, part.path)
+    names = dict.fromkeys(part.names)
+    if not known or unsure - part.partition.keys():
+        with saying_unreadable(part.path):
+            for position, batch in enumerate(part.stream.batches(unsure if known else None)):
+                late = [name for name in batch.columns if position and name not in names]
+                names |= dict.fromkeys(batch.columns)
+                _add(batch, list(batch.columns) if known else list(names), surveys, part.path)
+                for name in () if known else late:
+                    surveys[name].add(_GAP, part.path)  # earlier rows have no such key
+    values = {
+        name: Column(pa.chunked_array([pa.array([value], pa.string())]), "fields")
+        for name, value in part.partition.items()
+    }
+    _add(Batch(1, values), list(values), surveys, part.path)
+    return list(names)
+
+
+def _add(batch: Batch, names: list[str], surveys: dict[str, ColumnSurvey], path: Path) -> None:
+    for name in names:
+        survey = surveys.setdefault(name, ColumnSurvey(name))
+        survey.add(batch.columns.get(name, _GAP), path)

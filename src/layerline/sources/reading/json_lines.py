@@ -1,0 +1,131 @@
+"""JSON lines -> batches: one object a line, each key a column, no value changed.
+
+Numbers keep the digits they are written with until the whole column is known, so that 2^53 + 1 or
+1e400 is treated as in a CSV file. Text stays text, "NA" and the empty string too; only a column
+that holds nothing but ISO dates becomes dates, which JSON cannot say.
+"""
+
+import codecs
+import itertools
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from layerline.errors import DataError, ParamsError, Problem
+from layerline.sources.reading.batches import BATCH_ROWS, Batch, Column, Form, Stream
+
+
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def open_json_lines(path: Path, encoding: str = "utf-8") -> Stream:
+    """A file of flat objects; they are checked while they are read.
+
+    Raises:
+        DataError: empty; while it is read: not JSON, a line that is no flat object, a key twice.
+        ParamsError: the encoding cannot be.
+    """
+    codec = _codec(encoding)
+
+    def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
+        rows = _rows(path, encoding, codec)
+        n_rows = 0
+        while block := list(itertools.islice(rows, BATCH_ROWS)):
+            n_rows += len(block)
+            yield _batch([row for _, row in block], columns, path)
+        if not n_rows:
+            raise DataError(f"{path}: the file is empty; give at least one JSON object")
+
+    return Stream(path, batches)
+
+
+def _batch(rows: list[dict[str, Any]], columns: Collection[str] | None, path: Path) -> Batch:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    for name in names:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise DataError(f"{path}: the key {name!r} has half a surrogate pair; mend it")
+    if columns is not None:
+        names = [name for name in names if name in columns]
+    where = f"{path}: column "
+    found = {name: _column([row.get(name) for row in rows], f"{where}{name!r}") for name in names}
+    return Batch(len(rows), found)
+
+
+def _codec(encoding: str) -> str:
+    try:
+        return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    except LookupError:
+        message = f"{encoding!r} is not known; JSON lines are utf-8"
+        raise ParamsError([Problem("fetch.options.encoding", message)]) from None
+
+
+def _rows(path: Path, encoding: str, codec: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_once_each,
+        parse_int=_Number,
+        parse_float=_Number,
+        parse_constant=lambda name: _Number(name.replace("Infinity", "inf")),
+    )
+    line = 0
+    try:
+        with path.open(encoding=codec, newline="\n") as file:
+            for line, text in enumerate(file, 1):
+                if text.strip():
+                    yield line, _object(decoder.decode(text.strip()), path, line)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not {encoding}: it has the byte 0x{error.object[error.start]:02x} after line "
+            f"{line}; save it as UTF-8, or set fetch.options.encoding"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        reason = "it is too deep"
+        if isinstance(error, ValueError):
+            reason = str(error).partition(": line")[0]
+        raise DataError(
+            f"{path}: line {line} is not one JSON object ({reason}); mend it, or get the file "
+            "again if it was cut off"
+        ) from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has {twice!r} more than once")
+    return row
+
+
+def _object(value: Any, path: Path, line: int) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f'{path}: line {line} holds no object; write {{"column": value, ...}}')
+    for name, item in value.items():
+        if isinstance(item, dict | list):
+            called = "a list" if isinstance(item, list) else "an object"
+            raise DataError(
+                f"{path}: line {line}: {name!r} holds {called} of values; "
+                "write each of them as a column of its own"
+            )
+    return value
+
+
+def _column(values: list[Any], where: str) -> Column:
+    kinds = {type(value) for value in values} - {type(None)}
+    if len(kinds) > 1:
+        called = {_Number: "numbers", bool: "true/false", str: "text"}
+        mixed = " and ".join(sorted(called[kind] for kind in kinds))
+        raise DataError(f"{where} holds {mixed}; give it one type")
+    if kinds <= {bool}:
+        return Column(pa.chunked_array([pa.array(values, pa.bool_() if kinds else pa.float64())]))
+    form: Form = "text" if kinds == {str} else "numbers"
+    plain = [None if value is None else str(value) for value in values]
+    try:
+        return Column(pa.chunked_array([pa.array(plain, pa.string())]), form)
+    except UnicodeEncodeError:
+        raise DataError(f"{where} has half a surrogate pair, which is no text; mend it") from None

@@ -1,0 +1,213 @@
+"""The user's files of any kind, one or many -> one Arrow table in the five column types.
+
+`open_files` gives it piece by piece, for the sources; `read_files` and `read_frame` give it whole,
+for whoever takes a table from the user later (predict, serving), so that a value means the same
+there. Nothing is changed silently: what cannot be kept exactly is refused, kept as text, or noted.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from layerline.errors import DataError
+from layerline.sources.reading.batches import Batch, Column, Stream, typed
+from layerline.sources.reading.column_types import Part, survey_columns
+from layerline.sources.reading.columnar import open_columnar
+from layerline.sources.reading.delimited import Dialect, open_fields
+from layerline.sources.reading.json_lines import open_json_lines
+from layerline.sources.reading.parsing import TEXT, ColumnType, Parsed
+from layerline.sources.reading.paths import DELIMITED, PARQUET, find_files, kind_of
+from layerline.sources.reading.unchanged import Untouched, saying_unreadable
+from layerline.tables.storage import to_frame
+from layerline.text import listing
+
+__all__ = ["DELIMITED", "PARQUET", "FileTable", "Reading", "find_files", "open_files", "read_files"]
+__all__ += ["read_frame"]
+
+
+class FileTable(NamedTuple):
+    """What was read: the rows of all files in order, what to say aloud, and each file's sha256."""
+
+    table: pa.Table
+    notes: tuple[str, ...]
+    files: tuple[dict[str, Any], ...]
+
+
+class Reading:
+    """The rows of all files, in order, as tables of one schema.
+
+    Attributes:
+        schema: the columns in their types.
+        notes: what to say aloud; complete when all tables were taken.
+        files: each file's path, size, sha256 and row count; likewise.
+    """
+
+    def __init__(self, parts: Sequence[Part], kinds: Mapping[str, ColumnType]) -> None:
+        self.schema = pa.schema([(name, kind.type) for name, kind in kinds.items()])
+        self.notes = [note for part in parts for note in part.stream.notes]
+        self.files: list[dict[str, Any]] = []
+        self._parts, self._kinds = parts, kinds
+        for name, kind in kinds.items():
+            if kind.note:
+                self._say(f"column {name!r} is kept as text: it holds {kind.note}")
+
+    def _say(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Read every row.
+
+        Raises:
+            DataError: malformed, no rows, values that no type can hold.
+            SourceError: a file cannot be read, is damaged, or was changed meanwhile.
+        """
+        problems = _RangeProblems()
+        for part in self._parts:
+            n_rows = 0
+            with saying_unreadable(part.path):
+                for batch in part.stream.batches(None):
+                    yield self._table(part, batch, problems, n_rows)
+                    n_rows += batch.n_rows
+            self.files.append({**part.guard.check(), "n_rows": n_rows})
+        problems.tell()
+        if not any(file["n_rows"] for file in self.files):
+            paths = [part.path for part in self._parts]
+            raise DataError(f"{_names_of(paths)}: there is a header but not one row of data")
+
+    def _table(self, part: Part, batch: Batch, problems: "_RangeProblems", n_before: int) -> Any:
+        for note in batch.notes:
+            self._say(note)
+        columns = {}
+        for name, kind in self._kinds.items():
+            parsed = typed(_column(part, batch, name), kind)
+            problems.add(part.path, name, parsed, n_before)
+            columns[name] = parsed.values
+        return pa.table(columns, schema=self.schema)
+
+
+def _column(part: Part, batch: Batch, name: str) -> Column:
+    if name in part.partition:
+        value = pa.array([part.partition[name]] * batch.n_rows, pa.string())
+        return Column(pa.chunked_array([value]), "fields")
+    if name not in batch.columns:  # an object without this key
+        return Column(pa.chunked_array([pa.nulls(batch.n_rows)]))
+    return batch.columns[name]
+
+
+class _RangeProblems:
+    """Numbers that a 64-bit float cannot hold: the first of each column, and how many."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], str] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, path: Path, name: str, parsed: Parsed, n_before: int) -> None:
+        for rows, what in ((parsed.too_large, "infinite"), (parsed.too_small, "zero")):
+            if rows:
+                row, written = n_before + rows[0] + 1, parsed.written[rows[0]]
+                first = f"{path}: column {name!r}, data row {row}: {written} would become {what}"
+                self._first.setdefault((name, what), first)
+                self._counts[name, what] += len(rows)
+
+    def tell(self) -> None:
+        lines = [
+            f"{first} as a 64-bit number ({self._counts[at]} such values); mend it, or list "
+            "the column in fetch.options.text"
+            for at, first in self._first.items()
+        ]
+        if lines:
+            raise DataError("\n".join(lines))
+
+
+def open_files(
+    paths: Sequence[Path],
+    dialect: Dialect | None = None,
+    text: Iterable[str] = (),
+    partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
+) -> Reading:
+    """Open files of one kind as one table; every file must have the same columns.
+
+    Args:
+        paths: as `find_files` gives them.
+        dialect: how CSV files are written.
+        text: columns that are text whatever their values look like (others may be named too).
+        partitions: columns whose values stand in the names of a file's folders.
+
+    Raises:
+        DataError: empty, malformed, columns that differ, a column without one type.
+        SourceError: a file cannot be read, or its bytes are damaged.
+    """
+    folded = partitions or {}
+    parts = [_open_part(path, dialect or Dialect(), folded.get(path, {})) for path in paths]
+    _require_equal_columns([(part.path, part.names) for part in parts if part.stream.names])
+    surveyed = survey_columns(parts, set(text))
+    _require_equal_columns(list(surveyed.names.items()))
+    if not surveyed.kinds:
+        raise DataError(f"{_names_of(paths)}: there is no column at all")
+    return Reading(parts, surveyed.kinds | {name: TEXT for name in text if name in surveyed.kinds})
+
+
+def read_files(
+    paths: Sequence[Path],
+    dialect: Dialect | None = None,
+    text: Iterable[str] = (),
+    partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
+) -> FileTable:
+    """Read files as `open_files` does, all at once.
+
+    Raises:
+        DataError: as `open_files` and `Reading.tables` do.
+        SourceError: likewise.
+    """
+    reading = open_files(paths, dialect, text, partitions)
+    table = pa.concat_tables(reading.tables())
+    return FileTable(table, tuple(reading.notes), tuple(reading.files))
+
+
+def read_frame(
+    path: Path, dialect: Dialect | None = None, text: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Read one CSV or Parquet file of the user as the frame that every room works on."""
+    return to_frame(read_files(find_files(str(path)), dialect, text).table)
+
+
+def _names_of(paths: Sequence[Path]) -> str:
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more files"
+
+
+def _open_part(path: Path, dialect: Dialect, partition: Mapping[str, str | None]) -> Part:
+    with saying_unreadable(path):
+        guard = Untouched(path)
+        stream = _open_one(path, dialect)
+    for name in partition:
+        if name in (stream.names or ()):
+            raise DataError(
+                f"{path}: column {name!r} is in the file and in the folder's name; remove one"
+            )
+    return Part(stream, partition, guard)
+
+
+def _open_one(path: Path, dialect: Dialect) -> Stream:
+    kind = kind_of(path)
+    if kind == "CSV":
+        return open_fields(path, dialect)
+    return open_json_lines(path, dialect.encoding) if kind == "JSON lines" else open_columnar(path)
+
+
+def _require_equal_columns(files: Sequence[tuple[Path, list[str]]]) -> None:
+    for other, others in files[1:]:
+        first, names = files[0]
+        absent = [name for name in names if name not in others]
+        added = [name for name in others if name not in names]
+        if absent or added:
+            said = [f"lacks {listing(absent, 5)}"] if absent else []
+            said += [f"adds {listing(added, 5)}"] if added else []
+            raise DataError(
+                f"{other}: its columns differ from {first}: it {' and '.join(said)}; "
+                "files that are read together need the same columns"
+            )

@@ -1,0 +1,152 @@
+"""A study's means with intervals, as a table, as numbers and as one curve."""
+
+import csv
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from scipy import stats
+
+from layerline.artifacts import replace_folder, write_json, write_text
+from layerline.evaluation.rendering import Block, Heading, Paragraph, Picture, Table, to_markdown
+from layerline.studies.trial import MODES, Cell
+
+CONFIDENCE = 0.95
+NAMES = {
+    "scratch": "from scratch",
+    "feature_extraction": "feature extraction",
+    "fine_tune": "fine-tuning",
+}
+_COLOURS = {"scratch": "#4c72b0", "feature_extraction": "#dd8452", "fine_tune": "#55a868"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Mean:
+    """A mean over seeds, and half of its two-sided 95 % interval by Student's t (NaN of one)."""
+
+    mean: float
+    half: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f}" + ("" if math.isnan(self.half) else f" ± {self.half:.4f}")
+
+    def to_json(self) -> dict[str, float | None]:
+        return {"mean": self.mean, "half": None if math.isnan(self.half) else self.half}
+
+
+def mean_of(values: Sequence[float]) -> Mean:
+    """The mean of a few values, which are taken to be normal.
+
+    >>> str(mean_of([1.0, 2.0, 3.0]))
+    '2.0000 ± 2.4841'
+    """
+    found = np.asarray(values, dtype=np.float64)
+    if len(found) < 2:
+        return Mean(float(found.mean()), math.nan)
+    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(found) - 1))
+    return Mean(float(found.mean()), t * float(found.std(ddof=1)) / math.sqrt(len(found)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """The test figure of every cell."""
+
+    project: str
+    source: str
+    figure: str
+    unit: str  # of sizes: rows a class, or rows
+    n_steps: int
+    figures: Mapping[Cell, float]
+
+    @property
+    def sizes(self) -> list[int]:
+        return sorted({cell.size for cell in self.figures})
+
+    def values(self, mode: str, size: int) -> list[float]:
+        """One figure a seed, in the order of the seeds."""
+        found = [(c.seed, v) for c, v in self.figures.items() if (c.mode, c.size) == (mode, size)]
+        return [value for _, value in sorted(found)]
+
+    def gain(self, mode: str, size: int) -> Mean:
+        """How much better than from scratch on the same rows, seed by seed; above 0 is better."""
+        sign = -1 if self.figure == "rmse" else 1
+        pairs = zip(self.values(mode, size), self.values("scratch", size), strict=True)
+        return mean_of([sign * (value - scratch) for value, scratch in pairs])
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the single cells, which are in cells.csv."""
+        sizes = [
+            {
+                "size": size,
+                **{mode: mean_of(self.values(mode, size)).to_json() for mode in MODES},
+                "gain": {mode: self.gain(mode, size).to_json() for mode in MODES[1:]},
+            }
+            for size in self.sizes
+        ]
+        about = {name: getattr(self, name) for name in ("source", "figure", "unit", "n_steps")}
+        n_seeds = len(self.values(MODES[0], self.sizes[0]))
+        return {**about, "n_seeds": n_seeds, "confidence": CONFIDENCE, "sizes": sizes}
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Header and a line a size."""
+        header = [self.unit, *(f"{self.figure}, {NAMES[mode]}" for mode in MODES)]
+        header += [f"gain of {NAMES[mode]}" for mode in MODES[1:]]
+        rows = []
+        for size in self.sizes:
+            cells = [str(mean_of(self.values(mode, size))) for mode in MODES]
+            gains = [str(self.gain(mode, size)) for mode in MODES[1:]]
+            rows.append([str(size), *cells, *gains])
+        return header, rows
+
+
+def write_study(folder: Path, study: Study) -> None:
+    """Write study.md, study.json, cells.csv and study.png into `folder`, all or none."""
+    with replace_folder(folder, {}) as temporary:
+        write_json(temporary / "study.json", study.to_json())
+        with (temporary / "cells.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*Cell._fields, study.figure])
+            writer.writerows([*cell, repr(value)] for cell, value in sorted(study.figures.items()))
+        picture = temporary / "study.png"
+        _draw(picture, study)
+        header, rows = study.table()
+        n_seeds = study.to_json()["n_seeds"]
+        text = (
+            f"Test {study.figure}, mean of {n_seeds} seeds with the 95 % interval of the mean; "
+            f"about {study.n_steps:,} steps a training, no early stopping. Gains are paired: the "
+            "same rows, seed by seed; above 0 is better than from scratch."
+        )
+        blocks: list[Block] = [
+            Heading(f"{study.project}: starting from {study.source}", 1),
+            Table(header, rows),
+            Paragraph(text),
+            Picture(picture, picture.name, f"Test {study.figure} by labelled {study.unit}"),
+        ]
+        write_text(temporary / "study.md", to_markdown(blocks))
+
+
+def _draw(path: Path, study: Study) -> None:
+    figure = Figure(figsize=(6.4, 4.8), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    for mode in MODES:
+        means = [mean_of(study.values(mode, size)) for size in study.sizes]
+        halves = [0.0 if math.isnan(mean.half) else mean.half for mean in means]
+        values = [mean.mean for mean in means]
+        style: dict[str, Any] = {
+            "color": _COLOURS[mode],
+            "label": NAMES[mode],
+            "capsize": 3,
+            "marker": "o",
+        }
+        axes.errorbar(study.sizes, values, halves, **style)
+    axes.set_xscale("log")
+    axes.set_xticks(study.sizes, list(map(str, study.sizes)))
+    axes.minorticks_off()
+    axes.set(xlabel=f"labelled {study.unit}", ylabel=f"test {study.figure}")
+    axes.legend()
+    FigureCanvasAgg(figure).print_png(str(path), metadata={"Software": None})

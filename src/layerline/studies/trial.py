@@ -1,0 +1,184 @@
+"""One training of a study: so many labelled rows, one way to start, one seed; its test figure."""
+
+import dataclasses
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from layerline.artifacts import SourceFiles, Workspace, read_manifest, sha256_of
+from layerline.config import Params, TrainSection, TransferSection
+from layerline.errors import ParamsError, Problem
+from layerline.evaluation.evaluate import predict_rows
+from layerline.evaluation.metrics import measure
+from layerline.networks.serialization import NetworkSpec
+from layerline.training.dataset import Rows, load_rows
+from layerline.training.device import choose_threads, prepare_torch, settle_precision
+from layerline.training.epoch_records import Listener
+from layerline.training.loop import Training
+from layerline.training.network_spec import build_spec, describe_data
+from layerline.training.snapshots import training_key
+from layerline.training.trainable import Learner
+from layerline.training.transfer.start import make_plan, start_learner
+
+Mode = Literal["scratch", "feature_extraction", "fine_tune"]
+MODES: tuple[Mode, ...] = ("scratch", "feature_extraction", "fine_tune")
+
+
+class Cell(NamedTuple):
+    """How it starts, rows a class (of numbers: rows), which of the seeds from 0."""
+
+    mode: Mode
+    size: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.mode}-{self.size}-{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """What all cells share: params, arrays and the source."""
+
+    workspace: Workspace
+    params: Params
+    source: SourceFiles
+    data: Mapping[str, Any]
+    spec: NetworkSpec
+    train: Rows
+    test: Rows
+    n_steps: int
+
+    @property
+    def figure(self) -> str:
+        """What is compared: accuracy, or RMSE in the user's unit."""
+        return "rmse" if self.spec.classes is None else "accuracy"
+
+    @property
+    def key(self) -> str:
+        """A hash of all that decides a cell's figure, but for the cell itself."""
+        files = (self.source.weights, self.source.spec, self.source.preprocessor)
+        facts = {
+            "data": self.data["files"],
+            "train": dataclasses.asdict(self.params.train),
+            "seed": self.params.seed,
+            "threads": self.params.threads,
+            "n_steps": self.n_steps,
+            "source": [None if file is None else sha256_of(file) for file in files],
+        }
+        return training_key(facts)
+
+
+def open_bench(workspace: Workspace, params: Params, source: SourceFiles, n_steps: int) -> Bench:
+    """Read data/scaled.
+
+    Raises:
+        SourceError: it is missing or damaged.
+        ParamsError: a component of `train` does not fit it.
+    """
+    data = read_manifest(workspace.scaled)
+    train, test = (load_rows(workspace.scaled, split) for split in ("train", "test"))
+    spec = build_spec(params, data, describe_data(data, train))
+    return Bench(workspace, params, source, data, spec, train, test, n_steps)
+
+
+def require_rows(bench: Bench, size: int) -> None:
+    """Refuse a size that the train rows do not have.
+
+    Raises:
+        ParamsError: with the class that has too few.
+    """
+    if bench.spec.classes is None:
+        counts, names = [len(bench.train)], ["the table"]
+    else:
+        n_classes = len(bench.spec.classes)
+        counts = torch.bincount(bench.train.y, minlength=n_classes).tolist()
+        names = [f"class {label!r}" for label in bench.spec.classes]
+    fewest, name = min(zip(counts, names, strict=True))
+    if fewest < size:
+        message = f"asks for {size} rows, and {name} has {fewest} train rows; ask for fewer"
+        raise ParamsError([Problem("--rows", message)], "layerline study transfer")
+
+
+def draw(bench: Bench, cell: Cell) -> Rows:
+    """The cell's rows: the same for every mode, and those of a smaller size are among them."""
+    random = np.random.default_rng([bench.params.seed, cell.seed])
+    y = bench.train.y.numpy()
+    if bench.spec.classes is None:
+        chosen: NDArray[np.intp] = random.permutation(len(y))[: cell.size]
+    else:
+        order = random.permutation(len(y))
+        chosen = np.concatenate(
+            [order[y[order] == k][: cell.size] for k in range(len(bench.spec.classes))]
+        )
+    at = torch.from_numpy(np.sort(chosen))
+    return Rows(bench.train.x[at], bench.train.y[at])
+
+
+def train_cell(bench: Bench, cell: Cell) -> float:
+    """Train on the cell's rows and measure on all test rows.
+
+    No other label is used: no early stopping, the last weights are kept. Every cell takes about as
+    many steps as every other.
+    """
+    rows, seed = draw(bench, cell), bench.params.seed + cell.seed
+    section = _section(bench, cell, len(rows))
+    prepare_torch(seed, 1)
+    network = bench.spec.build()
+    threads = choose_threads(
+        bench.params.threads, network, bench.spec.input_shape, section.batch_size
+    )
+    torch.set_num_threads(threads)
+    section = settle_precision(section, network, bench.spec.input_shape, bench.spec.task)
+    # Features of a frozen backbone are of these few rows: of no use to anybody later.
+    with tempfile.TemporaryDirectory(prefix="layerline-study-") as folder:
+        learner = Learner(network, rows, rows)
+        if section.transfer is not None:
+            preprocessor = bench.workspace.preprocessor
+            plan = make_plan(section.transfer, bench.source, network, bench.spec, preprocessor)
+            cache: tuple[Path, dict[str, Any]] = (Path(folder), {})
+            learner = start_learner(plan, section, network, (rows, rows), cache, _quietly)
+        training = Training(
+            learner.network,
+            learner.train,
+            learner.valid,
+            section,
+            task=bench.spec.task,
+            seed=seed,
+            facts=describe_data(bench.data, rows),
+            learning=learner.learning,
+        )
+        training.run(Listener())
+    learner.merge(network)
+    return measure(predict_rows(network.to("cpu"), bench.spec, bench.test))[bench.figure]
+
+
+def _section(bench: Bench, cell: Cell, n_rows: int) -> TrainSection:
+    section, transfer = bench.params.train, bench.params.train.transfer
+    assert transfer is not None
+    if cell.mode == "scratch":
+        chosen = None
+    elif cell.mode == transfer.mode:
+        chosen = dataclasses.replace(transfer, forgetting=None)
+    else:
+        shared = ("source", "sha256", "columns", "skip", "head")
+        given: dict[str, Any] = {name: getattr(transfer, name) for name in shared}
+        chosen = TransferSection(**given, mode=cell.mode)
+    steps = math.ceil(n_rows / (section.batch_size * section.accumulate))
+    return dataclasses.replace(
+        section,
+        epochs=max(1, round(bench.n_steps / steps)),
+        early_stopping=None,
+        restarts=None,
+        transfer=chosen,
+    )
+
+
+def _quietly(text: str) -> None:
+    return None

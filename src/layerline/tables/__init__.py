@@ -1,0 +1,1 @@
+"""Tables: what lies in data/raw and data/validated, and the task found from a target."""

@@ -1,0 +1,235 @@
+"""What lies in data/raw and data/validated: one reader and one writer for every room.
+
+A table is `table.parquet`; images are `images.npy` (N, H, W) or (N, H, W, C) uint8 beside
+`labels.parquet`. Columns have one of five types, in Arrow (int64, double, bool, string,
+timestamp[us]) and in pandas (int64, float64, bool, str, datetime64[us]); where values are missing,
+whole numbers are float64 and truth values are object columns of True, False and None.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from layerline.errors import DataError, SourceError
+from layerline.text import closest, first_line, listing
+
+TABLE, IMAGES, LABELS, QUARANTINE = (
+    "table.parquet",
+    "images.npy",
+    "labels.parquet",
+    "quarantine.parquet",
+)
+SPLIT_VALUES = ("train", "valid", "test")
+ROW_GROUP = 1 << 17  # rows in each row group but the last, and in a batch
+GROUP_CELLS = 1 << 23  # a wide table has fewer rows in each
+READ_BUFFERS = 1 << 27  # bytes, of all columns together
+
+
+def group_rows(n_columns: int) -> int:
+    """Rows in a row group or batch of a table."""
+    return max(1024, min(ROW_GROUP, GROUP_CELLS // max(n_columns, 1)))
+
+
+class TableWriter:
+    """Parquet written table by table in row groups of equal size: memory stays flat.
+
+    Equal content has equal bytes, however it is cut into tables: no index, no metadata of pandas.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        # A null column would be read as objects; a column of nothing is a number column.
+        self.schema = pa.schema(
+            [(f.name, pa.float64() if pa.types.is_null(f.type) else f.type) for f in schema]
+        )
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+        self._group = group_rows(len(self.schema))
+        self._waiting: list[pa.Table] = []
+        self._n_waiting = 0
+        self.n_rows = 0
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows; the columns are those of the schema, in its order."""
+        self._waiting.append(table.replace_schema_metadata(None).cast(self.schema))
+        self._n_waiting += table.num_rows
+        self.n_rows += table.num_rows
+        if self._n_waiting >= self._group:
+            self._flush(whole_groups=True)
+
+    def _open(self, rows: pa.Table, *, is_large: bool) -> pq.ParquetWriter:
+        dictionaries = _worth_a_dictionary(rows) if is_large else True
+        return pq.ParquetWriter(
+            self._path, self.schema, write_page_checksum=True, use_dictionary=dictionaries
+        )
+
+    def _flush(self, *, whole_groups: bool) -> None:
+        rows = pa.concat_tables(self._waiting)
+        if self._writer is None:
+            self._writer = self._open(rows, is_large=whole_groups)
+        size = self._group
+        end = rows.num_rows - rows.num_rows % size if whole_groups else rows.num_rows
+        for start in range(0, max(end, 1), size):
+            # Where chunks end would show in the pages' bytes.
+            group = rows.slice(start, min(size, end - start)).combine_chunks()
+            self._writer.write_table(group, row_group_size=size)
+        self._waiting = [rows.slice(end).combine_chunks()]  # a copy, which frees the rest
+        self._n_waiting = rows.num_rows - end
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None and (self._n_waiting or not self.n_rows):
+                self._waiting = self._waiting or [self.schema.empty_table()]
+                self._flush(whole_groups=False)
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+
+
+def _worth_a_dictionary(rows: pa.Table) -> list[str]:
+    """All columns but decimals that hardly repeat: a dictionary would cost ten times the writing.
+
+    The first rows decide, so that equal content has equal bytes.
+    """
+    first = rows.slice(0, 10_000)
+    return [
+        field.name
+        for field in rows.schema
+        if not pa.types.is_floating(field.type)
+        or pc.count_distinct(first[field.name]).as_py() < len(first) / 2
+    ]
+
+
+def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
+    """Write Parquet without index and pandas metadata: equal content has equal bytes."""
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    with TableWriter(path, table.schema) as writer:
+        writer.write(table)
+
+
+def write_tables(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
+    """Write Parquet piece by piece; return the number of rows."""
+    with TableWriter(path, schema) as writer:
+        for table in tables:
+            writer.write(table)
+        return writer.n_rows
+
+
+def write_images(folder: Path, images: np.ndarray, labels: pd.DataFrame) -> None:
+    """Write images (N, H, W[, C]) uint8 and one row of labels for each."""
+    np.save(folder / IMAGES, images, allow_pickle=False)
+    write_table(folder / LABELS, labels)
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table as the pandas frame that every room works on."""
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return frame
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet file that a stage wrote.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
+    try:
+        return to_frame(pq.read_table(path, partitioning=None, page_checksum_verification=True))
+    except FileNotFoundError:
+        raise SourceError(f"{path}: not there; run the earlier stages first: `dvc repro`") from None
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path}: damaged ({first_line(error)}); run `dvc repro -f`") from None
+
+
+def read_batches(
+    path: Path, columns: Sequence[str] | None = None, n_rows: int | None = None
+) -> Iterator[pa.Table]:
+    """A Parquet file that a stage wrote, in tables of up to `n_rows` rows: memory stays flat.
+
+    Without `n_rows`, as many as `group_rows` says.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
+    try:
+        n_columns = pq.read_metadata(path).num_columns if columns is None else len(columns)
+        buffer_size = max(1 << 14, min(1 << 20, READ_BUFFERS // max(n_columns, 1)))
+        # Else all that is read stays in memory until the file is closed.
+        with pq.ParquetFile(
+            path, buffer_size=buffer_size, pre_buffer=False, page_checksum_verification=True
+        ) as file:
+            for batch in file.iter_batches(n_rows or group_rows(n_columns), columns=columns):
+                yield pa.Table.from_batches([batch])
+    except FileNotFoundError:
+        raise SourceError(f"{path}: not there; run the earlier stages first: `dvc repro`") from None
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path}: damaged ({first_line(error)}); run `dvc repro -f`") from None
+
+
+def table_path(folder: Path) -> Path:
+    """The table of data/raw or data/validated, or the labels of its images."""
+    path = folder / TABLE
+    return path if path.exists() else folder / LABELS
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """The rows of data/raw or data/validated: the table, or the labels of the images."""
+    return read_parquet(table_path(folder))
+
+
+def read_column(folder: Path, name: str, where: str) -> tuple[int, pd.Series]:
+    """The number of rows of data/raw, and one column of them: nothing else is read.
+
+    Raises:
+        DataError: there is no such column.
+        SourceError: the file is missing or damaged.
+    """
+    path = table_path(folder)
+    require_target(pq.read_schema(path).names, name, where)
+    values = to_frame(pa.concat_tables(read_batches(path, [name])))[name]
+    return len(values), values
+
+
+def read_images(folder: Path) -> np.ndarray:
+    """(N, H, W) or (N, H, W, C) uint8, mapped from disk, not loaded.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
+    path = folder / IMAGES
+    try:
+        images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{path}: cannot be read ({first_line(error)}); run `dvc repro`"
+        ) from None
+    return images
+
+
+def require_target(names: Sequence[str], target: str, where: str) -> None:
+    """Refuse a table that lacks its target.
+
+    Raises:
+        DataError: the message names the columns there are, and the closest one.
+    """
+    if target not in names:
+        near = closest(target, names)
+        hint = f"did you mean {near!r}? " if near else ""
+        raise DataError(
+            f"{where}: there is no target column {target!r}; {hint}set fetch.target to one of its "
+            f"{len(names)} columns: {listing(names)}"
+        )

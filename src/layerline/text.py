@@ -1,0 +1,39 @@
+"""Text that people read: figures, lists, the closest name, a message's first line."""
+
+import difflib
+import math
+from collections.abc import Sequence
+
+
+def readable(value: float) -> str:
+    """Four significant digits; thousands in groups of three rather than as a power of ten.
+
+    >>> readable(34811.3), readable(0.98541), readable(1.23456e12)
+    ('34,810', '0.9854', '1.235e+12')
+    """
+    if not math.isfinite(value) or not 1e4 <= abs(value) < 1e9:
+        return f"{value:.4g}"
+    return f"{float(f'{value:.4g}'):,.0f}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a library's message: the rest is its own detail."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def closest(name: str, names: Sequence[str]) -> str | None:
+    """The name most like `name`, also when only capitals, blanks or underscores differ."""
+    folded = {_fold(other): other for other in reversed(names)}
+    found = difflib.get_close_matches(_fold(name), folded, n=1)
+    return folded[found[0]] if found else None
+
+
+def _fold(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum()) or name
+
+
+def listing(values: Sequence[object], limit: int = 20) -> str:
+    """`a, b, c`, cut short with the number of those left out."""
+    text = ", ".join(map(str, values[:limit]))
+    return text if len(values) <= limit else f"{text} and {len(values) - limit} more"

@@ -1,0 +1,162 @@
+"""What a training read and made: data sets, the runs that made those, files, the network."""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from layerline.artifacts import NETWORK_WEIGHTS, TRANSFER, Workspace, read_json
+from layerline.config import Params, flatten
+from layerline.masking import credentials_in, masked, masked_value
+from layerline.tracking.journal import Journal
+from layerline.tracking.restored_stages import was_restored
+from layerline.tracking.run_reasons import lock_before
+from layerline.tracking.switch import is_off
+
+CONTEXTS = {"train": "training", "valid": "validation", "test": "testing"}
+DATA_STAGES = ("fetch", "validate", "scale")
+MAX_CLASSES = 200
+
+
+def tell_inputs(journal: Journal, workspace: Workspace, project: str) -> None:
+    """Tell a training's journal its data sets (by sha256) and link the runs of the data stages."""
+    scaled = read_json(workspace.scaled / "manifest.json")
+    tags: dict[str, Any] = {
+        f"layerline.sha256.raw.{name}": sha256 for name, sha256 in scaled["raw_sha256"].items()
+    }
+    for split, context in CONTEXTS.items():
+        digest = scaled["files"][f"{split}_x.npy"]["sha256"]
+        tags[f"layerline.sha256.{split}_x"] = digest
+        journal.dataset(
+            name=f"{project}-{split}",
+            digest=digest[:32],
+            source=f"data/scaled/{split}_x.npy",
+            context=context,
+            n_rows=scaled["n_rows"][split],
+            schema=_schema(scaled),
+            profile=_profile(scaled, scaled["n_rows"][split]),
+        )
+    journal.tags(tags)
+    _link_data_stages(journal, workspace)
+
+
+def _schema(scaled: Mapping[str, Any]) -> dict[str, str] | None:
+    """The network's inputs and its target by name; None for images, whose shape says it."""
+    if scaled["features"] is None:
+        return None
+    target = "float" if scaled["classes"] is None else "long"
+    return {**dict.fromkeys(scaled["features"], "float"), scaled["target"]: target}
+
+
+def _profile(scaled: Mapping[str, Any], n_rows: int) -> dict[str, Any]:
+    size = 1
+    for n in scaled["shape"]:
+        size *= n
+    profile = {
+        "num_elements": n_rows * size,
+        "n_features": size,
+        "source": scaled["source"],
+        "target": scaled["target"],
+        "task": scaled["task"],
+    }
+    if scaled["classes"] is not None:
+        names = scaled["classes"]
+        profile |= {"n_classes": len(names), "classes": names[:MAX_CLASSES]}
+    return profile if scaled["features"] is not None else {**profile, "shape": scaled["shape"]}
+
+
+def _link_data_stages(journal: Journal, workspace: Workspace) -> None:
+    """Link the runs that made the data; say of which stages DVC took the outputs from its cache."""
+    for stage in DATA_STAGES:
+        file = workspace.run_file(stage)
+        if not file.exists():  # a stage may have been run by hand, without its run's file
+            continue
+        facts = read_json(file)
+        journal.link(f"layerline.run.{stage}", facts["key"])
+        if was_restored(file, facts):
+            journal.link(f"layerline.restored.{stage}", facts["key"])
+
+
+def tell_network(journal: Journal, workspace: Workspace, kept_epoch: int) -> None:
+    """Tell which network came out of the training, and its history."""
+    weights = read_json(workspace.network / "manifest.json")["files"][NETWORK_WEIGHTS]
+    journal.tags(
+        {"layerline.kept_epoch": kept_epoch, "layerline.sha256.network": weights["sha256"]}
+    )
+    journal.artifact(workspace.reports / "history.csv")
+
+
+def tell_transfer(journal: Journal, workspace: Workspace, identity: Mapping[str, str]) -> None:
+    """Tell whose weights a training started from, and what was loaded, frozen and new."""
+    facts = read_json(workspace.network / TRANSFER)
+    journal.tags(
+        {f"layerline.transfer.{key}": v for key, v in {**identity, **facts["source"]}.items()}
+    )
+    journal.metrics({f"transfer.{name}": count for name, count in facts["counts"].items()})
+    journal.artifact(workspace.network / TRANSFER)
+
+
+def tell_files(journal: Journal, workspace: Workspace, params: Params) -> list[str]:
+    """Tell params.yaml and the files of the data stages; return what the user should hear."""
+    reports = (
+        workspace.reports / name for name in ("validation.json", "validation.html", "profile.json")
+    )
+    for path in (*reports, workspace.preprocessor / "preprocessor.json"):
+        if path.exists():
+            journal.artifact(path)
+    if (workspace.root / params.schema_path).exists():
+        journal.artifact(workspace.root / params.schema_path, "schema")
+    return _tell_params_file(journal, workspace.params, flatten(params))
+
+
+def _tell_params_file(journal: Journal, path: Path, flat: Mapping[str, Any]) -> list[str]:
+    """Tell params.yaml, masked: `retrain` and `study` may hold credentials, and so may comments."""
+    text = path.read_text(encoding="utf-8")
+    names = credentials_in(flat)
+    told = masked(_without_credentials(text) if names else text)
+    _tell_text(journal, path.name, told)
+    if told == text or is_off():
+        return []
+    where = ", ".join(names) or "a comment"
+    return [f"params.yaml holds a credential ({where}); MLflow gets a copy without it"]
+
+
+def _without_credentials(text: str) -> str:
+    """The YAML text with its comments and order, credentials masked by their keys."""
+    yaml = YAML()
+    yaml.width = 1 << 20
+    content = yaml.load(text)
+    _hide(content, "")
+    stream = io.StringIO()
+    yaml.dump(content, stream)
+    return stream.getvalue()
+
+
+def _hide(content: Any, prefix: str) -> None:
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            _hide(value, f"{name}.")
+        elif credentials_in({name: value}):
+            content[key] = masked_value(name, value)
+
+
+def tell_lock(journal: Journal, root: Path, before: str) -> None:
+    """Tell dvc.lock as far as it is of this run: the stages before `before`.
+
+    What it says of this stage and later ones is of an earlier run; DVC writes it after each stage.
+    Each stage of a training replaces what the one before it told.
+    """
+    text = lock_before(root, before)
+    if text:
+        _tell_text(journal, "dvc.lock", text)
+
+
+def _tell_text(journal: Journal, name: str, text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_text(text, encoding="utf-8")
+        journal.artifact(path)

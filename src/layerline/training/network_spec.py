@@ -1,0 +1,74 @@
+"""From params.yaml and the manifest of data/scaled to the network that is to be trained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from layerline.config import Params
+from layerline.errors import ParamsError, Problem
+from layerline.networks.serialization import NetworkSpec
+from layerline.training.dataset import Rows
+from layerline.training.objectives import (
+    IDENTITY,
+    TargetFacts,
+    build_link,
+    describe_targets,
+    n_outputs,
+)
+
+MIXING = ("mixup", "cutmix")  # they average rows
+
+
+def describe_data(data: Mapping[str, Any], rows: Rows) -> TargetFacts:
+    """What a loss may know of the targets; `data` is the manifest of data/scaled."""
+    n_classes = None if data["classes"] is None else len(data["classes"])
+    center, scale = data["target_center"], data["target_scale"]
+    return describe_targets(rows.y, n_classes=n_classes, center=center, scale=scale)
+
+
+def build_spec(params: Params, data: Mapping[str, Any], facts: TargetFacts) -> NetworkSpec:
+    """The network that params.yaml asks for, as large as the arrays need it.
+
+    Raises:
+        ParamsError: a component is not known, or the scaled arrays do not allow it.
+    """
+    classes, task, loss = data["classes"], data["task"], params.train.loss
+    link = build_link(loss, task, facts)
+    curve, sizes = data.get("target_curve"), tuple(data.get("category_sizes", ()))
+    _require_fitting(params, link.name, curve, sizes)
+    return NetworkSpec(
+        network=params.train.network,
+        options=params.train.options,
+        input_shape=tuple(data["shape"]),
+        d_out=n_outputs(loss, task, None if classes is None else len(classes)),
+        task=task,
+        classes=None if classes is None else tuple(classes),
+        target_center=data["target_center"],
+        target_scale=data["target_scale"],
+        link=None if link == IDENTITY else link.to_json(),
+        category_sizes=sizes,
+        target_curve=curve,
+    )
+
+
+def _require_fitting(
+    params: Params, link: str, curve: dict[str, Any] | None, sizes: tuple[int, ...]
+) -> None:
+    """Refuse what the scaled arrays do not allow."""
+    problems = []
+    curved = None if curve is None or curve["name"] == "none" else curve["name"]
+    if link == "log" and curved:
+        message = f"counts must be as they are, and scale.target is {curved}; set it to none"
+        problems.append(Problem("train.loss", message))
+    stopping = params.train.early_stopping
+    if stopping and stopping.target and stopping.metric == "error" and curved:
+        message = (
+            f"the error is watched on the {curved} scale of scale.target; give metric: loss "
+            "and a loss, or set scale.target: none"
+        )
+        problems.append(Problem("train.early_stopping.target", message))
+    mixing = [augment.name for augment in params.train.augment if augment.name in MIXING]
+    if mixing and sizes:
+        message = f"{mixing[0]!r} would mix the codes of categories; set scale.categorical: one_hot"
+        problems.append(Problem("train.augment", message))
+    if problems:
+        raise ParamsError(problems)

@@ -1,0 +1,180 @@
+"""Losses of classes: outputs are logits (B, K), targets indices (B,) or shares (B, K)."""
+
+import math
+from functools import partial
+from typing import Annotated, Any
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, PlainValidator
+from torch import Tensor
+
+from layerline.errors import ParamsError, Problem
+from layerline.training.objectives.target_statistics import Constant, Loss, MeanOfRows, TargetFacts
+
+# Below this share a class counts as won: the focal factor's slope stays finite.
+_TINY = 1e-12
+
+_FEW_CLASSES = 64
+
+
+def _class_weights_option(value: Any) -> Any:
+    # One rule in one sentence: a union would refuse once for each of its members.
+    if value is None or value == "balanced":
+        return value
+    if isinstance(value, list | tuple) and all(_is_weight(weight) for weight in value):
+        return tuple(float(weight) for weight in value)
+    raise ValueError("must be null, balanced, or a list of one number above 0 for each class")
+
+
+def _positive_weight_option(value: Any) -> Any:
+    if value == "balanced" or _is_weight(value):
+        return value
+    raise ValueError("must be balanced, or a number above 0")
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, int | float) and value is not True and 0 < value < math.inf
+
+
+ClassWeights = Annotated[str | tuple[float, ...] | None, PlainValidator(_class_weights_option)]
+PositiveWeight = Annotated[str | float, PlainValidator(_positive_weight_option)]
+
+
+def cross_entropy(
+    facts: TargetFacts,
+    *,
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    class_weights: ClassWeights = None,
+) -> Loss:
+    """Softmax cross entropy, in nats, the mean of the rows by the weights of their classes.
+
+    `balanced` weighs a class by 1 / (its share of the train rows times K), as scikit-learn does.
+
+    Source: torch.nn.functional.cross_entropy; Szegedy et al. (2016) for the smoothing.
+    """
+    weights = _class_weights(class_weights, facts)
+    if weights is None:
+        plain = partial(_cross_entropy, label_smoothing=label_smoothing)
+        slope = partial(_cross_entropy_slope, smoothing=label_smoothing)
+        return MeanOfRows(plain, partial(plain, reduction="none"), slope)
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        placed = weights.beside(outputs)
+        if targets.dtype == torch.int64:
+            return F.cross_entropy(outputs, targets, placed, label_smoothing=label_smoothing)
+        total = F.cross_entropy(
+            outputs, targets, placed, label_smoothing=label_smoothing, reduction="sum"
+        )
+        # torch divides shares by the rows and indices by their weights; we always by the weights.
+        return total / (targets @ placed).sum()
+
+    return loss
+
+
+def _cross_entropy(
+    outputs: Tensor, targets: Tensor, label_smoothing: float, reduction: str = "mean"
+) -> Tensor:
+    few = outputs.shape[1] <= _FEW_CLASSES < len(outputs)
+    if not few or targets.ndim > 1 or outputs.device.type != "cpu":
+        return F.cross_entropy(
+            outputs, targets, label_smoothing=label_smoothing, reduction=reduction
+        )
+    # Classes first: torch's softmax over a short last dimension is twenty times slower.
+    found = F.cross_entropy(
+        outputs.t().contiguous().unsqueeze(0),
+        targets.unsqueeze(0),
+        label_smoothing=label_smoothing,
+        reduction=reduction,
+    )
+    return found if reduction == "mean" else found.squeeze(0)
+
+
+def _cross_entropy_slope(
+    outputs: Tensor, targets: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """The mean over rows with indices as targets, and its gradient, (p - shares) / B."""
+    n_rows, n_classes = outputs.shape
+    logs = outputs.t().contiguous().log_softmax(0)
+    places = targets.unsqueeze(0)
+    of_targets = logs.gather(0, places)
+    value = -(1 - smoothing) * of_targets.mean()
+    if smoothing:
+        value -= smoothing * logs.mean()
+    gradient = logs.exp_()
+    if smoothing:
+        gradient -= smoothing / n_classes
+    gradient.scatter_add_(0, places, torch.full_like(of_targets, smoothing - 1))
+    return value, gradient.t().contiguous().mul_(1 / n_rows)
+
+
+def focal(
+    facts: TargetFacts,
+    *,
+    gamma: Annotated[float, Field(ge=0)] = 2.0,
+    class_weights: ClassWeights = None,
+) -> Loss:
+    """Cross entropy times (1 - p)^gamma, p the probability of the true class: easy rows count less.
+
+    With gamma 0 it is the cross entropy. Source: Lin et al., Focal Loss (2017), equation 5.
+    """
+    weights = _class_weights(class_weights, facts)
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        shares = targets
+        if targets.dtype == torch.int64:
+            shares = F.one_hot(targets, outputs.shape[1]).to(outputs)
+        if weights is not None:
+            shares = shares * weights.beside(outputs)
+        logs = outputs.log_softmax(1)
+        others = (-torch.expm1(logs)).clamp_min(_TINY)
+        return -(shares * others.pow(gamma) * logs).sum() / shares.sum()
+
+    return loss
+
+
+def binary_cross_entropy(facts: TargetFacts, *, pos_weight: PositiveWeight = 1.0) -> Loss:
+    """Logistic loss; rows of the second class count `pos_weight` times.
+
+    `balanced` is the first class's train rows for each of the second's. The logit is the difference
+    of the two outputs, so that probabilities stay the softmax of both.
+
+    Source: torch.nn.functional.binary_cross_entropy_with_logits.
+    """
+    number = _balance(facts) if isinstance(pos_weight, str) else float(pos_weight)
+    weight = Constant(torch.tensor(number))
+
+    def loss(outputs: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        logits = outputs[:, 1] - outputs[:, 0]
+        shares = targets if targets.dtype == torch.int64 else targets[:, 1]
+        return F.binary_cross_entropy_with_logits(
+            logits,
+            shares.to(outputs.dtype),
+            pos_weight=weight.beside(outputs),
+            reduction=reduction,
+        )
+
+    return MeanOfRows(loss, partial(loss, reduction="none"))
+
+
+def _class_weights(asked: str | tuple[float, ...] | None, facts: TargetFacts) -> Constant | None:
+    if asked is None:
+        return None
+    counts = _counts(facts)
+    if isinstance(asked, str):
+        return Constant(counts.sum() / (len(counts) * counts.clamp_min(1)))
+    if len(asked) != len(counts):
+        message = f"one weight for each of the {len(counts)} classes is needed, got {len(asked)}"
+        raise ParamsError([Problem("train.loss.class_weights", message)])
+    return Constant(torch.tensor(asked))
+
+
+def _balance(facts: TargetFacts) -> float:
+    negative, positive = _counts(facts).tolist()
+    return float(negative / max(positive, 1))
+
+
+def _counts(facts: TargetFacts) -> Tensor:
+    if facts.class_counts is None:
+        raise ValueError("class weights need facts.class_counts: call describe_targets")
+    return facts.class_counts

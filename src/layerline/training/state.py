@@ -1,0 +1,209 @@
+"""One training's moving parts: what a step is, and all of the state that the next one needs."""
+
+import contextlib
+import copy
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from layerline.training.augmentation import Augmentation
+from layerline.training.chain_gradients import Chained, read_chained
+from layerline.training.cuda_graphs import StepGraphs
+from layerline.training.device import autocast, random_state, set_random_state
+from layerline.training.epoch_records import EpochRecord, error_of
+from layerline.training.objectives import Link, Loss
+from layerline.training.optimizers import Step
+from layerline.training.prefetch import Source
+from layerline.training.schedules import Adaptive, Schedule
+from layerline.training.trainable import Learning
+from layerline.training.weight_averaging import WeightAverage
+
+
+@dataclasses.dataclass
+class Session:
+    """What takes steps: `n_steps` in the whole training, of which `step` are done.
+
+    `random` gives the orders of rows and the augmentations; dropout draws from torch's own.
+    """
+
+    network: nn.Module
+    optimizer: Optimizer
+    take_step: Step
+    schedule: Schedule
+    loss: Loss
+    link: Link
+    precision: torch.dtype
+    clip_norm: float | None
+    n_steps: int
+    random: torch.Generator
+    augment: Augmentation | None = None
+    average: WeightAverage | None = None
+    full_batch: bool = False
+    learning: Learning | None = None
+    graphs: StepGraphs | None = None
+    by_hand: Chained | None = None
+    step: int = 0
+    rate_factor: float = 1.0  # lowered after an epoch that diverged
+    unclipped: Tensor | None = None  # the norm of the gradient, where it is clipped
+    base_rates: tuple[float, ...] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.base_rates = tuple(group["lr"] for group in self.optimizer.param_groups)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network has the averaged weights in the block, when there is an average."""
+        if self.average is None:
+            yield
+        else:
+            with self.average.in_place():
+                yield
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Training mode; with `learning`, only what learns in this epoch (from 1) learns."""
+        self.network.train()
+        if self.learning is not None:
+            self.learning.begin_epoch(self.network, epoch)
+        if self.by_hand is None or self.learning is not None:
+            self.by_hand = read_chained(self.network, self.precision)
+
+    def take(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
+        """One step over the rows of all `batches`, (B,) positions each; returns their mean loss."""
+        factor = self.schedule((self.step + 0.5) / self.n_steps) * self.rate_factor
+        for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = base * factor
+        if self.full_batch:
+            loss = self._step_with_closure(train, batches[0])
+        elif self.graphs is not None:
+            loss = self.graphs.take(lambda positions: self._step(train, positions), batches)
+        else:
+            loss = self._step(train, batches)
+        self.step += 1
+        if self.average is not None:
+            self.average.update()
+        return loss
+
+    def _step(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
+        for group in self.optimizer.param_groups:  # what zero_grad does, without its hooks
+            for parameter in group["params"]:
+                parameter.grad = None
+        loss = self._gradients(train, batches)
+        if self.learning is not None:
+            self.learning.add_pull(self.network)
+        if self.clip_norm is not None:
+            self._clip(self.clip_norm)
+        self.take_step()
+        return loss
+
+    def _gradients(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
+        if len(batches) == 1:
+            return self._backward(*self.rows(train, batches[0]))
+        n_rows = sum(map(len, batches))
+        parts = [self._backward(*self.rows(train, b), len(b) / n_rows) for b in batches]
+        return torch.stack(parts).sum(0)
+
+    def rows(self, train: Source, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """What a step is computed from: the rows at the positions `batch`, augmented."""
+        x, y = train.take(batch)
+        return (x, y) if self.augment is None else self.augment(x, y, self.random)
+
+    def _backward(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
+        """Add the gradients of `share` times the mean loss of a batch; returns that, detached."""
+        if self.by_hand is not None:
+            return self.by_hand.backward(x, y, self.loss, share, self.precision)
+        with autocast(x.device, self.precision):
+            outputs = self.network(x)
+        loss = self.loss(outputs.float(), y)
+        if share != 1:
+            loss = loss * share
+        loss.backward()
+        return loss.detach()
+
+    def _clip(self, norm: float) -> None:
+        found = torch.nn.utils.clip_grad_norm_(self.network.parameters(), norm)
+        if self.unclipped is None:
+            self.unclipped = torch.empty_like(found)
+        self.unclipped.copy_(found)  # in place: a recorded step writes there too
+
+    def gradient_norm(self) -> Tensor:
+        """The norm of the last step's gradient, before clipping."""
+        if self.unclipped is not None:
+            return self.unclipped
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
+
+    def _step_with_closure(self, train: Source, batch: Tensor) -> Tensor:
+        """Let the optimizer look at the same rows and masks several times."""
+        (x, y), drawn = self.rows(train, batch), random_state(self.device)
+        losses: list[Tensor] = []
+
+        def closure() -> Tensor:
+            set_random_state(drawn)
+            self.optimizer.zero_grad(set_to_none=True)
+            losses.append(self._backward(x, y))
+            return losses[-1]
+
+        self.take_step(closure)
+        return losses[0]
+
+    def measure(
+        self,
+        epoch: int,
+        losses: Tensor,
+        norm: float,
+        outputs: Tensor,
+        y: Tensor,
+        rows_per_second: float,
+    ) -> EpochRecord:
+        """The record of an epoch: `losses` of its steps, `outputs` for validation targets `y`."""
+        return EpochRecord(
+            epoch=epoch,
+            train_loss=float(losses.double().mean()),
+            valid_loss=float(self.loss(outputs, y)),
+            valid_error=error_of(self.link(outputs), y),
+            learning_rate=self.learning_rate,
+            gradient_norm=norm,
+            rows_per_second=rows_per_second,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values, nested; the next step writes into the tensors."""
+        adaptive = self.schedule.state() if isinstance(self.schedule, Adaptive) else None
+        return {
+            "network": dict(self.network.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": adaptive,
+            "average": self.average.state() if self.average else None,
+            "random": self.random.get_state(),
+            "dropout": random_state(self.device),
+            "step": self.step,
+            "rate_factor": self.rate_factor,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()`; its tensors are copied."""
+        self.network.load_state_dict(state["network"])
+        # torch's optimizers go on in the tensors they are given; a state may be needed twice.
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        if self.graphs is not None:
+            self.graphs.forget()
+        if isinstance(self.schedule, Adaptive):
+            self.schedule.restore(state["schedule"])
+        if self.average is not None:
+            self.average.load(*state["average"])
+        self.random.set_state(state["random"])
+        set_random_state(state["dropout"])
+        self.step, self.rate_factor = state["step"], state["rate_factor"]

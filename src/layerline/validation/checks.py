@@ -1,0 +1,260 @@
+"""The frozen schema enforced on every row: fail with every broken rule, or set bad rows aside.
+
+`check` reads the rows once, batch by batch, and says what is broken and which rows are bad; `sift`
+then parts each batch into what passed and what is set aside. A rule that rows break (a type, a
+missing value, a level, a limit) can be answered by quarantine; one that the table breaks (a column
+that vanished, a class with too few rows) cannot.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from layerline.config import ValidateSection
+from layerline.errors import DataError
+from layerline.text import listing
+from layerline.validation.column_warnings import Sample, flag_columns
+from layerline.validation.duplicates import Repeats
+from layerline.validation.image_rules import blank_images
+from layerline.validation.row_rules import cast_columns, parse_checks, row_hits
+from layerline.validation.schema.definitions import Level, TableSchema
+from layerline.validation.schema.severities import RULES
+from layerline.validation.schema_types import Cast
+from layerline.validation.table_rules import class_rules, column_rules, image_rules, row_rules
+from layerline.validation.violation_messages import word
+from layerline.validation.violations import Broken, Hit, Tallies
+
+MANY_ROWS = 100_000  # bad ones whose reasons are kept, though there are too many of them
+SAMPLE_CELLS = 16_000_000  # twice what is read as one batch: there, all is exact
+
+
+class BrokenRulesError(DataError):
+    """The data break the schema; `report` is what reports/validation.json should say."""
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        self.report = report
+        super().__init__(message)
+
+
+class Rows(Protocol):
+    """The rows of a table, batch by batch, as often as they are asked for."""
+
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    def __iter__(self) -> Iterator[tuple[int, pd.DataFrame]]:
+        """The position of the batch's first row, and the batch."""
+        ...
+
+
+@dataclass(frozen=True)
+class Places:
+    """The files that messages name."""
+
+    data: str = "data/raw/table.parquet"
+    schema: str = "the schema"
+
+
+PLACES = Places()
+
+
+class Verdict(NamedTuple):
+    """What is broken, and by which rows."""
+
+    found: tuple[Broken, ...]
+    bad: NDArray[np.bool_]  # (N,)
+    with_gaps: frozenset[str]  # columns of whole or truth values that keep missing values
+    sample: Sample  # good rows
+
+    @property
+    def errors(self) -> list[Broken]:
+        return [rule for rule in self.found if rule.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Broken]:
+        return [rule for rule in self.found if rule.severity == "warning"]
+
+
+def check(
+    rows: Rows,
+    schema: TableSchema,
+    section: ValidateSection,
+    *,
+    images: NDArray[np.uint8] | None = None,
+    places: Places = PLACES,
+) -> Verdict:
+    """Read all rows once and find every rule they break; nothing is refused yet."""
+    tallies, look = Tallies(), _Look(schema, rows.n_rows)
+    allowed = max(section.max_bad_fraction * rows.n_rows, MANY_ROWS)
+    for start, frame in rows:
+        hits = look.batch(start, frame, images)
+        tallies.add(hits, start)
+        if tallies.keeps_rows and look.bad.sum() > allowed:
+            tallies.forget_rows()
+    late = look.repeats.hits(look.bad)
+    for hit in late:
+        if hit.severity == "error":
+            look.bad[hit.rows] = True
+    tallies.add(late, 0)
+    of_rows = [word(tally, schema, places.schema) for tally in tallies]
+    order = {name: position for position, name in enumerate(schema.names)}
+    of_rows.sort(key=lambda rule: order.get(rule.column or "", len(order)))
+    of_table = image_rules(images, rows.n_rows, schema)
+    of_table += column_rules(rows.names, schema, places.schema)
+    if not any(rule.severity == "error" for rule in of_table):
+        n_good = int((~look.bad).sum())
+        of_table += row_rules(n_good, look.repeats.conflicts(look.bad), schema)
+        of_table += class_rules(look.class_counts(), schema, section.min_class_rows)
+    sample = look.sample()
+    of_columns = flag_columns(sample, schema, places.schema)
+    return Verdict((*of_table, *of_rows, *of_columns), look.bad, look.with_gaps(), sample)
+
+
+class _Look:
+    """What is gathered while the rows go by."""
+
+    def __init__(self, schema: TableSchema, n_rows: int) -> None:
+        self.schema = schema
+        self.checks = parse_checks(schema)
+        self.bad = np.zeros(n_rows, dtype=bool)
+        self.repeats = Repeats(schema, n_rows)
+        self._codes = np.full(n_rows if schema.classes else 0, -1, dtype=np.int32)
+        self._gaps: dict[str, list[tuple[int, NDArray[np.int64]]]] = {}
+        self._with_values: set[str] = set()
+        self._sampled = sampled_rows(n_rows, len(schema.columns))
+        self._samples: list[pd.DataFrame] = []
+
+    def batch(self, start: int, frame: pd.DataFrame, images: NDArray[np.uint8] | None) -> list[Hit]:
+        """The rules that this batch breaks row by row."""
+        casts = cast_columns(frame, self.schema)
+        hits = row_hits(frame, casts, self.schema, self.checks)
+        batch_images = None
+        if images is not None and len(images) == len(self.bad):
+            batch_images = images[start : start + len(frame)]
+            hits += blank_images(batch_images, self.schema)
+        for hit in hits:
+            if hit.severity == "error":
+                self.bad[hit.rows + start] = True
+        self.repeats.add(start, {name: cast.values for name, cast in casts.items()}, batch_images)
+        self._note(start, casts)
+        self._take(start, len(frame), casts)
+        return hits
+
+    def _take(self, start: int, n_rows: int, casts: dict[str, Cast]) -> None:
+        """Add the batch's share to the sample."""
+        begin, end = np.searchsorted(self._sampled, [start, start + n_rows])
+        rows = self._sampled[begin:end] - start
+        part = pd.DataFrame({name: cast.values.iloc[rows] for name, cast in casts.items()})
+        part.index = self._sampled[begin:end]
+        self._samples.append(part)
+
+    def sample(self) -> Sample:
+        """The good rows among those sampled."""
+        frame = pd.concat(self._samples) if self._samples else pd.DataFrame()
+        frame = frame[~self.bad[frame.index.to_numpy(dtype=np.int64)]].reset_index(drop=True)
+        empty = frozenset(self.schema.names) - self._with_values
+        return Sample(frame, int((~self.bad).sum()), empty)
+
+    def _note(self, start: int, casts: dict[str, Cast]) -> None:
+        target = casts.get(self.schema.target)
+        if target is not None and self.schema.classes:
+            codes = pd.Index(self.schema.classes).get_indexer(pd.Index(target.values))
+            self._codes[start : start + len(codes)] = codes
+        for spec in self.schema.columns:
+            if spec.name in casts and spec.nullable and spec.dtype in ("int64", "bool"):
+                gaps = np.flatnonzero(casts[spec.name].values.isna().to_numpy())
+                if len(gaps):
+                    self._gaps.setdefault(spec.name, []).append((start, gaps))
+        for name in casts.keys() - self._with_values:
+            if casts[name].values.notna().any():
+                self._with_values.add(name)
+
+    def class_counts(self) -> dict[Level, int]:
+        """Good rows of each class."""
+        classes = self.schema.classes or ()
+        codes = self._codes[~self.bad] if classes else self._codes
+        counts = np.bincount(codes[codes >= 0], minlength=len(classes))
+        return dict(zip(classes, counts.tolist(), strict=True))
+
+    def with_gaps(self) -> frozenset[str]:
+        return frozenset(
+            name
+            for name, batches in self._gaps.items()
+            if any((~self.bad[gaps + start]).any() for start, gaps in batches)
+        )
+
+
+def sampled_rows(n_rows: int, n_columns: int) -> NDArray[np.int64]:
+    """Positions, rising, of the rows that quantiles and flags look at; the same ones every time."""
+    most = max(10_000, SAMPLE_CELLS // max(n_columns, 1))
+    if n_rows <= most:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(0).choice(n_rows, most, replace=False, shuffle=False))
+
+
+def report_of(
+    verdict: Verdict, rows: Rows, section: ValidateSection, schema: TableSchema
+) -> dict[str, Any]:
+    """What reports/validation.json says."""
+    bad = verdict.bad
+    too_many = bool(len(bad)) and bad.mean() > section.max_bad_fraction
+    of_rows = section.on_bad_rows == "quarantine" and not too_many
+    return {
+        "n_rows": rows.n_rows,
+        "n_bad_rows": int(verdict.bad.sum()),
+        "on_bad_rows": section.on_bad_rows,
+        "task": schema.task,
+        "target": schema.target,
+        "n_columns": len(schema.columns),
+        "broken": [rule.to_dict() for rule in verdict.errors],
+        "warnings": [rule.to_dict() for rule in verdict.warnings],
+        "passed": not verdict.errors,
+        "accepted": all(rule.is_of_rows and of_rows for rule in verdict.errors),
+    }
+
+
+def said(warnings: Sequence[Mapping[str, Any]], page: str) -> list[str]:
+    """Warnings in a few lines: columns with the same one share a line."""
+    by_rule: dict[str, list[Mapping[str, Any]]] = {}
+    for warning in warnings:
+        by_rule.setdefault(warning["rule"], []).append(warning)
+    lines = []
+    for rule, group in by_rule.items():
+        if len(group) == 1:
+            lines.append(group[0]["message"])
+            continue
+        names = listing([repr(warning["column"]) for warning in group], 5)
+        about = RULES[rule].about.split(" (")[0]
+        lines.append(f"{about}, in {len(group)}: {names}")
+    return [*lines, f"more in {page}"] if lines else []
+
+
+def refuse(verdict: Verdict, section: ValidateSection, report: dict[str, Any], file: str) -> None:
+    """End the stage when rules are broken that `section` does not set rows aside for.
+
+    Raises:
+        BrokenRulesError: the message has a line for each rule.
+    """
+    bad, quarantined = verdict.bad, section.on_bad_rows == "quarantine"
+    too_many = bool(len(bad)) and bad.mean() > section.max_bad_fraction
+    lines = []
+    for rule in sorted(verdict.errors, key=lambda rule: rule.is_of_rows):
+        advice = "; or set validate.on_bad_rows: quarantine"
+        if not rule.is_of_rows or not quarantined or too_many:
+            answered = "" if quarantined or not rule.is_of_rows else advice
+            lines.append(f"{file}: {rule.message}{answered}")
+    if quarantined and too_many:
+        share, allowed = f"{bad.mean():.1%}", f"{section.max_bad_fraction:.1%}"
+        lines.append(
+            f"{file}: {bad.sum()} of {len(bad)} rows ({share}) would be set aside, more than the "
+            f"{allowed} of validate.max_bad_fraction; mend the data, or raise it"
+        )
+    if lines:
+        raise BrokenRulesError("\n".join(lines), report)

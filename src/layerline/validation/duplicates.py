@@ -1,0 +1,165 @@
+"""Values and rows that come twice, found through 64-bit hashes of each row.
+
+The hashes of many rows lie in a temporary file: memory does not grow with the table.
+
+Two of ten million different rows share a hash by chance once in 370,000 tables.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from layerline.validation.disk_array import Hashes, Words, parts
+from layerline.validation.schema.definitions import TableSchema
+from layerline.validation.violations import Hit
+
+_MISSING = np.uint64(0x9E3779B97F4A7C15)
+_SHOWN = 10
+
+
+def mix(values: Hashes) -> Hashes:
+    """Scatter 64-bit words so that near ones are far apart (splitmix64's finalizer)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def hash_column(column: pd.Series) -> Hashes:
+    """(B,) hashes of the values; one for all missing ones, -0.0 as 0.0, 3 as 3.0."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        words = column.to_numpy().astype("datetime64[us]").view(np.uint64)
+    elif pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        numbers = column.to_numpy(dtype=np.float64) + 0.0
+        words = numbers.view(np.uint64)
+        gaps = np.isnan(numbers)
+        if gaps.any():
+            words = np.where(gaps, _MISSING, words)
+    else:
+        return _hash_text(column)
+    return mix(words)
+
+
+def _hash_text(column: pd.Series) -> Hashes:
+    """Each distinct text is hashed once."""
+    codes, levels = pd.factorize(column)
+    digests = [hashlib.blake2b(str(level).encode(), digest_size=8).digest() for level in levels]
+    words = np.frombuffer(b"".join(digests), dtype=np.uint64)
+    return np.append(words, _MISSING)[codes]  # -1, missing, is the last
+
+
+def hash_rows(columns: Sequence[pd.Series], n_rows: int) -> Hashes:
+    """(B,) hashes of rows; the order of the columns counts."""
+    total = np.zeros(n_rows, dtype=np.uint64)
+    for column in columns:
+        total = mix(total * np.uint64(3) + hash_column(column))
+    return total
+
+
+def hash_images(images: NDArray[np.uint8]) -> Hashes:
+    """(B,) hashes of each image's bytes."""
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images]
+    return np.frombuffer(b"".join(digests), dtype=np.uint64)
+
+
+class Conflicts(NamedTuple):
+    """Rows equal in every feature to another one with another target."""
+
+    n_rows: int
+    first: tuple[int, ...]
+
+
+class Repeats:
+    """Hashes of all rows, batch by batch; `hits` says which rows came before."""
+
+    def __init__(self, schema: TableSchema, n_rows: int) -> None:
+        self._schema = schema
+        groups = [(c.name,) for c in schema.columns if c.unique] + list(schema.unique)
+        self._groups = groups if schema.setting("unique").severity != "off" else []
+        self._of_groups = {group: Words(n_rows) for group in self._groups}
+        wanted = ("duplicate_rows", "conflicting_rows")
+        self._looks = any(schema.setting(rule).severity != "off" for rule in wanted)
+        self._features = Words(n_rows if self._looks else 0)
+        self._rows = Words(n_rows if self._looks else 0)
+
+    def add(
+        self,
+        start: int,
+        columns: Mapping[str, pd.Series],
+        images: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Add the rows of one batch, in their schema's types."""
+        target = columns.get(self._schema.target)
+        if target is None:
+            return
+        for group in self._groups:
+            if all(name in columns for name in group):
+                values = [columns[name] for name in group]
+                gaps = np.logical_or.reduce([v.isna().to_numpy() for v in values])
+                hashes = hash_rows(values, len(target))
+                # No two missing values are equal: 0 stands for such rows.
+                self._of_groups[group].put(start, np.where(gaps, 0, hashes | np.uint64(1)))
+        if self._looks:
+            used = [columns[c.name] for c in self._schema.features if c.name in columns]
+            features = hash_rows(used, len(target)) if images is None else hash_images(images)
+            self._features.put(start, features)
+            self._rows.put(start, mix(features * np.uint64(3) + hash_column(target)))
+
+    def hits(self, bad: NDArray[np.bool_]) -> list[Hit]:
+        """Rows that repeat an earlier one, among those that are not bad anyway."""
+        found = []
+        for group, words in self._of_groups.items():
+            is_empty = [hashes == 0 for _, hashes in words.chunks()]
+            rows = repeated(words, bad | np.concatenate([bad[:0], *is_empty]))
+            if len(rows):
+                column = group[0] if len(group) == 1 else None
+                severity = self._schema.setting("unique").severity
+                found.append(Hit("unique", column, rows, (), ", ".join(group), severity))
+        severity = self._schema.setting("duplicate_rows").severity
+        if self._looks and severity != "off" and len(rows := repeated(self._rows, bad)):
+            found.append(Hit("duplicate_rows", None, rows, severity=severity))
+        return found
+
+    def conflicts(self, bad: NDArray[np.bool_]) -> Conflicts:
+        """Rows that equal others in all but their class."""
+        is_off = self._schema.setting("conflicting_rows").severity == "off"
+        # Two houses alike may well be sold at two prices.
+        if not self._looks or is_off or self._schema.task == "regression":
+            return Conflicts(0, ())
+        n_rows, first = 0, np.empty(0, dtype=np.int64)
+        for places, features, rows in parts([self._features, self._rows], bad):
+            found = _conflicting(features, rows)
+            n_rows += len(found)
+            first = np.sort(np.append(first, places[found]))[:_SHOWN]
+        return Conflicts(n_rows, tuple(int(row) for row in first))
+
+
+def _conflicting(features: Hashes, rows: Hashes) -> NDArray[np.int64]:
+    """Positions of rows whose features come with other targets too."""
+    order = np.argsort(features, kind="stable")
+    features, rows = features[order], rows[order]
+    begins = np.flatnonzero(np.append(True, features[1:] != features[:-1])[: len(features)])
+    if not len(begins):
+        return np.empty(0, dtype=np.int64)
+    sizes = np.diff(np.append(begins, len(features)))
+    differs = np.minimum.reduceat(rows, begins) != np.maximum.reduceat(rows, begins)
+    return order[np.repeat(differs, sizes)]
+
+
+def repeated(words: Words, skip: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Positions, rising, whose word came at an earlier one; `skip` takes no part."""
+    found = [places[_came_before(hashes)] for places, hashes in parts([words], skip)]
+    return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *found]))
+
+
+def _came_before(hashes: Hashes) -> NDArray[np.bool_]:
+    ordered = np.sort(hashes)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    is_repeated = np.isin(hashes, np.unique(twice)) if len(twice) else np.zeros(len(hashes), bool)
+    candidates = np.flatnonzero(is_repeated)
+    _, first = np.unique(hashes[candidates], return_index=True)
+    is_repeated[candidates[first]] = False
+    return is_repeated

@@ -1,0 +1,63 @@
+"""Tables read batch by batch, so that memory does not grow with their length."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from layerline.tables.storage import read_batches, read_parquet, to_frame
+
+WHOLE_CELLS = 8_000_000  # a table of no more cells is one batch
+
+
+class FrameRows:
+    """A frame as one batch."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame.reset_index(drop=True)
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.frame)
+
+    @property
+    def names(self) -> Sequence[str]:
+        return list(map(str, self.frame.columns))
+
+    def __iter__(self) -> Iterator[tuple[int, pd.DataFrame]]:
+        yield 0, self.frame
+
+
+class ParquetRows:
+    """A Parquet file, read anew each time its rows are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        about = pq.read_metadata(path)
+        self.n_rows = about.num_rows
+        self.schema: pa.Schema = about.schema.to_arrow_schema()
+        self.names: Sequence[str] = list(self.schema.names)
+
+    def __iter__(self) -> Iterator[tuple[int, pd.DataFrame]]:
+        start = 0
+        for table in read_batches(self._path):
+            yield start, to_frame(table)
+            start += len(table)
+
+
+def open_rows(folder: Path, file: str) -> FrameRows | ParquetRows:
+    """The rows of data/raw; large tables as a stream.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
+    path = folder / file
+    try:
+        about = pq.read_metadata(path)
+    except (pa.ArrowException, OSError):
+        return FrameRows(read_parquet(path))  # says what is wrong
+    if about.num_rows * about.num_columns <= WHOLE_CELLS:
+        return FrameRows(read_parquet(path))
+    return ParquetRows(path)

@@ -1,0 +1,136 @@
+"""The rules that single rows break, on one batch of rows.
+
+Columns that are clean at a glance (their smallest and largest value, their gaps, their set of
+levels) are not handed to pandera: it costs half a millisecond a column and batch, and its import
+half a second.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from layerline.validation.cross_column import broken_rows
+from layerline.validation.schema.contradictions import spoken_kinds
+from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.expressions import Expression, parse
+from layerline.validation.schema.severities import Severity
+from layerline.validation.schema_types import Cast, cast_column, to_pandera
+from layerline.validation.violations import Hit, samples
+
+DECIMALS = "decimals"
+
+
+def cast_columns(frame: pd.DataFrame, schema: TableSchema) -> dict[str, Cast]:
+    """The schema's columns that are there, in their types."""
+    found = set(frame.columns)
+    return {c.name: cast_column(frame[c.name], c) for c in schema.columns if c.name in found}
+
+
+def parse_checks(schema: TableSchema) -> list[tuple[Expression, Severity]]:
+    """The cross-column rules that are not off."""
+    kinds = spoken_kinds({column.name: column.dtype for column in schema.columns})
+    default = schema.setting("check").severity
+    return [
+        (parse(check.text, kinds), check.severity if default == "error" else default)
+        for check in schema.checks
+        if "off" not in (check.severity, default)
+    ]
+
+
+def row_hits(
+    frame: pd.DataFrame,
+    casts: Mapping[str, Cast],
+    schema: TableSchema,
+    checks: Sequence[tuple[Expression, Severity]],
+) -> list[Hit]:
+    """Every rule that rows of this batch break, in the schema's order of columns."""
+    hits = [_type_hit(frame[name], cast) for name, cast in casts.items() if cast.bad.any()]
+    hits += _value_hits(frame, casts, schema)
+    order = {name: position for position, name in enumerate(schema.names)}
+    hits.sort(key=lambda hit: order[hit.column or ""])
+    return hits + _cross_hits(casts, checks)
+
+
+def _type_hit(column: pd.Series, cast: Cast) -> Hit:
+    rows = np.flatnonzero(cast.bad)
+    detail = DECIMALS if pd.api.types.is_float_dtype(column) else ""
+    return Hit("type", str(column.name), rows, samples(column, rows), detail)
+
+
+def _value_hits(frame: pd.DataFrame, casts: Mapping[str, Cast], schema: TableSchema) -> list[Hit]:
+    """What pandera finds in the columns that are not clean at a glance."""
+    suspects = [
+        spec
+        for spec in schema.columns
+        if spec.name in casts and not is_clean(casts[spec.name], spec)
+    ]
+    if not suspects:
+        return []
+    import pandera.pandas as pandera
+
+    cast = pd.DataFrame({spec.name: casts[spec.name].values for spec in suspects})
+    try:
+        to_pandera(suspects).validate(cast, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        return [
+            hit
+            for (name, check), group in cases.groupby(["column", "check"], sort=False)
+            if (hit := _hit(frame[name], casts[name], schema, str(check), group["index"]))
+        ]
+    return []
+
+
+def _hit(
+    column: pd.Series, cast: Cast, schema: TableSchema, check: str, index: pd.Series
+) -> Hit | None:
+    name, rule = str(column.name), "missing" if check == "not_nullable" else check
+    rows = np.unique(index.to_numpy(dtype=np.int64))
+    rows = rows[~cast.bad[rows]]  # a wrong type became a gap: told already
+    severity = schema.severity(rule, name)
+    if not len(rows) or severity == "off":
+        return None
+    return Hit(rule, name, rows, samples(column, rows), severity=severity)
+
+
+def is_clean(cast: Cast, spec: ColumnSpec) -> bool:
+    """Whether a column surely keeps all of pandera's checks."""
+    column = cast.values
+    if spec.kind == "number":
+        return _is_clean_number(column.to_numpy(dtype=np.float64, na_value=np.nan), spec)
+    if not spec.nullable and column.isna().any():
+        return False
+    if spec.kind == "category":
+        return set(column.dropna().unique().tolist()) <= set(spec.levels or ())
+    return spec.pattern is None
+
+
+def _is_clean_number(values: NDArray[np.float64], spec: ColumnSpec) -> bool:
+    if not len(values):
+        return True
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)  # they skip missing values
+    if not spec.nullable and np.isnan(values.min()):  # a missing value makes it missing
+        return False
+    if np.isnan(low):
+        return True  # missing values and nothing else
+    above = low > -np.inf if spec.minimum is None else low >= spec.minimum
+    below = high < np.inf if spec.maximum is None else high <= spec.maximum
+    return bool(above and below and np.isfinite(low) and np.isfinite(high))
+
+
+def _cross_hits(
+    casts: Mapping[str, Cast], checks: Sequence[tuple[Expression, Severity]]
+) -> list[Hit]:
+    hits = []
+    for check, severity in checks:
+        if not set(check.columns) <= set(casts):
+            continue  # that a column is not there is told already
+        frame = pd.DataFrame({name: casts[name].values for name in check.columns})
+        rows = np.flatnonzero(broken_rows(check, frame))
+        if len(rows):
+            first = (f"{name} = {frame[name].iloc[rows[0]]}" for name in check.columns)
+            values = [", ".join(first)]
+            hits.append(Hit("check", None, rows, values, check.text, severity))
+    return hits

@@ -1,0 +1,156 @@
+"""What no schema file can mean: contradictions, each with its dotted path."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from layerline.errors import Problem
+from layerline.validation.schema.definitions import Dtype, Kind
+from layerline.validation.schema.entries import ColumnEntry, SchemaFile
+from layerline.validation.schema.expressions import ExpressionError, parse
+from layerline.validation.schema.severities import LIMITED, OF_COLUMNS, RULES
+
+_DTYPES: Mapping[Kind, tuple[Dtype, ...]] = {
+    "number": ("int64", "float64"),
+    "category": ("str", "bool", "int64"),
+    "date": ("datetime64[us]",),
+    "text": ("str",),
+}
+_PYTHON = {"str": str, "bool": bool, "int64": int}
+_SPOKEN = {"datetime64[us]": "date", "int64": "number", "float64": "number", "bool": "truth"}
+
+
+def contradictions(file: SchemaFile) -> list[Problem]:
+    """Every contradiction of the file."""
+    problems = [p for name, c in file.columns.items() for p in _of_column(f"columns.{name}", c)]
+    return [*problems, *_of_target(file), *_of_groups(file), *_of_checks(file), *_of_rules(file)]
+
+
+def _of_target(file: SchemaFile) -> list[Problem]:
+    problems = []
+    target = file.columns.get(file.target)
+    if target is None:
+        names = ", ".join(file.columns)
+        return [Problem("target", f"{file.target!r} is not among the columns: {names}")]
+    where = f"columns.{file.target}"
+    wanted: Kind = "number" if file.task == "regression" else "category"
+    if target.kind != wanted:
+        problems.append(Problem(f"{where}.kind", f"must be {wanted} for {file.task}"))
+    if target.nullable or not target.use:
+        problems.append(Problem(where, "the target can be neither nullable nor unused"))
+    n_levels = len(target.levels or ())
+    if file.task == "binary" and n_levels != 2:
+        problems.append(Problem(f"{where}.levels", f"must be two for binary, got {n_levels}"))
+    if file.task == "multiclass" and n_levels < 3:
+        problems.append(
+            Problem(f"{where}.levels", f"must be three or more for multiclass, got {n_levels}")
+        )
+    return problems
+
+
+def _of_column(where: str, column: ColumnEntry) -> list[Problem]:
+    problems = []
+    if column.dtype not in _DTYPES[column.kind]:
+        known = " or ".join(_DTYPES[column.kind])
+        message = f"must be {known} for a {column.kind}, got {column.dtype!r}"
+        problems.append(Problem(f"{where}.dtype", message))
+    if column.kind == "text" and column.use:
+        problems.append(Problem(f"{where}.use", "must be false: no network here reads free text"))
+    if column.min is not None and column.max is not None and column.min > column.max:
+        problems.append(Problem(where, f"min {column.min:g} is above max {column.max:g}"))
+    if column.kind != "number" and (column.min is not None or column.max is not None):
+        problems.append(Problem(where, f"min and max are for numbers, not for a {column.kind}"))
+    if (column.kind == "category") != bool(column.levels):
+        message = (
+            "a category needs levels" if column.kind == "category" else "only a category has levels"
+        )
+        problems.append(Problem(f"{where}.levels", message))
+    elif column.levels and column.dtype in _PYTHON:
+        problems += _of_levels(f"{where}.levels", column.levels, column.dtype)
+    problems += _of_pattern(f"{where}.pattern", column)
+    return [
+        *problems,
+        *(
+            _unknown(f"{where}.accept", name, OF_COLUMNS)
+            for name in column.accept
+            if name not in OF_COLUMNS
+        ),
+    ]
+
+
+def _of_pattern(where: str, column: ColumnEntry) -> list[Problem]:
+    if column.pattern is None:
+        return []
+    if column.dtype != "str":
+        return [Problem(where, f"only text has a pattern, not {column.dtype}")]
+    try:
+        pc.match_substring_regex(pa.array([""]), whole(column.pattern))
+    except pa.ArrowInvalid as error:
+        return [Problem(where, f"{column.pattern!r} is no regular expression of RE2: {error}")]
+    return []
+
+
+def whole(pattern: str) -> str:
+    """The pattern for the whole text instead of a part of it."""
+    return rf"\A(?:{pattern})\z"
+
+
+def _unknown(where: str, name: str, known: Iterable[str]) -> Problem:
+    near = difflib.get_close_matches(name, known := list(known), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return Problem(where, f"{name!r} is not known; {hint}choose one of: {', '.join(known)}")
+
+
+def _of_groups(file: SchemaFile) -> list[Problem]:
+    return [
+        _unknown(f"unique.{index}", name, file.columns)
+        for index, group in enumerate(file.unique)
+        for name in group
+        if name not in file.columns
+    ]
+
+
+def spoken_kinds(dtypes: Mapping[str, Dtype]) -> dict[str, str]:
+    """Column -> its kind in the language of cross-column rules."""
+    return {name: _SPOKEN.get(dtype, "text") for name, dtype in dtypes.items()}
+
+
+def _of_checks(file: SchemaFile) -> list[Problem]:
+    kinds = spoken_kinds({name: column.dtype for name, column in file.columns.items()})
+    problems = []
+    for index, check in enumerate(file.checks):
+        try:
+            parse(check.rule, kinds)
+        except ExpressionError as error:
+            problems.append(Problem(f"checks.{index}", f"{check.rule!r}: {error}"))
+    return problems
+
+
+def _of_rules(file: SchemaFile) -> list[Problem]:
+    problems = []
+    for name, entry in file.rules.items():
+        where = f"rules.{name}"
+        if name not in RULES:
+            problems.append(_unknown("rules", name, RULES))
+            continue
+        rule = RULES[name]
+        if entry.severity is not None and entry.severity not in rule.may_be:
+            allowed = " or ".join(rule.may_be)
+            problems.append(Problem(where, f"must be {allowed}, got {entry.severity!r}"))
+        if entry.limit is not None and name not in LIMITED:
+            problems.append(Problem(where, f"has no limit; those with one: {', '.join(LIMITED)}"))
+    return problems
+
+
+def _of_levels(where: str, levels: list[Any], dtype: Dtype) -> list[Problem]:
+    wrong = [level for level in levels if type(level) is not _PYTHON[dtype]]
+    if wrong:
+        hint = "; write it in quotes" if dtype == "str" else ""
+        return [Problem(where, f"{wrong[0]!r} is no {dtype}{hint}")]
+    if len(set(levels)) < len(levels):
+        twice = next(level for level in levels if levels.count(level) > 1)
+        return [Problem(where, f"{twice!r} is there more than once")]
+    return []

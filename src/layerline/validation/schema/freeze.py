@@ -1,0 +1,196 @@
+"""What `layerline schema` does: infer from data/raw, compare with what is frozen, merge.
+
+`compare` says where the data have left the frozen schema; `merge` writes the changes that the user
+accepts into the file and leaves everything else as it is: comments, order, hand edits.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from ruamel.yaml import YAML
+
+from layerline.artifacts import Workspace, read_manifest, write_text
+from layerline.tables.storage import LABELS, TABLE, read_images, to_frame
+from layerline.text import listing
+from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.infer import infer_schema
+from layerline.validation.schema.schema_file import column_entry, parse_schema
+from layerline.validation.schema_types import cast_column
+
+
+class RawColumns:
+    """The columns of data/raw, each read when it is asked for: a long table needs not fit."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / TABLE
+        self._file = pq.ParquetFile(path if path.exists() else folder / LABELS)
+        self.columns: Sequence[str] = list(self._file.schema_arrow.names)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    def __getitem__(self, name: str) -> pd.Series:
+        return to_frame(self._file.read(columns=[name]))[name]
+
+
+def infer_from_raw(workspace: Workspace) -> tuple[TableSchema, pd.DataFrame]:
+    """A first schema for what lies in data/raw, and the columns it was inferred from.
+
+    Raises:
+        SourceError: data/raw is missing or damaged.
+    """
+    raw = read_manifest(workspace.raw)
+    shape = None
+    if raw["kind"] == "images":
+        shape = tuple(read_images(workspace.raw).shape[1:])
+    # It has of a frame what inference uses.
+    columns = cast("pd.DataFrame", RawColumns(workspace.raw))
+    found = infer_schema(columns, raw["target"], raw["task"], raw["split_column"], shape)
+    return found, columns
+
+
+class Change(NamedTuple):
+    """One way in which the data have left the frozen schema."""
+
+    column: str
+    what: str  # added, vanished, type, missing, limits, levels, unseen
+    frozen: str
+    found: str
+    keys: dict[str, Any] | None = None  # of the column's entry, to set; None: nothing to accept
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        shown = {name: getattr(self, name) for name in ("column", "what", "frozen", "found")}
+        return {**shown, "update": self.keys}
+
+
+def compare(frozen: TableSchema, found: TableSchema, columns: pd.DataFrame) -> list[Change]:
+    """Where the data have left the frozen schema, in its order of columns; new columns last."""
+    changes = []
+    names = set(found.names)
+    for spec in frozen.columns:
+        if spec.name not in names:
+            keys: dict[str, Any] | None = None if spec.name == frozen.target else {}
+            changes.append(Change(spec.name, "vanished", spec.kind, "", keys))
+            continue
+        changes += _of_column(spec, found[spec.name], columns[spec.name])
+    known = set(frozen.names)
+    for spec in found.columns:
+        if spec.name not in known:
+            entry = dict(column_entry(spec))
+            changes.append(Change(spec.name, "added", "", f"{spec.kind} {spec.dtype}", entry))
+    return changes
+
+
+def _of_column(frozen: ColumnSpec, found: ColumnSpec, values: pd.Series) -> list[Change]:
+    typed = cast_column(values, frozen)
+    if typed.bad.any():
+        keys = {k: v for k, v in column_entry(found).items() if k not in ("min", "max")}
+        n_bad = int(typed.bad.sum())
+        what = f"{found.kind} {found.dtype} ({n_bad} values are not {frozen.dtype})"
+        return [Change(frozen.name, "type", f"{frozen.kind} {frozen.dtype}", what, keys)]
+    changes = []
+    n_missing = int(typed.values.isna().sum())
+    if n_missing and not frozen.nullable:
+        keys = {"nullable": True}
+        found_text = f"{n_missing} missing values"
+        changes.append(Change(frozen.name, "missing", "not nullable", found_text, keys))
+    if frozen.kind == "number":
+        changes += _limits(frozen, found, typed.values)
+    elif frozen.kind == "category":
+        changes += _levels(frozen, typed.values)
+    return changes
+
+
+def _limits(frozen: ColumnSpec, found: ColumnSpec, values: pd.Series) -> list[Change]:
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return []
+    low, high = float(numbers.min()), float(numbers.max())
+    keys: dict[str, Any] = {}
+    if frozen.minimum is not None and low < frozen.minimum:
+        keys["min"] = low if found.minimum is None else found.minimum
+    if frozen.maximum is not None and high > frozen.maximum:
+        keys["max"] = high if found.maximum is None else found.maximum
+    if not keys:
+        return []
+    limits = [("any" if v is None else f"{v:g}") for v in (frozen.minimum, frozen.maximum)]
+    entry = column_entry(
+        ColumnSpec("", "number", "float64", minimum=keys.get("min"), maximum=keys.get("max"))
+    )
+    keys = {key: entry[key] for key in keys}
+    return [Change(frozen.name, "limits", " to ".join(limits), f"{low:g} to {high:g}", keys)]
+
+
+def _levels(frozen: ColumnSpec, values: pd.Series) -> list[Change]:
+    found = values.dropna().unique().tolist()
+    if frozen.dtype == "int64":
+        found = [int(level) for level in found]
+    known = list(frozen.levels or ())
+    new, unseen = sorted(set(found) - set(known)), [v for v in known if v not in set(found)]
+    changes = []
+    if new:
+        keys = {"levels": [*known, *new]}
+        told = listing([repr(level) for level in new], 5)
+        changes.append(Change(frozen.name, "levels", f"{len(known)} levels", f"new: {told}", keys))
+    if unseen and frozen.dtype != "bool":
+        told = listing([repr(level) for level in unseen], 5)
+        changes.append(Change(frozen.name, "unseen", told, "in no row"))
+    return changes
+
+
+def merge(path: Path, changes: Sequence[Change]) -> None:
+    """Write accepted changes into the schema file; all else stays as the user has it.
+
+    Raises:
+        ParamsError: the file would contradict itself; it is left as it was.
+    """
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 1 << 20
+    text = path.read_text(encoding="utf-8")
+    item = re.search(r"^( *)- ", text, re.MULTILINE)
+    if item and item[1]:  # the user indents lists
+        yaml.indent(sequence=len(item[1]) + 2, offset=len(item[1]))
+    document = yaml.load(text)
+    columns = document["columns"]
+    for change in changes:
+        if change.what == "vanished":
+            del columns[change.column]
+        elif change.what == "added":
+            columns[change.column] = _flow(change.keys or {})
+        else:
+            _set(columns[change.column], change)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    parse_schema(stream.getvalue(), path)
+    write_text(path, stream.getvalue())
+
+
+def _set(entry: Any, change: Change) -> None:
+    keys = change.keys or {}
+    if change.what == "type":  # what belonged to the old type is no longer meant
+        for key in ("min", "max", "levels", "pattern"):
+            if key not in keys:
+                entry.pop(key, None)
+    for key, value in keys.items():
+        if key == "levels" and key in entry:
+            new = [level for level in value if level not in entry[key]]
+            entry[key].extend(new)
+        else:
+            entry[key] = value
+
+
+def _flow(keys: dict[str, Any]) -> Any:
+    from ruamel.yaml.comments import CommentedMap
+
+    entry = CommentedMap(keys)
+    entry.fa.set_flow_style()
+    return entry

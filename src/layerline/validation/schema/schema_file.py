@@ -1,0 +1,195 @@
+"""data/schemas/<project>.yaml: inferred once, committed, edited by people, enforced ever after.
+
+`read_schema` refuses unknown keys and contradictions all at once, each with its dotted path.
+`write_schema` is deterministic: no dates, no paths; reading gives back what was written.
+"""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
+
+from layerline.artifacts import write_text
+from layerline.config import read_yaml
+from layerline.errors import ParamsError, Problem
+from layerline.lookup import problems_of
+from layerline.validation.schema.contradictions import contradictions
+from layerline.validation.schema.definitions import ColumnSpec, CrossRule, TableSchema
+from layerline.validation.schema.entries import KEYS, ColumnEntry, SchemaFile
+from layerline.validation.schema.severities import RULES, Setting
+
+HEADER = """\
+What the data must look like. Inferred once from the first data, then enforced by the stage
+`validate`: edit it where it is wrong or too narrow, and commit it.
+
+target, task   what is predicted; binary and multiclass need the classes as the target's levels
+columns        one line a column:
+  kind         number, category, date, or text (free text, which no network here reads)
+  dtype        int64 (whole numbers), float64 (decimals), bool, str or datetime64[us]
+  nullable     true: values may be missing
+  use          false: the column must be there, but the network does not see it
+  min, max     a number outside is bad; inferred as the seen range and ten times its width
+               on each side
+  levels       the only values a category may have
+  pattern      a regular expression that the whole text must match
+  unique       true: no value may come twice
+  accept       [target_leak, ...]: warnings that are not to be said of this column
+unique         [[customer, day], ...]: columns whose values together may not come twice
+checks         ["start <= end", ...]: rules over the columns of a row
+rules          NAME: error, warning or off; all names: docs/validation.md
+"""
+
+
+def read_schema(path: Path) -> TableSchema:
+    """Read and check a schema file.
+
+    Raises:
+        ParamsError: there is no such file, or it is wrong; every problem with its dotted path.
+    """
+    if not path.is_file():
+        message = "no such file; `layerline schema` infers it from data/raw, then commit it"
+        raise ParamsError([Problem("validate.schema", f"{path}: {message}")])
+    return _parse(read_yaml(path), path)
+
+
+def parse_schema(text: str, path: Path) -> TableSchema:
+    """A schema from YAML text; `path` is what messages name.
+
+    Raises:
+        ParamsError: every problem with its dotted path.
+    """
+    return _parse(YAML(typ="safe", pure=True).load(text), path)
+
+
+def _parse(raw: Any, path: Path) -> TableSchema:
+    try:
+        # JSON mode: strict about scalars, yet a mapping may fill a section.
+        file = TypeAdapter(SchemaFile).validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        raise ParamsError(problems_of(error, "", KEYS), str(path)) from None
+    problems = contradictions(file)
+    if problems:
+        raise ParamsError(problems, str(path))
+    return TableSchema(
+        file.target,
+        file.task,
+        tuple(_to_spec(name, column) for name, column in file.columns.items()),
+        tuple(file.image.shape) if file.image else None,
+        unique=tuple(map(tuple, file.unique)),
+        checks=tuple(CrossRule(check.rule, check.severity) for check in file.checks),
+        rules={
+            name: Setting(
+                entry.severity or RULES[name].default.severity,
+                RULES[name].default.limit if entry.limit is None else float(entry.limit),
+            )
+            for name, entry in file.rules.items()
+        },
+    )
+
+
+def _to_spec(name: str, column: ColumnEntry) -> ColumnSpec:
+    low, high = (None if limit is None else float(limit) for limit in (column.min, column.max))
+    levels = None if column.levels is None else tuple(column.levels)
+    return ColumnSpec(
+        name,
+        column.kind,
+        column.dtype,
+        column.nullable,
+        column.use,
+        low,
+        high,
+        levels,
+        column.pattern,
+        column.unique,
+        tuple(column.accept),
+    )
+
+
+def schema_text(schema: TableSchema) -> str:
+    """The schema as YAML 1.2, with comments for whoever edits it."""
+    columns = CommentedMap()
+    for column in schema.columns:
+        columns[column.name] = column_entry(column)
+        remark = _remark(column, schema)
+        if remark:
+            columns.yaml_set_comment_before_after_key(column.name, before=remark, indent=2)
+    document = CommentedMap(target=schema.target, task=schema.task)
+    if schema.image_shape is not None:
+        image = CommentedMap(shape=list(schema.image_shape), dtype="uint8")
+        image.fa.set_flow_style()
+        document["image"] = image
+    document["columns"] = columns
+    document.update(_extras(schema))
+    document.yaml_set_start_comment(HEADER)
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.width = 1 << 20  # a column stays one line, also with a thousand levels
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def write_schema(path: Path, schema: TableSchema) -> None:
+    """Write the schema file atomically."""
+    write_text(path, schema_text(schema))
+
+
+def column_entry(column: ColumnSpec) -> CommentedMap:
+    """One column as a line of the file."""
+    entry = CommentedMap(kind=column.kind, dtype=column.dtype)
+    if column.nullable:
+        entry["nullable"] = True
+    if not column.use:
+        entry["use"] = False
+    for key, limit in (("min", column.minimum), ("max", column.maximum)):
+        if limit is not None:
+            # 120, not 120.0: a person reads it, and both are the same number.
+            entry[key] = int(limit) if limit.is_integer() and abs(limit) < 1e15 else limit
+    if column.levels is not None:
+        levels = CommentedSeq(_quoted(level) for level in column.levels)
+        levels.fa.set_flow_style()
+        entry["levels"] = levels
+    if column.pattern is not None:
+        entry["pattern"] = column.pattern
+    if column.unique:
+        entry["unique"] = True
+    if column.accept:
+        entry["accept"] = list(column.accept)
+    entry.fa.set_flow_style()
+    return entry
+
+
+def _extras(schema: TableSchema) -> dict[str, Any]:
+    """What a user added to the columns; nothing of it is inferred."""
+    extras: dict[str, Any] = {}
+    if schema.unique:
+        extras["unique"] = [list(group) for group in schema.unique]
+    if schema.checks:
+        extras["checks"] = [{"rule": c.text, "severity": c.severity} for c in schema.checks]
+    if schema.rules:
+        extras["rules"] = {
+            name: {key: value for key, value in s._asdict().items() if value is not None}
+            for name, s in schema.rules.items()
+        }
+    return extras
+
+
+def _remark(column: ColumnSpec, schema: TableSchema) -> str | None:
+    if column.name == schema.target:
+        return "the target"
+    if column.kind == "text":
+        return "not used: an identifier or free text (too many distinct values)"
+    if not column.use and column.kind == "category":
+        return "not used: says which split a row belongs to"
+    return None if column.use else "not used: counts the rows, or holds nothing"
+
+
+def _quoted(level: object) -> object:
+    # ruamel writes `? 0` and `: b` as they are, and reads them from a list on one line as mappings.
+    if isinstance(level, str) and level.startswith(("?", ":")):
+        return SingleQuotedScalarString(level)
+    return level

@@ -1,0 +1,195 @@
+"""The profile of a table that does not fit in memory: exact counts and moments, sampled quantiles.
+
+Counts, missing values, moments, extremes, histogram and levels are exact. Quantiles, tenths and the
+commonest words of text come from the sample that `check` drew. Distinct values are exact up to
+SMALLEST of them, then estimated from the smallest hashes (within 4 % nearly always).
+
+Source: Bar-Yossef et al., Counting Distinct Elements in a Data Stream (2002); Chan, Golub, LeVeque,
+Updating Formulae and a Pairwise Algorithm for Computing Sample Variances (1979).
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from layerline.validation import profile as profiling
+from layerline.validation.duplicates import hash_column
+
+SMALLEST = 4096
+MAX_LEVELS = 2000  # beyond, a text column's commonest words are taken from the sample
+
+
+class Profiler:
+    """Sees every good row once, batch by batch."""
+
+    def __init__(self, sample: pd.DataFrame, categories: Collection[str] = ()) -> None:
+        self._sketches = {
+            str(name): _Sketch(sample[name], is_category=name in categories)
+            for name in sample.columns
+        }
+        self._n_rows = 0
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Add a batch of rows, in their schema's types."""
+        self._n_rows += len(frame)
+        for name, sketch in self._sketches.items():
+            sketch.add(frame[name])
+
+    def result(self) -> dict[str, Any]:
+        """As `profile` gives it, with `sampled` and `distinct_is_estimated` where it is so."""
+        columns = {name: sketch.result() for name, sketch in self._sketches.items()}
+        return {"n_rows": self._n_rows, "columns": columns}
+
+
+class _Sketch:
+    """One column."""
+
+    def __init__(self, sample: pd.Series, *, is_category: bool) -> None:
+        self._sample = sample.dropna()
+        self._is_date = pd.api.types.is_datetime64_any_dtype(sample)
+        self._is_number = self._is_date or profiling.is_number(sample)
+        self._dtype = str(sample.dtype)
+        self._count = self._missing = 0
+        self._distinct = _Distinct()
+        counts_levels = is_category or not self._is_number
+        self._levels: dict[str | bool, int] | None = {} if counts_levels else None
+        self._numbers = _Numbers(self._as_numbers(self._sample)) if self._is_number else None
+
+    def add(self, column: pd.Series) -> None:
+        self._dtype = str(column.dtype)
+        gaps = column.isna().to_numpy()
+        n_missing = int(gaps.sum())
+        values = column[~gaps] if n_missing else column
+        self._missing += n_missing
+        self._count += len(values)
+        if not len(values):
+            return
+        self._distinct.add(values)
+        if self._numbers is not None:
+            self._numbers.add(self._as_numbers(values))
+        if self._levels is not None:
+            for level, count in values.value_counts().items():
+                name = profiling.plain_level(level)
+                self._levels[name] = self._levels.get(name, 0) + int(count)
+            if len(self._levels) > MAX_LEVELS:  # free text
+                self._levels = None
+
+    def _as_numbers(self, values: pd.Series) -> NDArray[np.float64]:
+        if self._is_date:
+            values = values.astype("datetime64[us]").astype(np.int64)
+        return values.to_numpy(dtype=np.float64)
+
+    def result(self) -> dict[str, Any]:
+        distinct, is_exact = self._distinct.count()
+        about = {
+            "dtype": self._dtype,
+            "count": self._count,
+            "missing": self._missing,
+            "distinct": min(distinct, self._count),
+            **({} if is_exact else {"distinct_is_estimated": True}),
+        }
+        if self._numbers is None:
+            if self._levels is not None:
+                return about | profiling.levels(self._levels)
+            counts: dict[str | bool, int] = {
+                str(word): int(n) for word, n in self._sample.value_counts().items()
+            }
+            return about | {"sampled": True} | profiling.levels(counts)
+        if self._levels is not None:
+            about |= profiling.levels(self._levels)
+        numbers = self._numbers.result() if self._count else {}
+        if self._is_date and numbers:
+            low, high = (str(pd.Timestamp(t)) for t in self._numbers.span())
+            return about | {
+                "min": low,
+                "max": high,
+                "histogram": profiling.dated(numbers["histogram"]),
+            }
+        return about | numbers
+
+
+class _Numbers:
+    """Moments, extremes and a histogram, whose edges the sample sets."""
+
+    def __init__(self, sample: NDArray[np.float64]) -> None:
+        self._sample = sample[np.isfinite(sample)]
+        self._low, self._high = np.inf, -np.inf
+        self._n, self._mean, self._squares = 0, 0.0, 0.0
+        self._counts = np.zeros(profiling.BINS, dtype=np.int64)
+        span = (self._sample.min(), self._sample.max()) if len(self._sample) else (0.0, 1.0)
+        if span[1] / 2 - span[0] / 2 > 8e307:
+            span = (0.0, 1.0)  # no twenty bins can be told apart from -1e308 to 1e308
+        self._edges = np.linspace(span[0], span[1], profiling.BINS + 1)
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        finite = values[np.isfinite(values)]
+        if not len(finite):
+            return
+        with np.errstate(over="ignore", invalid="ignore"):  # squares of numbers beyond 1e154
+            self._add(finite)
+
+    def _add(self, finite: NDArray[np.float64]) -> None:
+        self._low, self._high = min(self._low, finite.min()), max(self._high, finite.max())
+        n, mean = len(finite), float(finite.mean())
+        deviations = finite - mean
+        step, total = mean - self._mean, self._n + n
+        self._squares += float(deviations @ deviations) + step * step * self._n * n / total
+        self._mean += step * n / total
+        self._n = total
+        width = self._edges[1] - self._edges[0]
+        places = (finite - self._edges[0]) / width if width > 0 else np.zeros(n)
+        # What lies outside the sample's range goes to the outer bins, whose edges follow it.
+        places = np.clip(places, 0, profiling.BINS - 1).astype(np.int64)
+        self._counts += np.bincount(places, minlength=profiling.BINS)
+
+    def span(self) -> tuple[np.datetime64, np.datetime64]:
+        return np.datetime64(int(self._low), "us"), np.datetime64(int(self._high), "us")
+
+    def result(self) -> dict[str, Any]:
+        if not self._n:
+            return {}
+        edges = self._edges.copy()
+        edges[0], edges[-1] = min(edges[0], self._low), max(edges[-1], self._high)
+        about: dict[str, Any] = {
+            "mean": self._mean,
+            "std": float(np.sqrt(self._squares / self._n)),
+            "min": float(self._low),
+            "max": float(self._high),
+            "histogram": {"edges": edges.tolist(), "counts": self._counts.tolist()},
+        }
+        about = {k: v for k, v in about.items() if isinstance(v, dict) or np.isfinite(v)}
+        if not len(self._sample):
+            return about
+        return about | {
+            "sampled": True,
+            "quantiles": profiling.quantiles(self._sample),
+            "bins": profiling.bins(self._sample),
+        }
+
+
+class _Distinct:
+    """How many distinct values there are, from the smallest of their hashes."""
+
+    def __init__(self) -> None:
+        self._smallest = np.empty(0, dtype=np.uint64)
+
+    def add(self, values: pd.Series) -> None:
+        hashes = hash_column(values)
+        if len(self._smallest) == SMALLEST:
+            hashes = hashes[hashes < self._smallest[-1]]
+        elif len(hashes) > 4 * SMALLEST:
+            # Only the smallest matter; a full sort of a batch would cost more than the rest.
+            bound = np.uint64(2**64 / len(hashes) * 2 * SMALLEST)
+            few = hashes[hashes < bound]
+            hashes = few if len(np.unique(few)) >= SMALLEST else hashes
+        if len(hashes):
+            self._smallest = np.unique(np.append(self._smallest, hashes))[:SMALLEST]
+
+    def count(self) -> tuple[int, bool]:
+        """(how many, whether it is exact)."""
+        if len(self._smallest) < SMALLEST:
+            return len(self._smallest), True
+        return int((SMALLEST - 1) / (float(self._smallest[-1]) / 2.0**64)), False

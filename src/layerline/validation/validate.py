@@ -1,0 +1,175 @@
+"""The validate stage's work: enforce the frozen schema, seal data/validated, write the reports.
+
+Large tables go through batch by batch: `check` reads them once and finds what is broken, the second
+reading writes what passed and profiles it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from layerline.artifacts import (
+    Workspace,
+    read_manifest,
+    replace_folder,
+    sha256_of,
+    write_json,
+    write_text,
+)
+from layerline.config import ValidateSection
+from layerline.errors import DataError
+from layerline.tables.storage import (
+    LABELS,
+    QUARANTINE,
+    TABLE,
+    TableWriter,
+    read_images,
+    write_images,
+    write_table,
+)
+from layerline.validation.checks import BrokenRulesError, Places, Verdict, check, refuse, report_of
+from layerline.validation.profile import profile
+from layerline.validation.quarantine import arrow_schema, passed, reason_column, set_aside
+from layerline.validation.report.image_samples import MAX_CLASSES, SHOWN
+from layerline.validation.report.page import Evidence, validation_page
+from layerline.validation.row_batches import FrameRows, ParquetRows, open_rows
+from layerline.validation.schema.definitions import TableSchema
+from layerline.validation.schema.schema_file import read_schema
+from layerline.validation.streaming_profile import Profiler
+
+REPORT, PAGE, PROFILE = "validation.json", "validation.html", "profile.json"
+FAILED_PAGE = "validation-failed.html"  # no output of DVC's: a failed stage's outputs are put back
+SHOWN_ASIDE = 50  # rows in quarantine that the page shows
+
+
+def validate_raw(
+    workspace: Workspace, section: ValidateSection, schema_path: Path
+) -> dict[str, Any]:
+    """Write data/validated and the reports; return the manifest's facts, and the warnings.
+
+    The reports are written also when rules are broken: they are what says which.
+
+    Raises:
+        DataError: the data break the schema, or the schema is of another target or task.
+        ParamsError: there is no schema, or it is wrong.
+        SourceError: data/raw is missing or damaged.
+    """
+    raw = read_manifest(workspace.raw)
+    schema = read_schema(workspace.root / schema_path)
+    _require_agreement(raw, schema, schema_path)
+    images = read_images(workspace.raw) if raw["kind"] == "images" else None
+    file = TABLE if images is None else LABELS
+    rows = open_rows(workspace.raw, file)
+    places = Places(f"data/raw/{file}", schema_path.as_posix())
+    verdict = check(rows, schema, section, images=images, places=places)
+    report = report_of(verdict, rows, section, schema)
+    aside = _some_aside(rows, verdict)
+    try:
+        refuse(verdict, section, report, places.data)
+    except BrokenRulesError as error:
+        evidence = Evidence(report, profile(verdict.sample.frame, schema.categories), schema, aside)
+        write_json(workspace.reports / REPORT, report)
+        write_text(workspace.reports / FAILED_PAGE, validation_page(evidence))
+        raise BrokenRulesError(f"{error}\nall of it: reports/{FAILED_PAGE}", report) from None
+    about = {
+        **{key: raw[key] for key in ("kind", "source", "target", "task", "split_column", "origin")},
+        "raw_sha256": {name: file["sha256"] for name, file in raw["files"].items()},
+        "n_rows": int((~verdict.bad).sum()),
+        "n_quarantined": int(verdict.bad.sum()),
+        "schema_sha256": sha256_of(workspace.root / schema_path),
+        "columns": [column.to_dict() for column in schema.columns],
+        "classes": None if schema.classes is None else list(schema.classes),
+    }
+    with replace_folder(workspace.validated, about) as folder:
+        described = _write(folder, rows, schema, verdict, images)
+    write_json(workspace.reports / PROFILE, described)
+    write_json(workspace.reports / REPORT, report)
+    shown = {} if images is None else _pictures(images, rows, schema, verdict)
+    page = validation_page(Evidence(report, described, schema, aside, shown))
+    write_text(workspace.reports / PAGE, page)
+    (workspace.reports / FAILED_PAGE).unlink(missing_ok=True)
+    return {**about, "warnings": report["warnings"]}
+
+
+def _write(
+    folder: Path,
+    rows: FrameRows | ParquetRows,
+    schema: TableSchema,
+    verdict: Verdict,
+    images: NDArray[np.uint8] | None,
+) -> dict[str, Any]:
+    """Write what passed and what was set aside; return the profile of what passed."""
+    if isinstance(rows, FrameRows):
+        clean = passed(0, rows.frame, schema, verdict)
+        if images is None:
+            write_table(folder / TABLE, clean)
+        else:
+            write_images(folder, images[~verdict.bad], clean)
+        write_table(folder / QUARANTINE, set_aside(0, rows.frame, verdict))
+        return profile(clean, schema.categories)
+    profiler = Profiler(verdict.sample.frame, schema.categories)
+    with (
+        TableWriter(folder / TABLE, arrow_schema(schema, verdict)) as good,
+        TableWriter(folder / QUARANTINE, _raw_schema(rows)) as bad,
+    ):
+        for start, frame in rows:
+            clean = passed(start, frame, schema, verdict)
+            profiler.add(clean)
+            good.write(_as_arrow(clean, good.schema))
+            bad.write(_as_arrow(set_aside(start, frame, verdict), bad.schema))
+    return profiler.result()
+
+
+def _as_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+
+
+def _raw_schema(rows: ParquetRows) -> pa.Schema:
+    """The raw columns as they came, and the reason."""
+    reason = reason_column(rows.names)
+    return rows.schema.append(pa.field(reason, pa.large_string())).remove_metadata()
+
+
+def _some_aside(rows: FrameRows | ParquetRows, verdict: Verdict) -> pd.DataFrame:
+    """The first bad rows, for people to look at."""
+    parts, left = [], min(SHOWN_ASIDE, int(verdict.bad.sum()))
+    for start, frame in rows if left else ():
+        parts.append(set_aside(start, frame, verdict, limit=left))
+        left -= len(parts[-1])
+        if not left:
+            break
+    return pd.concat(parts) if parts else pd.DataFrame()
+
+
+def _pictures(
+    images: NDArray[np.uint8], rows: FrameRows | ParquetRows, schema: TableSchema, verdict: Verdict
+) -> dict[str, tuple[int, NDArray[np.uint8]]]:
+    """The first good images of each class; of numbers, the first of all."""
+    labels = np.concatenate([frame[schema.target].to_numpy() for _, frame in rows])
+    named = [(str(level), labels == level) for level in schema.classes or ()]
+    found = {}
+    for name, of_class in (named or [("all", np.ones(len(labels), dtype=bool))])[:MAX_CLASSES]:
+        good = np.flatnonzero(of_class & ~verdict.bad)
+        if len(good):
+            found[name] = (len(good), np.asarray(images[good[:SHOWN]]))
+    return found
+
+
+def _require_agreement(raw: Mapping[str, Any], schema: TableSchema, path: Path) -> None:
+    """Refuse data fetched for another target or task than the schema froze."""
+    if raw["target"] != schema.target:
+        raise DataError(
+            f"{path}: the schema's target is {schema.target!r}, fetch.target is {raw['target']!r}; "
+            "set one to the other, or infer the schema anew: `layerline schema --force`"
+        )
+    if raw["task"] != schema.task:
+        raise DataError(
+            f"{path}: the schema's task is {schema.task}, the data were fetched as {raw['task']}; "
+            f"set fetch.task: {schema.task} if the target means what it meant, "
+            "or infer the schema anew: `layerline schema --force`"
+        )

@@ -1,0 +1,190 @@
+"""What rows break, in one line for each rule and column: what, where, and what to do.
+
+To add a rule that rows break: its words here, and a line in RULES.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerline.text import listing
+from layerline.validation.row_rules import DECIMALS
+from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.violations import SHOWN, Broken, Tally
+
+MEANT = {
+    "int64": "whole numbers",
+    "float64": "numbers",
+    "bool": "true or false",
+    "str": "text",
+    "datetime64[us]": "dates",
+}
+
+
+class Words(NamedTuple):
+    """`column 'x' has 3 WHAT (DETAIL); REMEDY`; one row in quarantine: `x: REASON`."""
+
+    one: str  # of one row: "missing value"
+    many: str
+    remedy: str
+    reason: str
+    shows_values: bool = True
+
+
+def rows_text(rows: Sequence[int] | NDArray[np.int64], n_rows: int | None = None) -> str:
+    """`row 17` or `rows 17, 80, 912`, counted from 1."""
+    n_rows = len(rows) if n_rows is None else n_rows
+    shown = listing([int(row) + 1 for row in rows[:SHOWN]])
+    more = f" and {n_rows - SHOWN} more" if n_rows > SHOWN else ""
+    return f"row{'s' if n_rows > 1 else ''} {shown}{more}"
+
+
+def quoted(values: Sequence[Any]) -> str:
+    """Up to three values, text in quotes."""
+    shown = [
+        repr(v) if isinstance(v, str) else f"{v:g}" if isinstance(v, float) else str(v)
+        for v in values
+    ]
+    return listing(shown, 3)
+
+
+def word(tally: Tally, schema: TableSchema, schema_file: str) -> Broken:
+    """A tally as the user hears of it."""
+    if tally.rule == "type":
+        return _type(tally, schema)
+    words = _WORDS[tally.rule](tally, schema, schema_file)
+    where = rows_text(tally.first, tally.n_rows)
+    values = listing(tally.values) if tally.rule == "check" else quoted(tally.values)
+    detail = f"{values}; {where}" if words.shows_values and tally.values else where
+    counted = f"{tally.n_rows} {words.one if tally.n_rows == 1 else words.many}"
+    message = f"{_subject(tally, schema)} {counted} ({detail}); {words.remedy}"
+    reason = words.reason if tally.column is None else f"{tally.column}: {words.reason}"
+    return _broken(tally, message, reason)
+
+
+def _subject(tally: Tally, schema: TableSchema) -> str:
+    if tally.column is None:
+        return "the table has"
+    called = "target" if tally.column == schema.target else "column"
+    return f"{called} {tally.column!r} has"
+
+
+def _broken(tally: Tally, message: str, reason: str) -> Broken:
+    return Broken(
+        tally.rule,
+        message,
+        tally.column,
+        tally.severity,
+        tally.n_rows,
+        tuple(tally.first),
+        tally.rows,
+        tuple(tally.values),
+        reason,
+    )
+
+
+def _type(tally: Tally, schema: TableSchema) -> Broken:
+    """Values of another type than the schema's."""
+    assert tally.column is not None
+    spec = schema[tally.column]
+    meant = MEANT[spec.dtype]
+    remedy = "mend them, or list what stands for a missing value in fetch.options.missing"
+    if spec.dtype == "str":
+        remedy = "list the column in fetch.options.text, or mend the source"
+    elif spec.dtype == "int64" and tally.detail == DECIMALS:
+        remedy = "if decimals are meant, write dtype: float64 in the schema"
+    many = "s" if tally.n_rows > 1 else ""
+    message = (
+        f"column {spec.name!r} must hold {meant}, but has {tally.n_rows} other value{many} "
+        f"({quoted(tally.values)}; {rows_text(tally.first, tally.n_rows)}); {remedy}"
+    )
+    return _broken(tally, message, f"{spec.name}: not {meant}")
+
+
+def _missing(tally: Tally, schema: TableSchema, file: str) -> Words:
+    remedy = f"fill them, or write nullable: true for columns.{tally.column} in {file}"
+    if tally.column == schema.target:
+        remedy = "every row needs its target: drop these rows at the source"
+    return Words("missing value", "missing values", remedy, "missing value", shows_values=False)
+
+
+def _finite(tally: Tally, schema: TableSchema, file: str) -> Words:
+    remedy = "drop them at the source"
+    return Words("non-finite value", "non-finite values", remedy, "non-finite value", False)
+
+
+def _limits(tally: Tally, schema: TableSchema, file: str) -> Words:
+    limits = _span(schema[str(tally.column)])
+    remedy = f"mend them, or widen columns.{tally.column} in {file}"
+    return Words(
+        f"value outside {limits}", f"values outside {limits}", remedy, f"value outside {limits}"
+    )
+
+
+def _span(spec: ColumnSpec) -> str:
+    low, high = ("any" if v is None else f"{v:g}" for v in (spec.minimum, spec.maximum))
+    return f"{low} to {high}"
+
+
+def _levels(tally: Tally, schema: TableSchema, file: str) -> Words:
+    remedy = f"mend them, or add to columns.{tally.column}.levels in {file}"
+    reason = "value outside its levels"
+    return Words(reason, "values outside its levels", remedy, reason)
+
+
+def _pattern(tally: Tally, schema: TableSchema, file: str) -> Words:
+    pattern = schema[str(tally.column)].pattern
+    what = f"that do not match {pattern!r}"
+    remedy = f"mend them, or change columns.{tally.column}.pattern in {file}"
+    return Words(
+        f"value {what.replace('do', 'does')}",
+        f"values {what}",
+        remedy,
+        f"does not match {pattern!r}",
+    )
+
+
+def _unique(tally: Tally, schema: TableSchema, file: str) -> Words:
+    if tally.column is None:
+        what = f"another row of the same {tally.detail}"
+        remedy = f"drop them at the source, or change unique in {file}"
+        return Words(
+            f"row that repeats {what}",
+            f"rows that repeat {what}",
+            remedy,
+            f"repeats {tally.detail}",
+        )
+    remedy = f"drop them at the source, or take unique: true from columns.{tally.column} in {file}"
+    return Words("value that came before", "values that came before", remedy, "came before")
+
+
+def _duplicate_rows(tally: Tally, schema: TableSchema, file: str) -> Words:
+    what = "an earlier one in all that is learnt"
+    remedy = f"drop them at the source, or write duplicate_rows: off under rules in {file}"
+    return Words(f"row equal to {what}", f"rows equal to {what}", remedy, "equal to an earlier row")
+
+
+def _check(tally: Tally, schema: TableSchema, file: str) -> Words:
+    what = f"that {'breaks' if tally.n_rows == 1 else 'break'} `{tally.detail}`"
+    remedy = f"mend them, or change checks in {file}"
+    return Words(f"row {what}", f"rows {what}", remedy, f"breaks `{tally.detail}`")
+
+
+def _blank(tally: Tally, schema: TableSchema, file: str) -> Words:
+    remedy = f"drop them at the source, or write blank_images: off under rules in {file}"
+    return Words("image of one colour", "images of one colour", remedy, "image of one colour")
+
+
+_WORDS: Mapping[str, Callable[[Tally, TableSchema, str], Words]] = {
+    "missing": _missing,
+    "finite": _finite,
+    "limits": _limits,
+    "levels": _levels,
+    "pattern": _pattern,
+    "unique": _unique,
+    "duplicate_rows": _duplicate_rows,
+    "check": _check,
+    "blank_images": _blank,
+}

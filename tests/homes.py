@@ -1,0 +1,111 @@
+"""Homes of their own, and what is in the store, read with plain SQL."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import layerline
+from layerline.tracking.journal import Journal
+
+SOURCE = Path(layerline.__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith(("DVC_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    # One value, set before whatever test comes first imports MLflow.
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "my checkout ü"  # as users have them
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def folder(home):
+    return home / ".layerline" / "journals"
+
+
+@pytest.fixture
+def new_journal(folder) -> Callable[..., Journal]:
+    def create(key: str = "key-1", **changes: Any) -> Journal:
+        values = {"stage": "train", "experiment": "digits", "run_name": "first", **changes}
+        return Journal.create(folder, key=key, **values)
+
+    return create
+
+
+@pytest.fixture
+def query(home) -> Callable[..., list[tuple[Any, ...]]]:
+    def run(sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(home / "mlflow.db")) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    return run
+
+
+@pytest.fixture
+def tags_of(query) -> Callable[[str], dict[str, str]]:
+    def read(key: str) -> dict[str, str]:
+        sql = (
+            "SELECT key, value FROM tags WHERE run_uuid ="
+            " (SELECT run_uuid FROM tags WHERE key = 'layerline.key' AND value = ?)"
+        )
+        return dict(query(sql, key))
+
+    return read
+
+
+@pytest.fixture
+def python() -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    def run(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+
+    return run
+
+
+@pytest.fixture
+def dead_writer(folder, python) -> Callable[[str], Path]:
+    """A journal whose process was killed while it wrote its last line."""
+
+    def write(key: str) -> Path:
+        code = """
+import os, signal, sys
+from pathlib import Path
+from layerline.tracking.journal import Journal
+journal = Journal.create(Path(sys.argv[1]), key=sys.argv[2], stage="train",
+                         experiment="digits", run_name="doomed")
+for step in range(3):
+    journal.metrics({"loss": 1.0 / (step + 1)}, step=step, time_ms=1_000 + step)
+print(journal.path, flush=True)
+os.write(journal._descriptor, b'{"seq": 4, "type": "metr')
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+        command = [sys.executable, "-c", code, str(folder), key]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == -9, done.stderr
+        return Path(done.stdout.strip())
+
+    return write
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

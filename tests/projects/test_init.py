@@ -1,0 +1,51 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from layerline.errors import DataError, ParamsError
+from layerline.projects.init import start_project
+from layerline.projects.preflight import load_checked
+
+
+def test_params_are_valid_and_point_at_the_file(frame: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    file = tmp_path / "mine" / "t.csv"
+    frame.to_csv(file, index=False, sep=";")
+    start = start_project(file, "kind", "demo", root=tmp_path)
+    (tmp_path / "params.yaml").write_text(start.params_text)
+    params = load_checked(tmp_path / "params.yaml")
+    assert params.fetch.options == {"path": "mine/t.csv", "separator": ";"}
+    assert params.fetch.task == start.schema.task == "multiclass"
+    assert params.scale.split.name == "hash"
+    assert params.schema_path == Path("data/schemas/demo.yaml")
+    assert any("'note' is not used" in note for note in start.notes)
+
+
+def test_column_split_is_used_and_said(frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame["split"] = ["train", "valid", "test"] * 20
+    frame.to_parquet(tmp_path / "t.parquet")
+    start = start_project(tmp_path / "t.parquet", "kind", "demo", root=tmp_path / "elsewhere")
+    assert start.params["scale"]["split"] == {"method": "column", "column": "split"}
+    assert start.params["fetch"]["options"] == {"path": str(tmp_path / "t.parquet")}
+    assert not start.schema["split"].use
+    assert "'split' says which rows" in start.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "target", ["#odd: name", 'quo"te', "line\nbreak", "{}", "ünï", "123", "null"]
+)
+def test_any_target_name(target: str, tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    pd.DataFrame({"x": [1, 2, 3, 4], target: ["a\nb", "b", "a\nb", "b"]}).to_parquet(file)
+    start = start_project(file, target, "demo")
+    assert start.params["fetch"]["target"] == target
+
+
+def test_mistakes(csv_file: Callable[..., Path]) -> None:
+    file = csv_file("price,y\n1,a\n2,b\n")
+    with pytest.raises(DataError, match="did you mean 'price'"):
+        start_project(file, "prize", "demo")
+    with pytest.raises(ParamsError, match="project"):
+        start_project(file, "y", "no spaces, please")

@@ -1,0 +1,97 @@
+"""reports/retrain.jsonl: whole lines whoever writes, and what they say together."""
+
+import dataclasses
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from layerline.artifacts import Workspace
+from layerline.config import parse_params
+from layerline.retraining.log import Record, append, path_of, read, status
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "retraining.md"
+RUN = Record(
+    started="2026-01-01T00:00:00+00:00",
+    seconds=1.0,
+    outcome="unchanged",
+    exit_code=0,
+    message="nothing is new",
+)
+
+
+def test_lines_written_at_once_are_whole(tmp_path):
+    workspace = Workspace(tmp_path)
+    with ThreadPoolExecutor(8) as threads:
+        records = [dataclasses.replace(RUN, message=str(i) * 2000) for i in range(100)]
+        list(threads.map(lambda record: append(workspace, record), records))
+    assert sorted(r["message"] for r in read(workspace)) == sorted(r.message for r in records)
+
+
+def test_a_line_that_was_cut_short_is_skipped(tmp_path):
+    workspace = Workspace(tmp_path)
+    append(workspace, RUN)
+    with path_of(workspace).open("a") as file:
+        file.write('{"started": "20\n')
+    append(workspace, RUN)
+    assert len(read(workspace)) == 2
+
+
+def test_the_status_counts_what_matters(tmp_path):
+    workspace = Workspace(tmp_path)
+    assert status(workspace)["last"] is None
+    for outcome, code in (("promoted", 0), ("kept", 6), ("failed", 3), ("failed", 4)):
+        append(workspace, dataclasses.replace(RUN, outcome=outcome, exit_code=code))
+    facts = status(workspace)
+    assert facts["runs"] == 4
+    assert facts["failures_in_a_row"] == 2
+    assert facts["last_good"]["outcome"] == "kept"
+    assert facts["last_promoted"]["outcome"] == "promoted"
+
+
+def test_a_credential_does_not_reach_the_file(tmp_path):
+    workspace = Workspace(tmp_path)
+    append(workspace, dataclasses.replace(RUN, message="https://me:hunter2xyz@example.org/a.csv"))
+    assert "hunter2xyz" not in path_of(workspace).read_text()
+
+
+def test_the_waiting_time_is_checked():
+    raw = {"project": "p", "fetch": {"source": "files"}, "retrain": {"wait_seconds": -1}}
+    params, problems = parse_params(raw)
+    assert params is None
+    assert [problem.where for problem in problems] == ["retrain.wait_seconds"]
+
+
+def test_an_unknown_key_is_refused():
+    raw = {"project": "p", "fetch": {"source": "files"}, "retrain": {"wait_second": 1}}
+    _, problems = parse_params(raw)
+    assert list(map(str, problems)) == [
+        "retrain.wait_second: unknown key; did you mean 'wait_seconds'?"
+    ]
+
+
+def units() -> dict[str, str]:
+    """The systemd units in docs/retraining.md, by file name."""
+    blocks = re.findall(r"`([\w-]+\.(?:service|timer))`:\n\n((?:    .*\n|\n)+)", DOCS.read_text())
+    return {name: re.sub(r"^    ", "", text, flags=re.MULTILINE) for name, text in blocks}
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_accepts_the_units_of_the_docs(tmp_path):
+    assert set(units()) == {"layerline-retrain.service", "layerline-retrain.timer"}
+    for name, text in units().items():
+        real = text.replace("/srv/houses/.venv/bin/layerline", sys.executable)
+        (tmp_path / name).write_text(real.replace("/srv/houses", str(tmp_path)))
+    files = [str(tmp_path / name) for name in units()]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "layerline" not in done.stderr

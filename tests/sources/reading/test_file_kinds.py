@@ -1,0 +1,160 @@
+"""JSON lines, Arrow and partitioned folders: what is written comes back, or one message."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from layerline.errors import LayerlineError
+from layerline.sources.reading.paths import find_files, find_partitions
+from layerline.sources.reading.reader import read_files
+
+BOUNDED = settings(max_examples=200, deadline=None)
+NAME = st.text("abcdefg", min_size=1, max_size=3)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+COLUMN = st.sampled_from(
+    [
+        st.none() | st.booleans(),
+        st.none() | st.integers(-(2**53), 2**53),
+        st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        st.none() | TEXT.map(lambda text: f"t{text}"),
+    ]
+)
+
+
+def read(path: Path) -> pa.Table:
+    return read_files(find_files(str(path))).table
+
+
+@BOUNDED
+@given(st.data())
+def test_json_values_come_back(data: st.DataObject) -> None:
+    names = data.draw(st.lists(NAME, min_size=1, max_size=4, unique=True))
+    kinds = {name: data.draw(COLUMN) for name in names}
+    rows = data.draw(st.lists(st.fixed_dictionaries(kinds), min_size=1, max_size=5))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.jsonl"
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+        assert read(path).to_pylist() == rows
+
+
+@BOUNDED
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.text('{}[]":,\n\\ae1.-tfn0N', max_size=40).map(lambda text: text.encode()),
+    )
+)
+def test_any_bytes_are_what_json_says_or_one_message(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.jsonl"
+        path.write_bytes(content)
+        try:
+            rows = read(path).to_pylist()
+        except LayerlineError:
+            return
+    written = [json.loads(line) for line in content.decode("utf-8-sig").split("\n") if line.strip()]
+    # An absent key and null are both a gap; a number may come back as a float or as its digits.
+    for row, truth in zip(rows, written, strict=True):
+        for name, value in row.items():
+            same = value == truth.get(name) or str(value) == str(truth.get(name))
+            assert same or pd.isna(truth.get(name)), (row, truth)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b'{"a": 1}\n{"a": ', "line 2 is not one JSON object"),
+        (b'{"a": 1}\n[1]\n', "line 2 holds no object"),
+        (b'{"a": 1, "a": 2}\n', "line 1 is not one JSON object (it has 'a' more than once)"),
+        (b'{"a": {"b": 1}}\n', "line 1: 'a' holds an object of values"),
+        (b'{"a": 1}\n{"a": "x"}\n', "column 'a' holds numbers and text"),
+        (b'{"a": 1.5}\n{"a": 1e400}\n', "data row 2: 1e400 would become infinite"),
+        (b'{"a": "\\ud800"}\n', "half a surrogate pair"),
+        (b'{"\\ud800": 1}\n', "has half a surrogate pair"),
+        (b'{"a": "\xe9"}\n', "not utf-8: it has the byte 0xe9"),
+        (b'{"a":' + b"[" * 100_000, "line 1 is not one JSON object"),
+    ],
+)
+def test_json_lines_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(LayerlineError) as caught:
+        read(path)
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_json_keeps_what_a_number_cannot(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"id": 9007199254740993, "zip": "00123", "level": "NA"}\n{"zip": "1"}\n')
+    found = read_files([path])
+    assert found.table.to_pylist() == [
+        {"id": "9007199254740993", "zip": "00123", "level": "NA"},
+        {"id": None, "zip": "1", "level": None},
+    ]
+    assert "kept as text" in found.notes[0]
+
+
+def test_json_numbers_are_numbers_whatever_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": -Infinity, "b": NaN}\n{"b": NaN}\n')
+    table = read_files([path]).table
+    assert table.schema.types == [pa.float64(), pa.float64()]
+    assert table["a"].to_pylist() == [float("-inf"), None]
+
+
+def test_arrow_with_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.arrow"
+    with pa.ipc.new_file(str(path), pa.schema([("name_of_it", pa.int64())])) as writer:
+        writer.write_table(pa.table({"name_of_it": [1]}))
+    path.write_bytes(path.read_bytes().replace(b"name_of_it", b"name\xe3of_it"))
+    with pytest.raises(LayerlineError, match="damaged or cut short"):
+        read(path)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_arrow_in_both_formats(stream: bool, tmp_path: Path) -> None:
+    table = pa.table({"x": pa.array([1, 2], pa.int16()), "y": pa.array(["a", None])})
+    path = tmp_path / "t.arrow"
+    new = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with new(str(path), table.schema) as writer:
+        writer.write_table(table)
+    assert read(path).to_pylist() == table.to_pylist()
+    path.write_bytes(path.read_bytes()[: 100 if stream else -20])
+    with pytest.raises(LayerlineError, match="not a readable Arrow file") as caught:
+        read(path)
+    assert caught.value.exit_code == 4
+
+
+def write_partitions(folder: Path) -> None:
+    for year, city in (("2023", "Bonn"), ("2024", "Bad%20Ems"), ("2024", "00123")):
+        place = folder / f"year={year}" / f"city={city}"
+        place.mkdir(parents=True)
+        pd.DataFrame({"x": [int(year)]}).to_parquet(place / "part-0.parquet")
+
+
+def test_folders_of_a_partitioned_table_are_columns(tmp_path: Path) -> None:
+    write_partitions(tmp_path)
+    files = find_files(str(tmp_path))
+    table = read_files(files, partitions=find_partitions(str(tmp_path), files)).table
+    assert table.to_pylist() == [
+        {"x": 2023, "year": 2023, "city": "Bonn"},
+        {"x": 2024, "year": 2024, "city": "00123"},
+        {"x": 2024, "year": 2024, "city": "Bad Ems"},
+    ]
+
+
+def test_a_partition_that_is_a_column_too(tmp_path: Path) -> None:
+    write_partitions(tmp_path / "t")
+    (tmp_path / "t" / "x=1").mkdir()
+    pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "t" / "x=1" / "p.parquet")
+    files = find_files(str(tmp_path / "t"))
+    with pytest.raises(LayerlineError, match="in the file and in the folder's name"):
+        read_files(files, partitions=find_partitions(str(tmp_path / "t"), files))

@@ -1,0 +1,54 @@
+"""The one writer of tables: equal content has equal bytes, in whole row groups."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from layerline.errors import SourceError
+from layerline.tables.storage import ROW_GROUP, TableWriter, read_batches, write_table
+
+
+def rows(n_rows: int) -> pa.Table:
+    rng = np.random.default_rng(0)
+    return pa.table({"x": rng.normal(size=n_rows), "gap": pa.nulls(n_rows), "i": range(n_rows)})
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, ROW_GROUP - 1, ROW_GROUP, 2 * ROW_GROUP + 7])
+def test_pieces_give_the_bytes_of_the_whole(n_rows: int, tmp_path: Path) -> None:
+    table = rows(n_rows)
+    write_table(tmp_path / "whole.parquet", table)
+    with TableWriter(tmp_path / "pieces.parquet", table.schema) as writer:
+        for start in range(0, n_rows, 50_001):
+            writer.write(table.slice(start, 50_001))
+    assert writer.n_rows == n_rows
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    assert whole == (tmp_path / "pieces.parquet").read_bytes()
+    groups = pq.ParquetFile(tmp_path / "whole.parquet").metadata
+    sizes = [groups.row_group(i).num_rows for i in range(groups.num_row_groups)]
+    assert sum(sizes) == n_rows
+    assert set(sizes[:-1]) <= {ROW_GROUP}
+
+
+def test_batches_give_the_rows_back(tmp_path: Path) -> None:
+    table = rows(ROW_GROUP + 3)
+    write_table(tmp_path / "t.parquet", table)
+    batches = list(read_batches(tmp_path / "t.parquet", ["i"], 50_000))
+    assert max(batch.num_rows for batch in batches) <= 50_000
+    assert pa.concat_tables(batches)["i"].to_pylist() == list(range(ROW_GROUP + 3))
+
+
+def test_batches_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="run the earlier stages first"):
+        list(read_batches(tmp_path / "t.parquet"))
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(SourceError, match="damaged"):
+        list(read_batches(tmp_path / "t.parquet"))
+
+
+def test_a_frame_is_written_without_its_index(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.parquet", pd.DataFrame({"x": [1, 2]}, index=[5, 6]))
+    assert pq.read_schema(tmp_path / "t.parquet").names == ["x"]

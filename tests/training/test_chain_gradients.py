@@ -1,0 +1,199 @@
+"""Training by hand is training by autograd."""
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from layerline.config import Component, TrainSection
+from layerline.errors import DivergedError
+from layerline.networks import build_network
+from layerline.training import loop
+from layerline.training.chain_gradients import read_chained, slope_of
+from layerline.training.dataset import Rows
+from layerline.training.epoch_records import Listener
+from layerline.training.objectives import MeanOfRows, build_loss
+from layerline.training.trainable import Learning
+
+
+def named(name: str, **options: object) -> Component:
+    return Component(name=name, options=options)
+
+
+SECTION = TrainSection(
+    options={"hidden": [32, 16], "dropout": 0.2},
+    optimizer=Component(name="adamw"),
+    schedule=Component(name="cosine"),
+    batch_size=32,
+    epochs=3,
+    early_stopping=None,
+    precision="float32",
+)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(50, 3), (7, 200)])
+def test_the_slope_of_cross_entropy_is_autograds(shape, smoothing: float) -> None:
+    loss = build_loss(named("cross_entropy", label_smoothing=smoothing), "multiclass")
+    outputs = 5 * torch.randn(*shape)
+    check_slope(loss, outputs, torch.randint(shape[1], shape[:1]))
+
+
+def test_the_slope_of_squared_errors_is_autograds() -> None:
+    check_slope(build_loss(named("mse"), "regression"), torch.randn(40, 1), torch.randn(40))
+
+
+def check_slope(loss: MeanOfRows, outputs: Tensor, y: Tensor) -> None:
+    assert loss.slope is not None
+    found = loss.slope(outputs, y)
+    expected = slope_of(lambda outputs, y: loss(outputs, y), outputs, y)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+    assert found[1].shape == outputs.shape
+    assert found[1].is_contiguous()
+
+
+@pytest.mark.parametrize("name", ["focal", "binary_cross_entropy", "huber", "quantile"])
+def test_other_losses_are_left_to_autograd(name: str) -> None:
+    task = "binary" if name in ("focal", "binary_cross_entropy") else "regression"
+    loss = build_loss(named(name), task)
+    y = torch.randint(2, (20,)) if task == "binary" else torch.randn(20)
+    check_by_autograd(loss, torch.randn(20, {"huber": 1, "quantile": 3}.get(name, 2)), y)
+
+
+def test_targets_that_are_shares_are_left_to_autograd() -> None:
+    loss = build_loss(named("cross_entropy", label_smoothing=0.1), "multiclass")
+    check_by_autograd(loss, torch.randn(20, 4), torch.rand(20, 4).softmax(1))
+
+
+def check_by_autograd(loss, outputs: Tensor, y: Tensor) -> None:
+    leaf = outputs.clone().requires_grad_()
+    expected = loss(leaf, y)
+    expected.backward()
+    value, gradient = slope_of(loss, outputs.clone(), y)
+    assert torch.equal(value, expected.detach())
+    assert torch.equal(gradient, leaf.grad)
+
+
+def rows(n_rows: int = 200) -> Rows:
+    torch.manual_seed(0)
+    x = torch.randn(n_rows, 16)
+    return Rows(x, x[:, :3].argmax(1))
+
+
+def network_of(section: TrainSection, d_out: int = 3, **given: object) -> nn.Module:
+    torch.manual_seed(0)
+    given = {"input_shape": (16,), **given}
+    return build_network(section.network, section.options, d_out=d_out, **given)
+
+
+def both_ways(monkeypatch, run) -> list:
+    """What `run` returns by hand and by autograd."""
+    found = [run()]
+    monkeypatch.setattr("layerline.training.state.read_chained", lambda *given: None)
+    return [*found, run()]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"accumulate": 3},
+        {"clip_norm": 0.05},
+        {"average": 0.9},
+        {"loss": named("focal")},
+        {"optimizer": named("lbfgs"), "schedule": named("constant"), "epochs": 1},
+        {"precision": "bfloat16", "options": {"hidden": [32, 16], "norm": "none", "dropout": 0.0}},
+    ],
+    ids=str,
+)
+def test_a_training_by_hand_ends_where_autograds_does(monkeypatch, changes: dict) -> None:
+    section, train = dataclasses.replace(SECTION, **changes), rows()
+    rough = section.precision == "bfloat16" or section.optimizer.name == "lbfgs"
+
+    def run() -> tuple[list[float], dict[str, Tensor]]:
+        network = network_of(section)
+        assert read_chained(network.train(), torch.float32) is not None
+        found = loop.fit(network, train, train, section, task="multiclass", seed=0)
+        return [record.train_loss for record in found.history], network.state_dict()
+
+    (losses, weights), (others, known) = both_ways(monkeypatch, run)
+    assert losses == pytest.approx(others, rel=3e-2 if rough else 1e-4)
+    close = {"rtol": 0.1, "atol": 2e-2} if rough else {"rtol": 1e-3, "atol": 1e-4}
+    torch.testing.assert_close(weights, known, **close)
+
+
+def test_layers_that_thaw_and_are_pulled_learn_by_hand_too(monkeypatch) -> None:
+    train = rows()
+
+    def run() -> dict[str, Tensor]:
+        network = network_of(SECTION)
+        names = [name for name, _ in network.named_parameters()]
+        first_epochs = {
+            name: 1 if "head" in name else 2 for name in names if "blocks.0" not in name
+        }
+        anchors = {name: p.detach().clone() for name, p in network.named_parameters()}
+        learning = Learning(first_epochs, pull=0.1, anchors=anchors)
+        learning.freeze(network)
+        training = loop.Training(
+            network, train, train, SECTION, task="multiclass", seed=0, learning=learning
+        )
+        training.run(Listener())
+        assert torch.equal(network.blocks[0].weight, anchors["blocks.0.weight"])
+        assert not torch.equal(network.blocks[4].weight, anchors["blocks.4.weight"])
+        return network.state_dict()
+
+    torch.testing.assert_close(*both_ways(monkeypatch, run), rtol=1e-3, atol=1e-4)
+
+
+def test_pixels_by_groups_learn_as_the_modules_do(monkeypatch) -> None:
+    options = {"channels": [9], "hidden": [12], "dropout": 0.2}
+    section = dataclasses.replace(
+        SECTION, network="conv1x1_mlp", options=options, precision="bfloat16"
+    )
+    flat = rows()
+    train = Rows(flat.x.view(-1, 1, 4, 4), flat.y)
+
+    def run() -> list[float]:
+        network = network_of(section, input_shape=(1, 4, 4))
+        found = loop.fit(network, train, train, section, task="multiclass", seed=0)
+        return [record.valid_loss for record in found.history]
+
+    by_hand, by_modules = both_ways(monkeypatch, run)
+    assert by_hand == pytest.approx(by_modules, rel=2e-2)
+
+
+def test_embeddings_learn_through_the_chain(monkeypatch) -> None:
+    x = torch.cat([torch.randn(90, 8), torch.randint(4, (90, 2)).float()], 1)
+    train = Rows(x, torch.randn(90))
+
+    def run() -> dict[str, Tensor]:
+        network = network_of(SECTION, 1, input_shape=(10,), category_sizes=(4, 4))
+        start = copy.deepcopy(network.embed.state_dict())
+        loop.fit(network, train, train, SECTION, task="regression", seed=0)
+        learnt = network.embed.state_dict()
+        assert any(not torch.equal(start[name], learnt[name]) for name in start)
+        return learnt
+
+    torch.testing.assert_close(*both_ways(monkeypatch, run), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_cast"), [({"norm": "none"}, True), ({"input_dropout": 0.2}, False)], ids=str
+)
+def test_rows_are_kept_in_bfloat16_where_they_are_multiplied_first(options, is_cast) -> None:
+    train = rows()
+    section = dataclasses.replace(SECTION, options=options, precision="bfloat16")
+    training = loop.Training(network_of(section), train, train, section, task="multiclass", seed=0)
+    assert (training.train.x.dtype == torch.bfloat16) is is_cast
+    assert train.x.dtype == torch.float32
+
+
+def test_numbers_that_end_in_the_hidden_layers_are_named() -> None:
+    # oneDNN's ReLU makes 0 of what is no number, so that no step's loss need show it.
+    network, train = network_of(SECTION), rows()
+    with torch.no_grad():
+        network.blocks[4].weight[0, 0] = torch.nan
+    with pytest.raises(DivergedError, match=r"epoch 1, .*in layer blocks\.4 \(Linear\)"):
+        loop.fit(network, train, train, SECTION, task="multiclass", seed=0)

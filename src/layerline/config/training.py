@@ -7,6 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from layerline.config.components import SECTION, WITH_FROM, Component, Named
 
+
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class EarlyStoppingSection:
     """When to stop before the last epoch; the weights with the best monitored value are kept.

@@ -15,6 +15,7 @@ from layerline.training.chain_gradients import read_chained, slope_of
 from layerline.training.dataset import Rows, TrainingData
 from layerline.training.epoch_records import Listener
 from layerline.training.fine_tuning import FineTuning
+from layerline.training.fit import fit
 from layerline.training.member import Member
 from layerline.training.objectives import MeanOfRows, build_loss
 
@@ -116,7 +117,7 @@ def test_a_training_by_hand_ends_where_autograds_does(monkeypatch, changes: dict
     def run() -> tuple[list[float], dict[str, Tensor]]:
         network = network_of(section)
         assert read_chained(network.train(), torch.float32) is not None
-        found = loop.fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
+        found = fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
         return [record.train_loss for record in found.history], network.state_dict()
 
     (losses, weights), (others, known) = both_ways(monkeypatch, run)
@@ -156,7 +157,7 @@ def test_pixels_by_groups_learn_as_the_modules_do(monkeypatch) -> None:
 
     def run() -> list[float]:
         network = network_of(section, input_shape=(1, 4, 4))
-        found = loop.fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
+        found = fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
         return [record.valid_loss for record in found.history]
 
     by_hand, by_modules = both_ways(monkeypatch, run)
@@ -170,7 +171,7 @@ def test_embeddings_learn_through_the_chain(monkeypatch) -> None:
     def run() -> dict[str, Tensor]:
         network = network_of(SECTION, 1, input_shape=(10,), category_sizes=(4, 4))
         start = copy.deepcopy(network.embed.state_dict())
-        loop.fit(network, TrainingData.of(train, train, "regression"), SECTION, seed=0)
+        fit(network, TrainingData.of(train, train, "regression"), SECTION, seed=0)
         learnt = network.embed.state_dict()
         assert any(not torch.equal(start[name], learnt[name]) for name in start)
         return learnt
@@ -196,4 +197,4 @@ def test_numbers_that_end_in_the_hidden_layers_are_named() -> None:
     with torch.no_grad():
         network.blocks[4].weight[0, 0] = torch.nan
     with pytest.raises(DivergedError, match=r"epoch 1, .*in layer blocks\.4 \(Linear\)"):
-        loop.fit(network, TrainingData.of(train, train, "multiclass"), SECTION, seed=0)
+        fit(network, TrainingData.of(train, train, "multiclass"), SECTION, seed=0)

@@ -16,7 +16,6 @@ from layerline.config.data_sections import FetchSection, ScaleSection, Task, Val
 from layerline.config.evaluation_sections import EvaluateSection, GateSection, ThresholdSection
 from layerline.config.params import Params, flatten, load_params, parse_params, read_yaml
 from layerline.config.training_sections import (
-    FULL_BATCH,
     AdaptersSection,
     BatchGrowthSection,
     EarlyStoppingSection,
@@ -27,7 +26,6 @@ from layerline.config.training_sections import (
 )
 
 __all__ = [
-    "FULL_BATCH",
     "AdaptersSection",
     "BatchGrowthSection",
     "Component",

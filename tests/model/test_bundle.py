@@ -12,7 +12,7 @@ from layerline.errors import DataError, SourceError
 from layerline.evaluation.decision import Decision, write_decision
 from layerline.evaluation.predictions import softmax
 from layerline.model.bundle import FORMAT, MANIFEST, check_bundle, write_bundle
-from layerline.model.predictor import load_bundle
+from layerline.model.load import load_bundle
 from layerline.networks.serialization import load_network
 from layerline.tables.storage import read_images, read_table
 from layerline.training.inference import predict
@@ -295,7 +295,7 @@ def test_predicting_imports_only_what_the_requirements_name(made, tmp_path, pyth
     code = (
         "import sys, pandas\n"
         "from pathlib import Path\n"
-        "from layerline.model.predictor import load_bundle\n"
+        "from layerline.model.load import load_bundle\n"
         f"folder = Path({str(tmp_path / 'b')!r})\n"
         "load_bundle(folder).predict(pandas.read_parquet(folder / 'examples.parquet'))\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"

@@ -8,7 +8,7 @@ from layerline.artifacts import read_json, replace_folder, write_json
 from layerline.config import Component, GateSection
 from layerline.errors import LayerlineError, SourceError, TrackingError
 from layerline.registry.client import open_registry
-from layerline.registry.operations import promote_by_hand, rollback_by_hand
+from layerline.registry.administration import promote_version, rollback_champion
 from layerline.registry.promotion import CHALLENGER, PREVIOUS, champion_of, promote, rollback
 from layerline.tables.storage import read_table, write_table
 
@@ -127,13 +127,13 @@ def test_a_champion_that_predicts_something_else_stays_until_told(store, made, t
     facts = store.register(made("classes"), "turned", tmp_path / "w")
     assert not facts["promoted"]
     assert "it knows none of the classes" in facts["reason"]
-    promote_by_hand(store.home, "turned", "champion", "2")
+    promote_version(store.home, "turned", "champion", "2")
     again = store.register(made("numbers"), "turned", tmp_path / "w")
     assert again["version"] == 1
     assert "it predicts classes, the target now holds numbers" in again["reason"]
-    assert rollback_by_hand(store.home, "turned", "champion").after == "1"
+    assert rollback_champion(store.home, "turned", "champion").after == "1"
     with pytest.raises(TrackingError, match="there is no version 7; registered: 1, 2"):
-        promote_by_hand(store.home, "turned", "champion", "7")
+        promote_version(store.home, "turned", "champion", "7")
 
 
 def test_a_champion_of_another_kind_stays_until_told(store, made, tmp_path):

@@ -6,7 +6,7 @@ from layerline.errors import ParamsError
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.registry.gate import judge, metric_of, metric_value
-from layerline.registry.requirements import LOWER_IS_BETTER, Context
+from layerline.registry.gate_rules import LOWER_IS_BETTER, Context
 from layerline.registry.row_slices import Slice
 
 

@@ -11,7 +11,7 @@ from layerline.config import Component, TrainSection
 from layerline.errors import DataError
 from layerline.evaluation.evaluate import evaluate
 from layerline.evaluation.prediction_table import read_record
-from layerline.model.predictor import load_bundle
+from layerline.model.load import load_bundle
 from layerline.registry.client import open_registry
 from layerline.registry.predict import Settings, predict_file
 from layerline.tables.storage import read_table

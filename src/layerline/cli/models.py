@@ -15,7 +15,7 @@ from layerline.config import load_params
 from layerline.errors import SourceError
 
 if TYPE_CHECKING:
-    from layerline.registry.operations import Move
+    from layerline.registry.administration import Move
 
 
 @click.command()
@@ -101,11 +101,11 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @explained
 def promote(version: int, dry_run: bool, as_json: bool) -> None:
     """Make VERSION the champion, whatever the gate said, once it has been verified."""
-    from layerline.registry.operations import promote_by_hand
+    from layerline.registry.administration import promote_version
 
     workspace, params = here()
     alias = params.register.alias
-    move = promote_by_hand(workspace.home, params.project, alias, str(version), dry_run=dry_run)
+    move = promote_version(workspace.home, params.project, alias, str(version), dry_run=dry_run)
     _tell_move(move, as_json)
 
 
@@ -115,10 +115,10 @@ def promote(version: int, dry_run: bool, as_json: bool) -> None:
 @explained
 def rollback(dry_run: bool, as_json: bool) -> None:
     """Give the champion's alias back to the version that held it before."""
-    from layerline.registry.operations import rollback_by_hand
+    from layerline.registry.administration import rollback_champion
 
     workspace, params = here()
-    move = rollback_by_hand(workspace.home, params.project, params.register.alias, dry_run=dry_run)
+    move = rollback_champion(workspace.home, params.project, params.register.alias, dry_run=dry_run)
     _tell_move(move, as_json)
 
 
@@ -137,7 +137,7 @@ def _tell_move(move: "Move", as_json: bool) -> None:
 @explained
 def history(limit: int, as_json: bool) -> None:
     """List the versions, newest first: aliases, the verdict, since when each was champion."""
-    from layerline.registry.operations import history as read_history
+    from layerline.registry.administration import history as read_history
 
     workspace, params = here()
     lines = read_history(workspace.home, params.project)
@@ -177,14 +177,14 @@ def verify(version: int | None, every: bool, dry_run: bool, as_json: bool) -> No
 
     VERSION is the champion when it is left out. Ends with exit code 4 when something differs.
     """
-    from layerline.registry.operations import verify_by_hand
+    from layerline.registry.administration import verify_versions
 
     if every and version is not None:
         raise click.UsageError("VERSION and --all are two questions; ask one at a time")
     workspace, params = here()
     wanted = "all" if every else None if version is None else str(version)
     alias = params.register.alias
-    proofs = verify_by_hand(workspace.home, params.project, alias, wanted, dry_run=dry_run)
+    proofs = verify_versions(workspace.home, params.project, alias, wanted, dry_run=dry_run)
     if as_json:
         _print_json([proof.to_json() for proof in proofs])
     else:

@@ -11,7 +11,7 @@ import pytest
 from layerline.artifacts import write_json
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
 from layerline.evaluation.decision import Decision
-from layerline.registry.verification import Verifier, require_same, start_verifier
+from layerline.registry.verifier import Verifier, require_same, start_verifier
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_it_does_not_outlive_a_parent_that_is_killed(tmp_path, python):
     code = f"""
         import os, signal
         from pathlib import Path
-        from layerline.registry.verification import start_verifier
+        from layerline.registry.verifier import start_verifier
         with start_verifier(Path({str(tmp_path)!r})) as verifier:
             print(verifier._process.pid, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)

@@ -53,7 +53,7 @@ def test_every_problem_is_told_at_once_with_its_path(tmp_path: Path) -> None:
         "train.schedule.warmup: input should be less than 1, got 2",
     ):
         assert f"params.yaml: {line}" in text
-    assert [p.where for p in caught.value.problems if "must be there" in p.message] == [
+    assert [p.where for p in caught.value.problems if "is missing" in p.message] == [
         "seed",
         "register",
     ]

@@ -20,10 +20,10 @@ from layerline.scaling.preprocessing.encoders import DATES, ENCODERS
 from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.scale import scale
-from layerline.serving.request_handler import COMPILED, PANDAS, RequestHandler, agree
 from layerline.serving.column_checks import faults_of_row, rules_of
 from layerline.serving.json_rows import Refused, RowReader
 from layerline.serving.numpy_network import fold
+from layerline.serving.request_handler import COMPILED, PANDAS, RequestHandler, agree
 from layerline.tables.storage import read_table
 
 UNSEEN = "a soil that no row had"
@@ -53,7 +53,7 @@ def test_images_predict_as_the_model_does(made, bundle):
     handler = RequestHandler(load_bundle(bundle("images")))
     assert handler.way == COMPILED
     images = np.random.default_rng(1).integers(0, 256, (50, 6, 5), dtype=np.uint8)
-    found = handler.answer("application/json", str(images.tolist()).encode()).predicted
+    found = handler.handle("application/json", str(images.tolist()).encode()).predicted
     assert agree(found, handler.model.predict(images))
 
 

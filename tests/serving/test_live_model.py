@@ -16,7 +16,7 @@ from serving.conftest import ROW, Answer, Served, serving
 from layerline.errors import BusyError, ParamsError, SourceError, TrackingError
 from layerline.registry.client import open_registry
 from layerline.serving.live_model import LiveModel
-from layerline.serving.load_model import parse_source, load
+from layerline.serving.load_model import load, parse_source
 from layerline.serving.prometheus_metrics import Metrics
 from layerline.serving.server import open_socket, read_token
 
@@ -96,8 +96,8 @@ def test_a_damaged_champion_is_refused_and_the_old_one_serves(versions):
         assert server.predict(ROW).json["version"] == "1"
         # Mended, it is tried again only when asked.
         weights.write_bytes(whole)
-        assert not server.live.look()
-        assert server.live.look(again=True)
+        assert not server.live.poll()
+        assert server.live.poll(again=True)
         assert server.predict(ROW).json["version"] == "2"
         assert server.ask("/model").json["refused"] is None
     crown(versions, "1")
@@ -106,8 +106,8 @@ def test_a_damaged_champion_is_refused_and_the_old_one_serves(versions):
 def look_with(server: Served, store, content: bytes, weights: Path) -> dict[str, object]:
     weights.write_bytes(content)
     crown(store, "2")
-    assert not server.live.look()
-    assert not server.live.look()
+    assert not server.live.poll()
+    assert not server.live.poll()
     assert server.metrics.registry.get_sample_value("layerline_model_refused_total") == 1
     answer: Answer = server.ask("/model")
     return dict(answer.json)
@@ -117,12 +117,12 @@ def test_a_store_that_is_away_is_told_once_and_asked_again(versions, tmp_path):
     said: list[str] = []
     live = LiveModel(parse_source(URI), versions.home, Metrics(), said.append)
     live._home = tmp_path  # a store that knows no such model
-    assert not live.look()
-    assert not live.look()
+    assert not live.poll()
+    assert not live.poll()
     assert len(said) == 1
-    assert "version 1 goes on serving" in said[0]
+    assert "version 1 keeps serving" in said[0]
     live._home = versions.home
-    assert not live.look()
+    assert not live.poll()
 
 
 def test_a_model_that_is_not_there_and_one_that_was_changed(versions, bundle, tmp_path):
@@ -156,7 +156,7 @@ def test_the_process_follows_sighup_and_ends_in_order(versions):
         wait_ready(server)
         crown(versions, "2")
         process.send_signal(signal.SIGHUP)
-        assert "version 2 took the place of version 1" in process.stderr.readline()
+        assert "version 2 replaced version 1" in process.stderr.readline()
         assert server.predict(ROW).json["version"] == "2"
         answers: list[int] = []
         body = [ROW] * 20_000  # under way when the end is asked for

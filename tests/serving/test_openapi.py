@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import load_all_checks
 from serving.conftest import ROW
 
-from layerline.serving.load_model import parse_source, load
+from layerline.serving.load_model import load, parse_source
 from layerline.serving.openapi import openapi_of
 
 KINDS = ("classes", "numbers", "images")

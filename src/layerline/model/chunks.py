@@ -1,4 +1,4 @@
-"""The rows of a file in chunks, by its suffix; to add a format, a function and a line in READERS."""
+"""The rows of a file in chunks, by its suffix; a new format is a function and a line in READERS."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

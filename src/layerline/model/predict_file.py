@@ -138,7 +138,7 @@ def _beside(
     rows_before: int,
     good: "np.ndarray[tuple[int], np.dtype[np.int64]] | None",
 ) -> pa.Table:
-    """The input's fields, then the prediction columns; only of the good rows, where some are bad."""
+    """The input's fields, then the prediction columns; `good` selects the readable rows."""
     taken = [name for name in model.about.output_columns if name in fields.column_names]
     if taken:
         raise DataError(

@@ -1,4 +1,4 @@
-"""A table written in chunks, by its suffix; to add a format, a function and a line in WRITERS."""
+"""A table written in chunks, by its suffix; a new format is a function and a line in WRITERS."""
 
 import contextlib
 import csv

@@ -13,10 +13,10 @@ from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.prediction_table import read_record
 from layerline.model.bundle import About, BundleContents, write_bundle
 from layerline.model.seen_rows import SEEN, seen_by_training
-from layerline.registry.mlflow_model import N_EXAMPLES
-from layerline.registry.registration import Version, log_version
 from layerline.registry.gate_slices import Slice, gate_slices
 from layerline.registry.holdout import Holdout, read_holdout
+from layerline.registry.mlflow_model import N_EXAMPLES
+from layerline.registry.registration import Version, log_version
 from layerline.registry.verifier import write_rows
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.sources.reading.delimited import Dialect

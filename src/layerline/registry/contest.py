@@ -12,10 +12,10 @@ from layerline.evaluation.predictions import Predictions
 from layerline.model.seen_rows import SEEN, is_seen, read_seen
 from layerline.registry.candidate import Candidate
 from layerline.registry.gate import Verdict, judge
-from layerline.registry.promotion import champion_of, name_challenger, promote
-from layerline.registry.registration import Version, files_of, hash_tags, tag_version
 from layerline.registry.gate_rules import Context
 from layerline.registry.holdout import with_truth
+from layerline.registry.promotion import champion_of, name_challenger, promote
+from layerline.registry.registration import Version, files_of, hash_tags, tag_version
 from layerline.registry.verifier import Verifier, require_same, tolerance_of
 
 if TYPE_CHECKING:

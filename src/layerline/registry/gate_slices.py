@@ -33,5 +33,7 @@ def gate_slices(frame: pd.DataFrame, columns: Sequence[str]) -> list[Slice]:
             message = f"the test rows have no column {name!r}; {hint}they have: {listing(known)}"
             raise ParamsError([Problem(f"register.gate.slices.{position}", message)])
     return [
-        Slice(f"{name}={level}", is_in) for name in columns for level, is_in in slices_of(frame[name])
+        Slice(f"{name}={level}", is_in)
+        for name in columns
+        for level, is_in in slices_of(frame[name])
     ]

@@ -89,7 +89,9 @@ def previous_of(client: "MlflowClient", project: str, alias: str) -> tuple[str, 
     """
     champion = champion_of(client, project, alias)
     if champion is None:
-        raise TrackingError(f"{project}: no version holds the alias {alias!r}; there is nothing to roll back")
+        raise TrackingError(
+            f"{project}: no version holds the alias {alias!r}; there is nothing to roll back"
+        )
     previous = champion.tags.get(PREVIOUS)
     if previous is None:
         raise TrackingError(

@@ -197,8 +197,9 @@ def require_same(
     """
     if list(expected.columns) != list(found.columns) or len(expected) != len(found):
         raise LayerlineError(
-            f"{uri}: loaded in a fresh process it returns {len(found)} rows of {list(found.columns)}, expected "
-            f"{len(expected)} of {list(expected.columns)}; nothing was promoted"
+            f"{uri}: loaded in a fresh process it returns {len(found)} rows of "
+            f"{list(found.columns)}, expected {len(expected)} of {list(expected.columns)}; "
+            "nothing was promoted"
         )
     for name in expected.columns:
         wanted, got = expected[name].to_numpy(), found[name].to_numpy()
@@ -209,8 +210,8 @@ def require_same(
         if differs.any():
             row = int(np.flatnonzero(differs)[0])
             raise LayerlineError(
-                f"{uri}: loaded in a fresh process it predicts {name} = {got[row]} for row {row + 1}, "
-                f"recorded is {wanted[row]}; nothing was promoted"
+                f"{uri}: loaded in a fresh process it predicts {name} = {got[row]} for row "
+                f"{row + 1}, recorded is {wanted[row]}; nothing was promoted"
             )
 
 

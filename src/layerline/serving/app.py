@@ -14,9 +14,8 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
-from layerline.serving.request_handler import JSON, RequestPredictions
-from layerline.serving.live_model import LiveModel, watching
 from layerline.serving.json_rows import Refused
+from layerline.serving.live_model import LiveModel, watching
 from layerline.serving.load_model import ServedModel
 from layerline.serving.middleware import (
     App,
@@ -32,6 +31,7 @@ from layerline.serving.middleware import (
 )
 from layerline.serving.openapi import openapi_of
 from layerline.serving.prometheus_metrics import Metrics
+from layerline.serving.request_handler import JSON, RequestPredictions
 from layerline.serving.request_log import RequestLog
 from layerline.serving.uploads import Unreadable
 

@@ -159,7 +159,9 @@ async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
         async with asyncio.timeout(limits.timeout_seconds / 2):
             return await _read_parts(message, receive, limits)
     except TimeoutError:
-        raise problem(408, f"the body did not arrive within {limits.timeout_seconds / 2:g} s") from None
+        raise problem(
+            408, f"the body did not arrive within {limits.timeout_seconds / 2:g} s"
+        ) from None
 
 
 async def _read_parts(message: MutableMapping[str, Any], receive: Receive, limits: Limits) -> bytes:

@@ -1,4 +1,4 @@
-"""A multilayer perceptron as numpy products: torch's module calls cost ten times one row's products.
+"""A multilayer perceptron as numpy products: torch's module calls cost ten times as much.
 
 Batch norm is folded into the linear map before it, dropout is dropped. Layers that are not in STEPS
 (attention, convolutions, embeddings) stay torch modules. To add a layer, write it as a function of

@@ -5,8 +5,8 @@ from typing import Any
 
 from layerline import __version__
 from layerline.evaluation.prediction_table import QUANTILE
-from layerline.serving.request_handler import JSON, RequestHandler
 from layerline.serving.load_model import ServedModel
+from layerline.serving.request_handler import JSON, RequestHandler
 
 PROBLEMS: Mapping[int, str] = {
     400: "The body does not match its content type, or the request is not valid HTTP.",

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import orjson
 
-from layerline.serving.request_handler import RequestPredictions
 from layerline.serving.prometheus_metrics import Metrics
+from layerline.serving.request_handler import RequestPredictions
 
 _QUEUE = 1000
 _STOP_SECONDS = 5.0
 
 
 class RequestLog:
-    """Appends to a file; when that reaches `max_bytes` it becomes FILE.1, and a new one is started."""
+    """Appends to a file; at `max_bytes` it becomes FILE.1 and a new one is started."""
 
     def __init__(
         self, path: Path, sample: float, metrics: Metrics, max_bytes: int = 100 << 20
@@ -71,7 +71,9 @@ class RequestLog:
                 self._dropped.inc()
 
 
-def _line(predictions: RequestPredictions, at: int, version: str, columns: Collection[str]) -> bytes:
+def _line(
+    predictions: RequestPredictions, at: int, version: str, columns: Collection[str]
+) -> bytes:
     row = predictions.row(at)
     if isinstance(row, dict):
         row = {name: row[name] for name in columns}

@@ -5,11 +5,13 @@ from torch import nn
 
 from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
+from layerline.kernels.cuda_graphs import StepGraphs
+from layerline.kernels.switch import is_on
 from layerline.lookup import pick, read_options
+from layerline.networks import find_network
 from layerline.networks.embeddings import TableEmbeddings
 from layerline.training.augmentation import Augmentation, InputFacts, build_augmentation
 from layerline.training.batching import BatchPlan
-from layerline.training.cuda_graphs import StepGraphs
 from layerline.training.dataset import Rows
 from layerline.training.device import dtype_of
 from layerline.training.early_stopping import BestWeights, StoppingRules
@@ -19,9 +21,6 @@ from layerline.training.schedules import SCHEDULES
 from layerline.training.state import Session
 from layerline.training.trainable import Learning
 from layerline.training.weight_averaging import WeightAverage
-
-# Those whose recorded steps were compared with plain ones on a GPU; others run as they did.
-RECORDED_NETWORKS = frozenset({"mlp", "seven_layer", "conv1x1_mlp", "cnn", "rnn"})
 
 _LOOKED_AT = 10_000  # rows, for the background of images
 
@@ -90,10 +89,11 @@ def _is_graphable(session: Session, train: Rows, section: TrainSection) -> bool:
     """Whether each step is known to run the same kernels on the same addresses of a CUDA device."""
     return (
         train.x.is_cuda
+        and is_on("cuda_graphs")
         and session.augment is None  # draws on the CPU
         and session.learning is None  # other parameters from epoch to epoch
         and section.optimizer.name in GRAPHABLE
-        and section.network in RECORDED_NETWORKS
+        and find_network(section.network).is_recordable
         and not any(isinstance(module, TableEmbeddings) for module in session.network.modules())
     )
 

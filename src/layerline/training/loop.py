@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from layerline.config import TrainSection
-from layerline.kernels.chain import begins_with_product
+from layerline.kernels.row_type import row_type
 from layerline.training.assembly import build_session, build_stopping
 from layerline.training.dataset import Rows
-from layerline.training.device import choose_device, settle_precision
+from layerline.training.device import choose_device, dtype_of, settle_precision
 from layerline.training.divergence import (
     Recovery,
     blame_step,
@@ -84,8 +84,8 @@ class Training:
         self.session, self.plan = build_session(
             network, self.train, section, task=task, seed=seed, facts=facts, learning=learning
         )
-        if section.precision == "bfloat16" and not section.augment and begins_with_product(network):
-            self.train = self.train.cast(torch.bfloat16)  # now, in place of each time it is taken
+        if not section.augment:
+            self.train = self.train.cast(row_type(network, dtype_of(section)))
         self.best, self.rules = build_stopping(section, facts)
         self.recovery = Recovery(self.session)
         self.clock = Clock()

@@ -25,6 +25,7 @@ from layerline.training.objectives.target_statistics import (
     TargetFacts,
     describe_targets,
     losses_of_members,
+    value_and_gradient,
 )
 
 LOSSES: dict[str, Callable[..., Loss]] = {
@@ -112,4 +113,5 @@ __all__ = [
     "losses_of_members",
     "n_outputs",
     "read_link",
+    "value_and_gradient",
 ]

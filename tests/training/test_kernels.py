@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from layerline.config import Component, TrainSection
 from layerline.errors import DivergedError
 from layerline.kernels import switch
-from layerline.kernels.chain import chain_network
 from layerline.networks import build_network
 from layerline.training import loop
-from layerline.training.dataset import Rows
+from layerline.training.dataset import Rows, TrainingData
 from layerline.training.epoch_records import Listener
+from layerline.training.fine_tuning import FineTuning
+from layerline.training.member import Member
 from layerline.training.objectives import MeanOfRows, build_loss, value_and_gradient
-from layerline.training.trainable import Learning
 
 
 def named(name: str, **options: object) -> Component:
@@ -106,6 +106,14 @@ def both_ways(run) -> list:
         {"loss": named("focal")},
         {"optimizer": named("lbfgs"), "schedule": named("constant"), "epochs": 1},
         {"precision": "bfloat16", "options": {"hidden": [32, 16], "norm": "none", "dropout": 0.0}},
+        {
+            "options": {"numeric_embeddings": "piecewise_linear", "norm": "none"},
+            "optimizer": named("sgd"),  # Adam turns rounding of tiny gradients into steps
+            "batch_size": 200,
+        },
+        {"options": {"numeric_embeddings": "periodic"}},
+        {"options": {"norm": "layer", "residual": True}},
+        {"network": "ensemble", "options": {}},
     ],
     ids=str,
 )
@@ -115,8 +123,7 @@ def test_a_training_ends_where_torchs_does(changes: dict) -> None:
 
     def run() -> tuple[list[float], dict[str, Tensor]]:
         network = network_of(section)
-        assert (chain_network(network.train(), torch.float32) is not None) == switch.is_on("chain")
-        found = loop.fit(network, train, train, section, task="multiclass", seed=0)
+        found = loop.fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
         return [record.train_loss for record in found.history], network.state_dict()
 
     (losses, weights), (others, known) = both_ways(run)
@@ -135,12 +142,10 @@ def test_layers_that_thaw_and_are_pulled_learn_the_same() -> None:
             name: 1 if "head" in name else 2 for name in names if "blocks.0" not in name
         }
         anchors = {name: p.detach().clone() for name, p in network.named_parameters()}
-        learning = Learning(first_epochs, pull=0.1, anchors=anchors)
-        learning.freeze(network)
-        training = loop.Training(
-            network, train, train, SECTION, task="multiclass", seed=0, learning=learning
-        )
-        training.run(Listener())
+        fine_tuning = FineTuning(first_epochs, pull=0.1, anchors=anchors)
+        fine_tuning.freeze(network)
+        data = TrainingData.of(train, train, "multiclass")
+        loop.Training([Member(network, 0)], data, SECTION, fine_tuning).run(Listener())
         assert torch.equal(network.blocks[0].weight, anchors["blocks.0.weight"])
         assert not torch.equal(network.blocks[4].weight, anchors["blocks.4.weight"])
         return network.state_dict()
@@ -158,7 +163,7 @@ def test_pixels_by_groups_learn_as_the_modules_do() -> None:
 
     def run() -> list[float]:
         network = network_of(section, input_shape=(1, 4, 4))
-        found = loop.fit(network, train, train, section, task="multiclass", seed=0)
+        found = loop.fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
         return [record.valid_loss for record in found.history]
 
     grouped, by_modules = both_ways(run)
@@ -172,7 +177,7 @@ def test_embeddings_learn_through_the_chain() -> None:
     def run() -> dict[str, Tensor]:
         network = network_of(SECTION, 1, input_shape=(10,), category_sizes=(4, 4))
         start = copy.deepcopy(network.embed.state_dict())
-        loop.fit(network, train, train, SECTION, task="regression", seed=0)
+        loop.fit(network, TrainingData.of(train, train, "regression"), SECTION, seed=0)
         learnt = network.embed.state_dict()
         assert any(not torch.equal(start[name], learnt[name]) for name in start)
         return learnt
@@ -186,8 +191,9 @@ def test_embeddings_learn_through_the_chain() -> None:
 def test_rows_are_kept_in_bfloat16_where_they_are_multiplied_first(options, is_cast) -> None:
     train = rows()
     section = dataclasses.replace(SECTION, options=options, precision="bfloat16")
-    training = loop.Training(network_of(section), train, train, section, task="multiclass", seed=0)
-    assert (training.train.x.dtype == torch.bfloat16) is is_cast
+    data = TrainingData.of(train, train, "multiclass")
+    training = loop.Training([Member(network_of(section), 0)], data, section)
+    assert (training.data.train.x.dtype == torch.bfloat16) is is_cast
     assert train.x.dtype == torch.float32
 
 
@@ -197,4 +203,4 @@ def test_numbers_that_end_in_the_hidden_layers_are_named() -> None:
     with torch.no_grad():
         network.blocks[4].weight[0, 0] = torch.nan
     with pytest.raises(DivergedError, match=r"epoch 1, .*in layer blocks\.4 \(Linear\)"):
-        loop.fit(network, train, train, SECTION, task="multiclass", seed=0)
+        loop.fit(network, TrainingData.of(train, train, "multiclass"), SECTION, seed=0)

@@ -103,19 +103,33 @@ def build_network(
     """
     architecture = find_network(name)
     keywords = read_options(architecture.build, options, "train.options", SIZES)
-    if len(input_shape) != 3 and not architecture.reads_tables:
-        message = (
-            f"{name!r} reads images (channels, height, width), but the rows here are a table of "
-            f"{input_shape[0]} columns; use {_names(lambda line: line.reads_tables)}"
-        )
-        raise ParamsError([Problem("train.network", message)])
-    if category_sizes and not architecture.embeds_categories:
-        names = _names(lambda line: line.embeds_categories)
-        message = f"{name!r} has no embeddings; use {names}, or set scale.categorical: one_hot"
-        raise ParamsError([Problem("train.network", message)])
+    problems = _row_problems(name, architecture, input_shape, category_sizes)
+    if problems:
+        raise ParamsError(problems)
     if category_sizes:
         keywords["category_sizes"] = category_sizes
     return architecture.build(input_shape=input_shape, d_out=d_out, **keywords)
+
+
+def _row_problems(
+    name: str,
+    architecture: Architecture,
+    input_shape: tuple[int, ...],
+    category_sizes: tuple[int, ...],
+) -> list[Problem]:
+    """Why the architecture cannot read such rows; empty if it can."""
+    messages = []
+    if len(input_shape) != 3 and not architecture.reads_tables:
+        messages.append(
+            f"{name!r} reads images (channels, height, width), but the rows here are a table of "
+            f"{input_shape[0]} columns; use {_names(lambda line: line.reads_tables)}"
+        )
+    if category_sizes and not architecture.embeds_categories:
+        names = _names(lambda line: line.embeds_categories)
+        messages.append(
+            f"{name!r} has no embeddings; use {names}, or set scale.categorical: one_hot"
+        )
+    return [Problem("train.network", message) for message in messages]
 
 
 def _names(fits: Callable[[Architecture], bool]) -> str:

@@ -33,7 +33,7 @@ from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
 from layerline.tracking.journal import Journal
 from layerline.training.dataset import TrainingData, load_rows
-from layerline.training.loop import fit
+from layerline.training.fit import fit
 from layerline.validation.schema.definitions import ColumnSpec
 
 SOURCE = Path(layerline.__file__).resolve().parents[1]

@@ -15,6 +15,7 @@ from layerline.training import loop
 from layerline.training.dataset import Rows, TrainingData
 from layerline.training.epoch_records import Listener
 from layerline.training.fine_tuning import FineTuning
+from layerline.training.fit import fit
 from layerline.training.member import Member
 from layerline.training.objectives import MeanOfRows, build_loss, value_and_gradient
 
@@ -123,7 +124,7 @@ def test_a_training_ends_where_torchs_does(changes: dict) -> None:
 
     def run() -> tuple[list[float], dict[str, Tensor]]:
         network = network_of(section)
-        found = loop.fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
+        found = fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
         return [record.train_loss for record in found.history], network.state_dict()
 
     (losses, weights), (others, known) = both_ways(run)
@@ -163,7 +164,7 @@ def test_pixels_by_groups_learn_as_the_modules_do() -> None:
 
     def run() -> list[float]:
         network = network_of(section, input_shape=(1, 4, 4))
-        found = loop.fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
+        found = fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
         return [record.valid_loss for record in found.history]
 
     grouped, by_modules = both_ways(run)
@@ -177,7 +178,7 @@ def test_embeddings_learn_through_the_chain() -> None:
     def run() -> dict[str, Tensor]:
         network = network_of(SECTION, 1, input_shape=(10,), category_sizes=(4, 4))
         start = copy.deepcopy(network.embed.state_dict())
-        loop.fit(network, TrainingData.of(train, train, "regression"), SECTION, seed=0)
+        fit(network, TrainingData.of(train, train, "regression"), SECTION, seed=0)
         learnt = network.embed.state_dict()
         assert any(not torch.equal(start[name], learnt[name]) for name in start)
         return learnt
@@ -203,4 +204,4 @@ def test_numbers_that_end_in_the_hidden_layers_are_named() -> None:
     with torch.no_grad():
         network.blocks[4].weight[0, 0] = torch.nan
     with pytest.raises(DivergedError, match=r"epoch 1, .*in layer blocks\.4 \(Linear\)"):
-        loop.fit(network, TrainingData.of(train, train, "multiclass"), SECTION, seed=0)
+        fit(network, TrainingData.of(train, train, "multiclass"), SECTION, seed=0)

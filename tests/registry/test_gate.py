@@ -123,9 +123,7 @@ def test_a_floor_holds_for_the_first_champion_too():
     assert [(c.subject, c.passed) for c in verdict.checks] == [
         ("accuracy", False), ("roc_auc", True),
     ]  # fmt: skip
-    with pytest.raises(
-        ParamsError, match=r"floors\.rmse: unknown metric .*: accuracy"
-    ):
+    with pytest.raises(ParamsError, match=r"floors\.rmse: unknown metric .*: accuracy"):
         judge(None, predictions, GateSection(floors={"rmse": 1.0}), task="binary", seed=0)
 
 
@@ -192,7 +190,10 @@ def test_rows_that_the_champion_was_trained_on_are_left_out_and_counted():
     assert verdict.promote
     assert (verdict.n_rows, verdict.n_left_out) == (50, 150)
     assert verdict.champion_value == pytest.approx(2.0)
-    for n_seen, reason in ((190, "10 test rows (190 more were left out"), (200, "no test row is left")):
+    for n_seen, reason in (
+        (190, "10 test rows (190 more were left out"),
+        (200, "no test row is left"),
+    ):
         context = Context(seen=np.arange(200) < n_seen)
         few = judge(champion, challenger, section, task="regression", seed=0, context=context)
         assert not few.promote

@@ -8,9 +8,10 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from layerline.artifacts.atomic_files import named_when_full, sha256_of, sync, write_json
 from layerline.artifacts.json_files import damaged, read_json
@@ -68,9 +69,9 @@ def _require_ours(path: Path) -> None:
         )
 
 
-class _FileRecord(TypedDict):
+@dataclass(frozen=True)
+class _FileRecord:
     sha256: str
-    bytes: NotRequired[int]
 
 
 _FILES = TypeAdapter(dict[str, _FileRecord])
@@ -84,7 +85,7 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any]:
     """
     manifest = read_json(folder / name)
     try:
-        files = _FILES.validate_python(manifest["files"], strict=True)
+        files = _FILES.validate_python(manifest["files"])
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, ("files", *first["loc"])))
@@ -94,9 +95,9 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any]:
         if not file.is_file():
             raise SourceError(f"{file}: missing, though {name} names it; run `dvc repro -f`")
         found = sha256_of(file)
-        if found != recorded["sha256"]:
+        if found != recorded.sha256:
             raise SourceError(
-                f"{file}: sha256 is {found[:12]}…, {name} recorded {recorded['sha256'][:12]}…; "
+                f"{file}: sha256 is {found[:12]}…, {name} recorded {recorded.sha256[:12]}…; "
                 "the file was changed or damaged after the stage that made it: "
                 "remove it and its copy in DVC's cache, then run `dvc repro -f`"
             )

@@ -14,6 +14,7 @@ from scipy.special import erf, expit
 from torch import nn
 
 from layerline.kernels.dropout import Dropout
+from layerline.kernels.switch import is_on
 from layerline.networks.blocks import Skip
 from layerline.networks.mlp import MLP
 
@@ -23,7 +24,7 @@ Step = Callable[[Floats], Floats]
 
 def fold(network: nn.Module) -> Step | None:
     """The network as one function (B, F) -> (B, O) float32; None where a layer is not known."""
-    if not isinstance(network, MLP) or network.embed is not None:
+    if not isinstance(network, MLP) or network.embed is not None or not is_on("numpy_network"):
         return None
     return _sequence([*network.blocks, network.head])
 

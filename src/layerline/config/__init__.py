@@ -14,7 +14,14 @@ optimizer) are checked against the component's own signature by `layerline.proje
 from layerline.config.components import Component, Named
 from layerline.config.data_sections import FetchSection, ScaleSection, Task, ValidateSection
 from layerline.config.evaluation_sections import EvaluateSection, GateSection, ThresholdSection
-from layerline.config.params import Params, flatten, load_params, parse_params, read_yaml
+from layerline.config.params import (
+    Params,
+    credential_problems,
+    flatten,
+    load_params,
+    parse_params,
+    read_yaml,
+)
 from layerline.config.training_sections import (
     AdaptersSection,
     BatchGrowthSection,
@@ -43,6 +50,7 @@ __all__ = [
     "TrainSection",
     "TransferSection",
     "ValidateSection",
+    "credential_problems",
     "flatten",
     "load_params",
     "parse_params",

@@ -63,7 +63,7 @@ def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
     """Turn the mapping of a params file into Params, or into the list of all its problems."""
     if not isinstance(raw, Mapping):
         return None, [Problem("(root)", "must be a mapping with `project` and `fetch`")]
-    problems = _credential_problems(raw)
+    problems = credential_problems(raw)
     try:
         # JSON mode: strict about scalars, yet a YAML list may fill a tuple.
         params = TypeAdapter(Params).validate_json(json.dumps(raw, default=str))
@@ -72,18 +72,21 @@ def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
     return None if problems else params, problems
 
 
-# No stage reads them, so DVC does not copy them.
+# Sections that no stage reads, so DVC does not copy them.
 _NOT_IN_DVC = ("retrain", "study")
 
 
-def _credential_problems(raw: Mapping[str, Any]) -> list[Problem]:
-    """Refuse what DVC would copy into dvc.lock, which is committed, and into its cache."""
+def credential_problems(raw: Mapping[str, Any], *, thorough: bool = False) -> list[Problem]:
+    """Refuse what DVC would copy into dvc.lock, which is committed, and into its cache.
+
+    With `thorough`, detect-secrets is asked as well: half a second to import.
+    """
     copied = {key: value for key, value in raw.items() if key not in _NOT_IN_DVC}
     message = (
         "holds a credential, and DVC copies params to dvc.lock, which is committed, and to its "
         "cache; take it out of params.yaml (and change it where it was committed already)"
     )
-    return [Problem(name, message) for name in credentials_in(flatten(copied))]
+    return [Problem(name, message) for name in credentials_in(flatten(copied), thorough=thorough)]
 
 
 def _field_names(section: type) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def compare(wanted: tuple[str, ...], output: Path | None, as_json: bool) -> None
     The first RUN is what the others are held against. A RUN is a run id or its beginning, a run's
     name, a DVC experiment, `champion` (or another alias of the model) or a version such as v3.
 
-    Writes comparison.md, .png and .json, and hangs them on each compared run in MLflow.
+    Writes comparison.md, .html, .png and .json, and logs them as artifacts of each run in MLflow.
     """
     from layerline.runs.compare import compare_runs
     from layerline.runs.comparison_report import log_comparison, write_comparison
@@ -76,7 +76,7 @@ def _print(comparison: "Comparison") -> None:
             click.echo()
         elif title.startswith("params"):
             click.echo("all params are the same\n")
-    for line in reporting.shared_words(comparison):
+    for line in reporting.shared_notes(comparison):
         click.echo(line)
     for note in comparison.notes:
         click.echo(f"note: {note}")

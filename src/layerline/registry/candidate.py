@@ -11,11 +11,11 @@ from layerline.config import GateSection, Params
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.prediction_table import read_record
+from layerline.evaluation.slices import Slice, cut_rows
 from layerline.model.bundle import About, write_bundle
 from layerline.model.seen_rows import SEEN, seen_by_training
 from layerline.registry.mlflow_model import N_EXAMPLES
 from layerline.registry.registration import Version, log_version
-from layerline.registry.row_slices import Slice, slices_of
 from layerline.registry.test_rows import Holdout, read_holdout
 from layerline.registry.verification import write_rows
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
@@ -56,7 +56,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     holdout = read_holdout(workspace)
     gate = params.register.gate
     _require_metric(gate, holdout.task)
-    slices = slices_of(holdout.frame, gate.slices)
+    slices = cut_rows(holdout.frame, gate.slices, "register.gate.slices")
     network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
     expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
     read_manifest(workspace.preprocessor)

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from layerline.artifacts import replace_folder, write_json, write_text
-from layerline.evaluation.rendering import Block, Heading, Paragraph, Picture, Table, to_markdown
+from layerline.rendering.blocks import Block, Heading, Paragraph, Picture, Table
+from layerline.rendering.templates import render_html, render_markdown
 from layerline.studies.trial import MODES, Cell
 
 CONFIDENCE = 0.95
@@ -105,7 +106,7 @@ class Study:
 
 
 def write_study(folder: Path, study: Study) -> None:
-    """Write study.md, study.json, cells.csv and study.png into `folder`, all or none."""
+    """Write study.md, .html, .json and .png and cells.csv into `folder`, all or none."""
     with replace_folder(folder, {}) as temporary:
         write_json(temporary / "study.json", study.to_json())
         with (temporary / "cells.csv").open("w", newline="", encoding="utf-8") as file:
@@ -127,7 +128,10 @@ def write_study(folder: Path, study: Study) -> None:
             Paragraph(text),
             Picture(picture, picture.name, f"Test {study.figure} by labelled {study.unit}"),
         ]
-        write_text(temporary / "study.md", to_markdown(blocks))
+        write_text(temporary / "study.md", render_markdown(blocks))
+        write_text(
+            temporary / "study.html", render_html(f"{study.project}: transfer study", blocks)
+        )
 
 
 def _draw(path: Path, study: Study) -> None:

@@ -1,4 +1,4 @@
-"""Steps recorded once as a CUDA graph and played back: one launch in place of some sixty.
+"""Steps recorded once as a CUDA graph and replayed: one launch instead of some sixty.
 
 A step of a small network keeps a GPU busy for less time than Python needs to start its kernels. A
 graph holds the kernels of a whole step, from taking the rows to the new weights, with the addresses
@@ -41,7 +41,7 @@ class StepGraphs:
         self._last: _Recorded | None = None
 
     def forget(self) -> None:
-        """The optimizer's tensors are others now: record anew."""
+        """The optimizer has other tensors now: record again."""
         self._recorded.clear()
         self._last = None
 

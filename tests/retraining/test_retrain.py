@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from checkouts import Checkout, make_checkout
 
@@ -86,6 +87,45 @@ def test_a_month_of_runs(shop):
     assert facts["last"]["outcome"] == "restored"
     assert facts["failures_in_a_row"] == 0
     assert "last promotion" in retrain(shop, "--status")
+
+
+def test_a_source_that_has_gone_ends_with_4_and_comes_back(shop):
+    before = champion(shop)
+    (shop.root / "shop.csv").rename(shop.root / "away.csv")
+    told = retrain(shop, code=4)
+    assert "shop.csv: not found, though fetch.options in params.yaml names it" in told
+    last = lines(shop)[-1]
+    assert (last["outcome"], last["exit_code"], last["stages"]) == ("failed", 4, [])
+    assert champion(shop) == before
+    (shop.root / "away.csv").rename(shop.root / "shop.csv")
+    retrain(shop)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_dvc_and_its_stage_and_leaves_a_line(shop, number, code):
+    before = champion(shop)
+    shop.edit_params(train__epochs=20_000, train__early_stopping=None)
+    command = [sys.executable, "-W", "ignore", "-c", CODE, "retrain"]
+    with subprocess.Popen(
+        command, cwd=shop.root, env=shop.environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "pipeline/train.py" in line:
+                break
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert any("dvc" in " ".join(child.cmdline()) for child in family)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        assert process.returncode == code
+    psutil.wait_procs(family, timeout=20)
+    assert not [child for child in family if child.is_running()]
+    last = lines(shop)[-1]
+    assert (last["outcome"], last["exit_code"], last["message"]) == ("failed", code, "interrupted")
+    assert champion(shop) == before
+    shop.edit_params(train__epochs=2)
+    retrain(shop, code=None)  # nothing is locked or half-written
+    assert lines(shop)[-1]["exit_code"] in (0, 6)
 
 
 def test_of_two_at_once_one_ends_with_7(shop):

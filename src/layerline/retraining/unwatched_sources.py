@@ -1,18 +1,18 @@
-"""Which sources DVC cannot watch: their bytes are known only by fetching them."""
+"""Sources that DVC cannot watch: only fetching them shows whether their bytes have changed."""
 
 from pathlib import Path
 
 from layerline.config import FetchSection
 from layerline.projects.watched_files import source_paths, unwatched
 
-# Published once and named by version: they do not change.
+# Published once under a name and a version: they do not change.
 FIXED = frozenset({"sklearn", "openml", "torchvision"})
 
 
 def must_fetch(root: Path, section: FetchSection) -> bool:
-    """Whether the source may have changed without DVC's knowing.
+    """Whether the source may have changed without DVC noticing.
 
-    URLs, databases, and local files that dvc.yaml does not name.
+    True for URLs, databases, and local files that dvc.yaml does not name.
     """
     if section.source in FIXED:
         return False

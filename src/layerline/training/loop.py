@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from layerline.config import TrainSection
-from layerline.kernels.chain import begins_with_product
+from layerline.kernels.row_type import row_type
 from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_device, settle_precision
 from layerline.training.divergence import (
@@ -63,13 +63,9 @@ class Training:
         self.data = data.to(device)
         self.section = section
         self.session, self.plan = build_session(self.members, self.data, section, fine_tuning)
-        if (
-            section.precision == "bfloat16"
-            and not section.augment
-            and begins_with_product(self.session.network)
-        ):
-            # Now, instead of each time a batch is taken.
-            self.data = self.data.cast_train(torch.bfloat16)
+        if not section.augment:
+            kept = row_type(self.session.network, self.session.precision)
+            self.data = self.data.cast_train(kept)
         self.rules = build_stopping(section, data.targets)
         # In a stack there is one rate for all: a member that diverges is left behind.
         self.recovery = Recovery(self.session) if len(self.members) == 1 else None

@@ -85,7 +85,7 @@ def _network_problems(theirs: NetworkSpec, ours: NetworkSpec) -> list[Problem]:
             f"set train.network: {theirs.network}"
         )
         return [Problem("train.network", message)]
-    builder = find_network(ours.network)
+    builder = find_network(ours.network).build
     read = [read_options(builder, s.options, "train.options", SIZES) for s in (theirs, ours)]
     return [
         Problem(

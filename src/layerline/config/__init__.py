@@ -5,6 +5,7 @@ data_sections        fetch, validate, scale
 training_sections    train and what lies in it
 evaluation_sections  evaluate, register, gate, retrain
 components           what sections are made of
+yaml_reader          YAML read within bounds
 
 One class per section, one field per key. `load_params` refuses unknown keys, wrong types and values
 out of range all at once, each with its dotted path. Options of components (a network, a source, an
@@ -20,7 +21,6 @@ from layerline.config.params import (
     flatten,
     load_params,
     parse_params,
-    read_yaml,
 )
 from layerline.config.training_sections import (
     AdaptersSection,
@@ -31,6 +31,7 @@ from layerline.config.training_sections import (
     TrainSection,
     TransferSection,
 )
+from layerline.config.yaml_reader import parse_yaml, read_yaml
 
 __all__ = [
     "AdaptersSection",
@@ -54,5 +55,6 @@ __all__ = [
     "flatten",
     "load_params",
     "parse_params",
+    "parse_yaml",
     "read_yaml",
 ]

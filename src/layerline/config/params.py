@@ -2,20 +2,18 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from layerline.config.components import SECTION
 from layerline.config.data_sections import FetchSection, ScaleSection, ValidateSection
 from layerline.config.evaluation_sections import EvaluateSection, RegisterSection, RetrainSection
 from layerline.config.training_sections import TrainSection
+from layerline.config.yaml_reader import read_yaml
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import problems_of
 from layerline.masking import credentials_in
@@ -41,22 +39,6 @@ class Params:
     def schema_path(self) -> Path:
         """Where the project's frozen schema lives, relative to the repository root."""
         return Path(self.validate.schema or f"data/schemas/{self.project}.yaml")
-
-
-def read_yaml(path: Path) -> Any:
-    """Read YAML 1.2 (where `3e-4` is a number, and `no` and `off` are words).
-
-    Raises:
-        ParamsError: there is no such file, or it is not valid YAML (with line and column).
-    """
-    try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = "not found; run from the repository root, or make one with `layerline init`"
-        raise ParamsError([Problem(str(path.parent.resolve()), message)], path.name) from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        text = re.sub(r"\s+", " ", str(error)).strip()
-        raise ParamsError([Problem("not valid YAML 1.2", text)], str(path)) from None
 
 
 def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:

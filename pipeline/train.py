@@ -18,16 +18,16 @@ def main(stage: Stage) -> None:
     if not is_off():  # first of all: it imports MLflow while this process imports torch
         start_follower(workspace.home, journal.path)
 
-    from layerline.origins import Asker, find_start
-    from layerline.tracking.delivery_problems import trouble_of
-    from layerline.tracking.provenance import tell_files, tell_inputs, tell_network, tell_transfer
+    from layerline.origins import SourceContext, find_start
+    from layerline.tracking.delivery_problems import delivery_problem
+    from layerline.tracking.provenance import log_files, log_inputs, log_network, log_transfer
     from layerline.tracking.system_metrics import sampling
     from layerline.training.epoch_records import EpochRecord
     from layerline.training.train import train
 
-    tell_inputs(journal, workspace, params.project)
-    for note in tell_files(journal, workspace, params):
-        stage.say(f"note: {note}")
+    log_inputs(journal, workspace, params.project)
+    for note in log_files(journal, workspace, params):
+        stage.report(f"note: {note}")
 
     def on_epoch(record: EpochRecord) -> None:
         figures = dataclasses.asdict(record)
@@ -35,22 +35,24 @@ def main(stage: Stage) -> None:
 
     source, transfer = None, params.train.transfer
     if transfer is not None:
-        source = find_start(Asker(workspace, params.project, params.register.alias), transfer)
+        source = find_start(
+            SourceContext(workspace, params.project, params.register.alias), transfer
+        )
     with sampling(journal):
-        result = train(workspace, params, on_epoch, stage.say, source)
+        result = train(workspace, params, on_epoch, stage.report, source)
     if source is not None:
-        tell_transfer(journal, workspace, source.identity)
+        log_transfer(journal, workspace, source.identity)
     kept = result.history[result.kept_epoch - 1]
-    tell_network(journal, workspace, result.kept_epoch)
+    log_network(journal, workspace, result.kept_epoch)
     if result.reason is not None:
         journal.tags({"layerline.stopped": result.reason})
-        stage.say(f"stopped: {result.reason}")
-    stage.say(
+        stage.report(f"stopped: {result.reason}")
+    stage.report(
         f"kept epoch {result.kept_epoch} of {len(result.history)}: "
         f"validation loss {kept.valid_loss:.4g}, error {kept.valid_error:.4g}"
     )
-    if not is_off() and (trouble := trouble_of(workspace.home, journal.path)):
-        stage.say(f"note: {trouble}")
+    if not is_off() and (trouble := delivery_problem(workspace.home, journal.path)):
+        stage.report(f"note: {trouble}")
 
 
 if __name__ == "__main__":

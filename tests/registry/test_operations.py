@@ -168,7 +168,7 @@ import os, signal, sys, warnings
 from pathlib import Path
 warnings.simplefilter("ignore")
 from layerline.registry import by_hand
-from layerline.registry.access import open_registry
+from layerline.registry.client import open_registry
 from layerline.registry.promotion import champion_of, promote, rollback
 
 home, project, doing = Path(sys.argv[1]), sys.argv[2], sys.argv[3]

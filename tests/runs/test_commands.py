@@ -36,7 +36,7 @@ def test_a_store_that_is_away_ends_with_8(full_lab, layerline, command):
 def test_a_store_that_is_no_store_ends_with_8(own_lab, layerline):
     (own_lab.home / "mlflow.db").write_bytes(b"this is no database " * 100)
     result = layerline(own_lab, "runs", code=8)
-    assert "listing the runs: MLflow's store refused or is away" in result.stderr
+    assert "listing the runs: MLflow's store is unavailable or refused" in result.stderr
 
 
 def test_journals_that_cannot_be_sent_are_said(own_lab, layerline):

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from layerline.artifacts import journals_of
 from layerline.tracking.journal import MAX_MESSAGE
 from layerline.tracking.processes import process_identity
-from layerline.tracking.spool import journals_of
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -31,7 +31,7 @@ def left_running(lab, key, process, ago_hours=0.0):
     text = journal.path.read_text()
     journal.path.write_text(re.sub(r'"time_ms": \d+', f'"time_ms": {earlier}', text))
     lab.flush()
-    os.close(journal._descriptor)
+    os.close(journal._file._descriptor)
     lose_journal(lab, key)
     assert lab.run(key).status == "RUNNING"
     return earlier

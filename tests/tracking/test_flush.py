@@ -33,12 +33,14 @@ def test_everything_told_arrives(home, new_journal, query, tags_of, tmp_path):
         journal.artifact(plots)
         journal.artifact(plots / "curve.png", "more/plots")
         journal.dataset(
-            name="digits-train",
-            digest="0" * 64,
-            source="data/scaled",
-            context="training",
-            n_rows=1257,
-            schema={"pixel_0": "double"},
+            Dataset(
+                name="digits-train",
+                digest="0" * 64,
+                source="data/scaled",
+                context="training",
+                n_rows=1257,
+                schema={"pixel_0": "double"},
+            )
         )
         journal.link("layerline.run.scale", "data-1")
 
@@ -270,7 +272,7 @@ def test_follower_shows_a_training_live_and_leaves_with_it(home, new_journal, fo
 TRAINING = """
 import sys, time
 from pathlib import Path
-from layerline.tracking.journal import Journal
+from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.follower import start_follower
 home = Path(sys.argv[1])
 journal = Journal.create(home / ".layerline" / "journals", key="key-1", stage="train",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from layerline.tracking.journal import Journal, read_events, read_more
+from layerline.tracking.journal import Dataset, Journal
+from layerline.tracking.journal_lines import read_events, read_more
 
 
 def test_events_are_numbered_and_come_back_as_told(new_journal, tmp_path):
@@ -15,7 +16,7 @@ def test_events_are_numbered_and_come_back_as_told(new_journal, tmp_path):
         journal.tags({"why": "first run"})
         journal.metrics({"loss": 0.1}, step=3, time_ms=5)
         journal.artifact(plot, "plots")
-        journal.dataset(name="d", digest="e", source="s", context="training", n_rows=3)
+        journal.dataset(Dataset(name="d", digest="e", source="s", context="training", n_rows=3))
         journal.link("layerline.run.scale", "key-0")
     events = read_events(journal.path)
 
@@ -134,7 +135,7 @@ def test_full_disk_loses_lines_but_neither_the_run_nor_the_others(folder, python
     code = """
 import json, resource, signal, sys
 from pathlib import Path
-from layerline.tracking.journal import Journal
+from layerline.tracking.journal import Dataset, Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, -1))
 journal = Journal.create(Path(sys.argv[1]), key="k", stage="train", experiment="e", run_name="r")
@@ -154,7 +155,7 @@ print(json.dumps([str(journal.path), lost]))
     assert done.stderr.count("tracking cannot write") == 1
 
 
-@pytest.mark.parametrize("module", ["journal", "lineage", "follower", "spool", "flush"])
+@pytest.mark.parametrize("module", ["journal", "source_tags", "follower", "spool", "flush"])
 def test_heavy_packages_stay_out(module, python):
     code = f"import sys, layerline.tracking.{module}; print(*sys.modules)"
     heavy = {"mlflow", "torch", "pandas", "sklearn", "pydantic", "sqlalchemy"}

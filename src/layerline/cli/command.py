@@ -10,7 +10,7 @@ from layerline.artifacts import Workspace
 from layerline.config import Params, load_params
 from layerline.errors import LayerlineError
 from layerline.masking import mask_output
-from layerline.stage.messages import tell_failure
+from layerline.stage.messages import report_failure
 
 
 def explained(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,7 +22,7 @@ def explained(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*arguments, **options)
         except LayerlineError as error:
-            sys.exit(tell_failure("layerline", error))
+            sys.exit(report_failure("layerline", error))
 
     return run
 

@@ -62,7 +62,7 @@ def transfer(
     It starts from `train.transfer.from`, learns from data/scaled (`dvc repro scale` makes it) with
     `train`, and measures on the test rows. What was trained before is not trained again.
     """
-    from layerline.origins import Asker, find_source
+    from layerline.origins import SourceContext, find_source
     from layerline.studies.report import write_study
     from layerline.studies.transfer_study import run_study
 
@@ -71,7 +71,9 @@ def transfer(
     if section is None:
         message = "is not set; `transfer: {from: champion}` says what to start from"
         raise ParamsError([Problem("train.transfer", message)])
-    source = find_source(Asker(workspace, params.project, params.register.alias), section.source)
+    source = find_source(
+        SourceContext(workspace, params.project, params.register.alias), section.source
+    )
     n_cells = 3 * len(set(rows)) * seeds
     with _progress(n_cells) as on_cell:
         found = run_study(workspace, params, source, rows, seeds, steps, on_cell)

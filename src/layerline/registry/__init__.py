@@ -9,7 +9,7 @@ contest.py       both as loaded afresh, on the same rows
 gate.py          which is better (rules.py: what else must hold; slicing.py, seen.py: which rows)
 promotion.py     who is champion
 proof.py         is a version still what was registered     by_hand.py  what people do
-access.py        the store's client, the project's lock, errors
+client.py        the store's client, the project's lock, errors
 register.py      all of it in order: the register stage
 predicting.py    files in, files out (chunks.py: formats)
 """

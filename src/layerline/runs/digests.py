@@ -14,7 +14,7 @@ from layerline.artifacts import STAGES, sha256_of
 from layerline.runs.dvc_hashes import KINDS, recorded
 from layerline.runs.open_store import RequestError
 from layerline.runs.run import Run
-from layerline.tracking.run_reasons import _md5_like_dvc
+from layerline.tracking.run_reasons import md5_like_dvc
 
 MIN_PREFIX = 6
 _LENGTHS = (32, 64)
@@ -68,7 +68,7 @@ def wanted(text: str) -> Wanted:
         sha256 = sha256_of(path)
         return Wanted(f"{text}: md5 {md5}, sha256 {sha256}", (md5, sha256))
     if path.is_dir():
-        md5 = _md5_like_dvc(path)
+        md5 = md5_like_dvc(path)
         return Wanted(f"{text}/: md5 {md5}", (md5,))
     hexadecimal = text.strip().lower().removesuffix(".dir")
     if not re.fullmatch(r"[0-9a-f]+", hexadecimal) or len(hexadecimal) > max(_LENGTHS):

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from layerline.artifacts import journals_of
 from layerline.runs.run import Run, duration, experiments, search
-from layerline.tracking.journal import SUFFIX, Event, read_events
+from layerline.tracking.journal_file import SUFFIX
+from layerline.tracking.journal_lines import Event, read_events
 from layerline.tracking.mlflow_runs import KEY_TAG
 from layerline.tracking.processes import FOREIGN_SILENCE_SECONDS, is_gone, process_identity
 from layerline.tracking.replay import MESSAGE_TAG
-from layerline.tracking.spool import DONE, journals_of, waiting_journals
+from layerline.tracking.spool import DONE, waiting_journals
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

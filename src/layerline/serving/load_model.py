@@ -5,7 +5,6 @@ way gives what `Model.predict` gives. A version that does not is not served.
 """
 
 import dataclasses
-import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from layerline.errors import LayerlineError, SourceError, TrackingError
 from layerline.model.bundle import EXAMPLES_IMAGES, EXAMPLES_TABLE, EXPECTED, Rows, check_bundle
 from layerline.model.predictor import Model, load_bundle
 from layerline.registry.client import open_registry
+from layerline.registry.model_uri import ModelUri
 from layerline.registry.promotion import champion_of
 from layerline.registry.verification import require_same
 from layerline.serving.answers import Answerer
@@ -28,7 +28,6 @@ from layerline.tracking.store import tracking_uri
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
 TOLERANCE = 1e-5  # of recorded predictions: another machine's products may differ in the last digit
 
 
@@ -78,8 +77,8 @@ class Served:
 
 def find(uri: str) -> Source:
     """Read a model URI: models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."""
-    match = _URI.fullmatch(uri)
-    return Source(uri) if match is None else Source(uri, **match.groupdict())
+    found = ModelUri.parse(uri)
+    return Source(uri) if found is None else Source(uri, *found)
 
 
 def version_of(source: Source, home: Path) -> str:

@@ -1,4 +1,4 @@
-"""Why a stage ran: what differs from the run that dvc.lock recorded.
+"""Why a stage ran: what differs from the run recorded in dvc.lock.
 
 While a stage runs, its entry in dvc.lock is still of its run before, and the entries of the
 stages before it are of now.
@@ -26,11 +26,11 @@ _ABSENT = object()
 
 
 def why_ran(root: Path, stage: str) -> str:
-    """Say in one line why DVC runs the stage now: "train.epochs: 60 → 80; data/scaled changed".
+    """One line about why DVC runs the stage now: "train.epochs: 60 → 80; data/scaled changed".
 
     A dependency that is too large to hash in passing is only named as one that may have changed.
     """
-    by_hand = "" if os.environ.get("DVC_STAGE") else "started by hand"
+    without_dvc = "" if os.environ.get("DVC_STAGE") else "started without DVC"
     lock = read_lock(root)
     entry = lock.get(stage)
     if entry is None:
@@ -44,8 +44,8 @@ def why_ran(root: Path, stage: str) -> str:
     if len(reasons) > MAX_REASONS:
         more = len(reasons) - MAX_REASONS
         reasons = [*reasons[:MAX_REASONS], f"and {more} more"]
-    unexplained = "" if reasons or by_hand else "forced, or an output was missing or changed"
-    return "; ".join(filter(None, [by_hand, *reasons, unexplained]))
+    unexplained = "" if reasons or without_dvc else "forced, or an output was missing or changed"
+    return "; ".join(filter(None, [without_dvc, *reasons, unexplained]))
 
 
 def _changed_command(root: Path, stage: str, entry: Mapping[str, Any]) -> Iterator[str]:
@@ -110,11 +110,11 @@ def _changed_deps(root: Path, entry: Mapping[str, Any], lock: Mapping[str, Any])
             yield f"{path} is gone"
         elif dep.get("size", 0) > _MAX_BYTES or dep.get("nfiles", 0) > _MAX_FILES:
             yield f"{path} may have changed"
-        elif _md5_like_dvc(root / path) != old:
+        elif md5_like_dvc(root / path) != old:
             yield f"{path} changed"
 
 
-def _md5_like_dvc(path: Path) -> str:
+def md5_like_dvc(path: Path) -> str:
     """DVC's md5 of a file, or of a folder: of the JSON list of its files and their md5."""
     if path.is_file():
         with path.open("rb") as file:
@@ -124,7 +124,7 @@ def _md5_like_dvc(path: Path) -> str:
         for file in path.rglob("*")
         if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc"
     )
-    listing = [{"md5": _md5_like_dvc(file), "relpath": name} for name, file in files]
+    listing = [{"md5": md5_like_dvc(file), "relpath": name} for name, file in files]
     text = json.dumps(listing, sort_keys=True)
     return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
 

@@ -35,7 +35,7 @@ _PORTS = {"http": 80, "https": 443, **_DATABASES}
 
 
 def tracking_uri(home: Path) -> str:
-    """The store's URI; a relative sqlite path is taken from `home`, not from where one stands.
+    """The store's URI; a relative sqlite path is relative to `home`, not to the current folder.
 
     DVC runs queued experiments in temporary folders: a path relative to those would lose the runs.
     """
@@ -65,14 +65,14 @@ def check_reachable(uri: str) -> None:
     """Open and close a connection to the store's host; local stores pass.
 
     Raises:
-        TrackingError: nobody answers, or the URI cannot be read.
+        TrackingError: the host does not answer, or the URI cannot be read.
     """
     parts = urlsplit(uri)
     try:
         port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
     except ValueError:  # its message would show a part of the password
         raise TrackingError(
-            "MLFLOW_TRACKING_URI cannot be read: what should be its port is no number; in a "
+            "MLFLOW_TRACKING_URI cannot be read: its port is not a number; in a "
             "password write %2F for '/', %40 for '@', %3A for ':', %23 for '#'"
         ) from None
     if not parts.hostname or port is None or _has_proxy(parts.scheme, parts.hostname):
@@ -151,7 +151,7 @@ def _artifact_location(home: Path, name: str) -> str | None:
 def store_lock(home: Path) -> FileLock:
     """The lock under which this checkout makes the database, experiments and runs.
 
-    It is held for moments, and not to be taken by who holds it.
+    It is held for moments, and is not reentrant.
     """
     path = home / ".layerline" / "locks" / "store.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def store_lock(home: Path) -> FileLock:
 
 
 def _is_shared_database(uri: str) -> bool:
-    """Whether the URI names a database server, to be spoken to directly."""
+    """Whether the URI names a database server that is used directly."""
     return uri.partition(":")[0].partition("+")[0] in _DATABASES
 
 

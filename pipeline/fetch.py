@@ -4,7 +4,7 @@ Reads:  params.yaml (fetch), checked here as a whole; the source that it names.
 Writes: data/raw/ (table.parquet, or images.npy and labels.parquet), runs/fetch.json.
 """
 
-from layerline.projects.preflight import checking, load_or_tell_all
+from layerline.projects.preflight import checking, load_or_report_all
 from layerline.stage import Stage, leave, run_stage
 
 
@@ -26,4 +26,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    leave(run_stage("fetch", main, load_or_tell_all))
+    leave(run_stage("fetch", main, load_or_report_all))

@@ -26,7 +26,7 @@ def written_by(process: Any) -> Iterator[None]:
     if process is None:
         yield
         return
-    with mock.patch("layerline.tracking.journal.process_identity", lambda: process):
+    with mock.patch("layerline.tracking.journal.process_identity", return_value=process):
         yield
 
 

@@ -53,7 +53,7 @@ def test_every_problem_is_told_at_once_with_its_path(tmp_path: Path) -> None:
         "train.schedule.warmup: input should be less than 1, got 2",
     ):
         assert f"params.yaml: {line}" in text
-    assert [p.where for p in caught.value.problems if "must be there" in p.message] == [
+    assert [p.where for p in caught.value.problems if "is missing" in p.message] == [
         "seed",
         "register",
     ]
@@ -178,7 +178,7 @@ def test_any_tree_is_params_or_problems(raw: object) -> None:
         (
             {},
             {"optimizer": {"name": "lbfgs"}, "clip_norm": 1.0},
-            "train: lbfgs searches along one loss of all rows, so clip_norm has no place in it",
+            "train.clip_norm: lbfgs minimises one loss of all rows, so this setting has no effect",
         ),
         ({"task": "regression"}, {"loss": {"name": "mae"}}, None),
         ({}, {"loss": {"name": "mae"}}, None),

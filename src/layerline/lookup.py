@@ -1,7 +1,9 @@
 """Name -> component tables, with errors that list the names, and signatures as option schemas.
 
 A table maps a name to a builder whose keyword-only arguments are the component's `options` in
-params.yaml. To add a component: write the builder, add one line to its table.
+params.yaml. To add a component: write the builder, add one line to its table. A line is the
+builder itself or, where others must know more of it (which tasks it fits, whether it can be
+stacked), a frozen dataclass whose first field is `build`; `builders` reads either.
 
 Where columns of a table may differ, params.yaml gives `Choices`: one for all, others by column.
 """
@@ -66,6 +68,20 @@ def _read_choice(value: Any) -> Choice:
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
         return Choice(value["name"], {key: value[key] for key in value if key != "name"})
     raise ValueError("must be a name, or a mapping with `name: NAME` and its options")
+
+
+def builders(table: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+    """Name -> builder of a table, whether its lines are builders or carry traits beside `build`.
+
+    >>> import dataclasses
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Line:
+    ...     build: Callable[..., Any]
+    ...     stackable: bool = False
+    >>> builders({"a": dict, "b": Line(list, stackable=True)})
+    {'a': <class 'dict'>, 'b': <class 'list'>}
+    """
+    return {name: getattr(line, "build", line) for name, line in table.items()}
 
 
 def pick(table: Mapping[str, T], name: str, where: str) -> T:

@@ -9,6 +9,7 @@ import pytest
 
 from layerline.tracking.flush import FlushReport, flush, follow, main, run_id_of
 from layerline.tracking.follower import start_follower
+from layerline.tracking.journal import Dataset
 from layerline.tracking.spool import lock_journal
 from layerline.tracking.store import open_client
 

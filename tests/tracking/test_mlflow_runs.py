@@ -66,7 +66,7 @@ def test_doubt_ends_after_an_hour(home, folder, sent):
     flush(home)
     (marker,) = possible_duplicates(home)
     hours_ago = time.time() - 2 * 3600
-    os.utime(doubt, (hours_ago, hours_ago))
+    os.utime(marker, (hours_ago, hours_ago))
     flush(home)
     assert not possible_duplicates(home)
 

@@ -1,1 +1,8 @@
-"""Projects: a user's params.yaml and schema, written and checked."""
+"""Projects: a user's params.yaml and schema, written and checked.
+
+init              params.yaml and a first schema
+watched_files     source files that DVC watches
+preflight         the whole params file checked
+component_tables  where params.yaml names components
+combinations      components that do not combine
+"""

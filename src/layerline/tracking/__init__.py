@@ -5,7 +5,7 @@
     journal_file.py       the file: created, appended, closed
     journal_reader.py     events in order, each once
     journal_damage.py     damaged lines, set aside and reported
-    training_run.py       what pipeline/train.py logs
+    training_log.py       what pipeline/train.py logs
     provenance.py         data sets, files, network of a training
     source_tags.py        git and DVC state as tags
     run_reasons.py        why a stage ran

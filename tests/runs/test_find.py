@@ -107,9 +107,9 @@ def test_a_beginning_that_fits_several_is_said(own_lab, layerline):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("abc", "3 signs fit too many files; give at least 6 of the hash"),
-        ("houses.csv", "there is no such file, and it is no md5 or sha256 in hexadecimal"),
-        ("a" * 65, "no md5 or sha256"),
+        ("abc", "3 characters match too many files; give at least 6 of the hash"),
+        ("houses.csv", "there is no such file, and it is not a hexadecimal md5 or sha256"),
+        ("a" * 65, "not a hexadecimal md5 or sha256"),
     ],
 )
 def test_what_is_neither_file_nor_hash(tmp_path, monkeypatch, text, said):

@@ -175,8 +175,8 @@ def shared_words(comparison: Comparison) -> Iterator[str]:
     drawn = comparison.resampling
     yield (
         f"Intervals: {drawn.confidence:.0%} by {drawn.n_resamples:,} bootstrap resamples of the "
-        "shared rows, differences in pairs. They say how far other rows might change the figures; "
-        "another seed may change them, too."
+        "shared rows, differences in pairs. They show how far other rows might change the figures; "
+        "another seed may change them too."
     )
     if len(comparison.paired) > 2:
         yield "Each interval stands alone: of many differences, some look real by chance."

@@ -31,9 +31,9 @@ _SHA256 = "layerline.sha256."
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for: hex beginnings, any of which will do."""
+    """What to look for: hex prefixes, any of which matches."""
 
-    said: str
+    text: str
     beginnings: tuple[str, ...]
 
     def is_met_by(self, digest: str) -> bool:
@@ -73,11 +73,11 @@ def wanted(text: str) -> Wanted:
     hexadecimal = text.strip().lower().removesuffix(".dir")
     if not re.fullmatch(r"[0-9a-f]+", hexadecimal) or len(hexadecimal) > max(_LENGTHS):
         raise RequestError(
-            f"--find {text}: there is no such file, and it is no md5 or sha256 in hexadecimal"
+            f"--find {text}: there is no such file, and it is not a hexadecimal md5 or sha256"
         )
     if len(hexadecimal) < MIN_PREFIX:
         raise RequestError(
-            f"--find {text}: {len(hexadecimal)} signs fit too many files; "
+            f"--find {text}: {len(hexadecimal)} characters match too many files; "
             f"give at least {MIN_PREFIX} of the hash"
         )
     return Wanted(f"hash {hexadecimal}", (hexadecimal,))

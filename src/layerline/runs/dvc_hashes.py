@@ -34,7 +34,7 @@ class Hashes:
 
 
 def recorded(tags: Mapping[str, str], stage: str, kind: Kind) -> Hashes | None:
-    """What a run's tags say of a stage's deps or outs; None when they say nothing."""
+    """A stage's deps or outs as recorded in a run's tags; None when they are not."""
     text = tags.get(f"dvc.{stage}.{kind}")
     if text is None:
         return None
@@ -45,7 +45,7 @@ def recorded(tags: Mapping[str, str], stage: str, kind: Kind) -> Hashes | None:
 
 
 def lists_cut(run: Run) -> list[str]:
-    """The tags of a run whose lists were too long for MLflow, and so are not whole."""
+    """The tags of a run whose lists were too long for MLflow, and so were cut."""
     return [
         f"dvc.{stage}.{kind}"
         for stage in STAGES

@@ -24,7 +24,6 @@ from layerline.origins.local import source_of_path
 from layerline.origins.registered import source_of_model, source_of_run
 from layerline.origins.revisions import source_of_revision
 from layerline.origins.torchvision import source_of_torchvision
-from layerline.registry.model_uri import ModelUri
 from layerline.runs.resolve import CHAMPION
 
 
@@ -86,8 +85,7 @@ def find_source(context: SourceContext, name: str) -> SourceFiles:
         TrackingError: MLflow's store is unavailable.
         ParamsError: the name is unknown.
     """
-    champion = ModelUri(context.project, alias=context.alias)
-    wanted = str(champion) if name == CHAMPION else name
+    wanted = f"models:/{context.project}@{context.alias}" if name == CHAMPION else name
     for prefix, find in KINDS.items():
         if wanted.startswith(prefix):
             found = find(context, wanted.removeprefix(prefix))

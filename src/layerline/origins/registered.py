@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from layerline.artifacts import SourceFiles, read_manifest
 from layerline.errors import LayerlineError, SourceError
 from layerline.origins.local import BUNDLE_MANIFEST, source_of_folder
-from layerline.registry.model_uri import ModelUri
+from layerline.registry.download import RegisteredName, parse_uri
 from layerline.runs.open_store import open_store
 from layerline.runs.resolve import choose
 
@@ -24,11 +24,11 @@ def source_of_model(home: Path, uri: str) -> SourceFiles:
         SourceError: there is no such model, alias or version, or its bytes are not those recorded.
         TrackingError: the store is unavailable.
     """
-    asked = ModelUri.parse(uri)
+    asked = parse_uri(uri)
     if asked is None:
         raise SourceError(f"{uri}: unknown form; write models:/NAME@ALIAS or models:/NAME/VERSION")
     with open_store(home, f"looking for {uri}") as client:
-        return _fetch(home, _version(client, asked))
+        return _fetch(home, _version(client, uri, asked))
 
 
 def source_of_run(home: Path, project: str, wanted: str) -> SourceFiles:
@@ -57,7 +57,7 @@ def source_of_run(home: Path, project: str, wanted: str) -> SourceFiles:
         return _fetch(home, max(versions, key=lambda version: int(version.version)))
 
 
-def _version(client: "MlflowClient", asked: ModelUri) -> Any:
+def _version(client: "MlflowClient", uri: str, asked: RegisteredName) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -68,7 +68,7 @@ def _version(client: "MlflowClient", asked: ModelUri) -> Any:
         if error.error_code not in _MISSING:
             raise
         raise SourceError(
-            f"{asked}: not in the registry; register a model with `dvc repro`, or remove "
+            f"{uri}: not in the registry; register a model with `dvc repro`, or remove "
             "train.transfer for the first training"
         ) from None
 

@@ -4,13 +4,12 @@ train.py              the stage: data/scaled to models/network
 setup.py              what a training is made of
 seeds.py              one seed or several, what is kept
 ensemble_builder.py   trained networks as one ensemble
+fit.py                one network on rows in memory
 loop.py               epochs, for one network or many
 member.py             one network in training
 session.py            a training step and its state
 stacked_session.py    a step of stacked networks
 session_builder.py    from params.yaml to a session
-chain_gradients.py    gradients of linear chains without autograd
-cuda_graphs.py        steps recorded on CUDA
 batching.py           rows to batches to steps
 sampling.py           the order of an epoch's rows
 dataset.py            arrays in memory or mapped

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from layerline.artifacts import SourceFiles, read_manifest
 from layerline.errors import LayerlineError, SourceError
 from layerline.origins.local import BUNDLE_MANIFEST, source_of_folder
-from layerline.registry.download import RegisteredName, parse_uri
 from layerline.runs.open_store import open_store
 from layerline.runs.resolve import choose
+from layerline.tracking.model_uri import RegisteredName, parse_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -1,7 +1,6 @@
 """A registered model's bundle: found by its URI, fetched, and compared with the version's tags."""
 
 import contextlib
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,23 +11,15 @@ from layerline.registry.client import open_registry
 from layerline.registry.promotion import champion_of
 from layerline.registry.registration import require_tags
 from layerline.text import first_line
+from layerline.tracking.model_uri import parse_uri
 from layerline.tracking.store import tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
 _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 INSIDE = Path("artifacts") / "bundle"  # of an MLflow model
-
-
-class RegisteredName(NamedTuple):
-    """A version of the registry, by its number or by an alias."""
-
-    name: str
-    version: str | None = None
-    alias: str | None = None
 
 
 class Download(NamedTuple):
@@ -38,12 +29,6 @@ class Download(NamedTuple):
     version: str = ""
     run_id: str = ""
     tags: Mapping[str, str] = {}
-
-
-def parse_uri(uri: str) -> RegisteredName | None:
-    """Read models:/NAME@ALIAS or models:/NAME/VERSION; None for any other URI."""
-    match = _URI.fullmatch(uri)
-    return None if match is None else RegisteredName(**match.groupdict())
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@
     delivery_problems.py  why a journal cannot be sent now
     mlflow_import.py      MLflow, imported quietly
     store.py              where MLflow's store is
+    model_uri.py          models:/NAME@ALIAS taken apart
     store_session.py      the store opened for one command
     database.py           the checkout's own sqlite database
     template.py           writes mlflow_store.sql, an empty store

@@ -39,7 +39,7 @@ def test_database_of_another_mlflow_is_left_alone(home, new_journal, query):
 
 def test_empty_file_is_made_a_store_by_mlflow(home, query):
     (home / "mlflow.db").touch()
-    open_client(home)
+    open_client(home, create=True)
     assert query("SELECT name FROM experiments") == [("Default",)]
 
 

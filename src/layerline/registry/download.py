@@ -12,7 +12,6 @@ from layerline.registry.promotion import champion_of
 from layerline.registry.registration import require_tags
 from layerline.text import first_line
 from layerline.tracking.model_uri import parse_uri
-from layerline.tracking.store import tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -61,9 +60,7 @@ def download(model_uri: str, home: Path, folder: Path) -> Download:
             version = find_version(client, model_uri)
             # By number: the alias may move before the files are read.
             uri = model_uri if version is None else f"models:/{version.name}/{version.version}"
-            path = download_artifacts(
-                artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri(home)
-            )
+            path = download_artifacts(artifact_uri=uri, dst_path=str(folder))
         except MlflowException as error:
             if error.error_code not in _UNKNOWN:
                 raise

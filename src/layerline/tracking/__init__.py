@@ -21,6 +21,7 @@
     store.py              where MLflow's store is
     model_uri.py          models:/NAME@ALIAS taken apart
     store_session.py      the store opened for one command
+    store_history.py      a lost store is not a new one
     database.py           the checkout's own sqlite database
     template.py           writes mlflow_store.sql, an empty store
     mlflow_runs.py        the MLflow run of a key

@@ -67,7 +67,7 @@ def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -
     if not (journals or possible_duplicates(home)):
         return FlushReport(0, 0)
     try:
-        client = open_client(home)
+        client = open_client(home, create=True)
     except Exception as error:  # whatever is wrong with the store, the stage continues
         return FlushReport(0, len(journals), (_describe(error),))
     n_sent, errors, held = 0, [], set()
@@ -153,7 +153,7 @@ def _follow_locked(home: Path, path: Path) -> None:
         try:
             if _is_held_back(home, path):
                 flush(home, leave=path)
-            replay = replay or Replay(home, open_client(home), path)
+            replay = replay or Replay(home, open_client(home, create=True), path)
             replay.read()
             is_done = not _is_held_back(home, path) and replay.send()
             clear_problem(path)

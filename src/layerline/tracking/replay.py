@@ -17,6 +17,7 @@ from layerline.tracking.journal_reader import JournalReader
 from layerline.tracking.log_batches import Batch, clean_name
 from layerline.tracking.mlflow_runs import STAGE_TAG, find_or_create_run, find_run
 from layerline.tracking.spool import mark_done, waiting_journals
+from layerline.tracking.store import record_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -82,6 +83,7 @@ class Replay:
         run = find_or_create_run(self._home, self._client, start)
         if run is None:
             return False
+        record_store(self._home)
         tags = run.data.tags
         self._start = start
         self._run_id = run.info.run_id

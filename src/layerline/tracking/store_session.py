@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from layerline.errors import LayerlineError, TrackingError
 from layerline.text import first_line
-from layerline.tracking.store import open_client, tracking_uri
+from layerline.tracking.store import open_client, store_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,7 +38,7 @@ def open_session(home: Path, doing: str, remedy: str) -> Iterator["MlflowClient"
     # MLflow opens further clients by itself, which find the store by this setting.
     with (
         _store_errors(doing, remedy),
-        environment({**QUIET, "MLFLOW_TRACKING_URI": tracking_uri(home)}),
+        environment({**QUIET, "MLFLOW_TRACKING_URI": store_uri(home)}),
     ):
         yield open_client(home)
 

@@ -5,7 +5,7 @@ from labs import md5, sha256
 
 from layerline.runs.digests import wanted
 from layerline.runs.open_store import RequestError
-from layerline.tracking.run_reasons import md5_like_dvc
+from layerline.tracking.dvc_lock import dvc_md5
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -79,7 +79,7 @@ def test_a_folder_is_known_by_dvcs_own_hash(own_lab, layerline, monkeypatch):
     folder = own_lab.home / "houses"
     folder.mkdir()
     (folder / "a.csv").write_text("1")
-    digest = md5_like_dvc(folder)
+    digest = dvc_md5(folder)
     with own_lab.journal("folder") as journal:
         journal.tags({"layerline.stage": "train", "dvc.fetch.deps": f"houses={digest}"})
     assert hits(own_lab, layerline, "houses") == [("used", "mlp-folder", "houses", ("fetch",))]

@@ -67,7 +67,8 @@ from pathlib import Path
 from layerline.tracking.store import ensure_experiments, open_client
 sys.stdin.readline()
 home = Path(sys.argv[1])
-print(json.dumps(ensure_experiments(home, open_client(home, create=True), ["digits", "digits-data"])))
+client = open_client(home, create=True)
+print(json.dumps(ensure_experiments(home, client, ["digits", "digits-data"])))
 """
 
 

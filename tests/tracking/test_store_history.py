@@ -61,9 +61,9 @@ def test_a_lost_store_is_refused_by_readers_and_by_the_flush(used, new_journal, 
     assert caught.value.exit_code == 8
     with pytest.raises(TrackingError, match="restore it from a backup"):
         ensure_store(used)
-    with pytest.raises(TrackingError, match="runs were sent to it before"):
-        with open_session(used, "reading", "fix it"):
-            pass
+    session = open_session(used, "reading", "fix it")
+    with pytest.raises(TrackingError, match="runs were sent to it before"), session:
+        pass
     report = flush(used)
     assert (report.sent, report.waiting) == (0, 1)
     assert "though runs were sent to it before" in report.errors[0]

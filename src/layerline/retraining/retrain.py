@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from layerline.artifacts import STAGES, Workspace, read_json
 from layerline.config import Params
 from layerline.errors import BusyError, GateError, LayerlineError
+from layerline.process import module_command
 from layerline.retraining.log import (
     BUSY,
     FAILED,
@@ -189,7 +190,7 @@ class _Dvc:
         path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
         lines: list[str] = []
         with subprocess.Popen(
-            [sys.executable, "-m", "dvc", *arguments],
+            module_command("dvc", *arguments),
             cwd=self._root,
             env=os.environ | {"PATH": path, STAGES_FILE: str(self._words)},
             stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from layerline.artifacts import STAGES
 from layerline.runs.param_differences import Change
 from layerline.runs.run import Run
-from layerline.tracking.run_reasons import LOCK, read_lock
+from layerline.tracking.dvc_lock import LOCK, read_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from layerline.artifacts import STAGES, Workspace, read_json
 from layerline.config import Params, flatten
+from layerline.process import module_command, module_environment
 from layerline.stage.messages import print_error
 from layerline.tracking.journal import Journal
 from layerline.tracking.provenance import log_dvc_lock
@@ -92,9 +93,14 @@ def flush_now(workspace: Workspace, is_reported: bool) -> None:
         for message in (*errors, *unreported_damage(workspace.home)):
             print_error("tracking", message)
         return
-    command = [sys.executable, "-m", "layerline.tracking.flush", "--home", str(workspace.home)]
+    command = module_command("layerline.tracking.flush", "--home", str(workspace.home))
     errors_to = subprocess.DEVNULL if is_reported else None
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(
-            command, timeout=FLUSH_SECONDS, stdout=subprocess.DEVNULL, stderr=errors_to, check=False
+            command,
+            timeout=FLUSH_SECONDS,
+            stdout=subprocess.DEVNULL,
+            stderr=errors_to,
+            env=module_environment(),
+            check=False,
         )

@@ -8,6 +8,7 @@
     training_log.py       what pipeline/train.py logs
     provenance.py         data sets, files, network of a training
     source_tags.py        git and DVC state as tags
+    dvc_lock.py           dvc.lock and its cache, without DVC
     run_reasons.py        why a stage ran
     restored_stages.py    stages restored from DVC's cache
     system_metrics.py     the machine's load while training

@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 from layerline.artifacts import NETWORK_WEIGHTS, TRANSFER, Workspace, read_json
 from layerline.config import Params, flatten
 from layerline.masking import credentials_in, masked, masked_value
+from layerline.tracking.dvc_lock import lock_before
 from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.restored_stages import was_restored
-from layerline.tracking.run_reasons import lock_before
 from layerline.tracking.switch import is_off
 
 CONTEXTS = {"train": "training", "valid": "validation", "test": "testing"}

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from layerline.artifacts import STAGES
-from layerline.tracking.run_reasons import LOCK, read_lock
+from layerline.tracking.dvc_lock import LOCK, read_lock
 
 _GIT_SECONDS = 10
 

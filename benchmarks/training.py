@@ -9,7 +9,8 @@ so that other work on the machine hardly counts; with more it is wall time, and 
 quiet. Images are made from a seed, or read from FOLDER, which holds MNIST's four IDX files. `peers`
 also measures skorch and Lightning where they are installed: pip install -e ".[bench]".
 
-Rows of a Markdown table go to stdout; keep them in benchmarks/results/training.md.
+Rows of a Markdown table go to stdout; keep them in benchmarks/results/training.md. What the kernels
+bring, and how a step compares to a bare loop of torch: benchmarks/kernels.py.
 """
 
 import argparse

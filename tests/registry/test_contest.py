@@ -283,6 +283,6 @@ def test_floors_slices_and_budgets_are_those_of_the_params(store, fresh, tmp_pat
     facts = store.register(checkout, "strict", tmp_path / "w")
     assert facts["promoted"]
     names = [part["name"] for part in facts["slices"]]
-    assert set(names[-3:]) == {"kind=daisy", "kind=rose", "kind=tulip"}
-    assert "soil=(missing)" in names
+    assert set(names[-3:]) == {"kind = daisy", "kind = rose", "kind = tulip"}
+    assert "soil = (missing)" in names
     assert sum(p["n_rows"] for p in facts["slices"]) == 2 * facts["n_test_rows"]

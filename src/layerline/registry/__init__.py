@@ -12,7 +12,6 @@ verifier_process.py  what that process runs
 contest.py           champion and challenger, same rows
 gate.py              which of them is better
 gate_rules.py        the gate's other rules
-gate_slices.py       slices of the test rows
 promotion.py         the alias and its history
 integrity.py         unchanged since registration?
 administration.py    promote, roll back, verify, history

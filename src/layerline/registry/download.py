@@ -66,7 +66,7 @@ def download(model_uri: str, home: Path, folder: Path) -> Download:
                 raise
             raise TrackingError(
                 f"{model_uri}: there is no such model ({first_line(error)}); "
-                "`dvc repro` trains and registers one"
+                "`layerline register` registers the model in models/, `dvc repro` trains one"
             ) from None
     bundle = bundle_in(Path(path))
     if version is None:
@@ -89,7 +89,8 @@ def find_version(client: "MlflowClient", model_uri: str) -> "ModelVersion | None
     found = champion_of(client, name.name, name.alias)
     if found is None:
         raise TrackingError(
-            f"{model_uri}: no version holds this alias; `dvc repro` trains and registers one"
+            f"{model_uri}: no version holds this alias; `layerline register` registers the model "
+            "in models/, `dvc repro` trains one"
         )
     return found
 

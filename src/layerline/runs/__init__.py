@@ -14,6 +14,8 @@
     compare.py            `layerline compare`: runs side by side
     shared_rows.py        test rows in common, and their metrics
     curves_plot.py        learning curves in one PNG
+    registered_model.py   does the registry still have it
+    restored_run.py       a lost training run, logged again
     comparison_report.py  the comparison as Markdown and JSON
 
 MLflow is imported when the store is opened, not before.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from layerline.errors import TrackingError
 from layerline.masking import mask_output
 from layerline.process import collect_rarely
+from layerline.tracking.deadline import deadline
 from layerline.tracking.delivery_problems import REMEDY, clear_problem, record_problem
 from layerline.tracking.journal_damage import set_aside_lost_journals, unreported_damage
 from layerline.tracking.mlflow_runs import delete_duplicates, find_run, possible_duplicates
@@ -67,7 +68,8 @@ def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -
     if not (journals or possible_duplicates(home)):
         return FlushReport(0, 0)
     try:
-        client = open_client(home, create=True)
+        with deadline(tracking_uri(home), "opening the store"):
+            client = open_client(home, create=True)
     except Exception as error:  # whatever is wrong with the store, the stage continues
         return FlushReport(0, len(journals), (_describe(error),))
     n_sent, errors, held = 0, [], set()
@@ -114,10 +116,13 @@ def _send(home: Path, client: "MlflowClient", path: Path) -> bool:
     for attempt in range(N_ATTEMPTS):
         started = time.monotonic()
         try:
-            replay = Replay(home, client, path)
-            replay.read()
-            return replay.send()
+            with deadline(tracking_uri(home), f"sending {path.name}"):
+                replay = Replay(home, client, path)
+                replay.read()
+                return replay.send()
         except Exception as error:
+            if isinstance(error, TrackingError):
+                raise
             check_reachable(tracking_uri(home))
             if time.monotonic() - started > SLOW_SECONDS:
                 # It would let each journal in turn run into the same timeout.
@@ -153,9 +158,10 @@ def _follow_locked(home: Path, path: Path) -> None:
         try:
             if _is_held_back(home, path):
                 flush(home, leave=path)
-            replay = replay or Replay(home, open_client(home, create=True), path)
-            replay.read()
-            is_done = not _is_held_back(home, path) and replay.send()
+            with deadline(tracking_uri(home), f"sending {path.name}"):
+                replay = replay or Replay(home, open_client(home, create=True), path)
+                replay.read()
+                is_done = not _is_held_back(home, path) and replay.send()
             clear_problem(path)
             if is_done:
                 return
@@ -194,7 +200,8 @@ def run_id_of(home: Path, key: str) -> str | None:
         TrackingError: the store does not answer.
     """
     try:
-        run = find_run(open_client(home), key)
+        with deadline(tracking_uri(home), "looking for a run"):
+            run = find_run(open_client(home), key)
     except TrackingError:
         raise
     except Exception as error:

@@ -28,7 +28,13 @@ from layerline.tracking.database import (
     refuse_other_schema,
 )
 from layerline.tracking.mlflow_import import import_mlflow_quietly
-from layerline.tracking.store_history import DEFAULT, is_missing, record_runs, require_no_loss
+from layerline.tracking.store_history import (
+    DEFAULT,
+    accept_new_store,
+    is_missing,
+    record_runs,
+    require_no_loss,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -151,6 +157,13 @@ def record_store(home: Path) -> None:
     database = sqlite_path(tracking_uri(home))
     if database is not None:
         record_runs(home, database)
+
+
+def accept_loss(home: Path) -> None:
+    """Let the next flush start a new database where the old one was lost."""
+    database = sqlite_path(tracking_uri(home))
+    if database is not None:
+        accept_new_store(home, database)
 
 
 # Opens the experiment in the UI's view of trainings; the default view is for language models.

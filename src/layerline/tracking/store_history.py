@@ -19,6 +19,10 @@ _HAS_RUNS, _ACCEPTED = "has runs", "accepted as new"
 DEFAULT = "mlflow.db"
 
 
+class LostStoreError(TrackingError):
+    """The database that held this checkout's runs is missing or empty."""
+
+
 def is_missing(database: Path) -> bool:
     """Whether there is no database; an empty file is none."""
     return not database.exists() or not database.stat().st_size
@@ -28,7 +32,7 @@ def require_no_loss(home: Path, database: Path) -> None:
     """Refuse a database without runs where there were runs before.
 
     Raises:
-        TrackingError: with the evidence and the remedy.
+        LostStoreError: with the evidence and the remedy.
     """
     if _has_runs(database):
         return
@@ -36,7 +40,7 @@ def require_no_loss(home: Path, database: Path) -> None:
     if evidence is None:
         return
     state = "missing" if is_missing(database) else "without a single run"
-    raise TrackingError(
+    raise LostStoreError(
         f"{database}: {state}, though {evidence}: restore it from a backup, or set "
         "MLFLOW_TRACKING_URI if your runs are in another store; to start over with a new store and "
         "register the model in models/ there, run `layerline register --new-store`; nothing was "
@@ -67,8 +71,9 @@ def record_runs(home: Path, database: Path) -> None:
 
 
 def accept_new_store(home: Path, database: Path) -> None:
-    """Let the next flush start a new store, whatever was lost."""
-    _record(home, database, _ACCEPTED)
+    """Let the next flush start a new store where one was lost."""
+    if not _has_runs(database):
+        _record(home, database, _ACCEPTED)
 
 
 def _record(home: Path, database: Path, state: str) -> None:

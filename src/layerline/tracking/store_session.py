@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from layerline.errors import LayerlineError, TrackingError
 from layerline.text import first_line
-from layerline.tracking.store import open_client, store_uri
+from layerline.tracking.deadline import deadline
+from layerline.tracking.store import open_client, store_uri, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,6 +39,7 @@ def open_session(home: Path, doing: str, remedy: str) -> Iterator["MlflowClient"
     # MLflow opens further clients by itself, which find the store by this setting.
     with (
         _store_errors(doing, remedy),
+        deadline(tracking_uri(home), doing),
         environment({**QUIET, "MLFLOW_TRACKING_URI": store_uri(home)}),
     ):
         yield open_client(home)

@@ -1,5 +1,7 @@
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -54,6 +56,18 @@ def test_a_version_predicts_raw_rows_through_mlflow(name, log, store):
     pd.testing.assert_frame_equal(
         loaded.predict(example), wanted[:5], check_index_type=False, check_exact=False
     )
+
+
+def test_a_version_names_no_folder_of_this_machine(log, store, tmp_path):
+    version, _, _ = log("classes", "portable")
+    with open_registry(store.home, "testing"):
+        from mlflow.artifacts import download_artifacts
+
+        folder = Path(download_artifacts(version.uri, dst_path=str(tmp_path / "copy")))
+    text = (folder / "MLmodel").read_text()
+    assert "model_code_path: pyfunc_model.py" in text
+    assert "uri: artifacts/bundle" in text
+    assert not re.search(r": /\w", text)
 
 
 def test_rows_as_pandas_makes_them_pass_mlflows_enforcement(log, store, tmp_path):

@@ -94,6 +94,20 @@ def save_mlflow_model(
             code_paths=[str(Path(layerline.__file__).parent)],
             metadata={"layerline": about.layerline, "columns": _described(about)},
         )
+    _remove_local_paths(folder)
+
+
+def _remove_local_paths(folder: Path) -> None:
+    """MLflow writes where its inputs were; these folders exist on this machine only, for now."""
+    from mlflow.models import Model
+
+    path = str(folder / "MLmodel")
+    model = Model.load(path)
+    flavor = model.flavors["python_function"]
+    flavor["model_code_path"] = Path(flavor["model_code_path"]).name
+    for artifact in flavor["artifacts"].values():
+        artifact["uri"] = artifact["path"]
+    model.save(path)
 
 
 def _described(about: About) -> list[dict[str, str]]:

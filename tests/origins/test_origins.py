@@ -106,7 +106,7 @@ def test_torchvision_weights_come_from_the_filled_cache(context, torch_home):
     sha256 = sha256_of(files.weights)
     assert "conv1.weight" in read_source(files, sha256).weights
     # The published file begins with f37072fd, and this one is not it.
-    with pytest.raises(SourceError, match="its name says f37072fd…"):
+    with pytest.raises(SourceError, match="its name has f37072fd…"):
         read_source(files)
     assert find_source(context, "torchvision:resnet18").weights == files.weights
 
@@ -255,7 +255,7 @@ def test_rows_for_the_forgetting_check_are_found(tmp_path, context):
         section = TransferSection(source="models", forgetting=ForgettingSection(data=name))
         assert find_start(context, section).holdout == tmp_path / name
     assert find_start(context, TransferSection(source="models")).holdout is None
-    for name, message in (("gone", "is not there"), ("models", "holds no rows that validate")):
+    for name, message in (("gone", "is missing"), ("models", "holds no rows written by validate")):
         section = TransferSection(source="models", forgetting=ForgettingSection(data=name))
         with pytest.raises(SourceError, match=f"forgetting.data: '{name}' {message}"):
             find_start(context, section)

@@ -71,7 +71,7 @@ def test_a_file_within_a_folder_that_dvc_cached(own_lab, layerline):
 
 def test_folders_that_cannot_be_looked_into_are_said(full_lab, layerline):
     result = layerline(full_lab, "runs", "--find", md5("nowhere"))
-    assert "no run of this store made it or used it" in result.stdout
+    assert "no run in this store made or used it" in result.stdout
     assert "folders that stages wrote could not be looked into" in result.stderr
 
 

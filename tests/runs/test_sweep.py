@@ -1,12 +1,12 @@
 import json
 import os
-import re
 import time
 
 import pytest
 
 from layerline.artifacts import journals_of
 from layerline.tracking.journal import MAX_MESSAGE
+from layerline.tracking.journal_lines import encode, read_events
 from layerline.tracking.processes import process_identity
 
 # MLflow's own, with SQLAlchemy 2.1.
@@ -28,8 +28,8 @@ def left_running(lab, key, process, ago_hours=0.0):
         journal.tags({"layerline.process": json.dumps(process)})
     journal.metrics({"train_loss": 1.0}, step=1)
     earlier = round(time.time() * 1000 - ago_hours * HOUR_MS)
-    text = journal.path.read_text()
-    journal.path.write_text(re.sub(r'"time_ms": \d+', f'"time_ms": {earlier}', text))
+    events = [event | {"time_ms": earlier} for event in read_events(journal.path)]
+    journal.path.write_bytes(b"".join(map(encode, events)))
     lab.flush()
     os.close(journal._file._descriptor)
     lose_journal(lab, key)

@@ -135,7 +135,7 @@ def test_killed_run_ends_at_its_last_event(home, dead_writer, query, tags_of):
     assert flush(home).sent == 1
     ((_, status, start, end),) = query(RUNS)
     assert (status, end) == ("KILLED", start)
-    assert "without a word" in tags_of("key-1")["layerline.message"]
+    assert "the process was killed" in tags_of("key-1")["layerline.message"]
 
 
 def test_journal_is_sent_piece_by_piece(home, new_journal, query):

@@ -65,7 +65,11 @@ def open_client(home: Path, *, create: bool = False) -> "MlflowClient":
     Raises:
         TrackingError: the server does not answer, within seconds; or the database was lost.
     """
-    uri = store_uri(home, create=create)
+    return client_of(home, store_uri(home, create=create))
+
+
+def client_of(home: Path, uri: str) -> "MlflowClient":
+    """A client of a URI that `store_uri` returned."""
     import_mlflow_quietly()
     from mlflow import MlflowClient
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from layerline.errors import LayerlineError, TrackingError
 from layerline.text import first_line
 from layerline.tracking.deadline import deadline
-from layerline.tracking.store import open_client, store_uri, tracking_uri
+from layerline.tracking.store import client_of, store_uri, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,12 +37,10 @@ def open_session(home: Path, doing: str, remedy: str) -> Iterator["MlflowClient"
         TrackingError: the store or its artifacts cannot be reached, or refuse.
     """
     # MLflow opens further clients by itself, which find the store by this setting.
-    with (
-        _store_errors(doing, remedy),
-        deadline(tracking_uri(home), doing),
-        environment({**QUIET, "MLFLOW_TRACKING_URI": store_uri(home)}),
-    ):
-        yield open_client(home)
+    with _store_errors(doing, remedy), deadline(tracking_uri(home), doing):
+        uri = store_uri(home)
+        with environment({**QUIET, "MLFLOW_TRACKING_URI": uri}):
+            yield client_of(home, uri)
 
 
 @contextlib.contextmanager

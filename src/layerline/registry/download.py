@@ -10,6 +10,7 @@ from layerline.errors import TrackingError
 from layerline.registry.client import open_registry
 from layerline.registry.promotion import champion_of
 from layerline.registry.registration import require_tags
+from layerline.registry.version_files import INSIDE
 from layerline.text import first_line
 from layerline.tracking.model_uri import parse_uri
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-INSIDE = Path("artifacts") / "bundle"  # of an MLflow model
 
 
 class Download(NamedTuple):

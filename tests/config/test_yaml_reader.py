@@ -70,17 +70,15 @@ def test_aliases_are_used_as_people_use_them(tmp_path):
     assert json.loads(json.dumps(content))["c"]["3"] is None
 
 
-def test_a_bomb_costs_less_than_seconds_of_cpu():
+def test_a_bomb_needs_no_gigabytes():
     code = (
         "import resource; from pathlib import Path; from layerline.config import parse_yaml\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
         f"try: parse_yaml({LAUGHS!r}, Path('params.yaml'))\n"
-        "except Exception as error: print(type(error).__name__)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "except Exception as error: print(type(error).__name__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    name, kilobytes = done.stdout.split()
-    assert name == "ParamsError"
-    assert int(kilobytes) < 300_000
+    assert done.stdout == "ParamsError\n"
 
 
 PIECES = st.sampled_from(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registered import COLUMNS, flowers, make_table
 
+from layerline.columns.judge import LOOSE
 from layerline.config import parse_params
 from layerline.model.bundle import About
 from layerline.model.predictor import Model, load_bundle
@@ -20,7 +21,7 @@ from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.scale import scale
 from layerline.serving.answers import COMPILED, PANDAS, Answerer, agree
-from layerline.serving.column_checks import faults_of_row, rules_of
+from layerline.serving.column_checks import frame_of, judge_frame
 from layerline.serving.json_rows import Refused, RowReader
 from layerline.serving.numpy_network import fold
 from layerline.tables.storage import read_table
@@ -165,14 +166,14 @@ RIGHT = {"size": 5.0, "soil": "clay", "count": 3, "is wild": False, "planted": "
 
 @settings(max_examples=200, deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=2), any_value=st.booleans())
-def test_both_judges_of_a_row_agree(changes, any_value, bundle_model):
+def test_the_fast_way_refuses_what_the_columns_refuse(changes, any_value, bundle_model):
     columns = tuple(column for column in COLUMNS if column.use)
     limited = tuple(
         dataclasses.replace(c, minimum=0, maximum=9) if c.kind == "number" else c for c in columns
     )
     reader = RowReader(limited, bundle_model.preprocessor, any_value)
     row = {**RIGHT, **changes}
-    faults = faults_of_row(row, 1, limited, rules_of(limited, any_value))
+    _, faults = judge_frame(frame_of([row], limited), limited, LOOSE if any_value else None)
     if faults:
         with pytest.raises(Refused) as refused:
             reader.read([row])

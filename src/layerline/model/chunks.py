@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from layerline.columns.survey import ColumnType, FieldSurvey, convert
 from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import Rows
 from layerline.sources.reading.batches import Stream
 from layerline.sources.reading.delimited import USUAL, Dialect, open_fields
-from layerline.sources.reading.parsing import ColumnType, FieldSurvey, convert
 from layerline.sources.reading.reader import DELIMITED, PARQUET
 from layerline.tables.storage import to_frame
 from layerline.text import closest, first_line, listing

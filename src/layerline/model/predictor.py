@@ -1,9 +1,7 @@
 """A bundle loaded: raw rows in, predictions in the user's own terms out."""
 
 import dataclasses
-import functools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +17,7 @@ from layerline.evaluation.prediction_table import tabulate
 from layerline.model.bundle import ABOUT, FORMAT, PREPROCESSOR, About, Rows, check_bundle
 from layerline.model.inputs import read_columns
 from layerline.model.pixels import read_images
-from layerline.model.refusals import Kept, Refusal
+from layerline.model.refusals import Collected, Refusal
 from layerline.networks.serialization import load_network
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.training.inference import PREDICT_BATCH, predict
@@ -81,7 +79,7 @@ class Model:
         if about.image_shape is not None:
             return read_images(data, about.image_shape, about.target, refusal)
         assert isinstance(data, pd.DataFrame)
-        return read_columns(data, about.columns, self._levels, refusal, about.dialect.missing)
+        return read_columns(data, about.columns, refusal, about.dialect.missing)
 
     def unreadable(self, data: Rows) -> dict[int, str]:
         """What is wrong with each row that cannot be read, by its position.
@@ -89,13 +87,9 @@ class Model:
         Raises:
             DataError: no row can be read: a column is absent, or the images have another size.
         """
-        kept = Kept()
+        kept = Collected()
         self._read(data, kept)
         return kept.reasons
-
-    @functools.cached_property
-    def _levels(self) -> dict[str, tuple[Any, ...]]:
-        return {category.name: category.levels for category in self.preprocessor.categories}
 
     def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:
         """The network's outputs (B, O) -> what `predict` returns."""

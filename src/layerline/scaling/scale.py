@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_json, read_manifest, replace_folder, write_json
+from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.lookup import pick, read_options
 from layerline.scaling.arrays import split_writers
@@ -40,7 +41,6 @@ from layerline.scaling.splitting import (
 )
 from layerline.scaling.stored_table import Batch, ChosenRows, StoredTable
 from layerline.tables.storage import read_images, table_path
-from layerline.validation.schema.definitions import ColumnSpec
 
 IMAGE_BATCH = 4096
 SMALL_TABLE = 10_000

@@ -13,11 +13,14 @@ import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.columns.cast import cast_column
+from layerline.columns.judge import LOOSE, breaches
+from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError
-from layerline.model.inputs import read_columns
+from layerline.model.inputs import require_columns
 from layerline.model.pixels import read_images
 from layerline.model.predictor import Model
-from layerline.serving.column_checks import Fault
+from layerline.serving.column_checks import Fault, examples_of, frame_of
 from layerline.serving.fast_model import Compiled, Predicted
 from layerline.serving.json_rows import Refused, RowReader, refuse_rows
 from layerline.serving.uploads import NPY, UPLOADS, Unreadable, Uploaded
@@ -46,7 +49,9 @@ class Answerer:
         self.model = model
         self.any_value = any_value
         self.is_image = model.about.image_shape is not None
-        self.reader = RowReader(model.about.columns, model.preprocessor, any_value)
+        self.reader = RowReader(
+            model.about.columns, model.preprocessor, any_value, model.about.dialect.missing
+        )
         self._compiled = Compiled(model)
         self.way = COMPILED if self._is_proven() else PANDAS
 
@@ -80,16 +85,14 @@ class Answerer:
             return self._of_images(uploaded)
         about = self.model.about
         try:
-            frame = read_columns(
-                uploaded, about.columns, self.levels, missing=about.dialect.missing
-            )
+            require_columns(uploaded, about.columns)
         except DataError as error:
             raise Refused([Fault(str(error))]) from None
-        typed = self.reader.read_frame(frame)
+        typed = self.reader.read_frame(uploaded)
         if self.way == COMPILED:
             predicted = self._compiled.predict(typed)
         else:
-            predicted = _of_frame(self.model.predict(frame))
+            predicted = _of_frame(self.model.predict(uploaded))
         return Answered(predicted, lambda row: uploaded.iloc[row].to_dict())
 
     def _of_images(self, data: Any) -> Answered:
@@ -117,11 +120,6 @@ class Answerer:
         """The content types it takes besides JSON."""
         return [name for name in UPLOADS if self.is_image or name != NPY]
 
-    @property
-    def levels(self) -> dict[str, tuple[Any, ...]]:
-        """The levels of each categorical column, which give its type."""
-        return {category.name: category.levels for category in self.model.preprocessor.categories}
-
     def predict_rows(self, rows: Sequence[Any]) -> Predicted:
         """Predict JSON rows.
 
@@ -135,8 +133,8 @@ class Answerer:
 
     def examples(self) -> list[dict[str, Any]]:
         """Rows of every kind that the schema allows: usual, limits, gaps, every level."""
-        rules, columns = self.reader.rules, self.reader.columns
-        usual = {name: rule.example() for name, rule in rules.items()}
+        columns = self.reader.columns
+        usual = examples_of(columns)
         gaps = {spec.name: None for spec in columns if spec.nullable}
         rows = [usual, usual | gaps]
         for at in range(max([2, *(len(spec.levels or ()) for spec in columns)])):
@@ -144,10 +142,14 @@ class Answerer:
             for spec in columns:
                 values = spec.levels or (spec.minimum, spec.maximum)
                 value = values[at % len(values)]
-                if value is not None and rules[spec.name].fault(value) is None:
+                if value is not None and self._is_right(spec, value):
                     row[spec.name] = value
             rows.append(row)
         return rows
+
+    def _is_right(self, spec: ColumnSpec, value: Any) -> bool:
+        cast = cast_column(frame_of([{spec.name: value}], [spec])[spec.name], spec)
+        return not breaches(cast, spec, rules=LOOSE if self.any_value else None)
 
     def warm(self) -> None:
         """Predict once or twice: the first request is no slower than the second."""
@@ -179,7 +181,7 @@ class Answerer:
 
     def _unseen(self) -> list[dict[str, Any]]:
         """A row with levels that no train row had, where a column holds text."""
-        usual = {name: rule.example() for name, rule in self.reader.rules.items()}
+        usual = examples_of(self.reader.columns)
         texts = {s.name for s in self.reader.columns if s.kind == "category" and s.dtype == "str"}
         return [usual | dict.fromkeys(texts, "never seen before")]
 

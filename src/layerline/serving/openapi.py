@@ -6,6 +6,7 @@ from typing import Any
 from layerline import __version__
 from layerline.evaluation.prediction_table import QUANTILE
 from layerline.serving.answers import JSON, Answerer
+from layerline.serving.column_checks import examples_of, json_types_of
 from layerline.serving.load_model import Served
 
 PROBLEMS: Mapping[int, str] = {
@@ -74,12 +75,9 @@ def _schemas(answerer: Answerer) -> dict[str, Any]:
 
 def row_schema(answerer: Answerer) -> dict[str, Any]:
     """One row: every column of the model must be there, others are ignored."""
-    properties = {}
-    for spec in answerer.reader.columns:
-        kind = answerer.reader.rules[spec.name].json_type()
-        properties[spec.name] = {"anyOf": [kind, {"type": "null"}]} if spec.nullable else kind
-    example = {name: rule.example() for name, rule in answerer.reader.rules.items()}
-    return {**_object(properties), "examples": [example]}
+    columns = answerer.reader.columns
+    properties = json_types_of(columns, answerer.any_value)
+    return {**_object(properties), "examples": [examples_of(columns)]}
 
 
 def image_schema(shape: Sequence[int]) -> dict[str, Any]:

@@ -96,8 +96,7 @@ def test_onnx_reads_the_columns_as_the_model_does(made, tmp_path):
     from onnx import helper
 
     model, rows = made("classes").bundle(tmp_path / "bundle"), hard_rows(made, "classes")
-    levels = {item.name: item.levels for item in model.preprocessor.categories}
-    typed = read_columns(rows, model.about.columns, levels)
+    typed = read_columns(rows, model.about.columns)
     opset = helper.make_opsetid("", onnx.OPSET)
     core = helper.make_model(helper.make_graph([], "core", [], []), opset_imports=[opset])
     core.ir_version = 10  # as torch's exporter writes

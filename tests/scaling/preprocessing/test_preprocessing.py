@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 
+from layerline.columns.spec import ColumnSpec
 from layerline.config import Component, ScaleSection
 from layerline.errors import DataError, ParamsError
 from layerline.scaling.preprocessing.encoders import DATES, ENCODERS, target_columns
@@ -21,7 +22,6 @@ from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.preprocessing.transforms import KINDS, Affine, Power, read_transform
-from layerline.validation.schema.definitions import ColumnSpec
 
 REFERENCES = {
     "standard": reference.StandardScaler(),

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.errors import DataError
 from layerline.scaling.preprocessing.fit import fit_preprocessor
@@ -10,7 +11,6 @@ from layerline.scaling.preprocessing.imputers import TrainRows
 from layerline.scaling.preprocessing.numbers import Numbers
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.preprocessing.renamed import renamed
-from layerline.validation.schema.definitions import ColumnSpec
 
 WHERE = "scale.preprocessor.columns"
 

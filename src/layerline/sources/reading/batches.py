@@ -12,8 +12,7 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-from layerline.errors import DataError
-from layerline.sources.reading.parsing import (
+from layerline.columns.survey import (
     ANYTHING,
     Candidate,
     ColumnType,
@@ -22,6 +21,7 @@ from layerline.sources.reading.parsing import (
     Span,
     convert,
 )
+from layerline.errors import DataError
 
 BATCH_ROWS = 1 << 16
 

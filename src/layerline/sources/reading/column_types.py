@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from layerline.columns.survey import ColumnType
 from layerline.sources.reading.batches import Batch, Column, ColumnSurvey, Stream
-from layerline.sources.reading.parsing import ColumnType
 from layerline.sources.reading.unchanged import Untouched, saying_unreadable
 
 _GAP = Column(pa.chunked_array([pa.nulls(1)]))

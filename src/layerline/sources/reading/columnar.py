@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from layerline.columns.date import are_in_years
 from layerline.errors import DataError, SourceError
 from layerline.sources.reading.batches import BATCH_ROWS, Batch, Column, Stream
-from layerline.sources.reading.parsing import are_in_years
 from layerline.sources.reading.paths import ARROW
 from layerline.text import first_line, listing
 

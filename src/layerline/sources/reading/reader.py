@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from layerline.columns.survey import TEXT, ColumnType, Parsed
 from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, Stream, typed
 from layerline.sources.reading.column_types import Part, survey_columns
 from layerline.sources.reading.columnar import open_columnar
 from layerline.sources.reading.delimited import Dialect, open_fields
 from layerline.sources.reading.json_lines import open_json_lines
-from layerline.sources.reading.parsing import TEXT, ColumnType, Parsed
 from layerline.sources.reading.paths import DELIMITED, PARQUET, find_files, kind_of
 from layerline.sources.reading.unchanged import Untouched, saying_unreadable
 from layerline.tables.storage import to_frame

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from layerline.columns.spec import ColumnSpec
 from layerline.validation.report.svg import bars, histogram, number, share
-from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 
 SHOWN_LEVELS = 8
 Notes = Sequence[tuple[str, Mapping[str, Any]]]  # (severity, what broke)

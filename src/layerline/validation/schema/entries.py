@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from layerline.columns.spec import Dtype, Kind
 from layerline.config import Task
-from layerline.validation.schema.definitions import Dtype, Kind
 from layerline.validation.schema.severities import Severity
 
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)

@@ -16,12 +16,13 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from layerline.artifacts import Workspace, read_manifest, write_text
+from layerline.columns.cast import cast_column
+from layerline.columns.spec import ColumnSpec
 from layerline.tables.storage import LABELS, TABLE, read_images, to_frame
 from layerline.text import listing
-from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.schema_file import column_entry, parse_schema
-from layerline.validation.schema_types import cast_column
 
 
 class RawColumns:

@@ -15,11 +15,12 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from layerline.artifacts import write_text
+from layerline.columns.spec import ColumnSpec
 from layerline.config import read_yaml
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import problems_of
 from layerline.validation.schema.contradictions import contradictions
-from layerline.validation.schema.definitions import ColumnSpec, CrossRule, TableSchema
+from layerline.validation.schema.definitions import CrossRule, TableSchema
 from layerline.validation.schema.entries import KEYS, ColumnEntry, SchemaFile
 from layerline.validation.schema.severities import RULES, Setting
 

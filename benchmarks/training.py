@@ -37,6 +37,7 @@ from training_turns import (
 
 from layerline.networks import build_network
 from layerline.training import loop
+from layerline.training.dataset import TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import EpochRecord, Listener
 
@@ -59,7 +60,7 @@ def matrix_rate(clock: Callable[[], float], shapes: list[tuple[int, int, int]]) 
 def floor(setting: Setting) -> None:
     """What the steps at batch 256 make of the machine's float32 matrix rate."""
     training = start(setting, section(256, setting.rounds + 1, precision="float32"))
-    operations = sum(2 * n * k * m for n, k, m in products(256)) / 256 * len(training.train)
+    operations = sum(2 * n * k * m for n, k, m in products(256)) / 256 * len(training.data.train)
     in_steps = time_steps(setting, training)
     found: list[tuple[float, float, float]] = []
 
@@ -125,7 +126,8 @@ def compare_peers(setting: Setting) -> None:
             prepare_torch(0, setting.threads)
             shape = tuple(case.train.x.shape[1:])
             network = build_network("mlp", chosen.options, input_shape=shape, d_out=case.d_out)
-            loop.fit(network, case.train, case.valid, chosen, task=case.task, seed=0)
+            data = TrainingData.of(case.train, case.valid, case.task)
+            loop.fit(network, data, chosen, seed=0)
             mine.append(setting.clock() - started)
             started = setting.clock()
             case.fit()

@@ -33,7 +33,7 @@ from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
 from layerline.tracking.journal import Journal
-from layerline.training.dataset import load_rows
+from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.loop import fit
 
 SOURCE = Path(layerline.__file__).resolve().parents[1]
@@ -87,7 +87,8 @@ class Checkout:
         rows = {name: load_rows(self.workspace.scaled, name) for name in ("train", "valid")}
         optimizer = Component(name="adamw", options={"learning_rate": 0.01})
         section = TrainSection(epochs=epochs, batch_size=64, optimizer=optimizer)
-        fit(network, rows["train"], rows["valid"], section, task=spec.task, seed=seed)
+        data = TrainingData.of(rows["train"], rows["valid"], spec.task)
+        fit(network, data, section, seed=seed)
         with replace_folder(self.workspace.network, {}) as folder:
             save_network(folder, network, spec)
         self.key = f"{seed:016d}{epochs:016d}"

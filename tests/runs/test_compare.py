@@ -119,7 +119,7 @@ def test_the_command_writes_shows_and_logs_it(own_lab, layerline):
         assert f"Test rows in common: 300 ({one.short}: all of its own, {two.short}: all" in words
         assert "better" in words
         assert f"{four.short} has no predictions.parquet" in words
-    assert f"and with each of the runs in MLflow, under {folder}" in result.stdout
+    assert f"also attached to each of the runs in MLflow, under {folder}" in result.stdout
     assert "![learning curves](comparison.png)" in (written / "comparison.md").read_text()
 
 

@@ -150,7 +150,7 @@ def test_too_few_rows_and_no_source_are_told(checkout, study):
     with pytest.raises(ParamsError, match="--rows: asks for 41 rows, and class 'a' has 40 train"):
         study(sizes=(4, 41))
     wrong = CliRunner().invoke(main, ["study", "transfer", "--rows", "10,x"])
-    assert "'10,x' is no list of whole numbers above 0" in wrong.output
+    assert "'10,x' is not a list of whole numbers above 0" in wrong.output
     checkout.params.write_text(PARAMS.replace("  transfer: {from: old, head_epochs: 1}\n", ""))
     told = CliRunner().invoke(main, ["study", "transfer"])
     assert told.exit_code == 2

@@ -12,10 +12,11 @@ from layerline.errors import DivergedError
 from layerline.networks import build_network
 from layerline.training import loop
 from layerline.training.chain_gradients import read_chained, slope_of
-from layerline.training.dataset import Rows
+from layerline.training.dataset import Rows, TrainingData
 from layerline.training.epoch_records import Listener
+from layerline.training.fine_tuning import FineTuning
+from layerline.training.member import Member
 from layerline.training.objectives import MeanOfRows, build_loss
-from layerline.training.trainable import Learning
 
 
 def named(name: str, **options: object) -> Component:
@@ -91,7 +92,7 @@ def network_of(section: TrainSection, d_out: int = 3, **given: object) -> nn.Mod
 def both_ways(monkeypatch, run) -> list:
     """What `run` returns by hand and by autograd."""
     found = [run()]
-    monkeypatch.setattr("layerline.training.state.read_chained", lambda *given: None)
+    monkeypatch.setattr("layerline.training.session.read_chained", lambda *given: None)
     return [*found, run()]
 
 
@@ -115,7 +116,7 @@ def test_a_training_by_hand_ends_where_autograds_does(monkeypatch, changes: dict
     def run() -> tuple[list[float], dict[str, Tensor]]:
         network = network_of(section)
         assert read_chained(network.train(), torch.float32) is not None
-        found = loop.fit(network, train, train, section, task="multiclass", seed=0)
+        found = loop.fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
         return [record.train_loss for record in found.history], network.state_dict()
 
     (losses, weights), (others, known) = both_ways(monkeypatch, run)
@@ -134,12 +135,10 @@ def test_layers_that_thaw_and_are_pulled_learn_by_hand_too(monkeypatch) -> None:
             name: 1 if "head" in name else 2 for name in names if "blocks.0" not in name
         }
         anchors = {name: p.detach().clone() for name, p in network.named_parameters()}
-        learning = Learning(first_epochs, pull=0.1, anchors=anchors)
-        learning.freeze(network)
-        training = loop.Training(
-            network, train, train, SECTION, task="multiclass", seed=0, learning=learning
-        )
-        training.run(Listener())
+        fine_tuning = FineTuning(first_epochs, pull=0.1, anchors=anchors)
+        fine_tuning.freeze(network)
+        data = TrainingData.of(train, train, "multiclass")
+        loop.Training([Member(network, 0)], data, SECTION, fine_tuning).run(Listener())
         assert torch.equal(network.blocks[0].weight, anchors["blocks.0.weight"])
         assert not torch.equal(network.blocks[4].weight, anchors["blocks.4.weight"])
         return network.state_dict()
@@ -157,7 +156,7 @@ def test_pixels_by_groups_learn_as_the_modules_do(monkeypatch) -> None:
 
     def run() -> list[float]:
         network = network_of(section, input_shape=(1, 4, 4))
-        found = loop.fit(network, train, train, section, task="multiclass", seed=0)
+        found = loop.fit(network, TrainingData.of(train, train, "multiclass"), section, seed=0)
         return [record.valid_loss for record in found.history]
 
     by_hand, by_modules = both_ways(monkeypatch, run)
@@ -171,7 +170,7 @@ def test_embeddings_learn_through_the_chain(monkeypatch) -> None:
     def run() -> dict[str, Tensor]:
         network = network_of(SECTION, 1, input_shape=(10,), category_sizes=(4, 4))
         start = copy.deepcopy(network.embed.state_dict())
-        loop.fit(network, train, train, SECTION, task="regression", seed=0)
+        loop.fit(network, TrainingData.of(train, train, "regression"), SECTION, seed=0)
         learnt = network.embed.state_dict()
         assert any(not torch.equal(start[name], learnt[name]) for name in start)
         return learnt
@@ -185,8 +184,9 @@ def test_embeddings_learn_through_the_chain(monkeypatch) -> None:
 def test_rows_are_kept_in_bfloat16_where_they_are_multiplied_first(options, is_cast) -> None:
     train = rows()
     section = dataclasses.replace(SECTION, options=options, precision="bfloat16")
-    training = loop.Training(network_of(section), train, train, section, task="multiclass", seed=0)
-    assert (training.train.x.dtype == torch.bfloat16) is is_cast
+    data = TrainingData.of(train, train, "multiclass")
+    training = loop.Training([Member(network_of(section), 0)], data, section)
+    assert (training.data.train.x.dtype == torch.bfloat16) is is_cast
     assert train.x.dtype == torch.float32
 
 
@@ -196,4 +196,4 @@ def test_numbers_that_end_in_the_hidden_layers_are_named() -> None:
     with torch.no_grad():
         network.blocks[4].weight[0, 0] = torch.nan
     with pytest.raises(DivergedError, match=r"epoch 1, .*in layer blocks\.4 \(Linear\)"):
-        loop.fit(network, train, train, SECTION, task="multiclass", seed=0)
+        loop.fit(network, TrainingData.of(train, train, "multiclass"), SECTION, seed=0)

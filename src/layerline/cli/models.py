@@ -1,16 +1,14 @@
 """`layerline predict`, `promote`, `rollback`, `history`, `verify`: registered models."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from layerline.artifacts import Workspace
-from layerline.cli.command import explained, here
-from layerline.cli.output import print_table
+from layerline.cli.command import find_workspace, handle_errors, open_project
+from layerline.cli.output import print_json, print_table
 from layerline.config import load_params
 from layerline.errors import SourceError
 
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--missing", metavar="WORD", multiple=True, help="For a missing value in a CSV; likewise."
 )
-@explained
+@handle_errors
 def predict(
     input_file: Path, output_file: Path, model: str | None, keep: tuple[str, ...], **options: Any
 ) -> None:
@@ -49,7 +47,7 @@ def predict(
     from layerline.process import keep_freed_memory
     from layerline.registry.predict import Settings, default_uri, predict_file
 
-    workspace = Workspace(Path())
+    workspace = find_workspace()
     dialect = {name: options.pop(name) for name in ("separator", "encoding", "missing")}
     settings = Settings(
         keep=keep or None,
@@ -75,7 +73,7 @@ def predict(
     default=["onnx", "torch"],
     show_default=True,
 )
-@explained
+@handle_errors
 def export(model_uri: str, folder: Path, formats: tuple[str, ...]) -> None:
     """Write MODEL_URI into FOLDER for other runtimes, preprocessing included.
 
@@ -84,7 +82,7 @@ def export(model_uri: str, folder: Path, formats: tuple[str, ...]) -> None:
     from layerline.model.exporting.export import export_bundle
     from layerline.registry.predict import registered_bundle
 
-    with registered_bundle(model_uri, Workspace(Path()).home) as bundle:
+    with registered_bundle(model_uri, find_workspace().home) as bundle:
         export_bundle(bundle, formats, folder)
     for path in sorted(folder.iterdir()):
         click.echo(f"{path}  {path.stat().st_size:,} bytes")
@@ -98,12 +96,12 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("version", type=int)
 @_DRY_RUN
 @_JSON
-@explained
+@handle_errors
 def promote(version: int, dry_run: bool, as_json: bool) -> None:
     """Make VERSION the champion, whatever the gate said, once it has been verified."""
     from layerline.registry.operations import promote_by_hand
 
-    workspace, params = here()
+    workspace, params = open_project()
     alias = params.register.alias
     move = promote_by_hand(workspace.home, params.project, alias, str(version), dry_run=dry_run)
     _tell_move(move, as_json)
@@ -112,19 +110,19 @@ def promote(version: int, dry_run: bool, as_json: bool) -> None:
 @click.command()
 @_DRY_RUN
 @_JSON
-@explained
+@handle_errors
 def rollback(dry_run: bool, as_json: bool) -> None:
     """Give the champion's alias back to the version that held it before."""
     from layerline.registry.operations import rollback_by_hand
 
-    workspace, params = here()
+    workspace, params = open_project()
     move = rollback_by_hand(workspace.home, params.project, params.register.alias, dry_run=dry_run)
     _tell_move(move, as_json)
 
 
 def _tell_move(move: "Move", as_json: bool) -> None:
     if as_json:
-        _print_json(dataclasses.asdict(move))
+        print_json(dataclasses.asdict(move))
         return
     verb = "would be" if move.dry_run else "is now"
     before = f"version {move.before}" if move.before else "none"
@@ -134,15 +132,15 @@ def _tell_move(move: "Move", as_json: bool) -> None:
 @click.command()
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 @_JSON
-@explained
+@handle_errors
 def history(limit: int, as_json: bool) -> None:
     """List the versions, newest first: aliases, the verdict, since when each was champion."""
     from layerline.registry.operations import history as read_history
 
-    workspace, params = here()
+    workspace, params = open_project()
     lines = read_history(workspace.home, params.project)
     if as_json:
-        _print_json(lines[:limit])
+        print_json(lines[:limit])
         return
     if not lines:
         click.echo(f"{params.project} has no versions yet: `dvc repro` registers one")
@@ -171,7 +169,7 @@ def _history_cells(line: Mapping[str, Any]) -> list[str]:
 @click.option("--all", "every", is_flag=True, help="Every version of the project.")
 @click.option("--dry-run", is_flag=True, help="Do not write the result into the version's tags.")
 @_JSON
-@explained
+@handle_errors
 def verify(version: int | None, every: bool, dry_run: bool, as_json: bool) -> None:
     """Recompute a version's hashes and let a fresh process repeat its recorded predictions.
 
@@ -181,12 +179,12 @@ def verify(version: int | None, every: bool, dry_run: bool, as_json: bool) -> No
 
     if every and version is not None:
         raise click.UsageError("VERSION and --all are two questions; ask one at a time")
-    workspace, params = here()
+    workspace, params = open_project()
     wanted = "all" if every else None if version is None else str(version)
     alias = params.register.alias
     proofs = verify_by_hand(workspace.home, params.project, alias, wanted, dry_run=dry_run)
     if as_json:
-        _print_json([proof.to_json() for proof in proofs])
+        print_json([proof.to_json() for proof in proofs])
     else:
         words = {True: "ok", False: "DIFFERS", None: "not recorded"}
         rows = [
@@ -201,7 +199,3 @@ def verify(version: int | None, every: bool, dry_run: bool, as_json: bool) -> No
             f"{params.project}: not what was registered: version {', '.join(wrong)}; if it is the "
             "champion: `layerline rollback`, or promote another one"
         )
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

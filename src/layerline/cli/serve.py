@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from layerline.artifacts import Workspace
-from layerline.cli.command import explained
+from layerline.cli.command import find_workspace, handle_errors
 
 
 @click.command()
@@ -48,7 +47,7 @@ from layerline.cli.command import explained
     type=click.FloatRange(0, 1),
     help="The share of rows that is logged.",
 )
-@explained
+@handle_errors
 def serve(
     model_uri: str,
     max_body_mb: float,
@@ -68,4 +67,4 @@ def serve(
         timeout_seconds=timeout_seconds,
     )
     settings = Settings(model_uri=model_uri, limits=limits, **options)  # type: ignore[arg-type]
-    run(settings, Workspace(Path()).home, lambda text: tell("serve", text))
+    run(settings, find_workspace().home, lambda text: tell("serve", text))

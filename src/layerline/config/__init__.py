@@ -10,7 +10,6 @@ from layerline.config.data import FetchSection, ScaleSection, Task, ValidateSect
 from layerline.config.deciding import EvaluateSection, GateSection, ThresholdSection
 from layerline.config.params import Params, flatten, load_params, parse_params, read_yaml
 from layerline.config.training import (
-    FULL_BATCH,
     AdaptersSection,
     BatchGrowthSection,
     EarlyStoppingSection,
@@ -21,7 +20,6 @@ from layerline.config.training import (
 )
 
 __all__ = [
-    "FULL_BATCH",
     "AdaptersSection",
     "BatchGrowthSection",
     "Component",

@@ -7,9 +7,6 @@ from pydantic.dataclasses import dataclass
 
 from layerline.config.components import SECTION, WITH_FROM, Component, Named
 
-# Optimizers that look at the loss several times a step, so at all rows, and the same each time.
-FULL_BATCH = frozenset({"lbfgs"})
-
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class EarlyStoppingSection:
@@ -140,29 +137,12 @@ class TrainSection:
     transfer: TransferSection | None = None
 
     @model_validator(mode="after")
-    def _one_loss(self) -> "TrainSection":
-        usual = {"accumulate": 1, "sampling": "shuffled", "augment": ()}
-        names = ("batch_growth", "accumulate", "clip_norm", "sampling", "augment")
-        said = [name for name in names if getattr(self, name) != usual.get(name)]
-        if said and self.takes_all_rows:
-            raise ValueError(
-                f"{self.optimizer.name} searches along one loss of all rows, so {said[0]} has no "
-                "place in it; leave it out, or take another optimizer"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _one_start(self) -> "TrainSection":
         if self.restarts is not None and self.transfer is not None:
             raise ValueError(
                 "restarts start from several seeds, transfer from known weights; leave one"
             )
         return self
-
-    @property
-    def takes_all_rows(self) -> bool:
-        """Whether the optimizer takes one step an epoch, on all rows at once."""
-        return self.optimizer.name in FULL_BATCH
 
     @property
     def monitored(self) -> str:

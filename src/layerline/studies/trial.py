@@ -17,14 +17,15 @@ from layerline.errors import ParamsError, Problem
 from layerline.evaluation.evaluate import predict_rows
 from layerline.evaluation.metrics import measure
 from layerline.networks.serialization import NetworkSpec
-from layerline.training.dataset import Rows, load_rows
+from layerline.training.dataset import Rows, TrainingData, load_rows
 from layerline.training.device import choose_threads, prepare_torch, settle_precision
 from layerline.training.epoch_records import Listener
+from layerline.training.learner import Learner
 from layerline.training.loop import Training
+from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
 from layerline.training.snapshots import training_key
-from layerline.training.trainable import Learner
-from layerline.training.transfer.start import make_plan, start_learner
+from layerline.training.transfer.start import FeatureCache, make_plan, start_learner
 
 Mode = Literal["scratch", "feature_extraction", "fine_tune"]
 MODES: tuple[Mode, ...] = ("scratch", "feature_extraction", "fine_tune")
@@ -138,23 +139,15 @@ def train_cell(bench: Bench, cell: Cell) -> float:
     section = settle_precision(section, network, bench.spec.input_shape, bench.spec.task)
     # Features of a frozen backbone are of these few rows: of no use to anybody later.
     with tempfile.TemporaryDirectory(prefix="layerline-study-") as folder:
-        learner = Learner(network, rows, rows)
+        data = TrainingData(rows, rows, bench.spec.task, describe_data(bench.data, rows))
+        learner = Learner(network, data)
         if section.transfer is not None:
             preprocessor = bench.workspace.preprocessor
             plan = make_plan(section.transfer, bench.source, network, bench.spec, preprocessor)
-            cache: tuple[Path, dict[str, Any]] = (Path(folder), {})
-            learner = start_learner(plan, section, network, (rows, rows), cache, _quietly)
-        training = Training(
-            learner.network,
-            learner.train,
-            learner.valid,
-            section,
-            task=bench.spec.task,
-            seed=seed,
-            facts=describe_data(bench.data, rows),
-            learning=learner.learning,
-        )
-        training.run(Listener())
+            cache = FeatureCache(Path(folder), {})
+            learner = start_learner(plan, section, learner, cache, _quietly)
+        member = Member(learner.trained, seed)
+        Training([member], learner.data, section, learner.fine_tuning).run(Listener())
     learner.merge(network)
     return measure(predict_rows(network.to("cpu"), bench.spec, bench.test))[bench.figure]
 

@@ -1,28 +1,29 @@
-"""A step of all seeds together."""
+"""A step of several networks as one stacked network."""
 
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from layerline.training.device import autocast
+from layerline.training.inference import rows_at_once
 from layerline.training.objectives import losses_of_members
 from layerline.training.prefetch import Source
-from layerline.training.state import Session
+from layerline.training.session import Session
 
 
 @dataclasses.dataclass
-class JointSession(Session):
+class StackedSession(Session):
     """A session of a stack of R networks. Batches are (B, R) positions, losses (R,).
 
-    `orders` give each member's order of rows and augmentations, `dropouts` its masks; `random` is
-    not used.
+    `orders` draw each member's order of rows and augmentations, `dropouts` its masks; `networks`
+    are the members.
     """
 
-    orders: Sequence[Generator] = ()
     dropouts: Sequence[Generator] = ()
+    networks: Sequence[nn.Module] = ()
 
     def rows(self, train: Source, batch: Tensor) -> tuple[Tensor, Tensor]:
         """(R, B, ...) rows and (R, B) targets, each member's augmented by its own draws."""
@@ -61,16 +62,21 @@ class JointSession(Session):
             if parameter.grad is not None:
                 parameter.grad.mul_(factors.view(-1, *[1] * (parameter.ndim - 1)))
 
+    @torch.inference_mode()
+    def predict(self, x: Tensor) -> Tensor:
+        self.network.eval()
+        n_members = len(self.networks)
+        n_rows = max(1, rows_at_once(self.networks[0], x) // n_members)
+        with autocast(x.device, self.precision):
+            chunks = [
+                self.network(chunk.expand(n_members, *chunk.shape)) for chunk in x.split(n_rows)
+            ]
+        return torch.cat(chunks, 1).float()
+
     def state(self) -> dict[str, Any]:
-        """As a session's, with the generators of every member."""
-        kept = super().state()
-        kept["orders"] = [generator.get_state() for generator in self.orders]
-        kept["dropouts"] = [generator.get_state() for generator in self.dropouts]
-        return kept
+        return {**super().state(), "dropouts": [g.get_state() for g in self.dropouts]}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a `state()`; its tensors are copied."""
         super().load(state)
-        for part, generators in (("orders", self.orders), ("dropouts", self.dropouts)):
-            for generator, kept in zip(generators, state[part], strict=True):
-                generator.set_state(kept)
+        for generator, kept in zip(self.dropouts, state["dropouts"], strict=True):
+            generator.set_state(kept)

@@ -5,8 +5,7 @@ function of the epoch, so that an interrupted training needs nothing of it in it
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +13,11 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from layerline.errors import ParamsError, Problem
-from layerline.training.dataset import Rows
-from layerline.training.optimizers import FULL_BATCH, split_rates
-
-if TYPE_CHECKING:
-    from layerline.training.transfer.forgetting import ForgettingCheck
+from layerline.training.optimizers import OPTIMIZERS, split_rates
 
 
 @dataclasses.dataclass(frozen=True)
-class Learning:
+class FineTuning:
     """Which parameters learn from which epoch on, by their names in the network.
 
     `first_epochs` counts from 1; a parameter that is not in it never learns. `rate_factors`
@@ -55,7 +50,7 @@ class Learning:
             for path, parameter in network.named_parameters()
         }
         is_plain = set(factors.values()) <= {1.0} and not self.pull
-        if name in FULL_BATCH and not is_plain:
+        if OPTIMIZERS[name].full_batch and not is_plain:
             message = f"{name!r} has one rate for all and no pull; leave rate_decay and l2_sp out"
             raise ParamsError([Problem("train.transfer", message)])
         if not is_plain:
@@ -99,25 +94,3 @@ def freeze_statistics(network: nn.Module) -> None:
             learns = any(parameter.requires_grad for parameter in own)
         if isinstance(module, _NormBase) and not learns:
             module.eval()
-
-
-def _as_it_is(network: nn.Module) -> None:
-    return None
-
-
-@dataclasses.dataclass(frozen=True)
-class Learner:
-    """What is trained: `network` may be a part of the whole, on rows that the rest has read.
-
-    `facts` are JSON values that decide the bytes, besides data and params; they are written in
-    models/network. `merge` makes the trained network plain again, in place. `forgetting` asks it
-    about rows that the source knew.
-    """
-
-    network: nn.Module
-    train: Rows
-    valid: Rows
-    learning: Learning | None = None
-    facts: Mapping[str, Any] | None = None
-    merge: Callable[[nn.Module], None] = _as_it_is
-    forgetting: "ForgettingCheck | None" = None

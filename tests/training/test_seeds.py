@@ -13,16 +13,15 @@ from layerline.errors import DivergedError
 from layerline.networks import build_network
 from layerline.networks.ensemble import Ensemble
 from layerline.networks.serialization import NetworkSpec
-from layerline.training.dataset import Rows
+from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import EpochRecord, FitResult, Listener
 from layerline.training.inference import predict
-from layerline.training.loop import fit
+from layerline.training.loop import Training, fit
 from layerline.training.objectives import build_link, describe_targets
-from layerline.training.optimizers import STACKABLE
-from layerline.training.restarts.running import Kept, Restarts, trains_together
-from layerline.training.restarts.together import Together
-from layerline.training.setup import Material
+from layerline.training.optimizers import OPTIMIZERS
+from layerline.training.seeds import Kept, Seeds, trains_together
+from layerline.training.setup import TrainingSetup
 from layerline.training.snapshots import Snapshots
 
 SEEDS = 3
@@ -46,33 +45,33 @@ def section(**changes: Any) -> TrainSection:
     return dataclasses.replace(first, **changes)
 
 
-def material(chosen: TrainSection, train: Rows | None = None) -> Material:
+def material(chosen: TrainSection, train: Rows | None = None) -> TrainingSetup:
     data = train or rows(90, 0)
     spec = NetworkSpec(
         chosen.network, chosen.options, tuple(data.x.shape[1:]), 3, "multiclass", (0, 1, 2)
     )
-    facts = describe_targets(data.y)
-    return Material(data, rows(60, 1), chosen, spec, facts, seed=5, threads=1)
+    return TrainingSetup(
+        TrainingData.of(data, rows(60, 1), "multiclass"), chosen, spec, seed=5, threads=1
+    )
 
 
-def restarts(tmp_path: Path, given: Material) -> Restarts:
+def restarts(tmp_path: Path, given: TrainingSetup) -> Seeds:
     def open_snapshots(facts: dict[str, Any]) -> Snapshots:
-        folder = tmp_path / "-".join(map(str, facts.values()))
+        folder = tmp_path / "-".join(map(str, facts["seeds"]))
         return Snapshots(folder, every_seconds=0, within_seconds=0)
 
-    return Restarts(given, open_snapshots)
+    return Seeds(given, open_snapshots)
 
 
-def run(tmp_path: Path, given: Material) -> tuple[Restarts, Kept, list[str]]:
+def run(tmp_path: Path, given: TrainingSetup) -> tuple[Seeds, Kept, list[str]]:
     told: list[str] = []
     several = restarts(tmp_path, given)
     return several, several.run(lambda record: None, told.append), told
 
 
-def alone(given: Material, seed: int) -> tuple[nn.Module, FitResult]:
-    network = given.build(seed)
-    result = fit(network, given.train, given.valid, given.section, task="multiclass", seed=seed)
-    return network, result
+def alone(given: TrainingSetup, seed: int) -> tuple[nn.Module, FitResult]:
+    network = given.build_member(seed).network
+    return network, fit(network, given.data, given.section, seed=seed)
 
 
 def weights(network: nn.Module) -> Tensor:
@@ -92,7 +91,11 @@ VARIATIONS = {
     },
     "no stopping": {"early_stopping": None},
     "bfloat16": {"precision": "bfloat16", "options": {**OPTIONS, "dropout": 0.0}},
-    **{name: {"optimizer": Component(name=name)} for name in sorted(STACKABLE)},
+    **{
+        name: {"optimizer": Component(name=name)}
+        for name, line in OPTIMIZERS.items()
+        if line.stackable
+    },
 }
 
 
@@ -103,7 +106,8 @@ def test_together_each_seed_gives_what_it_gives_alone(
     given = material(section(**changes))
     several, _, _ = run(tmp_path, given)
     assert [member.seed for member in several.members] == [5, 6, 7]
-    assert not list(tmp_path.glob("*alone*"))  # they were trained together
+    assert several.used[0].folder.name == "5-6-7"  # they were trained together
+    assert len(several.used) == 1
     for member in several.members:
         network, result = alone(given, member.seed)
         assert member.best.epoch == result.kept_epoch
@@ -168,7 +172,7 @@ def test_an_ensemble_answers_with_the_mean_of_the_probabilities(tmp_path: Path) 
     given = material(section(restarts=RestartsSection(seeds=SEEDS, keep="ensemble")))
     several, kept, _ = run(tmp_path, given)
     assert isinstance(kept.network, Ensemble)
-    x = given.valid.x
+    x = given.data.valid.x
     members = [predict(member.network, x).softmax(1) for member in several.members]
     mean = torch.stack(members).mean(0)
     torch.testing.assert_close(predict(kept.network, x).softmax(1), mean)
@@ -177,7 +181,7 @@ def test_an_ensemble_answers_with_the_mean_of_the_probabilities(tmp_path: Path) 
     assert torch.equal(predict(again, x), predict(kept.network, x))
 
 
-def diverging(rate: float) -> Material:
+def diverging(rate: float) -> TrainingSetup:
     wild = Component(name="sgd", options={"learning_rate": rate})
     options = {"hidden": [16, 16], "norm": "none", "dropout": 0.0}
     chosen = section(options=options, optimizer=wild, restarts=RestartsSection(seeds=6))
@@ -186,7 +190,7 @@ def diverging(rate: float) -> Material:
 
 def test_a_seed_that_diverges_is_trained_alone_or_left_out(tmp_path: Path) -> None:
     several, kept, told = run(tmp_path, diverging(30.0))
-    assert any("the epoch starts anew" in line for line in told)  # only alone it does
+    assert any("restarting the epoch" in line for line in told)  # only alone it does
     n_left_out = sum("is left out" in line for line in told)
     assert len(several.members) == len(kept.about["seeds"]) == 6 - n_left_out
     assert all(torch.isfinite(weights(member.network)).all() for member in several.members)
@@ -215,21 +219,9 @@ def test_stopped_by_hand_the_best_so_far_is_kept(tmp_path: Path) -> None:
 
 def test_the_leader_is_told_while_they_train() -> None:
     given = material(section())
-    networks, dropouts = [], []
-    for seed in (5, 6, 7):
-        networks.append(given.build(seed))
-        dropouts.append(torch.Generator().set_state(torch.get_rng_state()))
-    training = Together(
-        networks,
-        dropouts,
-        (given.train, given.valid),
-        given.section,
-        task="multiclass",
-        seed=5,
-        facts=given.facts,
-    )
+    members = [given.build_member(seed) for seed in (5, 6, 7)]
     told = []
-    members = training.run(Listener(on_epoch=told.append))
+    Training(members, given.data, given.section).run(Listener(on_epoch=told.append))
     assert [record.epoch for record in told] == [1, 2, 3, 4]
     assert all(any(record in member.history for member in members) for record in told)
     prepare_torch(0, 1)
@@ -250,7 +242,7 @@ def test_large_networks_are_trained_one_after_another() -> None:
 ALONE = {"optimizer": Component(name="muon")}
 
 
-def told_to(tmp_path: Path, given: Material) -> tuple[Kept, list[EpochRecord], list[str]]:
+def told_to(tmp_path: Path, given: TrainingSetup) -> tuple[Kept, list[EpochRecord], list[str]]:
     records: list[EpochRecord] = []
     said: list[str] = []
     kept = restarts(tmp_path, given).run(records.append, said.append)
@@ -270,17 +262,18 @@ def test_one_curve_is_told_also_when_the_work_is_taken_up(
     assert [record.epoch for record in retold] == [1, 2, 3, 4]
     assert torch.equal(weights(again.network), weights(kept.network))
     if changes:
-        assert "seed 6 goes on after epoch 4" in said
+        assert "seed 6: resuming after epoch 4" in said
 
 
 def test_seeds_one_by_one_share_the_time(tmp_path: Path) -> None:
     budget = EarlyStoppingSection(time_minutes=100)
     given = material(section(**ALONE, early_stopping=budget))
     several = restarts(tmp_path, given)
-    assert several._in_time().early_stopping.time_minutes == pytest.approx(100 / 3)
+    several.waiting = [(6,), (7,)]
+    assert several._within_time().early_stopping.time_minutes == pytest.approx(100 / 3)
     several.minutes = 40
-    several.members = [None]
-    assert several._in_time().early_stopping.time_minutes == pytest.approx(30)
+    several.waiting = [(7,)]
+    assert several._within_time().early_stopping.time_minutes == pytest.approx(30)
 
 
 def test_counts_are_averaged_as_counts(tmp_path: Path) -> None:
@@ -292,7 +285,9 @@ def test_counts_are_averaged_as_counts(tmp_path: Path) -> None:
     facts = describe_targets(y, center=0.0, scale=1.0)
     link = build_link(chosen.loss, "regression", facts)
     spec = NetworkSpec("mlp", OPTIONS, (4,), 1, "regression", link=link.to_json())
-    given = Material(data, data, chosen, spec, facts, seed=5, threads=1)
+    given = TrainingSetup(
+        TrainingData(data, data, "regression", facts), chosen, spec, seed=5, threads=1
+    )
     several, kept, _ = run(tmp_path, given)
     members = [link(predict(member.network, data.x)) for member in several.members]
     torch.testing.assert_close(

@@ -1,4 +1,4 @@
-"""One training's moving parts: what a step is, and all of the state that the next one needs."""
+"""A training step, and all of the state that the next one needs."""
 
 import contextlib
 import copy
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from layerline.training.augmentation import Augmentation
+from layerline.training.augmentation import Augment
 from layerline.training.chain_gradients import Chained, read_chained
 from layerline.training.cuda_graphs import StepGraphs
 from layerline.training.device import autocast, random_state, set_random_state
-from layerline.training.epoch_records import EpochRecord, error_of
+from layerline.training.fine_tuning import FineTuning
+from layerline.training.inference import predict
 from layerline.training.objectives import Link, Loss
 from layerline.training.optimizers import Step
 from layerline.training.prefetch import Source
 from layerline.training.schedules import Adaptive, Schedule
-from layerline.training.trainable import Learning
 from layerline.training.weight_averaging import WeightAverage
 
 
@@ -27,7 +27,8 @@ from layerline.training.weight_averaging import WeightAverage
 class Session:
     """What takes steps: `n_steps` in the whole training, of which `step` are done.
 
-    `random` gives the orders of rows and the augmentations; dropout draws from torch's own.
+    `orders` hold the generator of the order of rows and of the augmentations, one for each member:
+    here a single one. Dropout draws from torch's own generator.
     """
 
     network: nn.Module
@@ -39,11 +40,11 @@ class Session:
     precision: torch.dtype
     clip_norm: float | None
     n_steps: int
-    random: torch.Generator
-    augment: Augmentation | None = None
+    orders: Sequence[torch.Generator]
+    augment: Augment | None = None
     average: WeightAverage | None = None
     full_batch: bool = False
-    learning: Learning | None = None
+    fine_tuning: FineTuning | None = None
     graphs: StepGraphs | None = None
     by_hand: Chained | None = None
     step: int = 0
@@ -73,11 +74,11 @@ class Session:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def begin_epoch(self, epoch: int) -> None:
-        """Training mode; with `learning`, only what learns in this epoch (from 1) learns."""
+        """Training mode; with `fine_tuning`, only what learns in this epoch (from 1) learns."""
         self.network.train()
-        if self.learning is not None:
-            self.learning.begin_epoch(self.network, epoch)
-        if self.by_hand is None or self.learning is not None:
+        if self.fine_tuning is not None:
+            self.fine_tuning.begin_epoch(self.network, epoch)
+        if self.by_hand is None or self.fine_tuning is not None:
             self.by_hand = read_chained(self.network, self.precision)
 
     def take(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
@@ -101,8 +102,8 @@ class Session:
             for parameter in group["params"]:
                 parameter.grad = None
         loss = self._gradients(train, batches)
-        if self.learning is not None:
-            self.learning.add_pull(self.network)
+        if self.fine_tuning is not None:
+            self.fine_tuning.add_pull(self.network)
         if self.clip_norm is not None:
             self._clip(self.clip_norm)
         self.take_step()
@@ -118,7 +119,7 @@ class Session:
     def rows(self, train: Source, batch: Tensor) -> tuple[Tensor, Tensor]:
         """What a step is computed from: the rows at the positions `batch`, augmented."""
         x, y = train.take(batch)
-        return (x, y) if self.augment is None else self.augment(x, y, self.random)
+        return (x, y) if self.augment is None else self.augment(x, y, self.orders[0])
 
     def _backward(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
         """Add the gradients of `share` times the mean loss of a batch; returns that, detached."""
@@ -137,6 +138,10 @@ class Session:
         if self.unclipped is None:
             self.unclipped = torch.empty_like(found)
         self.unclipped.copy_(found)  # in place: a recorded step writes there too
+
+    def predict(self, x: Tensor) -> Tensor:
+        """(R, N, O) outputs of each member for the rows `x`, in evaluation mode."""
+        return predict(self.network, x, self.precision).unsqueeze(0)
 
     def gradient_norm(self) -> Tensor:
         """The norm of the last step's gradient, before clipping."""
@@ -159,26 +164,6 @@ class Session:
         self.take_step(closure)
         return losses[0]
 
-    def measure(
-        self,
-        epoch: int,
-        losses: Tensor,
-        norm: float,
-        outputs: Tensor,
-        y: Tensor,
-        rows_per_second: float,
-    ) -> EpochRecord:
-        """The record of an epoch: `losses` of its steps, `outputs` for validation targets `y`."""
-        return EpochRecord(
-            epoch=epoch,
-            train_loss=float(losses.double().mean()),
-            valid_loss=float(self.loss(outputs, y)),
-            valid_error=error_of(self.link(outputs), y),
-            learning_rate=self.learning_rate,
-            gradient_norm=norm,
-            rows_per_second=rows_per_second,
-        )
-
     def state(self) -> dict[str, Any]:
         """Tensors and plain values, nested; the next step writes into the tensors."""
         adaptive = self.schedule.state() if isinstance(self.schedule, Adaptive) else None
@@ -187,16 +172,16 @@ class Session:
             "optimizer": self.optimizer.state_dict(),
             "schedule": adaptive,
             "average": self.average.state() if self.average else None,
-            "random": self.random.get_state(),
+            "orders": [generator.get_state() for generator in self.orders],
             "dropout": random_state(self.device),
             "step": self.step,
             "rate_factor": self.rate_factor,
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a `state()`; its tensors are copied."""
+        """Resume from a `state()`; its tensors are copied."""
         self.network.load_state_dict(state["network"])
-        # torch's optimizers go on in the tensors they are given; a state may be needed twice.
+        # torch's optimizers write into the tensors they load; a state may be needed twice.
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         if self.graphs is not None:
             self.graphs.forget()
@@ -204,6 +189,7 @@ class Session:
             self.schedule.restore(state["schedule"])
         if self.average is not None:
             self.average.load(*state["average"])
-        self.random.set_state(state["random"])
+        for generator, kept in zip(self.orders, state["orders"], strict=True):
+            generator.set_state(kept)
         set_random_state(state["dropout"])
         self.step, self.rate_factor = state["step"], state["rate_factor"]

@@ -7,6 +7,7 @@ made of a value can be seen.
 
 import asyncio
 import csv
+import datetime
 import io
 import json
 import sqlite3
@@ -40,6 +41,7 @@ from layerline.sources import files, sql
 from layerline.tables.storage import read_table
 from layerline.validation.quarantine import validate
 from layerline.validation.schema.definitions import TableSchema
+from layerline.validation.schema.severities import Setting
 
 GAP, REFUSED = "gap", "refused"
 FILL = -77.0  # what a missing number is predicted as
@@ -62,7 +64,8 @@ def outcome_of(value: Any, spec: ColumnSpec) -> Outcome:
     if pd.isna(value):
         return GAP
     if spec.kind == "date":
-        return float((pd.Timestamp(value) - pd.Timestamp(0)) / pd.Timedelta(days=1))
+        epoch = datetime.datetime(1970, 1, 1)
+        return (pd.Timestamp(value).to_pydatetime() - epoch) / datetime.timedelta(days=1)
     return float(value) if spec.kind == "number" else float((spec.levels or ()).index(value))
 
 
@@ -150,7 +153,9 @@ class Doors:
         path = self.folder / "rows.parquet"
         if not isinstance(values, pa.Array):
             huge = any(isinstance(value, int) and abs(value) >= 2**63 for value in values)
-            values = pa.array(list(values), pa.float64() if huge else None)
+            # Arrow has no whole numbers beyond 64 bits.
+            plain = [float(v) if huge and v is not None else v for v in values]
+            values = pa.array(plain)
         ids = np.arange(len(values))
         pq.write_table(pa.table({"id": ids, "x": values, "y": ids % 7 / 2}), path)
         return path
@@ -167,7 +172,7 @@ class Doors:
             self.spec,
             ColumnSpec("y", "number", "float64"),
         )
-        schema = TableSchema("y", "regression", columns)
+        schema = TableSchema("y", "regression", columns, rules={"empty": Setting("warning")})
         section = ValidateSection(on_bad_rows="quarantine", max_bad_fraction=0.999)
         found: list[Outcome] = [REFUSED] * len(frame)
         result = validate(frame, schema, section)
@@ -206,7 +211,10 @@ class Doors:
             path.unlink(missing_ok=True)
             with sqlite3.connect(path) as connection:
                 connection.execute("create table t (id integer primary key, x, y real)")
-                lines = ((i, v, i % 7 / 2) for i, v in enumerate(rows))
+                # SQLite has no whole numbers beyond 64 bits.
+                huge = any(isinstance(v, int) and abs(v) >= 2**63 for v in rows)
+                plain = [float(v) if huge and v is not None else v for v in rows]
+                lines = ((i, v, i % 7 / 2) for i, v in enumerate(plain))
                 connection.executemany("insert into t values (?, ?, ?)", lines)
             connection.close()
             return self._validated(sql.fetch, url=f"sqlite:///{path}", table="t")
@@ -235,14 +243,13 @@ class Doors:
 
     # Servers: one wrong row refuses a request
 
-    def _halved(self, values: Sequence[Any], send: Callable[[Sequence[Any]], Any]) -> list[Outcome]:
+    def _each(self, values: Sequence[Any], send: Callable[[Sequence[Any]], Any]) -> list[Outcome]:
         try:
             found = send(values)
         except (LayerlineError, Refused):
             if len(values) == 1:
                 return [REFUSED]
-            middle = len(values) // 2
-            return [*self._halved(values[:middle], send), *self._halved(values[middle:], send)]
+            return [self._each([value], send)[0] for value in values]
         return [GAP if value == FILL else float(value) for value in found]
 
     def _answers(self, content_type: str, body: bytes) -> list[float]:
@@ -253,10 +260,10 @@ class Doors:
             rows = [{"x": value} for value in values]
             return self._answers("application/json", json.dumps(rows).encode())
 
-        return self._halved(values, send)
+        return self._each(values, send)
 
     def serve_csv(self, values: Sequence[Any]) -> list[Outcome]:
-        return self._halved(
+        return self._each(
             values, lambda some: self._answers("text/csv", self.csv(some).read_bytes())
         )
 
@@ -265,14 +272,14 @@ class Doors:
             body = self.parquet(values).read_bytes()
             return self._answers("application/vnd.apache.parquet", body)
 
-        return self._halved(values, send)
+        return self._each(values, send)
 
     def load_pyfunc(self, values: Sequence[Any]) -> list[Outcome]:
         def send(values: Sequence[Any]) -> list[float]:
             frame = pd.DataFrame({"x": pd.Series(list(values), dtype=object)})
             return list(self.pyfunc.predict(frame)["prediction"])
 
-        return self._halved(values, send)
+        return self._each(values, send)
 
     def serve_mlflow(self, values: Sequence[Any]) -> list[Outcome]:
         def send(values: Sequence[Any]) -> list[float]:
@@ -282,7 +289,7 @@ class Doors:
                 raise LayerlineError(body.decode()[:200])
             return [row["prediction"] for row in json.loads(body)["predictions"]]
 
-        return self._halved(values, send)
+        return self._each(values, send)
 
 
 def call_app(app: Any, body: bytes) -> tuple[int, bytes]:

@@ -153,15 +153,15 @@ def test_a_bundle_of_before_has_the_usual_dialect(made, tmp_path):
 CHILD = """
     import sys, time
     from pathlib import Path
-    from layerline.registry import predicting
-    from layerline.registry.model import Model
+    from layerline.registry import predict as predicting
+    from layerline.model.predictor import Model
 
     predict = Model.predict
-    def told(self, rows, rows_before=0):
+    def told(self, rows, rows_before=0, any_value=False):
         print(rows_before, flush=True)
         if rows_before >= int(sys.argv[5]):
             time.sleep(60)
-        return predict(self, rows, rows_before=rows_before)
+        return predict(self, rows, rows_before=rows_before, any_value=any_value)
     Model.predict = told
     resume = sys.argv[6] == "resume"
     predicting.predict_file(

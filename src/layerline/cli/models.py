@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="skip: rows that cannot be read go to OUTPUT.refused.csv, with the reason.",
 )
+@click.option(
+    "--any-value",
+    is_flag=True,
+    help="Predict rows outside the schema's limits and levels too, and fill their gaps.",
+)
 @click.option("--resume", is_flag=True, help="Go on where a run that was killed had come to.")
 @click.option("--separator", help="Of a CSV; default: as the model's training had it.")
 @click.option("--encoding", help="Of a CSV; likewise.")

@@ -61,7 +61,9 @@ def _gaps(column: pd.Series, spec: ColumnSpec) -> pd.Series:
 def _read(column: pd.Series, spec: ColumnSpec, carrier: Carrier) -> Read:
     kind: ColumnKind = kind_of(spec)
     if carrier == "text":
-        return kind.from_text(as_text(column), spec)
+        text = as_text(column)
+        found = kind.from_text(text, spec)
+        return Read(column.array, found.bad) if found.values is text else found
     if carrier == "numbers":
         return kind.from_numbers(column, spec)
     if carrier == "truths":
@@ -83,8 +85,8 @@ def _read_mixed(column: pd.Series, spec: ColumnSpec) -> Read:
         found = _read(column.iloc[places], spec, carrier)
         part = found.values
         if isinstance(part, pa.Array | pa.ChunkedArray):
-            part = part.to_pandas().to_numpy(dtype=object)
-        values[places] = part
+            part = part.to_pandas()
+        values[places] = np.asarray(part)
         bad[places] = found.bad
     if spec.dtype == "int64" and np.isfinite(values).all():
         values = values.astype(np.int64)
@@ -93,8 +95,6 @@ def _read_mixed(column: pd.Series, spec: ColumnSpec) -> Read:
 
 def _as_series(values: Any, column: pd.Series) -> pd.Series:
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        if isinstance(column.dtype, pd.StringDtype) and values.equals(as_text(column)):
-            return column
         return pd.Series(values.to_pandas().array, column.index, name=column.name)
     return pd.Series(values, column.index, name=column.name)
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from layerline import __version__
 from layerline.artifacts import read_json
+from layerline.columns.judge import STRICT
 from layerline.errors import DataError, SourceError
 from layerline.evaluation.decision import DECISION, PLAIN, Decision, read_decision
 from layerline.evaluation.prediction_table import tabulate
@@ -37,13 +38,15 @@ class Model:
     link: Link = IDENTITY
     decision: Decision = PLAIN
 
-    def predict(self, data: Rows, *, rows_before: int = 0) -> pd.DataFrame:
+    def predict(self, data: Rows, *, rows_before: int = 0, any_value: bool = False) -> pd.DataFrame:
         """Predict raw rows, in their order.
 
         Args:
             data: a table in any column order, other columns are ignored; for image models an array
                 (N, H, W[, C]) or a table with one column a pixel.
             rows_before: added to row numbers in messages, when the rows are a piece of a file.
+            any_value: take also what breaks the schema that the training kept (gaps where it had
+                none, levels never seen, numbers outside the limits); types always bind.
 
         Returns:
             `prediction`, for classes the user's own label beside a `probability_<class>` each; for
@@ -51,7 +54,7 @@ class Model:
             `quantile_<level>` each, in rising order.
 
         Raises:
-            DataError: a column is absent, or a value cannot be read; with column and rows.
+            DataError: a column is missing, or a value breaks the schema; with column and rows.
         """
         if self.about.image_shape is None and not isinstance(data, pd.DataFrame):
             raise DataError(
@@ -59,13 +62,13 @@ class Model:
                 "pass a pandas DataFrame"
             )
         pieces = [
-            self._predict(data[start : start + _CHUNK_ROWS], rows_before + start)
+            self._predict(data[start : start + _CHUNK_ROWS], rows_before + start, any_value)
             for start in range(0, max(len(data), 1), _CHUNK_ROWS)
         ]
         return pieces[0] if len(pieces) == 1 else pd.concat(pieces)
 
-    def _predict(self, data: Rows, rows_before: int) -> pd.DataFrame:
-        read = self._read(data, Refusal(rows_before))
+    def _predict(self, data: Rows, rows_before: int, any_value: bool) -> pd.DataFrame:
+        read = self._read(data, Refusal(rows_before), any_value)
         if isinstance(read, pd.DataFrame):
             x = self.preprocessor.transform(read)
         else:
@@ -74,21 +77,22 @@ class Model:
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
         return self.decode(outputs).set_axis(index, axis=0)
 
-    def _read(self, data: Rows, refusal: Refusal) -> Rows:
+    def _read(self, data: Rows, refusal: Refusal, any_value: bool) -> Rows:
         about = self.about
         if about.image_shape is not None:
             return read_images(data, about.image_shape, about.target, refusal)
         assert isinstance(data, pd.DataFrame)
-        return read_columns(data, about.columns, refusal, about.dialect.missing)
+        rules = STRICT if any_value else None
+        return read_columns(data, about.columns, refusal, about.dialect.missing, rules)
 
-    def unreadable(self, data: Rows) -> dict[int, str]:
-        """What is wrong with each row that cannot be read, by its position.
+    def refused_rows(self, data: Rows, *, any_value: bool = False) -> dict[int, str]:
+        """What is wrong with each row that `predict` would refuse, by its position.
 
         Raises:
-            DataError: no row can be read: a column is absent, or the images have another size.
+            DataError: no row can be read: a column is missing, or the images have another size.
         """
         kept = Collected()
-        self._read(data, kept)
+        self._read(data, kept, any_value)
         return kept.reasons
 
     def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:

@@ -43,6 +43,7 @@ class Settings:
         dialect: `separator`, `encoding`, `missing` of a CSV that is written otherwise than the
             training's own.
         chunk_rows: rows predicted at a time.
+        any_value: predict rows that break the schema of the training, too.
     """
 
     keep: tuple[str, ...] | None = None
@@ -50,6 +51,7 @@ class Settings:
     resume: bool = False
     dialect: Mapping[str, Any] = field(default_factory=dict)
     chunk_rows: int = CHUNK_ROWS
+    any_value: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,16 @@ def predict_file(
     )
     stamp = _stamp(source)
     facts = {"input": [str(source.resolve()), *stamp], "model": identity, "layerline": __version__}
-    facts |= {"options": [how.as_text, how.dialect, how.keep, how.n_rows, settings.on_bad_rows]}
+    facts |= {
+        "options": [
+            how.as_text,
+            how.dialect,
+            how.keep,
+            how.n_rows,
+            settings.on_bad_rows,
+            settings.any_value,
+        ]
+    }
     with open_parts(output, _plain(facts), resume=settings.resume) as parts:
         chunks = _with_progress(read_chunks(source, how))
         with _naming(source):
@@ -131,9 +142,9 @@ def _predict(model: Model, chunks: Iterable[Chunk], parts: Parts, settings: Sett
             rows, fields = chunk.rows(), chunk.fields()
             wrong: dict[int, str] = {}
             if settings.on_bad_rows == "skip":
-                wrong = model.unreadable(rows)
+                wrong = model.refused_rows(rows, any_value=settings.any_value)
             good = np.setdiff1d(np.arange(chunk.n_rows), list(wrong)) if wrong else None
-            predicted = _beside(model, rows, fields, n_rows, good)
+            predicted = _beside(model, rows, fields, n_rows, good, settings.any_value)
             extra = fields if settings.keep else pa.table({})
             parts.add(n_chunks, predicted, _refused(wrong, extra, n_rows))
         n_chunks += 1
@@ -195,6 +206,7 @@ def _beside(
     fields: pa.Table,
     rows_before: int,
     good: "np.ndarray[tuple[int], np.dtype[np.int64]] | None",
+    any_value: bool,
 ) -> pa.Table:
     """The input's fields, then the prediction columns; of the good rows where some are not."""
     taken = [name for name in model.about.output_columns if name in fields.column_names]
@@ -206,7 +218,7 @@ def _beside(
     if good is not None:
         rows = rows[good] if isinstance(rows, np.ndarray) else rows.iloc[good]
         fields = fields.take(pa.array(good)) if fields.num_columns else fields
-    predictions = model.predict(rows, rows_before=rows_before)
+    predictions = model.predict(rows, rows_before=rows_before, any_value=any_value)
     predicted = pa.Table.from_pandas(
         predictions, schema=_predicted_schema(model.about), preserve_index=False
     )

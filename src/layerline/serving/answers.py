@@ -92,7 +92,7 @@ class Answerer:
         if self.way == COMPILED:
             predicted = self._compiled.predict(typed)
         else:
-            predicted = _of_frame(self.model.predict(uploaded))
+            predicted = _of_frame(self.model.predict(uploaded, any_value=True))
         return Answered(predicted, lambda row: uploaded.iloc[row].to_dict())
 
     def _of_images(self, data: Any) -> Answered:
@@ -129,7 +129,7 @@ class Answerer:
         typed = self.reader.read(rows)
         if self.way == COMPILED:
             return self._compiled.predict(typed)
-        return _of_frame(self.model.predict(pd.DataFrame(rows)))
+        return _of_frame(self.model.predict(pd.DataFrame(rows), any_value=True))
 
     def examples(self) -> list[dict[str, Any]]:
         """Rows of every kind that the schema allows: usual, limits, gaps, every level."""
@@ -174,7 +174,7 @@ class Answerer:
                 about = self.model.about
                 reader = RowReader(about.columns, self.model.preprocessor, any_value=True)
                 found = self._compiled.predict(reader.read(rows))
-                expected = self.model.predict(pd.DataFrame(rows))
+                expected = self.model.predict(pd.DataFrame(rows), any_value=True)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
             return False  # a part that the compiled way does not know
         return agree(found, expected, max(1.0, abs(self.model.preprocessor.target_scale)))

@@ -36,10 +36,10 @@ from training_turns import (
 )
 
 from layerline.networks import build_network
-from layerline.training import loop
 from layerline.training.dataset import TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import EpochRecord, Listener
+from layerline.training.fit import fit
 
 
 def matrix_rate(clock: Callable[[], float], shapes: list[tuple[int, int, int]]) -> float:
@@ -127,7 +127,7 @@ def compare_peers(setting: Setting) -> None:
             shape = tuple(case.train.x.shape[1:])
             network = build_network("mlp", chosen.options, input_shape=shape, d_out=case.d_out)
             data = TrainingData.of(case.train, case.valid, case.task)
-            loop.fit(network, data, chosen, seed=0)
+            fit(network, data, chosen, seed=0)
             mine.append(setting.clock() - started)
             started = setting.clock()
             case.fit()

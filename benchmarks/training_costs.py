@@ -27,7 +27,8 @@ from layerline.networks import build_network
 from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_threads, prepare_torch
 from layerline.training.epoch_records import EpochRecord, Listener
-from layerline.training.loop import Training, fit
+from layerline.training.fit import fit
+from layerline.training.loop import Training
 from layerline.training.member import Member
 
 

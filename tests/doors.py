@@ -27,16 +27,17 @@ from layerline.columns.spec import ColumnSpec
 from layerline.config import ValidateSection
 from layerline.errors import LayerlineError
 from layerline.model.bundle import write_bundle
-from layerline.model.predictor import load_bundle
+from layerline.model.load import load_bundle
+from layerline.model.predict_file import PredictOptions
 from layerline.networks.serialization import NetworkSpec, save_network
 from layerline.registry.mlflow_model import save_mlflow_model
-from layerline.registry.predict import Settings, predict_file
+from layerline.registry.predict import predict_file
 from layerline.scaling.preprocessing.categories import Category
 from layerline.scaling.preprocessing.numbers import Numbers, Scaled
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.preprocessing.transforms import Affine
-from layerline.serving.answers import Answerer
 from layerline.serving.json_rows import Refused
+from layerline.serving.request_handler import RequestHandler
 from layerline.sources import files, sql
 from layerline.tables.storage import read_table
 from layerline.validation.quarantine import validate
@@ -119,7 +120,7 @@ class Doors:
         self.folder, self.spec = folder, spec
         bundle = make_model(folder, spec)
         model = load_bundle(bundle)
-        self.answerer = Answerer(model)
+        self.handler = RequestHandler(model)
         self.uri = str(folder / "mlflow")
         example = pd.DataFrame({"x": pd.Series([None], dtype=object)})
         save_mlflow_model(folder / "mlflow", {"bundle": bundle}, model.about, example)
@@ -226,7 +227,7 @@ class Doors:
     def _predicted(self, source: Path, n_rows: int) -> list[Outcome]:
         output = self.folder / "predicted.parquet"
         report = predict_file(
-            self.uri, source, output, self.folder, Settings(keep=("id",), on_bad_rows="skip")
+            self.uri, source, output, self.folder, PredictOptions(keep=("id",), on_bad_rows="skip")
         )
         found: list[Outcome] = [REFUSED] * n_rows
         table = pd.read_parquet(output)
@@ -253,7 +254,7 @@ class Doors:
         return [GAP if value == FILL else float(value) for value in found]
 
     def _answers(self, content_type: str, body: bytes) -> list[float]:
-        return self.answerer.answer(content_type, body).predicted.prediction
+        return self.handler.handle(content_type, body).predicted.prediction
 
     def serve_json(self, values: Sequence[Any]) -> list[Outcome]:
         def send(values: Sequence[Any]) -> list[float]:

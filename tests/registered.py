@@ -21,20 +21,21 @@ from layerline.config import Component, FetchSection, Params, ScaleSection, Trai
 from layerline.evaluation.decision import PLAIN, Decision, write_decision
 from layerline.evaluation.evaluate import predict_rows
 from layerline.evaluation.prediction_table import record
-from layerline.model.bundle import write_bundle
-from layerline.model.predictor import Model, load_bundle
+from layerline.model.bundle import BundleContents, write_bundle
+from layerline.model.load import load_bundle
+from layerline.model.predictor import Model
 from layerline.networks import build_network
 from layerline.networks.serialization import NetworkSpec, load_network, save_network
 from layerline.registry.candidate import log_candidate, prepare
 from layerline.registry.client import open_registry
 from layerline.registry.contest import hold_contest
-from layerline.registry.verification import Verifier, start_verifier
+from layerline.registry.verifier import Verifier, start_verifier
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
 from layerline.tracking.journal import Journal
 from layerline.training.dataset import TrainingData, load_rows
-from layerline.training.loop import fit
+from layerline.training.fit import fit
 
 SOURCE = Path(layerline.__file__).resolve().parents[1]
 
@@ -114,8 +115,7 @@ class Checkout:
 
     def bundle(self, folder: Path, examples: Any = None) -> Model:
         def write(folder: Path, examples: Any) -> Model:
-            write_bundle(
-                folder,
+            contents = BundleContents(
                 project=self.params.project,
                 network_folder=self.workspace.network,
                 preprocessor=self.preprocessor,
@@ -123,6 +123,7 @@ class Checkout:
                 decision_folder=self.workspace.decision,
                 examples=examples,
             )
+            write_bundle(folder, contents)
             return load_bundle(folder)
 
         if examples is None:

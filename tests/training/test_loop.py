@@ -14,8 +14,9 @@ from layerline.networks import build_network
 from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.fit import fit
 from layerline.training.inference import predict
-from layerline.training.loop import Training, fit
+from layerline.training.loop import Training
 from layerline.training.member import Member
 from layerline.training.objectives import TargetFacts
 from layerline.training.optimizers import OPTIMIZERS

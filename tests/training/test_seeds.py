@@ -16,8 +16,9 @@ from layerline.networks.serialization import NetworkSpec
 from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.fit import fit
 from layerline.training.inference import predict
-from layerline.training.loop import Training, fit
+from layerline.training.loop import Training
 from layerline.training.objectives import build_link, describe_targets
 from layerline.training.optimizers import OPTIMIZERS
 from layerline.training.seeds import Kept, Seeds, trains_together

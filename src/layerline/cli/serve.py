@@ -17,11 +17,15 @@ from layerline.cli.command import find_workspace, handle_errors
     default=5.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="Seconds between looks at the alias; 0: only on SIGHUP.",
+    help="Seconds between polls of the alias; 0: only on SIGHUP.",
 )
-@click.option("--token-env", metavar="VAR", help="Ask for the bearer token in this variable.")
 @click.option(
-    "--any-value", is_flag=True, help="Predict rows outside the schema's limits and levels too."
+    "--token-env",
+    metavar="VAR",
+    help="Require the bearer token that this environment variable holds.",
+)
+@click.option(
+    "--any-value", is_flag=True, help="Also predict rows outside the schema's limits and levels."
 )
 @click.option("--max-body-mb", default=16.0, show_default=True, type=click.FloatRange(0.001))
 @click.option("--max-in-flight", default=64, show_default=True, type=click.IntRange(1))

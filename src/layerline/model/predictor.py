@@ -1,7 +1,6 @@
-"""A bundle loaded: raw rows in, predictions in the user's own terms out."""
+"""A loaded model: raw rows in, predictions in the user's own terms out; `load.py` makes it."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,22 +8,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from layerline import __version__
-from layerline.artifacts import read_json
 from layerline.columns.judge import STRICT
-from layerline.errors import DataError, SourceError
-from layerline.evaluation.decision import DECISION, PLAIN, Decision, read_decision
+from layerline.errors import DataError
+from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
-from layerline.model.bundle import ABOUT, FORMAT, PREPROCESSOR, About, Rows, check_bundle
+from layerline.model.bundle import About, Rows
 from layerline.model.inputs import read_columns
 from layerline.model.pixels import read_images
 from layerline.model.refusals import Collected, Refusal
-from layerline.networks.serialization import load_network
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.training.inference import PREDICT_BATCH, predict
-from layerline.training.objectives import IDENTITY, Link, read_link
+from layerline.training.objectives import IDENTITY, Link
 
-# A multiple of the network's own batches, so that pieces give the bytes of the whole.
+# A multiple of the network's own batches, so that pieces give the same bytes as the whole.
 _CHUNK_ROWS = 8 * PREDICT_BATCH
 
 
@@ -44,9 +40,9 @@ class Model:
         Args:
             data: a table in any column order, other columns are ignored; for image models an array
                 (N, H, W[, C]) or a table with one column a pixel.
-            rows_before: added to row numbers in messages, when the rows are a piece of a file.
-            any_value: take also what breaks the schema that the training kept (gaps where it had
-                none, levels never seen, numbers outside the limits); types always bind.
+            rows_before: added to row numbers in messages, when the rows are part of a file.
+            any_value: also accept what violates the schema that training enforced (missing values
+                where it had none, unknown levels, numbers outside the limits); types always bind.
 
         Returns:
             `prediction`, for classes the user's own label beside a `probability_<class>` each; for
@@ -54,7 +50,7 @@ class Model:
             `quantile_<level>` each, in rising order.
 
         Raises:
-            DataError: a column is missing, or a value breaks the schema; with column and rows.
+            DataError: a column is missing, or a value violates the schema; names column and rows.
         """
         if self.about.image_shape is None and not isinstance(data, pd.DataFrame):
             raise DataError(
@@ -91,9 +87,9 @@ class Model:
         Raises:
             DataError: no row can be read: a column is missing, or the images have another size.
         """
-        kept = Collected()
-        self._read(data, kept, any_value)
-        return kept.reasons
+        collected = Collected()
+        self._read(data, collected, any_value)
+        return collected.reasons
 
     def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:
         """The network's outputs (B, O) -> what `predict` returns."""
@@ -106,24 +102,3 @@ class Model:
             return tabulate(numbers[:, link.middle], None, None, quantiles, link.levels)
         probabilities = self.decision.probabilities(outputs)
         return tabulate(self.decision.choose(probabilities), probabilities, self.about.classes)
-
-
-def load_bundle(folder: Path) -> Model:
-    """Check every byte of a bundle, then load it.
-
-    Raises:
-        SourceError: a file is missing or its bytes differ from those written, or a newer layerline
-            wrote it.
-    """
-    recorded = check_bundle(folder)
-    about = About.from_json(read_json(folder / ABOUT))
-    if about.format > FORMAT:
-        raise SourceError(
-            f"{folder}: written by layerline {about.layerline} in format {about.format}, this is "
-            f"layerline {__version__}, which reads formats up to {FORMAT}; update layerline"
-        )
-    preprocessor = Preprocessor.from_json(read_json(folder / PREPROCESSOR))
-    network, spec = load_network(folder)
-    # A file that no manifest names is not the model's.
-    decision = read_decision(folder, about.classes) if DECISION in recorded else PLAIN
-    return Model(about, network, preprocessor, read_link(spec.link), decision)

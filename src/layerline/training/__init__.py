@@ -4,6 +4,7 @@ train.py              the stage: data/scaled to models/network
 setup.py              what a training is made of
 seeds.py              one seed or several, what is kept
 ensemble_builder.py   trained networks as one ensemble
+fit.py                one network on rows in memory
 loop.py               epochs, for one network or many
 member.py             one network in training
 session.py            a training step and its state

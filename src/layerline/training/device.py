@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
-from layerline.networks.conv1x1_mlp import PixelsToHidden
+from layerline.kernels.pixels import PixelsToHidden
 from layerline.process import keep_freed_memory
 from layerline.training.machine import usable_cores
 from layerline.training.optimizers import takes_all_rows

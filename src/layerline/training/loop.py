@@ -8,14 +8,14 @@ runs epoch after epoch, and resumes.
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from layerline.config import TrainSection
-from layerline.kernels.chain import begins_with_product
+from layerline.kernels.row_type import row_type
 from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_device, settle_precision
 from layerline.training.divergence import (
@@ -27,7 +27,7 @@ from layerline.training.divergence import (
 )
 from layerline.training.early_stopping import Clock
 from layerline.training.epoch_measurement import measure_epoch
-from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.epoch_records import EpochRecord, Listener
 from layerline.training.fine_tuning import FineTuning
 from layerline.training.member import Member
 from layerline.training.prefetch import read_ahead
@@ -35,28 +35,6 @@ from layerline.training.sampling import redraw_order
 from layerline.training.schedules import Adaptive
 from layerline.training.session_builder import build_best, build_session, build_stopping
 from layerline.training.snapshots import Snapshots
-
-
-def fit(
-    network: nn.Module,
-    data: TrainingData,
-    section: TrainSection,
-    *,
-    seed: int,
-    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
-) -> FitResult:
-    """Train `network` in place; it ends with its best weights, in evaluation mode, on the CPU.
-
-    Without early stopping the last epoch's weights are kept.
-
-    Raises:
-        DivergedError: the loss was not finite, also with lower rates; the message names the epoch,
-            step, layer and rate.
-        ParamsError: a loss, optimizer or schedule is unknown or does not fit.
-    """
-    member = Member(network, seed)
-    Training([member], data, section).run(Listener(on_epoch=on_epoch))
-    return member.result
 
 
 class Training:
@@ -85,13 +63,9 @@ class Training:
         self.data = data.to(device)
         self.section = section
         self.session, self.plan = build_session(self.members, self.data, section, fine_tuning)
-        if (
-            section.precision == "bfloat16"
-            and not section.augment
-            and begins_with_product(self.session.network)
-        ):
-            # Now, instead of each time a batch is taken.
-            self.data = self.data.cast_train(torch.bfloat16)
+        if not section.augment:
+            kept = row_type(self.session.network, self.session.precision)
+            self.data = self.data.cast_train(kept)
         self.rules = build_stopping(section, data.targets)
         # In a stack there is one rate for all: a member that diverges is left behind.
         self.recovery = Recovery(self.session) if len(self.members) == 1 else None

@@ -4,19 +4,20 @@ import contextlib
 import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from layerline.kernels.chain import ChainedNetwork, chain_network
+from layerline.kernels.cuda_graphs import StepGraphs
 from layerline.training.augmentation import Augment
-from layerline.training.chain_gradients import Chained, read_chained
-from layerline.training.cuda_graphs import StepGraphs
 from layerline.training.device import autocast, random_state, set_random_state
 from layerline.training.fine_tuning import FineTuning
 from layerline.training.inference import predict
-from layerline.training.objectives import Link, Loss
+from layerline.training.objectives import Link, Loss, value_and_gradient
 from layerline.training.optimizers import Step
 from layerline.training.prefetch import Source
 from layerline.training.schedules import Adaptive, Schedule
@@ -46,7 +47,7 @@ class Session:
     full_batch: bool = False
     fine_tuning: FineTuning | None = None
     graphs: StepGraphs | None = None
-    by_hand: Chained | None = None
+    chained: ChainedNetwork | None = None
     step: int = 0
     rate_factor: float = 1.0  # lowered after an epoch that diverged
     unclipped: Tensor | None = None  # the norm of the gradient, where it is clipped
@@ -78,8 +79,8 @@ class Session:
         self.network.train()
         if self.fine_tuning is not None:
             self.fine_tuning.begin_epoch(self.network, epoch)
-        if self.by_hand is None or self.fine_tuning is not None:
-            self.by_hand = read_chained(self.network, self.precision)
+        if self.chained is None or self.fine_tuning is not None:
+            self.chained = chain_network(self.network, self.precision)
 
     def take(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
         """One step over the rows of all `batches`, (B,) positions each; returns their mean loss."""
@@ -123,8 +124,8 @@ class Session:
 
     def _backward(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
         """Add the gradients of `share` times the mean loss of a batch; returns that, detached."""
-        if self.by_hand is not None:
-            return self.by_hand.backward(x, y, self.loss, share, self.precision)
+        if self.chained is not None:
+            return self.chained.backward(x, y, partial(value_and_gradient, self.loss), share)
         with autocast(x.device, self.precision):
             outputs = self.network(x)
         loss = self.loss(outputs.float(), y)

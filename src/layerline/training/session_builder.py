@@ -7,12 +7,14 @@ from torch import nn, optim
 
 from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
+from layerline.kernels.cuda_graphs import StepGraphs
+from layerline.kernels.switch import is_on
 from layerline.lookup import pick, read_options
+from layerline.networks import find_network
 from layerline.networks.embeddings import TableEmbeddings
 from layerline.networks.stack import NotStackableError, stack_networks
 from layerline.training.augmentation import Augment, InputFacts, build_augmentation
 from layerline.training.batching import BatchPlan
-from layerline.training.cuda_graphs import StepGraphs
 from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import dtype_of
 from layerline.training.early_stopping import BestWeights, StoppingRules
@@ -30,9 +32,6 @@ from layerline.training.schedules import SCHEDULES, Adaptive
 from layerline.training.session import Session
 from layerline.training.stacked_session import StackedSession
 from layerline.training.weight_averaging import WeightAverage
-
-# Those whose recorded steps were compared with plain ones on a GPU; others run as they did.
-RECORDED_NETWORKS = frozenset({"mlp", "seven_layer", "conv1x1_mlp", "cnn", "rnn"})
 
 _BACKGROUND_ROWS = 10_000  # that the background of images is read from
 
@@ -119,10 +118,11 @@ def _is_graphable(session: Session, train: Rows, section: TrainSection) -> bool:
     """Whether each step is known to run the same kernels on the same addresses of a CUDA device."""
     return (
         train.x.is_cuda
+        and is_on("cuda_graphs")
         and session.augment is None  # draws on the CPU
         and session.fine_tuning is None  # other parameters from epoch to epoch
         and OPTIMIZERS[section.optimizer.name].graphable
-        and section.network in RECORDED_NETWORKS
+        and find_network(section.network).is_recordable
         and not any(isinstance(module, TableEmbeddings) for module in session.network.modules())
     )
 

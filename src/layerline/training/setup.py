@@ -32,7 +32,7 @@ class TrainingSetup:
     files: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def build_member(self, seed: int) -> Member:
-        """A network with that seed's weights; torch's generator goes on to draw its dropout."""
+        """A network with that seed's weights; torch's generator then draws its dropout."""
         prepare_torch(seed, self.threads)
         network = self.spec.build()
         return Member(network, seed, Generator().set_state(torch.get_rng_state()))

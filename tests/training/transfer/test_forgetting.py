@@ -71,7 +71,7 @@ def test_before_is_the_sources_own_figure_and_after_the_new_networks(trained, so
     assert change.worse_by.mean == pytest.approx(change.after - change.before)
     assert change.worse_by.lower < change.worse_by.mean < change.worse_by.upper
     assert set(found.metrics) == {"source_before", "source_after"}
-    assert f"forgetting is judged on {N_ROWS} of the source's rows" in said
+    assert f"forgetting is measured on {N_ROWS} rows of the source" in said
     assert json.loads(json.dumps(found.to_json()))["figures"]["accuracy"]["before"]
     assert "| accuracy (loss: wrong) |" in to_markdown(tell_forgetting(found))
 
@@ -131,7 +131,7 @@ def test_numbers_are_judged_in_the_users_unit(tmp_path, lab, trained):
     assert found.changes["rmse"].before == pytest.approx(rmse, rel=1e-6)
     other = dataclasses.replace(here, target="other")
     _, found, _ = trained(frame, other, files)
-    assert found.facts["reason"] == "the source predicts 'kind', this is of 'other'"
+    assert found.facts["reason"] == "the source predicts 'kind', the new network 'other'"
 
 
 def test_the_test_rows_of_a_folder_data_are_taken(tmp_path, source, lab):
@@ -173,13 +173,13 @@ def test_what_does_not_fit_is_told_before_the_training(trained, source, tmp_path
     with pytest.raises(SourceError, match="holds no rows"):
         trained(old_rows(0))
     alone = dataclasses.replace(source[0], spec=None, preprocessor=None)
-    with pytest.raises(ParamsError, match=r"train\.transfer\.forgetting: models is weights alone"):
+    with pytest.raises(ParamsError, match=r"train\.transfer\.forgetting: models has weights only"):
         trained(files=alone)
     files = dataclasses.replace(source[0], holdout=tmp_path / "old.parquet")
     workspace = lab("write_here")(tmp_path / "new", source[2])
     write_table(tmp_path / "old.parquet", old_rows())
     plan = plan_training(workspace, lab("params_of")({}), files)
-    assert "forgetting is judged on 60 of the source's rows" in plan.notes
+    assert "forgetting is measured on 60 rows of the source" in plan.notes
 
 
 def test_damaged_losses_are_told(trained):

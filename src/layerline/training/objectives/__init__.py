@@ -27,6 +27,7 @@ from layerline.training.objectives.target_statistics import (
     TargetFacts,
     describe_targets,
     losses_of_members,
+    value_and_gradient,
 )
 
 CLASSES = frozenset({"binary", "multiclass"})
@@ -113,4 +114,5 @@ __all__ = [
     "losses_of_members",
     "n_outputs",
     "read_link",
+    "value_and_gradient",
 ]

@@ -8,9 +8,14 @@ from click.testing import CliRunner
 
 from layerline.cli import main
 from layerline.errors import SourceError, TrackingError
-from layerline.registry import operations as by_hand
+from layerline.registry import administration
+from layerline.registry.administration import (
+    history,
+    promote_version,
+    rollback_champion,
+    verify_versions,
+)
 from layerline.registry.client import open_registry
-from layerline.registry.operations import history, promote_by_hand, rollback_by_hand, verify_by_hand
 from layerline.registry.promotion import champion_of
 
 # MLflow's own, with SQLAlchemy 2.1.
@@ -35,7 +40,7 @@ def two(store, made, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def one_fresh_process(store, monkeypatch):
     """The store's own verifier in all tests: each further one costs seconds of imports."""
-    monkeypatch.setattr(by_hand, "start_verifier", lambda home: nullcontext(store.verifier))
+    monkeypatch.setattr(administration, "start_verifier", lambda home: nullcontext(store.verifier))
 
 
 def holder(store, project):
@@ -50,22 +55,22 @@ def flip(path):
 
 def test_a_dry_run_says_what_would_be_and_changes_nothing(store, two):
     two("dry")
-    move = promote_by_hand(store.home, "dry", "champion", "2", dry_run=True)
+    move = promote_version(store.home, "dry", "champion", "2", dry_run=True)
     assert (move.before, move.after, move.dry_run) == ("1", "2", True)
     assert holder(store, "dry") == "1"
     assert history(store.home, "dry")[0]["reigns"] == []
-    promote_by_hand(store.home, "dry", "champion", "2")
-    move = rollback_by_hand(store.home, "dry", "champion", dry_run=True)
+    promote_version(store.home, "dry", "champion", "2")
+    move = rollback_champion(store.home, "dry", "champion", dry_run=True)
     assert (move.before, move.after) == ("2", "1")
     assert holder(store, "dry") == "2"
-    verify_by_hand(store.home, "dry", "champion", None, dry_run=True)
+    verify_versions(store.home, "dry", "champion", None, dry_run=True)
     assert history(store.home, "dry")[0]["verified"] is None
 
 
 def test_the_history_tells_who_was_champion_and_by_whom(store, two):
     two("told")
-    promote_by_hand(store.home, "told", "champion", "2")
-    rollback_by_hand(store.home, "told", "champion")
+    promote_version(store.home, "told", "champion", "2")
+    rollback_champion(store.home, "told", "champion")
     newest, first = history(store.home, "told")
     assert [line["version"] for line in (newest, first)] == [2, 1]
     assert newest["aliases"] == []
@@ -80,7 +85,7 @@ def test_the_history_tells_who_was_champion_and_by_whom(store, two):
 def test_what_was_registered_is_proved(store, two):
     two("proved")
     first, second = sorted(
-        verify_by_hand(store.home, "proved", "champion", "all"), key=lambda proof: proof.version
+        verify_versions(store.home, "proved", "champion", "all"), key=lambda report: report.version
     )
     assert first.passed
     assert second.passed
@@ -89,10 +94,10 @@ def test_what_was_registered_is_proved(store, two):
         *("files", "predictions"),
     ]
     assert all(finding.passed for finding in first.findings)
-    assert first.findings[-1].said == "5 recorded predictions came out the same"
+    assert first.findings[-1].message == "5 recorded predictions are reproduced"
     assert history(store.home, "proved")[0]["verified"].startswith("passed 20")
     with pytest.raises(TrackingError, match="no version holds the alias 'prince'"):
-        verify_by_hand(store.home, "proved", "prince", None)
+        verify_versions(store.home, "proved", "prince", None)
 
 
 @pytest.mark.parametrize(
@@ -106,18 +111,18 @@ def test_a_version_that_was_changed_is_neither_promoted_nor_gone_back_to(
     name, what, store, two, tmp_path
 ):
     project = two(f"changed-{what}")
-    promote_by_hand(store.home, project, "champion", "2")
+    promote_version(store.home, project, "champion", "2")
     with open_registry(store.home, "testing") as client:
         place = client.get_model_version_download_uri(project, "1")
     flip(next(path for path in (tmp_path / place).rglob(name)))
-    (proof,) = verify_by_hand(store.home, project, "champion", "1")
-    assert not proof.passed
-    assert what in [finding.what for finding in proof.findings if finding.passed is False]
-    assert "predictions" not in [finding.what for finding in proof.findings]
-    with pytest.raises(SourceError, match=f"{project}/1: .*going back to it was refused"):
-        rollback_by_hand(store.home, project, "champion")
+    (report,) = verify_versions(store.home, project, "champion", "1")
+    assert not report.passed
+    assert what in [finding.what for finding in report.findings if finding.passed is False]
+    assert "predictions" not in [finding.what for finding in report.findings]
+    with pytest.raises(SourceError, match=f"{project}/1: .*rolling back to it was refused"):
+        rollback_champion(store.home, project, "champion")
     with pytest.raises(SourceError, match="promoting it was refused"):
-        promote_by_hand(store.home, project, "champion", "1")
+        promote_version(store.home, project, "champion", "1")
     assert holder(store, project) == "2"
     assert history(store.home, project)[1]["verified"].startswith("failed 20")
 
@@ -128,9 +133,9 @@ def test_predictions_that_differ_are_found(store, made, tmp_path, monkeypatch):
     store.register(made("numbers"), "drifted", tmp_path / "w")
     recorded = module.read_parquet
     monkeypatch.setattr(module, "read_parquet", lambda path: recorded(path) + 0.01)
-    (proof,) = verify_by_hand(store.home, "drifted", "champion", None)
-    assert not proof.passed
-    assert "loaded afresh it predicts prediction = " in proof.findings[-1].said
+    (report,) = verify_versions(store.home, "drifted", "champion", None)
+    assert not report.passed
+    assert "loaded in a fresh process it predicts prediction = " in report.findings[-1].message
 
 
 def test_the_commands(store, two, monkeypatch):
@@ -152,23 +157,23 @@ def test_the_commands(store, two, monkeypatch):
     assert lines[0].split()[:3] == ["version", "alias", "registered"]
     assert [line.split()[0] for line in lines[1:]] == ["2", "1"]
     assert len(json.loads(run("history", "--json", "--limit", "1"))) == 1
-    assert "recorded predictions came out the same" in run("verify")
+    assert "recorded predictions are reproduced" in run("verify")
     with open_registry(store.home, "testing") as client:
         place = client.get_model_version_download_uri(project, "1")
     flip(next(path for path in (store.home / place).rglob("preprocessor.json")))
-    assert "not what was registered: version 1" in run("verify", "--all", code=4)
+    assert "changed since registration: version 1" in run("verify", "--all", code=4)
     assert not json.loads(run("verify", "--json", code=4).partition("\nlayerline: ")[0])[0][
         "passed"
     ]
-    assert "two questions" in run("verify", "1", "--all", code=2)
+    assert "either VERSION or --all" in run("verify", "1", "--all", code=2)
 
 
 KILLED = """
 import os, signal, sys, warnings
 from pathlib import Path
 warnings.simplefilter("ignore")
-from layerline.registry import by_hand
-from layerline.registry.access import open_registry
+from layerline.registry import administration
+from layerline.registry.client import open_registry
 from layerline.registry.promotion import champion_of, promote, rollback
 
 home, project, doing = Path(sys.argv[1]), sys.argv[2], sys.argv[3]

@@ -1,4 +1,4 @@
-"""What people do to the registry: promote, roll back, look back, verify; each under its lock."""
+"""Registry commands for people: promote, roll back, verify, history; changes under the lock."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from layerline.errors import TrackingError
 from layerline.registry.client import open_registry, registry_lock
-from layerline.registry.integrity import Proof, prove, require_proof
+from layerline.registry.integrity import IntegrityReport, check_integrity, require_integrity
 from layerline.registry.promotion import (
     PREVIOUS,
     champion_of,
@@ -18,7 +18,7 @@ from layerline.registry.promotion import (
     rollback,
     versions_of,
 )
-from layerline.registry.verification import Verifier, start_verifier
+from layerline.registry.verifier import Verifier, start_verifier
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,7 +29,7 @@ VERIFIED = "layerline.verified"
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """An alias and the version that held it before and after; nothing moved in a dry run."""
+    """An alias and the version that held it before and after; a dry run moves nothing."""
 
     project: str
     alias: str
@@ -38,13 +38,13 @@ class Move:
     dry_run: bool
 
 
-def promote_by_hand(
+def promote_version(
     home: Path, project: str, alias: str, version: str, *, dry_run: bool = False
 ) -> Move:
-    """Verify a version in a fresh process and promote it, whatever the gate said.
+    """Verify a version in a fresh process and promote it, whatever the gate decided.
 
     Raises:
-        TrackingError: there is no such version, or the store is away.
+        TrackingError: there is no such version, or the store is unavailable.
         SourceError: its bytes or its predictions are not those that were registered.
     """
     with (
@@ -53,7 +53,7 @@ def promote_by_hand(
         open_registry(home, f"promoting {project}") as client,
     ):
         wanted = require_version(client, project, version)
-        require_proof(prove(client, wanted, verifier), "promoting it")
+        require_integrity(check_integrity(client, wanted, verifier), "promoting it")
         champion = champion_of(client, project, alias)
         before = None if champion is None else str(champion.version)
         if not dry_run:
@@ -61,33 +61,33 @@ def promote_by_hand(
     return Move(project, alias, before, version, dry_run)
 
 
-def rollback_by_hand(home: Path, project: str, alias: str, *, dry_run: bool = False) -> Move:
+def rollback_champion(home: Path, project: str, alias: str, *, dry_run: bool = False) -> Move:
     """Give the alias back to the version before, after checking its bytes.
 
-    It is not loaded first: going back must be quick, and that version has served before.
+    It is not loaded first: a rollback must be quick, and that version has served before.
 
     Raises:
-        TrackingError: there is no version to go back to, or the store is away.
+        TrackingError: there is no version to roll back to, or the store is unavailable.
         SourceError: its bytes are not those that were registered.
     """
     with registry_lock(home, project), open_registry(home, f"rolling {project} back") as client:
         before, after = previous_of(client, project, alias)
         wanted = client.get_model_version(project, after)
-        require_proof(prove(client, wanted, None), "going back to it")
+        require_integrity(check_integrity(client, wanted, None), "rolling back to it")
         if not dry_run:
             rollback(client, project, alias)
     return Move(project, alias, before, after, dry_run)
 
 
-def verify_by_hand(
+def verify_versions(
     home: Path, project: str, alias: str, version: str | None, *, dry_run: bool = False
-) -> list[Proof]:
-    """Prove one version, that of the alias for None, or all of them for "all".
+) -> list[IntegrityReport]:
+    """Check one version, the alias's own for None, or all of them for "all".
 
-    What was found is written into the version's tags, unless in a dry run.
+    The result is written into the version's tags, except in a dry run.
 
     Raises:
-        TrackingError: there is no such version, or the store is away.
+        TrackingError: there is no such version, or the store is unavailable.
     """
     with (
         start_verifier(home) as verifier,
@@ -106,26 +106,26 @@ def _choose(
         return [require_version(client, project, version)]
     champion = champion_of(client, project, alias)
     if champion is None:
-        raise TrackingError(f"{project}: no version holds the alias {alias!r}; name one: VERSION")
+        raise TrackingError(f"{project}: no version holds the alias {alias!r}; name a VERSION")
     return [champion]
 
 
 def _verify(
     client: "MlflowClient", version: "ModelVersion", verifier: Verifier, dry_run: bool
-) -> Proof:
-    proof = prove(client, version, verifier)
+) -> IntegrityReport:
+    report = check_integrity(client, version, verifier)
     if not dry_run:
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        text = f"{'passed' if proof.passed else 'failed'} {at}"
-        client.set_model_version_tag(proof.project, str(proof.version), VERIFIED, text)
-    return proof
+        text = f"{'passed' if report.passed else 'failed'} {at}"
+        client.set_model_version_tag(report.project, str(report.version), VERIFIED, text)
+    return report
 
 
 def history(home: Path, project: str) -> list[dict[str, Any]]:
-    """Every version, the newest first: who holds which alias, what the gate said, who reigned when.
+    """Every version, newest first: its aliases, the gate's verdict, when it was champion.
 
     Raises:
-        TrackingError: the store is away.
+        TrackingError: the store is unavailable.
     """
     with open_registry(home, f"reading the history of {project}") as client:
         versions = versions_of(client, project)

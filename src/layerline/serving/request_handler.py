@@ -1,8 +1,8 @@
-"""A request's bytes -> the answer's bytes, for one model; no HTTP here.
+"""A request's body -> predictions, for one model; no HTTP here.
 
-The compiled way is tried first when a model is loaded, and proven against `Model.predict` on rows
-of every kind: examples, gaps, every level, limits. Where they differ the model is served by
-`Model.predict` itself: slower, never otherwise.
+When a model is loaded, its compiled path is verified against `Model.predict` on rows of every kind:
+examples, gaps, every level, limits. Where they differ the model is served by `Model.predict`
+itself: slower, never different.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from layerline.model.inputs import require_columns
 from layerline.model.pixels import read_images
 from layerline.model.predictor import Model
 from layerline.serving.column_checks import Fault, examples_of, frame_of
-from layerline.serving.fast_model import Compiled, Predicted
+from layerline.serving.compiled_model import CompiledModel, Predicted
 from layerline.serving.json_rows import Refused, RowReader, refuse_rows
 from layerline.serving.uploads import NPY, UPLOADS, Unreadable, Uploaded
 
@@ -30,8 +30,8 @@ JSON = "application/json"
 COMPILED, PANDAS = "compiled", "pandas"
 
 
-class Answered:
-    """Predictions of a request, and its rows as they came, for the request log."""
+class RequestPredictions:
+    """Predictions of a request, and its rows as received, for the request log."""
 
     def __init__(self, predicted: Predicted, row: Callable[[int], Any]) -> None:
         self.predicted = predicted
@@ -42,8 +42,8 @@ class Answered:
         return len(self.predicted.prediction)
 
 
-class Answerer:
-    """One model's answers; made once when it is loaded."""
+class RequestHandler:
+    """Predicts request bodies by one model; made once when the model is loaded."""
 
     def __init__(self, model: Model, any_value: bool = False) -> None:
         self.model = model
@@ -52,21 +52,21 @@ class Answerer:
         self.reader = RowReader(
             model.about.columns, model.preprocessor, any_value, model.about.dialect.missing
         )
-        self._compiled = Compiled(model)
-        self.way = COMPILED if self._is_proven() else PANDAS
+        self._compiled = CompiledModel(model)
+        self.way = COMPILED if self._is_verified() else PANDAS
 
-    def answer(self, content_type: str, body: bytes) -> Answered:
+    def handle(self, content_type: str, body: bytes) -> RequestPredictions:
         """Predict the rows of a body.
 
         Raises:
-            Unreadable: it is no JSON, no CSV, ...
-            Refused: a row breaks the schema.
+            Unreadable: it is not valid JSON, CSV, ...
+            Refused: a row violates the schema.
         """
         if content_type == JSON:
             return self._of_json(body)
         return self._of_upload(UPLOADS[content_type](body, self.model.about.dialect))
 
-    def _of_json(self, body: bytes) -> Answered:
+    def _of_json(self, body: bytes) -> RequestPredictions:
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -77,9 +77,9 @@ class Answerer:
         if not isinstance(rows, list):
             raise Refused([Fault("the body must be a row, or a list of rows")])
         _require_rows(len(rows))
-        return Answered(self.predict_rows(rows), rows.__getitem__)
+        return RequestPredictions(self.predict_rows(rows), rows.__getitem__)
 
-    def _of_upload(self, uploaded: Uploaded) -> Answered:
+    def _of_upload(self, uploaded: Uploaded) -> RequestPredictions:
         _require_rows(len(uploaded))
         if self.is_image or not isinstance(uploaded, pd.DataFrame):
             return self._of_images(uploaded)
@@ -93,9 +93,9 @@ class Answerer:
             predicted = self._compiled.predict(typed)
         else:
             predicted = _of_frame(self.model.predict(uploaded, any_value=True))
-        return Answered(predicted, lambda row: uploaded.iloc[row].to_dict())
+        return RequestPredictions(predicted, lambda row: uploaded.iloc[row].to_dict())
 
-    def _of_images(self, data: Any) -> Answered:
+    def _of_images(self, data: Any) -> RequestPredictions:
         about = self.model.about
         if about.image_shape is None:
             raise Refused([Fault("this model reads rows with named columns, not arrays")])
@@ -108,7 +108,7 @@ class Answerer:
             predicted = self._compiled.predict_images(images)
         else:
             predicted = _of_frame(self.model.predict(images))
-        return Answered(predicted, lambda row: images[row].tolist())
+        return RequestPredictions(predicted, lambda row: images[row].tolist())
 
     @property
     def names(self) -> list[str]:
@@ -117,14 +117,14 @@ class Answerer:
 
     @property
     def uploads(self) -> list[str]:
-        """The content types it takes besides JSON."""
+        """The accepted content types besides JSON."""
         return [name for name in UPLOADS if self.is_image or name != NPY]
 
     def predict_rows(self, rows: Sequence[Any]) -> Predicted:
         """Predict JSON rows.
 
         Raises:
-            Refused: a row breaks the schema.
+            Refused: a row violates the schema.
         """
         typed = self.reader.read(rows)
         if self.way == COMPILED:
@@ -132,7 +132,7 @@ class Answerer:
         return _of_frame(self.model.predict(pd.DataFrame(rows), any_value=True))
 
     def examples(self) -> list[dict[str, Any]]:
-        """Rows of every kind that the schema allows: usual, limits, gaps, every level."""
+        """Rows of every kind that the schema allows: typical, limits, gaps, every level."""
         columns = self.reader.columns
         usual = examples_of(columns)
         gaps = {spec.name: None for spec in columns if spec.nullable}
@@ -152,7 +152,7 @@ class Answerer:
         return not breaches(cast, spec, rules=LOOSE if self.any_value else None)
 
     def warm(self) -> None:
-        """Predict once or twice: the first request is no slower than the second."""
+        """Predict twice, so that the first request is as fast as the others."""
         for _ in range(2):
             if self.is_image:
                 self._of_images(self._blank(1))
@@ -163,8 +163,8 @@ class Answerer:
         shape = (n_images, *(self.model.about.image_shape or ()))
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
-    def _is_proven(self) -> bool:
-        """Whether the compiled way gives what Model.predict gives, on rows of every kind."""
+    def _is_verified(self) -> bool:
+        """Whether the compiled path agrees with Model.predict, on rows of every kind."""
         try:
             if self.is_image:
                 images = self._blank(16)
@@ -176,18 +176,18 @@ class Answerer:
                 found = self._compiled.predict(reader.read(rows))
                 expected = self.model.predict(pd.DataFrame(rows), any_value=True)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
-            return False  # a part that the compiled way does not know
+            return False  # a part that the compiled path does not support
         return agree(found, expected, max(1.0, abs(self.model.preprocessor.target_scale)))
 
     def _unseen(self) -> list[dict[str, Any]]:
-        """A row with levels that no train row had, where a column holds text."""
+        """A row with levels that no training row had, where a column holds text."""
         usual = examples_of(self.reader.columns)
         texts = {s.name for s in self.reader.columns if s.kind == "category" and s.dtype == "str"}
         return [usual | dict.fromkeys(texts, "never seen before")]
 
 
 def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:
-    """Whether two ways of predicting agree: labels exactly, numbers to TOLERANCE of `scale`."""
+    """Whether two sets of predictions agree: labels exactly, numbers to TOLERANCE of `scale`."""
     table = pd.DataFrame(found.rows(), columns=list(found.names))
     if list(table.columns) != list(expected.columns) or len(table) != len(expected):
         return False

@@ -1,4 +1,4 @@
-"""The raw test rows of a pipeline, what is true of them, and predictions put beside that truth."""
+"""The raw test rows of a pipeline, their true values, and predictions joined with these."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ from layerline.tables.storage import read_images, read_table
 
 @dataclasses.dataclass(frozen=True)
 class Holdout:
-    """B raw rows as a user would send them, and what the pipeline made of them.
+    """B raw rows as a user would send them, and their true values.
 
-    `frame` holds every column, the target too; of images only what stands beside the pixels.
+    `frame` holds every column, the target too; of images only the columns beside the pixels.
     `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is about
     one standardised unit.
     """
@@ -60,26 +60,26 @@ def read_holdout(workspace: Workspace) -> Holdout:
     return Holdout(rows, labels, actual, unit, classes, columns, scaled["task"])
 
 
-def beside_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
-    """What a model predicted, in the terms of today's classes.
+def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
+    """A model's predictions in terms of the current classes, with the true values.
 
     A class that the model does not know has probability 0 in all its predictions.
 
     Raises:
-        DataError: the model predicts something else than the data hold.
+        DataError: the model predicts another kind of target.
     """
     names = [str(name) for name in table.columns[1:]]
     if test.classes is None:
         if any(
             not name.startswith(QUANTILE) for name in names
         ) or not pd.api.types.is_numeric_dtype(table["prediction"]):
-            raise DataError("it predicts classes, the target now holds numbers")
+            raise DataError("it predicts classes, the target is now a number")
         return Predictions(test.actual, table["prediction"].to_numpy(dtype=np.float64))
-    today = [f"probability_{label}" for label in test.classes]
-    if not set(names) & set(today):
-        raise DataError("it knows none of the classes that the target now holds")
-    probabilities = np.zeros((len(table), len(today)))
-    for k, name in enumerate(today):
+    current = [f"probability_{label}" for label in test.classes]
+    if not set(names) & set(current):
+        raise DataError("it knows none of the target's current classes")
+    probabilities = np.zeros((len(table), len(current)))
+    for k, name in enumerate(current):
         if name in names:
             probabilities[:, k] = table[name].to_numpy(dtype=np.float64)
     index: Mapping[str, int] = {str(label): k for k, label in enumerate(test.classes)}

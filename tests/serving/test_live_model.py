@@ -15,14 +15,14 @@ from serving.conftest import ROW, Answer, Served, serving
 
 from layerline.errors import BusyError, ParamsError, SourceError, TrackingError
 from layerline.registry.client import open_registry
-from layerline.serving.champion import Followed
-from layerline.serving.load_model import find, load
-from layerline.serving.prometheus import Figures
+from layerline.serving.live_model import LiveModel
+from layerline.serving.load_model import load, parse_source
+from layerline.serving.prometheus_metrics import Metrics
 from layerline.serving.server import open_socket, read_token
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-PROJECT = "followed"
+PROJECT = "live"
 URI = f"models:/{PROJECT}@champion"
 READY_SECONDS = 120.0
 
@@ -78,7 +78,7 @@ def test_the_alias_is_followed_while_requests_go_on(versions):
         stop.set()
         for thread in threads:
             thread.join(timeout=60)
-        assert server.figures.registry.get_sample_value("layerline_model_swaps_total") == 4
+        assert server.metrics.registry.get_sample_value("layerline_model_swaps_total") == 4
     assert seen == ["2", "1", "2", "1"]
     assert set(statuses) == {200}
     assert len(statuses) > 20
@@ -96,8 +96,8 @@ def test_a_damaged_champion_is_refused_and_the_old_one_serves(versions):
         assert server.predict(ROW).json["version"] == "1"
         # Mended, it is tried again only when asked.
         weights.write_bytes(whole)
-        assert not server.followed.look()
-        assert server.followed.look(again=True)
+        assert not server.live.poll()
+        assert server.live.poll(again=True)
         assert server.predict(ROW).json["version"] == "2"
         assert server.ask("/model").json["refused"] is None
     crown(versions, "1")
@@ -106,33 +106,33 @@ def test_a_damaged_champion_is_refused_and_the_old_one_serves(versions):
 def look_with(server: Served, store, content: bytes, weights: Path) -> dict[str, object]:
     weights.write_bytes(content)
     crown(store, "2")
-    assert not server.followed.look()
-    assert not server.followed.look()
-    assert server.figures.registry.get_sample_value("layerline_model_refused_total") == 1
+    assert not server.live.poll()
+    assert not server.live.poll()
+    assert server.metrics.registry.get_sample_value("layerline_model_refused_total") == 1
     answer: Answer = server.ask("/model")
     return dict(answer.json)
 
 
 def test_a_store_that_is_away_is_told_once_and_asked_again(versions, tmp_path):
     said: list[str] = []
-    followed = Followed(find(URI), versions.home, Figures(), said.append)
-    followed._home = tmp_path  # a store that knows no such model
-    assert not followed.look()
-    assert not followed.look()
+    live = LiveModel(parse_source(URI), versions.home, Metrics(), said.append)
+    live._home = tmp_path  # a store that knows no such model
+    assert not live.poll()
+    assert not live.poll()
     assert len(said) == 1
-    assert "version 1 goes on serving" in said[0]
-    followed._home = versions.home
-    assert not followed.look()
+    assert "version 1 keeps serving" in said[0]
+    live._home = versions.home
+    assert not live.poll()
 
 
 def test_a_model_that_is_not_there_and_one_that_was_changed(versions, bundle, tmp_path):
     for uri in ("models:/nobody@champion", f"models:/{PROJECT}/99", f"models:/{PROJECT}@nobody"):
         with pytest.raises(TrackingError, match=r"no such model|no version holds"):
-            load(find(uri), versions.home)
+            load(parse_source(uri), versions.home)
     folder = shutil.copytree(bundle("classes"), tmp_path / "changed")
     (folder / "model.json").write_text("{}")
     with pytest.raises(SourceError, match="changed after it was registered"):
-        load(find(str(folder)), tmp_path)
+        load(parse_source(str(folder)), tmp_path)
 
 
 def start(home: Path, *options: str, **environment: str) -> "subprocess.Popen[str]":
@@ -156,7 +156,7 @@ def test_the_process_follows_sighup_and_ends_in_order(versions):
         wait_ready(server)
         crown(versions, "2")
         process.send_signal(signal.SIGHUP)
-        assert "version 2 took the place of version 1" in process.stderr.readline()
+        assert "version 2 replaced version 1" in process.stderr.readline()
         assert server.predict(ROW).json["version"] == "2"
         answers: list[int] = []
         body = [ROW] * 20_000  # under way when the end is asked for

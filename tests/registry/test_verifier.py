@@ -11,7 +11,7 @@ import pytest
 from layerline.artifacts import write_json
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
 from layerline.evaluation.decision import Decision
-from layerline.registry.verification import Verifier, require_same, start_verifier
+from layerline.registry.verifier import Verifier, require_same, start_verifier
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_what_went_wrong_there_is_the_same_error_here(kind, error, stand_in, row
 
 
 def test_a_version_that_does_not_exist_is_told(store, rows):
-    with pytest.raises(TrackingError, match="models:/nobody/1: does not load: MlflowException"):
+    with pytest.raises(TrackingError, match="models:/nobody/1: cannot be loaded: MlflowException"):
         store.verifier.predict("models:/nobody/1", rows)
 
 
@@ -85,7 +85,7 @@ def test_it_does_not_outlive_a_parent_that_is_killed(tmp_path, python):
     code = f"""
         import os, signal
         from pathlib import Path
-        from layerline.registry.verification import start_verifier
+        from layerline.registry.verifier import start_verifier
         with start_verifier(Path({str(tmp_path)!r})) as verifier:
             print(verifier._process.pid, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -120,16 +120,14 @@ def test_predictions_must_be_the_same():
     expected = classes([[0.9, 0.1], [0.5, 0.5]])
     require_same("m", expected, expected, 1e-6)
     require_same("m", expected, classes([[0.9, 0.1], [0.4999999, 0.5000001]]), 1e-6)
-    with pytest.raises(
-        LayerlineError, match=r"probability_a = 0.8 for test row 1, the pipeline 0.9"
-    ):
+    with pytest.raises(LayerlineError, match=r"probability_a = 0.8 for row 1, recorded is 0.9"):
         require_same("m", expected, classes([[0.8, 0.2], [0.5, 0.5]]), 1e-6)
-    with pytest.raises(LayerlineError, match="prediction = b for test row 1, the pipeline a"):
+    with pytest.raises(LayerlineError, match="prediction = b for row 1, recorded is a"):
         require_same("m", expected, expected.assign(prediction="b"), 1e-6)
-    with pytest.raises(LayerlineError, match="gives 1 rows"):
+    with pytest.raises(LayerlineError, match="returns 1 rows"):
         require_same("m", expected, expected[:1], 1e-6)
     numbers = pd.DataFrame({"prediction": [1.0]})
-    with pytest.raises(LayerlineError, match="prediction = nan for test row 1"):
+    with pytest.raises(LayerlineError, match="prediction = nan for row 1"):
         require_same("m", numbers, numbers * np.nan, 1e-6)
 
 
@@ -145,5 +143,5 @@ def test_a_row_on_the_threshold_may_fall_on_either_side():
     expected = pd.DataFrame({"prediction": ["no", "yes"], "p_no": [0.7, 0.2], "p_yes": [0.3, 0.8]})
     found = expected.assign(prediction=["yes", "yes"])
     require_same("models:/flowers/1", expected, found, 1e-6, Decision(threshold=0.3))
-    with pytest.raises(LayerlineError, match="predicts prediction = yes for test row 1"):
+    with pytest.raises(LayerlineError, match="predicts prediction = yes for row 1"):
         require_same("models:/flowers/1", expected, found, 1e-6, Decision(threshold=0.4))

@@ -13,17 +13,18 @@ from registered import COLUMNS, flowers, make_table
 from layerline.columns.judge import LOOSE
 from layerline.config import parse_params
 from layerline.model.bundle import About
-from layerline.model.predictor import Model, load_bundle
+from layerline.model.load import load_bundle
+from layerline.model.predictor import Model
 from layerline.networks import build_network
 from layerline.networks.activations import ACTIVATIONS
 from layerline.scaling.preprocessing.encoders import DATES, ENCODERS
 from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.scale import scale
-from layerline.serving.answers import COMPILED, PANDAS, Answerer, agree
 from layerline.serving.column_checks import frame_of, judge_frame
 from layerline.serving.json_rows import Refused, RowReader
 from layerline.serving.numpy_network import fold
+from layerline.serving.request_handler import COMPILED, PANDAS, RequestHandler, agree
 from layerline.tables.storage import read_table
 
 UNSEEN = "a soil that no row had"
@@ -43,18 +44,18 @@ def as_json(frame: pd.DataFrame) -> list[dict[str, object]]:
 def test_raw_rows_with_gaps_and_unseen_levels_predict_as_the_model_does(name, made, bundle):
     frame = read_table(made(name).workspace.validated)
     frame.loc[frame.index[::7], "soil"] = UNSEEN
-    answerer = Answerer(load_bundle(bundle(name)), any_value=True)
-    assert answerer.way == COMPILED
-    found = answerer.predict_rows(as_json(frame))
-    assert agree(found, answerer.model.predict(frame))
+    handler = RequestHandler(load_bundle(bundle(name)), any_value=True)
+    assert handler.way == COMPILED
+    found = handler.predict_rows(as_json(frame))
+    assert agree(found, handler.model.predict(frame))
 
 
 def test_images_predict_as_the_model_does(made, bundle):
-    answerer = Answerer(load_bundle(bundle("images")))
-    assert answerer.way == COMPILED
+    handler = RequestHandler(load_bundle(bundle("images")))
+    assert handler.way == COMPILED
     images = np.random.default_rng(1).integers(0, 256, (50, 6, 5), dtype=np.uint8)
-    found = answerer.answer("application/json", str(images.tolist()).encode()).predicted
-    assert agree(found, answerer.model.predict(images))
+    found = handler.handle("application/json", str(images.tolist()).encode()).predicted
+    assert agree(found, handler.model.predict(images))
 
 
 SECTIONS = {
@@ -94,10 +95,10 @@ def test_every_way_to_prepare_columns_is_compiled(section, tmp_path):
         tuple(by_name[name] for name in fitted.input_columns),
         None,
     )
-    answerer = Answerer(Model(about, network, fitted), any_value=True)
-    assert answerer.way == COMPILED
+    handler = RequestHandler(Model(about, network, fitted), any_value=True)
+    assert handler.way == COMPILED
     frame.loc[::5, "soil"] = UNSEEN
-    assert agree(answerer.predict_rows(as_json(frame)), answerer.model.predict(frame), 100)
+    assert agree(handler.predict_rows(as_json(frame)), handler.model.predict(frame), 100)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -133,10 +134,10 @@ def test_a_network_that_cannot_be_folded_runs_in_torch(rows, bundle):
         "mlp", {"numeric_embeddings": "periodic", "hidden": [8]}, input_shape=(width,), d_out=1
     ).eval()
     assert fold(seven) is None
-    answerer = Answerer(dataclasses.replace(model, network=seven))
-    assert answerer.way == COMPILED
-    frame = pd.DataFrame(answerer.examples()[:1] * rows)
-    assert agree(answerer.predict_rows(frame.to_dict("records")), answerer.model.predict(frame))
+    handler = RequestHandler(dataclasses.replace(model, network=seven))
+    assert handler.way == COMPILED
+    frame = pd.DataFrame(handler.examples()[:1] * rows)
+    assert agree(handler.predict_rows(frame.to_dict("records")), handler.model.predict(frame))
 
 
 def test_what_the_compiled_way_gets_wrong_is_served_by_the_model_itself(bundle):
@@ -146,10 +147,10 @@ def test_what_the_compiled_way_gets_wrong_is_served_by_the_model_itself(bundle):
 
     model = load_bundle(bundle("classes"))
     other = Other(**{f.name: getattr(model, f.name) for f in dataclasses.fields(model)})
-    answerer = Answerer(other)
-    assert answerer.way == PANDAS
-    frame = pd.DataFrame(answerer.examples())
-    assert agree(answerer.predict_rows(answerer.examples()), other.predict(frame))
+    handler = RequestHandler(other)
+    assert handler.way == PANDAS
+    frame = pd.DataFrame(handler.examples())
+    assert agree(handler.predict_rows(handler.examples()), other.predict(frame))
 
 
 VALUES = st.one_of(

@@ -1,6 +1,6 @@
-"""What must hold besides the gain: floors, slices, enough rows, one row's latency, the size.
+"""The gate's rules besides the gain: floors, slices, enough rows, one row's latency, the size.
 
-A rule returns `Check`s, which say what was asked, what was found, and in words what to do. Each
+A rule returns `Check`s, which hold the limit, the value found and a message with the remedy. Each
 number of the gate is in the unit of `UNITS`.
 """
 
@@ -16,7 +16,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.evaluation.bootstrap import interval
 from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
 from layerline.evaluation.predictions import Predictions
-from layerline.registry.row_slices import Slice
+from layerline.registry.gate_slices import Slice
 from layerline.text import readable
 
 UNITS = {
@@ -29,19 +29,19 @@ UNITS = {
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One rule held against what was found: `value` beside its `limit`, and both in words."""
+    """One rule, checked: `value` beside its `limit`, and a message with both."""
 
     rule: str  # gain, rows, slices, floor, latency, size
     subject: str
     passed: bool
     value: float | None
     limit: float | None
-    said: str
+    message: str
 
 
 @dataclasses.dataclass(frozen=True)
 class SliceGain:
-    """The gain on a part of the rows, with its interval; one of too few rows is not judged."""
+    """The gain on a slice of the rows, with its interval; a slice of too few rows is not judged."""
 
     name: str
     n_rows: int
@@ -56,8 +56,8 @@ class SliceGain:
 class Context:
     """What the gate knows besides predictions.
 
-    `seen` is (B,) which test rows the champion has learnt from, None if it cannot be told; a
-    latency or size that is None was not asked for.
+    `seen` is (B,) which test rows the champion was trained on, None if that is unknown; a latency
+    or size that is None has no budget.
     """
 
     same_bytes: bool = False  # champion and challenger are the same model
@@ -86,10 +86,10 @@ def select_rows(predictions: Predictions, rows: NDArray[np.bool_]) -> Prediction
 def absolute_checks(
     challenger: Predictions, section: GateSection, context: Context
 ) -> tuple[Check, ...]:
-    """Floors and budgets, which a first champion must keep too.
+    """Floors and budgets, which a first champion must meet, too.
 
     Raises:
-        ParamsError: a floor for a figure that this task does not have.
+        ParamsError: a floor for a metric that this task does not have.
     """
     figures = measure(challenger) if section.floors else {}
     checks = [_floor(figures, name, limit) for name, limit in sorted(section.floors.items())]
@@ -99,15 +99,15 @@ def absolute_checks(
     )
     for rule, subject, value, limit, unit in budgets:
         if value is not None and limit is not None:
-            said = f"{subject} takes {readable(value)} {unit}, the budget is {limit:g} {unit}"
-            checks.append(Check(rule, subject, value <= limit, value, limit, said))
+            message = f"{subject} takes {readable(value)} {unit}, the budget is {limit:g} {unit}"
+            checks.append(Check(rule, subject, value <= limit, value, limit, message))
     return tuple(checks)
 
 
 def _floor(figures: dict[str, float], name: str, limit: float) -> Check:
     if name not in figures:
         known = ", ".join(figures)
-        message = f"the test rows have no such figure; they have: {known}"
+        message = f"unknown metric for this task; known: {known}"
         raise ParamsError([Problem(f"register.gate.floors.{name}", message)])
     value = figures[name]
     passed = value <= limit if name in LOWER_IS_BETTER else value >= limit
@@ -122,14 +122,14 @@ def rows_check(n_rows: int, n_left_out: int | None, section: GateSection) -> Che
     gone = (
         ""
         if not n_left_out
-        else f" ({n_left_out:,} more were left out: the champion learnt from them)"
+        else f" ({n_left_out:,} more were left out: the champion was trained on them)"
     )
-    said = (
-        f"{n_rows:,} test rows{gone} cannot tell, {section.min_rows:,} are "
-        "needed: bring more data, raise scale.split.test, or lower register.gate.min_rows"
+    message = (
+        f"{n_rows:,} test rows{gone} are too few to compare by, {section.min_rows:,} are "
+        "needed: add data, raise scale.split.test, or lower register.gate.min_rows"
     )
     passed = n_rows >= section.min_rows
-    return Check("rows", "test rows", passed, float(n_rows), float(section.min_rows), said)
+    return Check("rows", "test rows", passed, float(n_rows), float(section.min_rows), message)
 
 
 def slice_gains(
@@ -141,9 +141,9 @@ def slice_gains(
 ) -> tuple[SliceGain, ...]:
     """The gain on each slice that has rows.
 
-    A slice is refused when it lost more than the tolerance and surely lost at all: the upper end of
+    A slice fails when it lost more than the tolerance and the loss is significant: the upper end of
     its interval is below 0. The intervals are widened for their number (Bonferroni), so that many
-    slices do not refuse by chance.
+    slices do not fail by chance.
     """
     gains = pair[0].row_losses(metric) - pair[1].row_losses(metric)
     filled = [part for part in slices if part.is_in.any()]
@@ -172,9 +172,9 @@ def slices_check(
     worst = min(judged, key=lambda part: (part.passed, part.gain_mean))
     n_lost = sum(not part.passed for part in judged)
     limit = -section.slice_tolerance
-    said = (
+    message = (
         f"{n_lost} of {len(judged)} slices lost more than register.gate.slice_tolerance allows; "
         f"the worst is {worst.name} ({worst.n_rows:,} rows): gain in {metric} "
-        f"{readable(worst.gain_mean)} {UNITS[metric]}, at least {limit:g} is asked"
+        f"{readable(worst.gain_mean)} {UNITS[metric]}, the limit is {limit:g}"
     )
-    return (Check("slices", worst.name, not n_lost, worst.gain_mean, limit, said),)
+    return (Check("slices", worst.name, not n_lost, worst.gain_mean, limit, message),)

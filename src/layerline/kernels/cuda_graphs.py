@@ -1,9 +1,9 @@
-"""Steps recorded once as a CUDA graph and played back: one launch in place of some sixty.
+"""Steps recorded once as a CUDA graph and replayed: one launch instead of some sixty.
 
-A step of a small network keeps a GPU busy for less time than Python needs to start its kernels. A
+A step of a small network keeps a GPU busy for less time than Python needs to launch its kernels. A
 graph holds the kernels of a whole step, from taking the rows to the new weights, with the addresses
 they read and write; what differs from step to step, row positions and rates, is written to fixed
-places before each replay.
+addresses before each replay.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class _Recorded:
 
 
 class StepGraphs:
-    """Plays the steps of one network and optimizer; each sizes of batches have their graph."""
+    """Replays the steps of one network and optimizer; each batch size has its graph."""
 
     def __init__(self, network: nn.Module, optimizer: Optimizer) -> None:
         self.network, self.optimizer = network, optimizer
@@ -41,12 +41,12 @@ class StepGraphs:
         self._last: _Recorded | None = None
 
     def forget(self) -> None:
-        """The optimizer's tensors are others now: record anew."""
+        """Record again: the optimizer has new tensors."""
         self._recorded.clear()
         self._last = None
 
     def take(self, step: TakeStep, batches: Sequence[Tensor]) -> Tensor:
-        """One step with the rates of the optimizer's groups; `step` is recorded if need be."""
+        """One step with the rates of the optimizer's groups; `step` is recorded if it is new."""
         self._write_rates()
         sizes = tuple(map(len, batches))
         recorded = self._recorded.get(sizes)
@@ -62,7 +62,7 @@ class StepGraphs:
                 parameter.grad = gradient
             self._last = recorded
         recorded.graph.replay()
-        return recorded.loss.clone()  # the next replay writes over it
+        return recorded.loss.clone()  # the next replay overwrites it
 
     def _write_rates(self) -> None:
         rates = [float(group["lr"]) for group in self.optimizer.param_groups]
@@ -74,7 +74,7 @@ class StepGraphs:
     def _record(self, step: TakeStep, batches: Sequence[Tensor]) -> _Recorded:
         positions = tuple(batch.clone() for batch in batches)
         with self._rates_from_tensors():
-            with self._nothing_changed():
+            with self._state_restored():
                 _warm_up(lambda: step(positions))
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
@@ -84,7 +84,7 @@ class StepGraphs:
 
     @contextlib.contextmanager
     def _rates_from_tensors(self) -> Iterator[None]:
-        """In the block the optimizer reads its rates on the device, as a graph has to."""
+        """In the block the optimizer reads its rates on the device, as a graph must."""
         groups = self.optimizer.param_groups
         plain = [group["lr"] for group in groups]
         for group, rate in zip(groups, self._rates, strict=True):
@@ -100,28 +100,28 @@ class StepGraphs:
                     group["capturable"] = False
 
     @contextlib.contextmanager
-    def _nothing_changed(self) -> Iterator[None]:
-        """What steps in the block do to weights, optimizer and random numbers is undone."""
+    def _state_restored(self) -> Iterator[None]:
+        """Undo what steps in the block do to weights, optimizer and random numbers."""
         weights = [(item, item.clone()) for item in self.network.state_dict().values()]
-        before = {id(item): item.clone() for item in self._kept_by_optimizer()}
+        before = {id(item): item.clone() for item in self._optimizer_tensors()}
         random = torch.cuda.get_rng_state()
         yield
         torch.cuda.set_rng_state(random)
         with torch.no_grad():
-            for item, was in weights:
-                item.copy_(was)
-            for item in self._kept_by_optimizer():
-                was_there = before.get(id(item))
-                # Moments and step counts begin as zeros.
-                item.zero_() if was_there is None else item.copy_(was_there)
+            for item, saved in weights:
+                item.copy_(saved)
+            for item in self._optimizer_tensors():
+                saved = before.get(id(item))
+                # Moments and step counts start as zeros.
+                item.zero_() if saved is None else item.copy_(saved)
 
-    def _kept_by_optimizer(self) -> Iterator[Tensor]:
+    def _optimizer_tensors(self) -> Iterator[Tensor]:
         for state in self.optimizer.state.values():
             yield from (item for item in state.values() if isinstance(item, Tensor))
 
 
 def _warm_up(step: Callable[[], Tensor]) -> None:
-    """On a stream of its own, as torch asks for before recording."""
+    """On a separate stream, as torch requires before recording."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

@@ -1,8 +1,8 @@
 """The preprocessor and the network as arrays: typed rows in, predictions out, without pandas.
 
-The arithmetic of `Preprocessor.transform` and `Model.decode` in the same order, laid out once.
-`answering` proves it on rows of every kind before a model serves; a model whose parts are unknown
-here is served the slower way, by `Model.predict`, never wrongly.
+The arithmetic of `Preprocessor.transform` and `Model.decode` in the same order, prepared once.
+`request_handler` verifies it on rows of every kind before a model serves; a model with parts that
+are unknown here is served by `Model.predict` instead: slower, never wrong.
 """
 
 import dataclasses
@@ -30,14 +30,14 @@ _DAY_MICROSECONDS = 86_400_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Predicted:
-    """Predictions of B rows: a list of labels or numbers, and (B, K) or (B, Q) values beside."""
+    """Predictions of B rows: a list of labels or numbers, with (B, K) or (B, Q) values."""
 
     prediction: list[Any]
     values: list[list[float]] | None
     names: Sequence[str]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One mapping a row, as the answer holds them."""
+        """One mapping per row, as in the response."""
         first, *others = self.names
         if self.values is None:
             return [{first: value} for value in self.prediction]
@@ -45,8 +45,8 @@ class Predicted:
         return [{first: label, **row} for label, row in zip(self.prediction, rows, strict=True)]
 
 
-class Compiled:
-    """One model's arithmetic."""
+class CompiledModel:
+    """One model as arrays."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -61,7 +61,7 @@ class Compiled:
 
     def predict(self, typed: Typed) -> Predicted:
         """Typed rows -> predictions."""
-        # What is beyond float32 is told by its prediction.
+        # Values beyond float32 are detected by their prediction.
         with np.errstate(all="ignore"):
             return self._predict(self.transform(typed))
 
@@ -114,7 +114,7 @@ class Compiled:
 
 
 def _with_arrays(numbers: Numbers) -> Numbers:
-    """The same block, its tuples turned into arrays once instead of at each request."""
+    """The same block with arrays for tuples, converted once instead of at each request."""
     scaled = []
     for part in numbers.scaled:
         transform: Any = part.transform
@@ -132,7 +132,7 @@ def _dates(item: Dates) -> Callable[[Floats], Floats]:
         return lambda days: parts.apply_values(days[:, None])
 
     def by_calendar(days: Floats) -> Floats:
-        # Months and weekdays are pandas' business; it costs half a millisecond.
+        # Months and weekdays come from pandas, which takes half a millisecond.
         gaps = np.isnan(days)
         moments = np.where(gaps, 0, np.rint(days * _DAY_MICROSECONDS)).astype("datetime64[us]")
         moments[gaps] = np.datetime64("NaT")
@@ -142,7 +142,7 @@ def _dates(item: Dates) -> Callable[[Floats], Floats]:
 
 
 def _category(item: Category) -> Callable[[NDArray[np.int64]], Floats]:
-    """Codes (B,), -1 for what is new -> (B, features)."""
+    """Codes (B,), -1 for a new level -> (B, features)."""
     n_places, otherwise = item.n_places, len(item.levels)
     has_more = n_places > otherwise
     table = np.asarray(item.values) if item.encoding == VALUES else None

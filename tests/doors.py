@@ -26,7 +26,7 @@ from layerline.artifacts import replace_folder
 from layerline.columns.spec import ColumnSpec
 from layerline.config import ValidateSection
 from layerline.errors import LayerlineError
-from layerline.model.bundle import write_bundle
+from layerline.model.bundle import BundleContents, write_bundle
 from layerline.model.load import load_bundle
 from layerline.model.predict_file import PredictOptions
 from layerline.networks.serialization import NetworkSpec, save_network
@@ -98,13 +98,10 @@ def make_model(folder: Path, spec: ColumnSpec) -> Path:
         last.weight[0] = torch.tensor([*weights, *(-w for w in weights)])
     with replace_folder(folder / "network", {}) as place:
         save_network(place, network, about)
-    write_bundle(
-        folder / "bundle",
-        project="doors",
-        network_folder=folder / "network",
-        preprocessor=fitted,
-        columns=[spec],
+    contents = BundleContents(
+        project="doors", network_folder=folder / "network", preprocessor=fitted, columns=[spec]
     )
+    write_bundle(folder / "bundle", contents)
     return folder / "bundle"
 
 

@@ -47,7 +47,7 @@ def test_raw_rows_with_gaps_and_unseen_levels_predict_as_the_model_does(name, ma
     handler = RequestHandler(load_bundle(bundle(name)), any_value=True)
     assert handler.way == COMPILED
     found = handler.predict_rows(as_json(frame))
-    assert agree(found, handler.model.predict(frame))
+    assert agree(found, handler.model.predict(frame, any_value=True))
 
 
 def test_images_predict_as_the_model_does(made, bundle):
@@ -98,7 +98,9 @@ def test_every_way_to_prepare_columns_is_compiled(section, tmp_path):
     handler = RequestHandler(Model(about, network, fitted), any_value=True)
     assert handler.way == COMPILED
     frame.loc[::5, "soil"] = UNSEEN
-    assert agree(handler.predict_rows(as_json(frame)), handler.model.predict(frame), 100)
+    assert agree(
+        handler.predict_rows(as_json(frame)), handler.model.predict(frame, any_value=True), 100
+    )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -137,7 +139,9 @@ def test_a_network_that_cannot_be_folded_runs_in_torch(rows, bundle):
     handler = RequestHandler(dataclasses.replace(model, network=seven))
     assert handler.way == COMPILED
     frame = pd.DataFrame(handler.examples()[:1] * rows)
-    assert agree(handler.predict_rows(frame.to_dict("records")), handler.model.predict(frame))
+    assert agree(
+        handler.predict_rows(frame.to_dict("records")), handler.model.predict(frame, any_value=True)
+    )
 
 
 def test_what_the_compiled_way_gets_wrong_is_served_by_the_model_itself(bundle):

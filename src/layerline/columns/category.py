@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from layerline.columns import number
 from layerline.columns.arrays import Read, gaps_of, none_bad, refuse_all
 from layerline.columns.spec import ColumnSpec, Level
+from layerline.columns.truth_words import WORD_PAIRS
 from layerline.text import listing
 
 MAX_LEVELS = 1000
@@ -64,8 +65,21 @@ def number_text(value: Any) -> str:
 
 
 def from_truths(column: pd.Series, spec: ColumnSpec) -> Read:
-    """True and false are levels neither of text nor of numbers."""
-    return refuse_all(column, np.nan if spec.dtype == "int64" else None)
+    """True and false are levels where the two levels are words for them, such as yes and no."""
+    words = truth_words(spec.levels or ())
+    if words is None:
+        return refuse_all(column, np.nan if spec.dtype == "int64" else None)
+    values = column.astype(object).map(words, na_action="ignore").to_numpy(dtype=object)
+    return Read(values, none_bad(len(column)))
+
+
+def truth_words(levels: Sequence[Any]) -> dict[bool, str] | None:
+    """The words that two levels are for true and false; None where they are not."""
+    by_word = {str(level).lower(): level for level in levels if isinstance(level, str)}
+    for true, false in WORD_PAIRS:
+        if len(levels) == 2 and by_word.keys() == {true, false}:
+            return {True: by_word[true], False: by_word[false]}
+    return None
 
 
 def from_dates(column: pd.Series, spec: ColumnSpec) -> Read:

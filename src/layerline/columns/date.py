@@ -14,9 +14,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from layerline.columns.arrays import Read, gaps_of, mask, refuse_all
+from layerline.columns import number
+from layerline.columns.arrays import Read, gaps_of, refuse_all
+from layerline.columns.date_forms import is_numbered, read_form, read_numbered
 from layerline.columns.missing import plain_fields
 from layerline.columns.spec import ColumnSpec
+from layerline.columns.written import DateForm
 
 _LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)[-]02[-]29"
 _DAY = (
@@ -41,14 +44,29 @@ EXAMPLE = "2024-12-31"
 def from_text(fields: pa.ChunkedArray, spec: ColumnSpec) -> Read:
     """Text -> datetime64[us], in UTC where it has an offset."""
     plain = plain_fields(fields)
-    values = parse(plain)
-    bad = mask(pc.and_(pc.is_valid(plain), pc.is_null(values)))
-    return Read(values.to_numpy(), bad)
+    dates = parse(plain).to_numpy()
+    missing = pc.is_null(plain).to_numpy()
+    left = np.flatnonzero(np.isnat(dates) & ~missing)
+    if spec.written is not None and len(left):
+        dates = dates.copy()
+        dates[left] = _read_form(plain.take(pa.array(left)), spec.written.dates)
+    return Read(dates, np.isnat(dates) & ~missing)
+
+
+def _read_form(fields: pa.ChunkedArray, form: DateForm) -> Any:
+    if not is_numbered(form):
+        return read_form(fields, form)
+    numbers = number.from_text(fields, ColumnSpec("", "number", "float64")).values
+    return read_numbered(numbers, form)
 
 
 def from_numbers(column: pd.Series, spec: ColumnSpec) -> Read:
-    """A bare number is refused, not guessed."""
-    return refuse_all(column, np.datetime64("NaT", "us"))
+    """A bare number is refused, not guessed, unless the schema has what it counts."""
+    if spec.written is None or not is_numbered(spec.written.dates):
+        return refuse_all(column, np.datetime64("NaT", "us"))
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    dates = read_numbered(numbers, spec.written.dates)
+    return Read(dates, np.isnat(dates) & ~np.isnan(numbers))
 
 
 def from_truths(column: pd.Series, spec: ColumnSpec) -> Read:

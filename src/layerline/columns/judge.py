@@ -48,7 +48,7 @@ def _broken(
     if not spec.nullable and (rules is None or "missing" in rules):
         yield "missing", gaps
     for rule, keeps in kind_of(spec).checks(spec).items():
-        if rules is None or rule in rules:
+        if (rules is None or rule in rules) and rule not in spec.lenient:
             yield rule, ~keeps(cast.values) & ~gaps
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from layerline.columns.arrays import Read, gaps_of, mask, none_bad, refuse_all
 from layerline.columns.missing import plain_fields
+from layerline.columns.number_forms import minus_signs, to_plain
 from layerline.columns.spec import ColumnSpec, Dtype
 
 EXACT_FLOAT = 2**53  # whole numbers beyond it have no exact float64
@@ -36,6 +37,8 @@ Floats = NDArray[np.float64]
 def from_text(fields: pa.ChunkedArray, spec: ColumnSpec) -> Read:
     """Text -> numbers; `bad` where it is not written as one."""
     plain = plain_fields(fields)
+    if spec.written is not None:
+        plain = to_plain(plain, spec.written)
     values, bad = _floats(plain)
     if spec.dtype != "int64":
         return Read(values, bad)
@@ -89,6 +92,7 @@ def _floats(plain: pa.ChunkedArray) -> tuple[Floats, NDArray[np.bool_]]:
     try:
         values = plain.cast(pa.float64())
     except pa.ArrowInvalid:
+        plain = minus_signs(plain)
         is_number = numeric_fields(plain)
         bad = mask(pc.invert(is_number))
         values = pc.if_else(is_number, plain, pa.scalar(None, pa.string())).cast(pa.float64())

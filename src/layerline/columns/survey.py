@@ -17,7 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from layerline.columns import date, number, truth
+from layerline.columns.forms import ColumnForms
 from layerline.columns.missing import plain_fields
+from layerline.columns.number_forms import to_plain
+from layerline.columns.spec import ColumnSpec
+from layerline.columns.truth_words import TRUE_WORDS
+from layerline.columns.written import Written
 
 Candidate = Literal["whole", "decimal", "truth", "date"]
 ANYTHING: tuple[Candidate, ...] = ("whole", "decimal", "truth", "date")
@@ -35,10 +40,17 @@ class Parsed:
 
 
 class ColumnType(NamedTuple):
-    """What a column is read as, and why it is text where one might expect numbers."""
+    """What a column is read as.
+
+    Attributes:
+        type: of its values.
+        note: why it is text where one might expect numbers.
+        written: how its text stands for values, where that is not the plain way.
+    """
 
     type: pa.DataType
     note: str | None = None
+    written: Written | None = None
 
 
 TEXT = ColumnType(pa.string())
@@ -75,6 +87,11 @@ class FieldSurvey:
 
     def __init__(self, candidates: tuple[Candidate, ...] = ANYTHING, *, words: bool = True) -> None:
         self._candidates = set(candidates)
+        self._started = False
+        self.forms = (
+            ColumnForms() if words and set(candidates) >= {"decimal", "truth", "date"} else None
+        )
+        self.is_open = False  # its earlier fields are to be looked at again, for their form
         self._are_numbers = set(candidates) == {"whole", "decimal"}  # whatever they are
         self._words = words
         self._has_field = self._has_plain = self._has_finite = self._beyond_64_bits = False
@@ -86,13 +103,25 @@ class FieldSurvey:
             self._span.has_gap |= len(fields) > 0
             return
         self._has_field = True
-        if not self._candidates:
+        if not self._candidates and (self.forms is None or not self.forms.is_possible):
             return
         plain = plain_fields(fields) if self._words else fields
         self._span.has_gap |= plain.null_count > 0
-        if plain.null_count < len(plain):
-            self._has_plain = True
+        if plain.null_count == len(plain):
+            return
+        had_types = bool(self._candidates)
+        self._has_plain = True
+        if had_types:
             self._narrow(plain)
+        if not self._candidates and self.forms is not None:
+            self.is_open |= had_types and self._started
+            self.forms.add(plain)
+        self._started = True
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no type but text is left."""
+        return self._has_plain and not self._candidates
 
     def _narrow(self, plain: pa.ChunkedArray) -> None:
         possible = self._candidates
@@ -150,13 +179,21 @@ def convert(fields: pa.ChunkedArray, kind: ColumnType) -> Parsed:
     if kind.type == pa.string():
         return Parsed(fields, note=kind.note)
     plain = plain_fields(fields)
-    if kind.type == pa.float64():
-        return _decimals(plain)
     if kind.type == pa.bool_():
-        return Parsed(pc.equal(pc.utf8_lower(plain), "true"))
-    if kind.type == pa.int64():
-        return Parsed(_to_whole(plain))
-    return Parsed(date.parse(plain))
+        is_true = pc.is_in(pc.utf8_lower(plain), value_set=pa.array(TRUE_WORDS))
+        return Parsed(pc.if_else(pc.is_null(plain), pa.scalar(None, pa.bool_()), is_true))
+    if kind.type == pa.timestamp("us"):
+        return Parsed(_dates(plain, kind.written))
+    if kind.written is not None:
+        plain = to_plain(plain, kind.written)
+    return _decimals(plain) if kind.type == pa.float64() else Parsed(_to_whole(plain))
+
+
+def _dates(plain: pa.ChunkedArray, written: Written | None) -> pa.ChunkedArray:
+    if written is None:
+        return date.parse(plain)
+    spec = ColumnSpec("", "date", "datetime64[us]", written=written)
+    return pa.chunked_array([pa.array(date.from_text(plain, spec).values, from_pandas=True)])
 
 
 def parse_column(fields: pa.ChunkedArray) -> Parsed:

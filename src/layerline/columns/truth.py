@@ -12,16 +12,17 @@ from layerline.columns.arrays import Read, gaps_of, mask, refuse_all
 from layerline.columns.category import is_level
 from layerline.columns.missing import plain_fields
 from layerline.columns.spec import ColumnSpec
+from layerline.columns.truth_words import FALSE_WORDS, TRUE_WORDS
 
-TRUE_WORDS, FALSE_WORDS = ("true", "yes", "1"), ("false", "no", "0")
-_PLAIN = pa.array(["true", "false"])  # what makes a column of text one of truth values
+_TRUE, _FALSE = pa.array(TRUE_WORDS), pa.array(FALSE_WORDS)
+_PLAIN = pa.array(["true", "false"])
 
 
 def from_text(fields: pa.ChunkedArray, spec: ColumnSpec) -> Read:
     """Text -> True, False or None."""
     lower = pc.utf8_lower(plain_fields(fields))
-    is_true = mask(pc.is_in(lower, value_set=pa.array(TRUE_WORDS)))
-    is_false = mask(pc.is_in(lower, value_set=pa.array(FALSE_WORDS)))
+    is_true = mask(pc.is_in(lower, value_set=_TRUE))
+    is_false = mask(pc.is_in(lower, value_set=_FALSE))
     return _truths(is_true, is_false, mask(pc.is_null(lower)))
 
 

@@ -133,6 +133,11 @@ class ColumnSurvey:
         return f"column {self._name!r} is {found}; give it one type in all files"
 
     @property
+    def fields(self) -> FieldSurvey | None:
+        """What was learnt of text fields; None for other columns."""
+        return self._fields
+
+    @property
     def result(self) -> ColumnType:
         """The type of every row seen.
 

@@ -1,0 +1,63 @@
+"""How text stands for the values of a column, where that is not the plain way.
+
+It is found once from the whole column, frozen in its schema entry, and travels with the model:
+training, `layerline predict` and the server read the same forms with the same code.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Decimal = Literal[".", ","]
+Thousands = Literal["", ",", ".", "'", " "]
+DateForm = Literal[
+    "iso",
+    "year_first",
+    "day_first",
+    "month_first",
+    "month",
+    "unix_seconds",
+    "unix_milliseconds",
+    "spreadsheet_days",
+]
+# How a date may be given in fetch.options.dates, and the forms that bare numbers have.
+DATE_FORMS: tuple[DateForm, ...] = (
+    "year_first",
+    "day_first",
+    "month_first",
+    "month",
+    "unix_seconds",
+    "unix_milliseconds",
+    "spreadsheet_days",
+)
+NUMBERED: tuple[DateForm, ...] = ("unix_seconds", "unix_milliseconds", "spreadsheet_days")
+
+
+@dataclass(frozen=True)
+class Written:
+    """The form of a column's text.
+
+    Attributes:
+        decimal: the mark before the decimals.
+        thousands: the mark between groups of three digits; a blank stands for every kind of blank,
+            an apostrophe for every kind of apostrophe.
+        unit: what stands before or after each number, such as `€` or `m²`.
+        dates: the order of a date's parts, or what a bare number counts.
+    """
+
+    decimal: Decimal = "."
+    thousands: Thousands = ""
+    unit: str = ""
+    dates: DateForm = "iso"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is not plain."""
+        return {key: value for key, value in asdict(self).items() if value != getattr(PLAIN, key)}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> "Written":
+        """The inverse of `to_dict`."""
+        return cls(**state)
+
+
+PLAIN = Written()

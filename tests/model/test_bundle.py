@@ -182,13 +182,15 @@ def test_one_value_means_one_thing_in_every_form(made, tmp_path):
             raise AssertionError(name) from error
 
 
-def test_gaps_and_unseen_levels_are_predicted(made, tmp_path):
+def test_rows_that_violate_the_schema_are_predicted_only_when_asked(made, tmp_path):
     checkout = made("classes")
     model = checkout.bundle(tmp_path / "b")
     row = raw_rows(checkout).dropna().iloc[[0]]
     gap = row.assign(size=np.nan, soil=np.nan, count=np.nan, planted=pd.NaT)
     for other in (gap, row.assign(soil="lava"), row.assign(**{"is wild": None})):
-        found = model.predict(other)
+        with pytest.raises(DataError, match="must (be one of|not be missing)"):
+            model.predict(other)
+        found = model.predict(other, any_value=True)
         assert np.isfinite(found.iloc[:, 1:]).all(axis=None)
         assert not np.array_equal(found.iloc[:, 1:], model.predict(row).iloc[:, 1:])
 

@@ -14,7 +14,8 @@ from layerline.columns.cast import dtype_of as infer_dtype
 from layerline.columns.spec import ColumnSpec
 from layerline.config import Component, ScaleSection, ValidateSection
 from layerline.errors import DataError
-from layerline.scaling.preprocessing.encoders import DATES, ENCODERS
+from layerline.scaling.preprocessing.dates import DATES
+from layerline.scaling.preprocessing.encoders import ENCODERS
 from layerline.scaling.preprocessing.imputers import IMPUTERS
 from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS

@@ -157,7 +157,7 @@ def _collect(process: "subprocess.Popen[str]", folder: Path) -> list[Baseline]:
         )
     return [
         Baseline(**entry, losses=np.load(folder / f"{entry['name']}.npy", allow_pickle=False))
-        for entry in read_json(folder / "figures.json")
+        for entry in read_json(folder / "figures.json")["baselines"]
     ]
 
 
@@ -182,7 +182,7 @@ def fit_baselines(folder: Path) -> None:
         loss = "rmse" if found.probabilities is None else "log_loss"
         np.save(folder / f"{name}.npy", found.row_losses(loss), allow_pickle=False)
         answers.append({"name": name, "figures": measure(found), "n_train_rows": len(chosen)})
-    write_json(folder / "figures.json", answers)
+    write_json(folder / "figures.json", {"baselines": answers})
 
 
 def _flat(scaled: Path, split: str) -> NDArray[np.float32]:

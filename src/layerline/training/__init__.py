@@ -10,8 +10,6 @@ member.py             one network in training
 session.py            a training step and its state
 stacked_session.py    a step of stacked networks
 session_builder.py    from params.yaml to a session
-chain_gradients.py    gradients of linear chains without autograd
-cuda_graphs.py        steps recorded on CUDA
 batching.py           rows to batches to steps
 sampling.py           the order of an epoch's rows
 dataset.py            arrays in memory or mapped

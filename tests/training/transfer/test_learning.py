@@ -301,8 +301,8 @@ def test_a_section_that_contradicts_itself_is_refused():
     for wrong, message in (
         ({"mode": "feature_extraction", "l2_sp": 1.0}, "so l2_sp says nothing"),
         ({"mode": "feature_extraction", "adapters": AdaptersSection()}, "so adapters says nothing"),
-        ({"learn": ("a",), "last_blocks": 1}, "each say what learns"),
-        ({"adapters": AdaptersSection(), "last_blocks": 1}, "each say what learns"),
+        ({"learn": ("a",), "last_blocks": 1}, "each choose what is trained"),
+        ({"adapters": AdaptersSection(), "last_blocks": 1}, "each choose what is trained"),
     ):
         with pytest.raises(ValueError, match=message):
             TransferSection(source="x", **wrong)

@@ -20,7 +20,7 @@ from layerline.columns.survey import ColumnType
 from layerline.columns.written import NUMBERED, Written
 from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, ColumnSurvey, Stream
-from layerline.sources.reading.unchanged import Untouched, saying_unreadable
+from layerline.sources.reading.unchanged import Unchanged, reporting_unreadable
 
 _GAP = Column(pa.chunked_array([pa.nulls(1)]))
 
@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
     stream: Stream
     partition: Mapping[str, str | None]
-    guard: Untouched
+    guard: Unchanged
 
     @property
     def path(self) -> Path:
@@ -117,7 +117,7 @@ def _look_again(parts: Sequence[Part], names: set[str]) -> dict[str, ColumnForms
     """Read columns once more for the forms of their text."""
     forms = {name: ColumnForms() for name in names}
     for part in parts if names else ():
-        with saying_unreadable(part.path):
+        with reporting_unreadable(part.path):
             for batch in part.stream.batches(names):
                 for name, column in batch.columns.items():
                     forms[name].add(plain_fields(column.values))
@@ -150,7 +150,7 @@ def _look_at(part: Part, unsure: set[str], surveys: dict[str, ColumnSurvey]) -> 
             surveys.setdefault(name, ColumnSurvey(name)).take(kind, part.path)
     names = dict.fromkeys(part.names)
     if not known or unsure - part.partition.keys():
-        with saying_unreadable(part.path):
+        with reporting_unreadable(part.path):
             for position, batch in enumerate(part.stream.batches(unsure if known else None)):
                 late = [name for name in batch.columns if position and name not in names]
                 names |= dict.fromkeys(batch.columns)

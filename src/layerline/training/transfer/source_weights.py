@@ -55,7 +55,7 @@ def read_source(files: SourceFiles, sha256: str | None = None) -> Source:
         )
     if sha256 is None and not found.startswith(files.sha256_start):
         raise SourceError(
-            f"{files.weights}: sha256 is {found}, its name says {files.sha256_start}…; the file "
+            f"{files.weights}: sha256 is {found}, its name has {files.sha256_start}…; the file "
             "was changed or is another one, and was not loaded; remove it to have it fetched "
             "again, or set train.transfer.sha256 if it is yours"
         )

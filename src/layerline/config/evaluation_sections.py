@@ -1,4 +1,4 @@
-"""The sections after the training: evaluate, register and its gate, retrain."""
+"""The sections on what follows training: evaluate, register and its gate, retrain."""
 
 import re
 from typing import Annotated, Literal
@@ -11,9 +11,9 @@ from layerline.config.components import SECTION
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class ThresholdSection:
-    """What a binary decision is chosen for on the validation rows.
+    """What the threshold of a binary decision is chosen for, on the validation rows.
 
-    With `metric: cost`, what a false positive and a false negative cost, in one unit.
+    With `metric: cost`, the costs of a false positive and a false negative, in the same unit.
     """
 
     metric: Literal["f1", "accuracy", "balanced_accuracy", "cost"]
@@ -23,9 +23,9 @@ class ThresholdSection:
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class EvaluateSection:
-    """How outputs become decisions, and which figures are computed on the rows of each split.
+    """How outputs become decisions, and which metrics are computed on the rows of each split.
 
-    `positive` is the class that a threshold is for: the second where none is named.
+    `positive` is the class that the threshold applies to; the second by default.
     """
 
     temperature: bool = True
@@ -45,10 +45,10 @@ class EvaluateSection:
 class GateSection:
     """When a challenger replaces the champion: the lower bound of its gain is above `margin`.
 
-    `floors` are the worst values a new champion may have, by the names of reports/metrics.json.
+    `floors` are the worst values a new champion may have, by their names in reports/metrics.json.
     `slices` are columns: on none of their levels may it lose more than `slice_tolerance`, in the
-    unit of the gain. Fewer test rows than `min_rows` cannot tell two models apart, and a level of
-    fewer than `min_slice_rows` is shown, not judged. `max_latency_ms` is for one row in process.
+    unit of the gain. Fewer test rows than `min_rows` cannot tell two models apart; a level with
+    fewer than `min_slice_rows` is shown, not judged. `max_latency_ms` is for one row, in process.
     """
 
     metric: Literal["auto", "log_loss", "accuracy", "rmse", "mae"] = "auto"
@@ -66,13 +66,13 @@ class GateSection:
 
 def _free_alias(alias: str) -> str:
     if alias == "latest" or re.fullmatch(r"v\d+", alias):
-        raise ValueError("MLflow keeps `latest` and `v1`, `v2`, ... for itself")
+        raise ValueError("MLflow reserves `latest` and `v1`, `v2`, ...; choose another alias")
     return alias
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class RegisterSection:
-    """Which alias of the registered model is kept, by which gate, and what is exported with it."""
+    """Which alias the registered model gets, by which gate, and what is exported with it."""
 
     gate: GateSection = GateSection()
     export: tuple[Literal["onnx", "torch"], ...] = ()

@@ -1,4 +1,4 @@
-"""The sections of what the data are and how they become numbers: fetch, validate, scale."""
+"""The sections on the data and how they become numbers: fetch, validate, scale."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class FetchSection:
-    """Where the data come from and what is to be predicted."""
+    """Where the data come from and what to predict."""
 
     source: str
     options: dict[str, Any] = Field(default_factory=dict)
@@ -42,7 +42,7 @@ class ValidateSection:
 
 @dataclass(frozen=True, kw_only=True, config=WITH_FROM)
 class ReusedPreprocessor:
-    """Take an earlier model's preprocessor; `columns` maps its columns to their names here."""
+    """Reuse an earlier model's preprocessor; `columns` maps its columns to their names here."""
 
     source: Annotated[str, Field(alias="from", min_length=1)]
     columns: dict[str, str] = Field(default_factory=dict)
@@ -52,8 +52,8 @@ class ReusedPreprocessor:
 class ScaleSection:
     """How rows are split and how columns become numbers; everything is fitted on train rows.
 
-    `numeric`, `missing`, `categorical` and `dates` are a name, a name with options, or a default
-    and other choices by column: see `layerline.lookup.read_choices`.
+    `numeric`, `missing`, `categorical` and `dates` are each a name, a name with options, or a
+    default with exceptions by column: see `layerline.lookup.read_choices`.
     """
 
     split: Method = Component(name="hash")

@@ -1,4 +1,4 @@
-"""The section of the network and of how it learns: train, with all that lies in it."""
+"""The section on the network and how it is trained: train, and the sections inside it."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,8 +12,8 @@ from layerline.config.components import SECTION, WITH_FROM, Component, Named
 class EarlyStoppingSection:
     """When to stop before the last epoch; the weights with the best monitored value are kept.
 
-    `target` is a value of the metric that is good enough. `time_minutes` makes the clock decide, so
-    that equal bytes are no longer promised.
+    `target` is a value of the metric that is good enough. With `time_minutes` the clock decides,
+    and runs are no longer reproducible to the byte.
     """
 
     patience_epochs: Annotated[int, Field(ge=1)] | None = 20
@@ -39,7 +39,7 @@ class BatchGrowthSection:
 class RestartsSection:
     """Train from `seeds` seeds: `seed`, `seed + 1`, ...; keep the best on validation rows, or all.
 
-    An ensemble averages the answers of all of them.
+    An ensemble averages the predictions of all of them.
     """
 
     seeds: Annotated[int, Field(ge=2, le=1000)] = 5
@@ -50,7 +50,7 @@ class RestartsSection:
 class AdaptersSection:
     """Low-rank adapters: W + alpha / rank * B A, of which only A and B learn.
 
-    `on` are patterns of module paths; linear layers and 1 × 1 convolutions can have one.
+    `on` are patterns of module paths that match linear layers or 1 × 1 convolutions.
     Source: Hu et al., LoRA (2021).
     """
 
@@ -61,7 +61,7 @@ class AdaptersSection:
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class ForgettingSection:
-    """Rows the source knew, on which it and the new network are compared after the training.
+    """Rows the source was trained on, on which it and the new network are compared afterwards.
 
     `data` is a folder `data` or `data/validated` of the source's checkout, a Parquet file of raw
     rows with their target, or dvc:REVISION.
@@ -75,10 +75,10 @@ _FINE_TUNING = ("learn", "last_blocks", "rate_decay", "head_epochs", "unfreeze_e
 
 @dataclass(frozen=True, kw_only=True, config=WITH_FROM)
 class TransferSection:
-    """Start from known weights, and which of them go on learning; docs/transfer.md has all of it.
+    """Which known weights training starts from, and which of them it trains: docs/transfer.md.
 
     `source` is `from` in params.yaml. `columns` maps a source's column to its name here, or to null
-    where it is left behind. Blocks are counted from the head, which is none of them.
+    where it is dropped. Blocks are counted from the head, which is not one of them.
     """
 
     source: Annotated[str, Field(alias="from", min_length=1)]
@@ -100,22 +100,22 @@ class TransferSection:
     @model_validator(mode="after")
     def _fit_together(self) -> "TransferSection":
         usual = {"rate_decay": 1.0, "head_epochs": 0, "l2_sp": 0.0}
-        said = [name for name in _FINE_TUNING if getattr(self, name) != usual.get(name)]
-        said += ["adapters"] if self.adapters else []
-        if self.mode == "feature_extraction" and said:
+        given = [name for name in _FINE_TUNING if getattr(self, name) != usual.get(name)]
+        given += ["adapters"] if self.adapters else []
+        if self.mode == "feature_extraction" and given:
             raise ValueError(
-                f"mode feature_extraction trains the head alone, so {said[0]} says nothing; "
-                "leave it out, or set mode: fine_tune"
+                f"mode feature_extraction trains the head alone, so {given[0]} has no effect; "
+                "remove it, or set mode: fine_tune"
             )
-        choices = [name for name in ("learn", "last_blocks", "adapters") if name in said]
+        choices = [name for name in ("learn", "last_blocks", "adapters") if name in given]
         if len(choices) > 1:
-            raise ValueError(f"{' and '.join(choices)} each say what learns; leave one")
+            raise ValueError(f"{' and '.join(choices)} each choose what is trained; keep one")
         return self
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class TrainSection:
-    """The network and how it learns."""
+    """The network and how it is trained."""
 
     network: str = "mlp"
     options: dict[str, Any] = Field(default_factory=dict)
@@ -140,11 +140,11 @@ class TrainSection:
     def _one_start(self) -> "TrainSection":
         if self.restarts is not None and self.transfer is not None:
             raise ValueError(
-                "restarts start from several seeds, transfer from known weights; leave one"
+                "restarts start from several seeds, transfer from known weights; keep one"
             )
         return self
 
     @property
     def monitored(self) -> str:
-        """The validation metric that stopping and adaptive schedules look at: loss or error."""
+        """The validation metric that stopping and adaptive schedules monitor: loss or error."""
         return self.early_stopping.metric if self.early_stopping else "loss"

@@ -188,7 +188,7 @@ def test_rows_that_violate_the_schema_are_predicted_only_when_asked(made, tmp_pa
     row = raw_rows(checkout).dropna().iloc[[0]]
     gap = row.assign(size=np.nan, soil=np.nan, count=np.nan, planted=pd.NaT)
     for other in (gap, row.assign(soil="lava"), row.assign(**{"is wild": None})):
-        with pytest.raises(DataError, match="must (be one of|not be missing)"):
+        with pytest.raises(DataError, match=r"must (be one of|not be missing)"):
             model.predict(other)
         found = model.predict(other, any_value=True)
         assert np.isfinite(found.iloc[:, 1:]).all(axis=None)

@@ -31,6 +31,15 @@ DATE_FORMS: tuple[DateForm, ...] = (
     "spreadsheet_days",
 )
 NUMBERED: tuple[DateForm, ...] = ("unix_seconds", "unix_milliseconds", "spreadsheet_days")
+_SPOKEN_DATES: Mapping[DateForm, str] = {
+    "year_first": "dates",
+    "day_first": "dates, the day first",
+    "month_first": "dates, the month first",
+    "month": "months, each as its first day",
+    "unix_seconds": "dates, in seconds since 1970",
+    "unix_milliseconds": "dates, in milliseconds since 1970",
+    "spreadsheet_days": "dates, in days as spreadsheets count them",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,19 @@ class Written:
     thousands: Thousands = ""
     unit: str = ""
     dates: DateForm = "iso"
+
+    def describe(self) -> str:
+        """The form in words, for a note."""
+        if self.dates != "iso":
+            return _SPOKEN_DATES[self.dates]
+        parts = []
+        if self.decimal != "." or self.thousands:
+            parts.append(f"decimal mark {self.decimal!r}")
+        if self.thousands:
+            parts.append(f"thousands sign {self.thousands!r}")
+        if self.unit:
+            parts.append(f"unit {self.unit}")
+        return "numbers, " + ", ".join(parts) if parts else "numbers"
 
     def to_dict(self) -> dict[str, Any]:
         """What is not plain."""

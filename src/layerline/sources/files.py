@@ -6,10 +6,11 @@ folder's partitions (`year=2024/`) are columns.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from layerline.columns.written import DateForm
 from layerline.errors import ParamsError, Problem
 from layerline.sources.source import SourceInfo
 
@@ -23,6 +24,8 @@ def fetch(
     encoding: str = "utf-8",
     missing: list[str] | None = None,
     text: list[str] | None = None,
+    decimal: Literal[".", ","] | None = None,
+    dates: DateForm | dict[str, DateForm] | None = None,
     sha256: Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")] | None = None,
 ) -> SourceInfo:
     """Write the rows of all files, in the order of their names, as one table.
@@ -37,6 +40,9 @@ def fetch(
         missing: words that stand for a missing value in every column of a CSV file, beside the
             empty field.
         text: columns that are text even when they look like numbers (`00123` is text anyway).
+        decimal: the decimal mark of numbers that can be read in two ways (`1,234`).
+        dates: how dates are written that can be read in two ways (`03/04/2024`), for all columns
+            or by column; by column also what a bare number counts (`unix_seconds`).
         sha256: what the one file, or the archive, must have.
 
     Raises:
@@ -44,6 +50,7 @@ def fetch(
         SourceError: a file is missing, cannot be read, or has another sha256.
     """
     # Here, not above: params are checked against this signature where nothing is read.
+    from layerline.columns.forms import Choices
     from layerline.sources.reading.dialect import Dialect
     from layerline.sources.reading.display_names import renamed, shown_as
     from layerline.sources.reading.paths import display_name, find_files, find_partitions
@@ -55,7 +62,9 @@ def fetch(
     names = {str(file): shown for file in paths if (shown := display_name(file))}
     with shown_as(names):
         dialect = Dialect(separator, encoding, tuple(missing or ()))
-        reading = open_files(paths, dialect, text or (), find_partitions(path, paths, sha256))
+        choices = Choices.of(decimal, dates, target)
+        partitions = find_partitions(path, paths, sha256)
+        reading = open_files(paths, dialect, text or (), partitions, choices)
         require_target(reading.schema.names, target, str(paths[0]))
         _require_listed(text or (), reading.schema.names, paths[0])
         write_tables(folder / TABLE, reading.schema, reading.tables())
@@ -65,7 +74,8 @@ def fetch(
     notes = [renamed(note, names) for note in reading.notes]
     if any(is_remote(one) for one in ([path] if isinstance(path, str) else path)):
         notes.append("DVC does not watch URLs: after a change there, run `dvc repro -f fetch`")
-    return SourceInfo("table", None, {"files": origin}, tuple(notes))
+    written = {name: form.to_dict() for name, form in reading.written.items()}
+    return SourceInfo("table", None, {"files": origin}, tuple(notes), written)
 
 
 def _require_listed(text: Sequence[str], columns: Sequence[str], file: Path) -> None:

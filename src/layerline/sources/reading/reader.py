@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from layerline.columns.forms import UNDECIDED, Choices
 from layerline.columns.survey import TEXT, ColumnType, Parsed
+from layerline.columns.written import PLAIN, Written
 from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, Stream, typed
 from layerline.sources.reading.column_types import Part, survey_columns
@@ -37,6 +39,7 @@ class FileTable(NamedTuple):
     table: pa.Table
     notes: tuple[str, ...]
     files: tuple[dict[str, Any], ...]
+    written: Mapping[str, Written] = {}  # columns whose text is not written the plain way
 
 
 class Reading:
@@ -54,8 +57,16 @@ class Reading:
         self.files: list[dict[str, Any]] = []
         self._parts, self._kinds = parts, kinds
         for name, kind in kinds.items():
+            if kind.written is not None and kind.written != PLAIN:
+                self._note(f"column {name!r} is read as {kind.written.describe()}")
             if kind.note:
                 self._note(f"column {name!r} is kept as text: it holds {kind.note}")
+
+    @property
+    def written(self) -> dict[str, Written]:
+        """The columns whose text is not written the plain way, and how it is."""
+        kinds = self._kinds.items()
+        return {n: k.written for n, k in kinds if k.written is not None and k.written != PLAIN}
 
     def _note(self, note: str) -> None:
         if note not in self.notes:
@@ -132,6 +143,7 @@ def open_files(
     dialect: Dialect | None = None,
     text: Iterable[str] = (),
     partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
+    choices: Choices = UNDECIDED,
 ) -> Reading:
     """Open files of one kind as one table; every file must have the same columns.
 
@@ -140,6 +152,7 @@ def open_files(
         dialect: how CSV files are written.
         text: columns that are text whatever their values look like; unknown names are ignored.
         partitions: columns whose values are in the names of a file's folders.
+        choices: how numbers and dates are written, where their values leave it open.
 
     Raises:
         DataError: empty, malformed, columns that differ, a column without one type.
@@ -148,7 +161,7 @@ def open_files(
     folded = partitions or {}
     parts = [_open_part(path, dialect or Dialect(), folded.get(path, {})) for path in paths]
     _require_equal_columns([(part.path, part.names) for part in parts if part.stream.names])
-    surveyed = survey_columns(parts, set(text))
+    surveyed = survey_columns(parts, set(text), choices)
     _require_equal_columns(list(surveyed.names.items()))
     if not surveyed.kinds:
         raise DataError(f"{_names_of(paths)}: it has no column")
@@ -160,6 +173,7 @@ def read_files(
     dialect: Dialect | None = None,
     text: Iterable[str] = (),
     partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
+    choices: Choices = UNDECIDED,
 ) -> FileTable:
     """Read files as `open_files` does, all at once.
 
@@ -167,9 +181,9 @@ def read_files(
         DataError: as `open_files` and `Reading.tables` do.
         SourceError: likewise.
     """
-    reading = open_files(paths, dialect, text, partitions)
+    reading = open_files(paths, dialect, text, partitions, choices)
     table = pa.concat_tables(reading.tables())
-    return FileTable(table, tuple(reading.notes), tuple(reading.files))
+    return FileTable(table, tuple(reading.notes), tuple(reading.files), reading.written)
 
 
 def read_frame(

@@ -65,6 +65,9 @@ def _of_column(where: str, column: ColumnEntry) -> list[Problem]:
         problems.append(Problem(f"{where}.levels", message))
     elif column.levels and column.dtype in _PYTHON:
         problems += _of_levels(f"{where}.levels", column.levels, column.dtype)
+    written = {"iso"} if column.written is None else {column.written.dates}
+    if column.written is not None and column.kind != ("number" if written == {"iso"} else "date"):
+        problems.append(Problem(f"{where}.written", f"does not fit a {column.kind}"))
     problems += _of_pattern(f"{where}.pattern", column)
     return [
         *problems,

@@ -5,6 +5,9 @@ width; a text column with few, repeated values becomes a category of just these;
 nothing (identifiers, free text, row counters, nothing at all) are kept but not used.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -15,10 +18,13 @@ from layerline.columns.category import levels_of
 from layerline.columns.kinds import infer
 from layerline.columns.missing import plain_fields
 from layerline.columns.spec import ColumnSpec
+from layerline.columns.written import Written
 from layerline.config import Task
 from layerline.tables.storage import require_target
 from layerline.text import listing
 from layerline.validation.schema.definitions import TableSchema
+
+PLAIN_COLUMNS: Mapping[str, Written] = {}
 
 
 def infer_schema(
@@ -27,8 +33,17 @@ def infer_schema(
     task: Task,
     split_column: str | None = None,
     image_shape: tuple[int, ...] | None = None,
+    written: Mapping[str, Written] = PLAIN_COLUMNS,
 ) -> TableSchema:
     """The schema of a table, or of the labels of images.
+
+    Args:
+        frame: the data.
+        target: the column to predict.
+        task: what it asks for.
+        split_column: says which rows are for train, valid and test.
+        image_shape: of images.
+        written: columns whose text was not written the plain way.
 
     Raises:
         DataError: the target is missing.
@@ -41,6 +56,12 @@ def infer_schema(
         levels = levels_of(frame[split_column])
         dtype = dtype_of(frame[split_column])
         columns.append(ColumnSpec(split_column, "category", dtype, use=False, levels=levels))
+    columns = [
+        replace(column, written=written[column.name])
+        if column.name in written and column.kind in ("number", "date")
+        else column
+        for column in columns
+    ]
     return TableSchema(target, task, tuple(columns), image_shape)
 
 

@@ -35,7 +35,7 @@ from layerline.registry.predict import predict_file
 from layerline.scaling.preprocessing.categories import Category
 from layerline.scaling.preprocessing.numbers import Numbers, Scaled
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.scaling.preprocessing.transforms import Affine
+from layerline.scaling.preprocessing.scalers import Affine
 from layerline.serving.json_rows import Refused
 from layerline.serving.request_handler import RequestHandler
 from layerline.sources import files, sql

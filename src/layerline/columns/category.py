@@ -120,13 +120,24 @@ def noun(spec: ColumnSpec) -> str:
 def fault(spec: ColumnSpec, rule: str, value: Any) -> str:
     """What is wrong with one value: `must be ...`."""
     if rule == "levels":
-        return f"must be one of: {listing(spec.levels or (), SHOWN_LEVELS)}"
+        near = _meant(value, spec.levels or ())
+        hint = f"; did you mean {near!r}?" if near else ""
+        return f"must be one of: {listing(spec.levels or (), SHOWN_LEVELS)}{hint}"
     if rule == "pattern":
         return f"must match {spec.pattern!r}"
     if spec.dtype == "int64":
         return "must be a whole number"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return "must be text (a number may have lost its form)" if is_number else "must be text"
+
+
+def _meant(value: Any, levels: Sequence[Any]) -> str | None:
+    """A level that has lost its leading zeros or its capitals on the way."""
+    if not isinstance(value, str):
+        return None
+    plain = value.strip().casefold().lstrip("0")
+    texts = (level for level in levels if isinstance(level, str))
+    return next((level for level in texts if level.casefold().lstrip("0") == plain), None)
 
 
 def json_type(spec: ColumnSpec, any_value: bool) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from layerline.columns.arrays import Read, gaps_of, refuse_all
 from layerline.columns.date_forms import is_numbered, read_form, read_numbered
 from layerline.columns.missing import plain_fields
 from layerline.columns.spec import ColumnSpec
-from layerline.columns.written import DateForm
+from layerline.columns.written import NUMBERED, DateForm
+from layerline.columns.written import PLAIN as PLAIN_FORM
 
 _LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)[-]02[-]29"
 _DAY = (
@@ -39,6 +40,14 @@ _EPOCH_UTC = _EPOCH.replace(tzinfo=datetime.UTC)
 _ONE_DAY = datetime.timedelta(days=1)
 _FIRST_DAY, _LAST_DAY = _FIRST / 86_400_000_000, _AFTER / 86_400_000_000
 EXAMPLE = "2024-12-31"
+_EXAMPLES: Mapping[DateForm, Any] = {
+    "day_first": "31/12/2024",
+    "month_first": "12/31/2024",
+    "month": "2024-12",
+    "unix_seconds": 1735603200,
+    "unix_milliseconds": 1735603200000,
+    "spreadsheet_days": 45657,
+}
 
 
 def from_text(fields: pa.ChunkedArray, spec: ColumnSpec) -> Read:
@@ -174,16 +183,18 @@ def checks(spec: ColumnSpec) -> Mapping[str, Any]:
 
 def noun(spec: ColumnSpec) -> str:
     """What the values must be, in a message."""
-    return f"dates like {EXAMPLE}"
+    return f"dates like {_EXAMPLES.get(_form_of(spec), EXAMPLE)}"
 
 
 def fault(spec: ColumnSpec, rule: str, value: Any) -> str:
     """What is wrong with one value: `must be ...`."""
-    return f"must be a date like {EXAMPLE}"
+    return f"must be a date like {_EXAMPLES.get(_form_of(spec), EXAMPLE)}"
 
 
 def json_type(spec: ColumnSpec, any_value: bool) -> dict[str, Any]:
     """The JSON schema of one value."""
+    if _form_of(spec) in NUMBERED:
+        return {"type": "number", "description": (spec.written or PLAIN_FORM).describe()}
     return {
         "type": "string",
         "anyOf": [{"format": "date"}, {"format": "date-time"}],
@@ -191,9 +202,14 @@ def json_type(spec: ColumnSpec, any_value: bool) -> dict[str, Any]:
     }
 
 
-def example(spec: ColumnSpec) -> str:
+def example(spec: ColumnSpec) -> Any:
     """A value that is right."""
-    return EXAMPLE
+    form = _form_of(spec)  # a server takes ISO dates in every column that has no numbers
+    return _EXAMPLES[form] if form in NUMBERED else EXAMPLE
+
+
+def _form_of(spec: ColumnSpec) -> DateForm:
+    return "iso" if spec.written is None else spec.written.dates
 
 
 def infer(column: pd.Series, name: str) -> ColumnSpec | None:

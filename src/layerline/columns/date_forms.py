@@ -5,6 +5,7 @@ of a column, and is ambiguous where day and month could change places in every o
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,16 @@ _SCALES: dict[DateForm, float] = {
 Ints = NDArray[np.int64]
 
 
+def _days_of(form: DateForm) -> Callable[[float], float]:
+    def days(number: float) -> float:
+        moment = read_numbered(np.array([number], dtype=np.float64), form)[0]
+        if np.isnat(moment):
+            raise ValueError(number)
+        return float(moment.astype(np.int64)) / 86_400e6
+
+    return days
+
+
 def read_form(plain: pa.ChunkedArray, form: DateForm) -> NDArray[Any]:
     """Plain fields -> (B,) datetime64[us], NaT where they are not written in the form."""
     found = np.full(len(plain), np.datetime64("NaT", "us"))
@@ -91,6 +102,12 @@ def read_numbered(numbers: NDArray[np.float64], form: DateForm) -> NDArray[Any]:
     dates = np.where(inside, micros, 0).astype(np.int64).astype("datetime64[us]")
     dates[~inside] = np.datetime64("NaT")
     return dates
+
+
+# One number -> days since 1970, for a server; ValueError beyond the years 1 to 9999.
+NUMBERED_DAYS: Mapping[DateForm, Callable[[float], float]] = {
+    form: _days_of(form) for form in NUMBERED
+}
 
 
 def is_numbered(form: DateForm) -> bool:

@@ -160,7 +160,10 @@ def fault(spec: ColumnSpec, rule: str, value: Any) -> str:
             return f"must be at least {spec.minimum:g}"
         return f"must be at most {spec.maximum:g}"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return "must be a whole number" if spec.dtype == "int64" and is_number else "must be a number"
+    if spec.dtype == "int64" and is_number:
+        return "must be a whole number"
+    written = "" if spec.written is None else f" ({spec.written.describe()})"
+    return f"must be a number{written}"
 
 
 def json_type(spec: ColumnSpec, any_value: bool) -> dict[str, Any]:

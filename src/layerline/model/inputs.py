@@ -5,12 +5,15 @@ JSON as objects: `layerline.columns` reads all of them alike. What cannot be rea
 its column and rows; nothing is guessed.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.columns.arrays import gaps_of
 from layerline.columns.cast import Cast, cast_column
 from layerline.columns.judge import STRICT, Breach, breaches, fault_with_value
 from layerline.columns.spec import ColumnSpec
@@ -19,12 +22,45 @@ from layerline.model.refusals import RAISE, SHOWN_ROWS, Refusal
 from layerline.text import closest, listing
 
 
+@dataclass
+class InputTally:
+    """What was done with values that were predicted all the same, counted by column."""
+
+    imputed: Counter[str] = field(default_factory=Counter)  # missing values that were filled
+    unknown: Counter[str] = field(default_factory=Counter)  # levels that training did not have
+    outside: Counter[str] = field(default_factory=Counter)  # numbers beyond the limits
+
+    def add(self, cast: Cast, spec: ColumnSpec) -> None:
+        """Count a column."""
+        self.imputed[spec.name] += int(gaps_of(cast.values).sum())
+        for breach in breaches(cast, replace(spec, lenient=())):
+            if breach.rule in _COUNTED:
+                getattr(self, _COUNTED[breach.rule])[spec.name] += int(breach.rows.sum())
+
+    def lines(self) -> list[str]:
+        """One line for each kind that occurred, with its columns."""
+        kinds = (
+            (self.imputed, "missing values were imputed"),
+            (self.unknown, "values are unknown levels"),
+            (self.outside, "numbers are outside the limits of the schema"),
+        )
+        return [
+            f"{counts.total():,} {what}: {listing([f'{k} {n:,}' for k, n in counts.items() if n])}"
+            for counts, what in kinds
+            if counts.total()
+        ]
+
+
+_COUNTED = {"levels": "unknown", "limits": "outside"}
+
+
 def read_columns(
     frame: pd.DataFrame,
     columns: Sequence[ColumnSpec],
     refusal: Refusal = RAISE,
     missing: Sequence[str] = (),
     rules: frozenset[str] | None = STRICT,
+    tally: InputTally | None = None,
 ) -> pd.DataFrame:
     """Return the model's columns, typed; other columns are left out.
 
@@ -34,6 +70,7 @@ def read_columns(
         refusal: what happens to rows that break a rule.
         missing: further words for a missing value, in every column, as the training had them.
         rules: which rules count, see `layerline.columns.judge`; None means all.
+        tally: counts what was accepted, though training had none of it.
 
     Raises:
         DataError: a column is missing or there twice; by default also a row that breaks a rule.
@@ -45,6 +82,8 @@ def read_columns(
         cast = cast_column(raw, spec)
         for breach in breaches(cast, spec, rules=rules):
             _refuse(raw, cast, spec, breach, refusal)
+        if tally is not None:
+            tally.add(cast, spec)
         read[spec.name] = cast.values
     return pd.DataFrame(read, index=frame.index)
 

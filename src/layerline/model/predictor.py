@@ -13,7 +13,7 @@ from layerline.errors import DataError
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
 from layerline.model.bundle import About, Rows
-from layerline.model.inputs import read_columns
+from layerline.model.inputs import InputTally, read_columns
 from layerline.model.pixels import read_images
 from layerline.model.refusals import Collected, Refusal
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
@@ -34,7 +34,14 @@ class Model:
     link: Link = IDENTITY
     decision: Decision = PLAIN
 
-    def predict(self, data: Rows, *, rows_before: int = 0, any_value: bool = False) -> pd.DataFrame:
+    def predict(
+        self,
+        data: Rows,
+        *,
+        rows_before: int = 0,
+        any_value: bool = False,
+        tally: InputTally | None = None,
+    ) -> pd.DataFrame:
         """Predict raw rows, in their order.
 
         Args:
@@ -43,6 +50,7 @@ class Model:
             rows_before: added to row numbers in messages, when the rows are part of a file.
             any_value: also accept what violates the schema that training enforced (missing values
                 where it had none, unknown levels, numbers outside the limits); types always bind.
+            tally: counts what was imputed, unknown, or outside the limits.
 
         Returns:
             `prediction`, for classes the user's own label beside a `probability_<class>` each; for
@@ -58,13 +66,15 @@ class Model:
                 "pass a pandas DataFrame"
             )
         pieces = [
-            self._predict(data[start : start + _CHUNK_ROWS], rows_before + start, any_value)
+            self._predict(data[start : start + _CHUNK_ROWS], rows_before + start, any_value, tally)
             for start in range(0, max(len(data), 1), _CHUNK_ROWS)
         ]
         return pieces[0] if len(pieces) == 1 else pd.concat(pieces)
 
-    def _predict(self, data: Rows, rows_before: int, any_value: bool) -> pd.DataFrame:
-        read = self._read(data, Refusal(rows_before), any_value)
+    def _predict(
+        self, data: Rows, rows_before: int, any_value: bool, tally: InputTally | None
+    ) -> pd.DataFrame:
+        read = self._read(data, Refusal(rows_before), any_value, tally)
         if isinstance(read, pd.DataFrame):
             x = self.preprocessor.transform(read)
         else:
@@ -73,13 +83,15 @@ class Model:
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
         return self.decode(outputs).set_axis(index, axis=0)
 
-    def _read(self, data: Rows, refusal: Refusal, any_value: bool) -> Rows:
+    def _read(
+        self, data: Rows, refusal: Refusal, any_value: bool, tally: InputTally | None = None
+    ) -> Rows:
         about = self.about
         if about.image_shape is not None:
             return read_images(data, about.image_shape, about.target, refusal)
         assert isinstance(data, pd.DataFrame)
         rules = STRICT if any_value else None
-        return read_columns(data, about.columns, refusal, about.dialect.missing, rules)
+        return read_columns(data, about.columns, refusal, about.dialect.missing, rules, tally)
 
     def refused_rows(self, data: Rows, *, any_value: bool = False) -> dict[int, str]:
         """What is wrong with each row that `predict` would refuse, by its position.

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.columns.date import to_days
+from layerline.columns.date_forms import NUMBERED_DAYS
 from layerline.columns.judge import LOOSE
 from layerline.columns.number import BEYOND_64_BITS
 from layerline.columns.spec import ColumnSpec
@@ -84,7 +85,11 @@ class RowReader:
         self._missing = tuple(missing)
         self._names = names
         self._plain = [i for i, spec in enumerate(numeric) if spec.kind == "number"]
-        self._dates = [(i, spec.name) for i, spec in enumerate(numeric) if spec.kind == "date"]
+        self._dates = [
+            (i, spec.name, _date_reader(spec))
+            for i, spec in enumerate(numeric)
+            if spec.kind == "date"
+        ]
         self._take_plain = _getter([names[i] for i in self._plain])
         self._limits = _Limits(numeric, any_value)
         self._categories = [
@@ -119,8 +124,8 @@ class RowReader:
             return block
         numbers = np.empty((len(rows), len(self._names)))
         numbers[:, self._plain] = block
-        for position, name in self._dates:
-            numbers[:, position] = [_date(row[name]) for row in rows]
+        for position, name, read in self._dates:
+            numbers[:, position] = [read(row[name]) for row in rows]
         return numbers
 
     def read_frame(self, frame: pd.DataFrame) -> Typed:
@@ -152,26 +157,35 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     return operator.itemgetter(*names)
 
 
-def _date(value: Any) -> float:
-    if value is None:
-        return float("nan")
-    days = to_days(value)
-    if days is None:
-        raise ValueError(value)
-    return days
+def _date_reader(spec: ColumnSpec) -> Callable[[Any], float]:
+    """What makes days of a JSON value, or raises; forms that need more are left to the columns."""
+    days_each = None if spec.written is None else NUMBERED_DAYS.get(spec.written.dates)
+
+    def read(value: Any) -> float:
+        if value is None:
+            return float("nan")
+        if days_each is not None and type(value) in (int, float):
+            return days_each(value)
+        days = to_days(value)
+        if days is None:
+            raise ValueError(value)
+        return days
+
+    return read
 
 
 class _Limits:
     """The schema's limits of all number columns, judged at once."""
 
     def __init__(self, specs: Sequence[ColumnSpec], any_value: bool) -> None:
-        def limit(value: float | None, otherwise: float) -> float:
-            return otherwise if any_value or value is None else value
+        def limit(spec: ColumnSpec, value: float | None, otherwise: float) -> float:
+            binds = value is not None and not any_value and "limits" not in spec.lenient
+            return value if binds and value is not None else otherwise
 
         # The largest finite float: infinity is outside, whatever the schema says.
         largest = float(np.finfo(np.float64).max)
-        self._low = np.array([limit(spec.minimum, -largest) for spec in specs])
-        self._high = np.array([limit(spec.maximum, largest) for spec in specs])
+        self._low = np.array([limit(spec, spec.minimum, -largest) for spec in specs])
+        self._high = np.array([limit(spec, spec.maximum, largest) for spec in specs])
         bounds = np.where([spec.dtype == "int64" for spec in specs], BEYOND_64_BITS, np.inf)
         self._low, self._high = (
             np.maximum(self._low, -bounds),
@@ -205,7 +219,8 @@ class _Codes:
         if spec.nullable:
             index[None] = trained_at.get(MISSING, -1)
         self._gap = index.get(None, _UNKNOWN)
-        self._is_open, self._missing = any_value, frozenset(missing)
+        self._is_open = any_value or "levels" in spec.lenient
+        self._missing = frozenset(missing)
         self._index = index
         types: Mapping[str, set[type]] = {"bool": {bool}, "int64": {int, float}}
         self._types = frozenset({*types.get(spec.dtype, {str}), type(None)})

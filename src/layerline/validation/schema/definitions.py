@@ -1,11 +1,13 @@
 """What all columns together must look like; plain values without behaviour."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from layerline.columns.spec import ColumnSpec, Level
 from layerline.config import Task
 from layerline.validation.schema.severities import RULES, Setting, Severity
+
+_RELAXABLE = ("limits", "levels", "pattern")  # rules of single values that a schema may relax
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class TableSchema:
     def classes(self) -> tuple[Level, ...] | None:
         """The target's levels, or None for regression."""
         return None if self.task == "regression" else self[self.target].levels
+
+    def bound(self, column: ColumnSpec) -> ColumnSpec:
+        """The column with the rules that refuse no row of it, as its model must know them."""
+        lenient = (rule for rule in _RELAXABLE if self.severity(rule, column.name) != "error")
+        return replace(column, lenient=tuple(lenient))
 
     def setting(self, rule: str) -> Setting:
         """How a rule is kept: as the file says, else as RULES does."""

@@ -84,7 +84,13 @@ def vanished(values: pa.ChunkedArray, plain: pa.ChunkedArray) -> pa.ChunkedArray
     zero = pc.equal(values, 0.0)
     if not pc.any(zero).as_py():
         return zero
-    return pc.and_(zero, pc.match_substring_regex(plain, _NOT_ZERO))
+    places = pc.indices_nonzero(zero.fill_null(False))
+    gone = places.filter(pc.match_substring_regex(plain.take(places), _NOT_ZERO))
+    if not len(gone):
+        return pa.chunked_array([pa.array(none_bad(len(zero)))])
+    return pa.chunked_array(
+        [pc.is_in(pa.array(np.arange(len(zero), dtype=np.uint64)), value_set=gone)]
+    )
 
 
 def _floats(plain: pa.ChunkedArray) -> tuple[Floats, NDArray[np.bool_]]:

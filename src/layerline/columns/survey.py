@@ -54,6 +54,7 @@ class ColumnType(NamedTuple):
 
 
 TEXT = ColumnType(pa.string())
+_FIRST_FIELDS = 100
 
 
 class Span:
@@ -125,7 +126,7 @@ class FieldSurvey:
 
     def _narrow(self, plain: pa.ChunkedArray) -> None:
         possible = self._candidates
-        if "whole" in possible and self._are_whole(plain):
+        if "whole" in possible and _begins_so(plain, number.WHOLE) and self._are_whole(plain):
             self._candidates = possible & {"whole", "decimal"}
             return
         possible.discard("whole")
@@ -142,6 +143,11 @@ class FieldSurvey:
             possible.discard("date")
 
     def _are_whole(self, plain: pa.ChunkedArray) -> bool:
+        values = _quick_whole(plain)
+        if values is not None:
+            self._has_finite = True
+            self._span.add(values)
+            return True
         if not _all_match(plain, number.WHOLE):
             return False
         self._has_finite = True
@@ -208,6 +214,21 @@ def _to_whole(plain: pa.ChunkedArray) -> pa.ChunkedArray:
         return plain.cast(pa.int64())
     except pa.ArrowInvalid:  # it reads no plus sign
         return pc.replace_substring_regex(plain, r"^\+", "").cast(pa.int64())
+
+
+def _quick_whole(plain: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Whole numbers, where none begins with a zero or a sign that needs a closer look."""
+    if any(pc.any(pc.starts_with(plain, start)).as_py() for start in ("0", "-0", "+")):
+        return None
+    try:
+        return plain.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def _begins_so(plain: pa.ChunkedArray, pattern: str) -> bool:
+    """Whether the first fields match; spares most columns a look at all of them."""
+    return _all_match(plain.slice(0, _FIRST_FIELDS), pattern)
 
 
 def _all_match(plain: pa.ChunkedArray, pattern: str) -> bool:

@@ -10,11 +10,12 @@ from ruamel.yaml import YAML
 from layerline.columns.forms import Choices
 from layerline.columns.written import Written
 from layerline.config import parse_params
-from layerline.errors import ParamsError
+from layerline.errors import DataError, ParamsError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows
-from layerline.sources.reading.delimited import separator_of
 from layerline.sources.reading.dialect import Dialect
+from layerline.sources.reading.form import find_form
+from layerline.sources.reading.limits import FILES, Meter
 from layerline.sources.reading.paths import find_files, find_partitions, kind_of
 from layerline.sources.reading.reader import read_files
 from layerline.tables.storage import SPLIT_VALUES, require_target, to_frame
@@ -59,23 +60,26 @@ def start_project(
         raise ParamsError(problems, "--project")
     files = find_files(str(file))
     given = dict(given or {})
-    read = read_files(
-        files,
-        Dialect(missing=tuple(given.get("missing", ()))),
-        given.get("text", ()),
-        find_partitions(str(file), files),
-        Choices.of(given.get("decimal"), given.get("dates"), target),
-    )
+    try:
+        read = read_files(
+            files,
+            Dialect(missing=tuple(given.get("missing", ()))),
+            given.get("text", ()),
+            find_partitions(str(file), files),
+            choices=Choices.of(given.get("decimal"), given.get("dates"), target),
+        )
+    except DataError as error:
+        raise DataError(str(error).replace("fetch.options.", "--")) from None
     require_target(read.table.column_names, target, str(file))
     frame = to_frame(read.table)
     task, reason = resolve_task(frame[target])
     split_column = SPLIT_NAME if _says_split(frame, target) else None
     schema = infer_schema(frame, target, task, split_column, None, read.written)
     options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
+    if kind_of(files[0]) == "CSV":
+        form, _, _ = find_form(files[0], Dialect(), Meter(FILES, str(files[0])))
+        options |= {"separator": form.separator} if form.separator != "," else {}
     options |= _decided(read.written) | given
-    separator = separator_of(files[0], Dialect()) if kind_of(files[0]) == "CSV" else ","
-    if separator != ",":
-        options["separator"] = separator
     split = _by_content(frame, schema)
     if split_column:
         split = f"{{method: column, column: {split_column}}}"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from layerline.columns.written import DateForm
-from layerline.errors import ParamsError, Problem
+from layerline.errors import DataError, ParamsError, Problem
 from layerline.sources.source import SourceInfo
 
 
@@ -21,11 +21,12 @@ def fetch(
     *,
     path: str | list[str],
     separator: str | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     missing: list[str] | None = None,
     text: list[str] | None = None,
     decimal: Literal[".", ","] | None = None,
     dates: DateForm | dict[str, DateForm] | None = None,
+    union: bool = False,
     sha256: Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")] | None = None,
 ) -> SourceInfo:
     """Write the rows of all files, in the order of their names, as one table.
@@ -36,13 +37,14 @@ def fetch(
         path: file, pattern, folder, archive, path in an archive, URL or list; relative to the
             repository root.
         separator: of CSV files; null finds it from the header.
-        encoding: of CSV and JSON-lines files.
+        encoding: of CSV and JSON-lines files; null finds it.
         missing: words that stand for a missing value in every column of a CSV file, beside the
             empty field.
         text: columns that are text even when they look like numbers (`00123` is text anyway).
         decimal: the decimal mark of numbers that can be read in two ways (`1,234`).
         dates: how dates are written that can be read in two ways (`03/04/2024`), for all columns
             or by column; by column also what a bare number counts (`unix_seconds`).
+        union: whether a column that a file lacks is missing there; else the files are refused.
         sha256: what the one file, or the archive, must have.
 
     Raises:
@@ -64,7 +66,9 @@ def fetch(
         dialect = Dialect(separator, encoding, tuple(missing or ()))
         choices = Choices.of(decimal, dates, target)
         partitions = find_partitions(path, paths, sha256)
-        reading = open_files(paths, dialect, text or (), partitions, choices)
+        reading = open_files(paths, dialect, text or (), partitions, union, choices)
+        if target in reading.unusable:
+            raise DataError(reading.unusable[target])
         require_target(reading.schema.names, target, str(paths[0]))
         _require_listed(text or (), reading.schema.names, paths[0])
         write_tables(folder / TABLE, reading.schema, reading.tables())

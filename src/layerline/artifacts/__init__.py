@@ -27,7 +27,6 @@ from layerline.artifacts.workspace import (
     TRANSFER,
     SourceFiles,
     Workspace,
-    journals_of,
 )
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "TRANSFER",
     "SourceFiles",
     "Workspace",
-    "journals_of",
     "read_json",
     "read_json_as",
     "read_manifest",

@@ -74,12 +74,7 @@ class Workspace:
 
     @property
     def journals(self) -> Path:
-        return journals_of(self.home)
-
-
-def journals_of(home: Path) -> Path:
-    """Where the journals of a project are; `home` is the main checkout."""
-    return home / ".layerline" / "journals"
+        return self.home / ".layerline" / "journals"
 
 
 @dataclass(frozen=True)

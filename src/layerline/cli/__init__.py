@@ -6,7 +6,6 @@ init       init, watch
 schema     schema
 models     predict, export, promote, rollback, history, verify
 serve      serve
-register   register
 retrain    retrain
 results    results
 store      flush, ui
@@ -27,7 +26,6 @@ from layerline import __version__
 from layerline.cli.compare import compare
 from layerline.cli.init import init, watch
 from layerline.cli.models import export, history, predict, promote, rollback, verify
-from layerline.cli.register import register
 from layerline.cli.results import results
 from layerline.cli.retrain import retrain
 from layerline.cli.runs import runs
@@ -39,7 +37,7 @@ from layerline.cli.transfer import transfer
 
 COMMANDS = (
     *(init, schema, watch),
-    *(predict, serve, promote, rollback, history, verify, export, register, retrain),
+    *(predict, serve, promote, rollback, history, verify, export, retrain),
     *(results, runs, compare, flush, ui),
     *(transfer, study),
 )

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from layerline.errors import BusyError, LayerlineError
-from layerline.process import module_command
 from layerline.stage.messages import STAGES_FILE
 
 STOP_SECONDS = 10.0  # for each signal, before the next and harder one
@@ -79,7 +78,8 @@ class Dvc:
         path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
         lines: list[str] = []
         with subprocess.Popen(
-            module_command("dvc", *arguments),
+            # -P: a secrets.py or types.py in the project must not hide the standard library's.
+            [sys.executable, "-P", "-m", "dvc", *arguments],
             cwd=self._root,
             env=os.environ | {"PATH": path, STAGES_FILE: str(self._stages_file)},
             stdin=subprocess.DEVNULL,

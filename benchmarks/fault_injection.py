@@ -18,12 +18,19 @@ HERE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tests"), str(HERE / "src")]
 
 from faults.bench import Bench, make_template  # noqa: E402
-from faults.catalogue import CATALOGUE, plan  # noqa: E402
+from faults.catalogue import CATALOGUE, Batch, plan  # noqa: E402
 from faults.runner import Result, inject, table  # noqa: E402
 
 
-def _inject(task: tuple[Bench, str, int]) -> Result:
+def _inject(task: tuple[Bench, Batch]) -> list[Result]:
     return inject(*task)
+
+
+def _show(result: Result, n_done: int) -> None:
+    sign = "BROKEN" if result.broken else "kept"
+    about = result.broken or result.about
+    line = f"{n_done} {sign}: {result.kind}, seed {result.seed}, {result.seconds:.1f} s: {about}"
+    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -34,25 +41,19 @@ def main() -> int:
     parser.add_argument("--kind", choices=list(CATALOGUE))
     parser.add_argument("--only", type=int, help="the seed of one fault of --kind")
     options = parser.parse_args()
-    started, results = time.monotonic(), []
-    faults = plan(options.faults, options.seed)
-    if options.kind:
-        faults = [fault for fault in faults if fault[0] == options.kind]
+    started = time.monotonic()
+    results: list[Result] = []
+    batches = [b for b in plan(options.faults, options.seed) if options.kind in (None, b.kind)]
     if options.only is not None:
-        faults = [(options.kind, options.only)]
+        batches = [Batch(options.kind, (options.only,))]
     with tempfile.TemporaryDirectory(prefix="layerline-faults-") as folder:
         template = make_template(Path(folder) / "template")
-        tasks = [(template, *fault) for fault in faults]
+        tasks = [(template, batch) for batch in batches]
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
-            for result in pool.imap_unordered(_inject, tasks):
-                results.append(result)
-                sign = "BROKEN" if result.broken else "kept"
-                print(
-                    f"{len(results)}/{len(faults)} {sign}: {result.kind}, seed {result.seed}, "
-                    f"{result.seconds:.1f} s: {result.about or result.broken}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+            for found in pool.imap_unordered(_inject, tasks):
+                for result in found:
+                    results.append(result)
+                    _show(result, len(results))
     minutes = (time.monotonic() - started) / 60
     print(f"{len(results)} faults, seed {options.seed}, {minutes:.0f} minutes\n")
     print(*table(results), sep="\n")

@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,23 @@ class Outcome:
 
     code: int
     output: str
+
+
+@dataclass(frozen=True)
+class Injected:
+    """A fault that was injected.
+
+    Attributes:
+        about: what befell what.
+        setting: what the project must come to afterwards.
+        undo: takes the damage back.
+        is_owned: nobody but the user can mend it, so that it is undone before the recovery.
+    """
+
+    about: str
+    setting: str = "first"
+    undo: Callable[[], None] = lambda: None
+    is_owned: bool = False
 
 
 class BrokenPromiseError(AssertionError):

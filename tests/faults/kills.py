@@ -7,7 +7,7 @@ import time
 from random import Random
 
 import psutil
-from faults.bench import Bench, Outcome, require, require_no_defect
+from faults.bench import Bench, Injected, Outcome, require, require_no_defect
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
@@ -53,16 +53,15 @@ def _kill_at_random(
     return f"{signal.Signals(number).name} {moment}"
 
 
-def kill_repro(bench: Bench, rng: Random) -> str:
+def kill_repro(bench: Bench, rng: Random) -> Injected:
     """Kill `dvc repro` or its stage on the way to another setting; one more ends the same."""
     bench.choose("second")
     about = _kill_at_random(bench, rng, bench.start("dvc", "repro"), 14.0)
     _wait_until_quiet(bench)
-    bench.require_recovery("second")
-    return about
+    return Injected(about, "second")
 
 
-def kill_command(bench: Bench, rng: Random) -> str:
+def kill_command(bench: Bench, rng: Random) -> Injected:
     """Kill a command that writes to the registry or to a user's file; done again it is whole."""
     bench.choose("second")
     bench.run("dvc", "repro")
@@ -82,11 +81,10 @@ def kill_command(bench: Bench, rng: Random) -> str:
     require(again.code == 0, "the champion answers", again.output)
     lines = (bench.root / "answers.csv").read_text().splitlines()
     require(len(lines) == 241, "an answer a row", len(lines))
-    bench.require_recovery("second")
-    return f"{' '.join(command)}: {about}"
+    return Injected(f"{' '.join(command)}: {about}", "second")
 
 
-def stop_and_resume(bench: Bench, rng: Random) -> str:
+def stop_and_resume(bench: Bench, rng: Random) -> Injected:
     """SIGSTOP for a while, as a laptop's lid does; then it ends as if nothing had been."""
     bench.choose("second")
     process = bench.start("dvc", "repro")
@@ -100,11 +98,10 @@ def stop_and_resume(bench: Bench, rng: Random) -> str:
     output, _ = process.communicate(timeout=120)
     require_no_defect(Outcome(process.returncode, output))
     require(process.returncode == 0, "a stopped run resumes", output)
-    bench.require_recovery("second")
-    return f"{len(stopped)} processes stopped"
+    return Injected(f"{len(stopped)} processes stopped", "second")
 
 
-def rivals(bench: Bench, rng: Random) -> str:
+def rivals(bench: Bench, rng: Random) -> Injected:
     """Two at once of anything: each ends well or says that the other is busy."""
     bench.choose("second")
     choices = [
@@ -125,5 +122,4 @@ def rivals(bench: Bench, rng: Random) -> str:
         require_no_defect(Outcome(process.returncode, output))
         require(process.returncode != 1, "not called a defect", f"{about}\n{output}")
     require(bench.n_champions() == 1, "there is exactly one champion", about)
-    bench.require_recovery("second")
-    return about
+    return Injected(about, "second")

@@ -1,4 +1,4 @@
-"""Run a plan of faults, each in a copy of the bench, and count what was kept."""
+"""Run batches of faults, each in a copy of the bench, and count the promises kept."""
 
 import shutil
 import tempfile
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from faults.bench import Bench, copy_bench, stop_followers
-from faults.catalogue import CATALOGUE
+from faults.bench import Bench, Injected, copy_bench, stop_followers
+from faults.catalogue import CATALOGUE, Batch
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,35 @@ class Result:
     seconds: float
 
 
-def inject(template: Bench, kind: str, seed: int) -> Result:
-    """Inject one fault into a copy; the copy is gone afterwards."""
-    started = time.monotonic()
+def inject(template: Bench, batch: Batch) -> list[Result]:
+    """Inject a batch into one copy, which is gone afterwards; it ends with the first broken one."""
     folder = Path(tempfile.mkdtemp(prefix="layerline-fault-"))
     bench = copy_bench(template, folder / "copy")
-    about, broken = "", ""
+    results: list[Result] = []
     try:
-        about = CATALOGUE[kind].inject(bench, Random(seed))
-    except AssertionError as error:
-        broken = str(error) or repr(error)
+        for seed in batch.seeds:
+            is_last = seed == batch.seeds[-1]
+            results.append(_inject_one(bench, batch.kind, seed, is_last=is_last))
+            if results[-1].broken:
+                break
     finally:
         stop_followers(bench)
         shutil.rmtree(folder, ignore_errors=True)
-    return Result(kind, seed, about, broken, time.monotonic() - started)
+    return results
+
+
+def _inject_one(bench: Bench, kind: str, seed: int, *, is_last: bool) -> Result:
+    started = time.monotonic()
+    injected, broken = Injected(""), ""
+    try:
+        injected = CATALOGUE[kind].inject(bench, Random(seed))
+        if injected.is_owned or not is_last:
+            injected.undo()
+        if is_last:
+            bench.require_recovery(injected.setting)
+    except AssertionError as error:
+        broken = f"{injected.about}: {error}" if injected.about else str(error) or repr(error)
+    return Result(kind, seed, injected.about, broken, time.monotonic() - started)
 
 
 def table(results: list[Result]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from random import Random
 
-from faults.bench import Bench, Outcome, require, require_clear_end, require_no_defect
+from faults.bench import Bench, Injected, Outcome, require, require_clear_end, require_no_defect
 
 _LIES = {
     "a page": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>Hi</html>",
@@ -58,7 +58,7 @@ def _tracker(kind: str) -> Iterator[str]:
             thread.join(5)
 
 
-def wrong_tracker(bench: Bench, rng: Random) -> str:
+def wrong_tracker(bench: Bench, rng: Random) -> Injected:
     """A tracking server that is down, silent, trickling or lying; training is the same."""
     bench.choose("second")
     kind = rng.choice([*_LIES, "silent", "trickling", "down"])
@@ -70,8 +70,7 @@ def wrong_tracker(bench: Bench, rng: Random) -> str:
         require_clear_end(done, may_pass=True)
         if stage == "train":
             require(done.code == 0, "training does without a tracker", f"{kind}\n{done.output}")
-    bench.require_recovery("second")
-    return f"{stage} with a tracker: {kind}"
+    return Injected(f"{stage} with a tracker: {kind}", "second")
 
 
 def _limited(bench: Bench, limits: dict[int, int], *command: str, **environment: str) -> Outcome:
@@ -94,7 +93,7 @@ def _limited(bench: Bench, limits: dict[int, int], *command: str, **environment:
     return Outcome(done.returncode, done.stdout)
 
 
-def short_of(bench: Bench, rng: Random) -> str:
+def short_of(bench: Bench, rng: Random) -> Injected:
     """No room for files, few open files, or little memory: a message, and nothing good is lost."""
     bench.choose("second")
     stage = rng.choice(["fetch", "validate", "scale", "train", "evaluate", "register"])
@@ -113,11 +112,10 @@ def short_of(bench: Bench, rng: Random) -> str:
             "Traceback (most recent" not in done.output, "no traceback", f"{about}{done.output}"
         )
     require(bench.n_champions() == 1, "there is exactly one champion", about)
-    bench.require_recovery("second")
-    return about
+    return Injected(about, "second")
 
 
-def full_disk(bench: Bench, rng: Random) -> str:
+def full_disk(bench: Bench, rng: Random) -> Injected:
     """A disk of its own that is full while a stage writes; earlier outputs stay."""
     if os.geteuid() != 0 or subprocess.run(["which", "mount"], capture_output=True).returncode:
         return short_of(bench, rng)  # a disk of one's own takes root
@@ -141,11 +139,10 @@ def full_disk(bench: Bench, rng: Random) -> str:
     done = bench.run("unshare", "-m", "sh", "-c", script)
     require_no_defect(done)
     require({p.name for p in place.iterdir()} == inside, "earlier outputs stay", done.output)
-    bench.require_recovery("second")
-    return f"{stage} on a disk of {size} KiB"
+    return Injected(f"{stage} on a disk of {size} KiB", "second")
 
 
-def odd_environment(bench: Bench, rng: Random) -> str:
+def odd_environment(bench: Bench, rng: Random) -> Injected:
     """ASCII terminals, modules that shadow the library's, no HOME, time zones, cron's own."""
     kind, files, environment = rng.choice(
         [
@@ -168,11 +165,10 @@ def odd_environment(bench: Bench, rng: Random) -> str:
         require(done.code == 0, f"works with {kind}", f"{command}\n{done.output}")
     for name in files:
         (bench.root / name).unlink()
-    bench.require_recovery()
-    return f"{stage}: {kind}"
+    return Injected(f"{stage}: {kind}")
 
 
-def clock_set_back(bench: Bench, rng: Random) -> str:
+def clock_set_back(bench: Bench, rng: Random) -> Injected:
     """The clock jumps; runs keep their order in the store, locks and snapshots do not hang."""
     bench.choose("second")
     faketime = "/usr/bin/faketime"
@@ -184,5 +180,4 @@ def clock_set_back(bench: Bench, rng: Random) -> str:
     done = bench.run(faketime, "-f", f"{days:+d}d", sys.executable, f"pipeline/{stage}.py")
     require_clear_end(done, may_pass=True)
     require(time.monotonic() - started < 90, "nothing waits for a clock", done.output)
-    bench.require_recovery("second")
-    return f"{stage} {days:+d} days"
+    return Injected(f"{stage} {days:+d} days", "second")

@@ -97,7 +97,7 @@ def make_version(root: Path) -> Checkout:
 PREDICT = """
 import resource, sys, time
 from pathlib import Path
-from layerline.registry.predicting import load_registered, predict_file
+from layerline.registry.predict import load_registered, predict_file
 from layerline.process import keep_freed_memory
 keep_freed_memory()
 load_registered(sys.argv[1], Path())  # what is imported and opened once is not the files' time

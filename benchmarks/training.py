@@ -1,6 +1,6 @@
 """How fast training is, as ratios to what else the machine or another library does in the same run.
 
-    python benchmarks/training.py floor|dataloader|peers|conv1x1|overhead|threads|restarts|compile
+    python benchmarks/training.py dataloader|peers|conv1x1|overhead|threads|restarts|compile
         [--root FOLDER] [--rows 10000] [--rounds 5] [--threads 1]
 
 Both sides of a ratio take turns, epoch by epoch or fit by fit, in one process with the same number
@@ -9,16 +9,15 @@ so that other work on the machine hardly counts; with more it is wall time, and 
 quiet. Images are made from a seed, or read from FOLDER, which holds MNIST's four IDX files. `peers`
 also measures skorch and Lightning where they are installed: pip install -e ".[bench]".
 
-Rows of a Markdown table go to stdout; keep them in benchmarks/results/training.md.
+Rows of a Markdown table go to stdout; keep them in benchmarks/results/training.md. What the kernels
+bring, and how a step compares to a bare loop of torch: benchmarks/kernels.py.
 """
 
 import argparse
 import dataclasses
-import itertools
 import statistics
 from collections.abc import Callable
 
-import torch
 import training_peers as peers
 from training_costs import compiled, epoch, overhead, restarts, threads
 from training_images import load_images
@@ -32,58 +31,12 @@ from training_turns import (
     show,
     start,
     take_turns,
-    time_steps,
 )
 
 from layerline.networks import build_network
-from layerline.training import loop
+from layerline.training.dataset import TrainingData
 from layerline.training.device import prepare_torch
-from layerline.training.epoch_records import EpochRecord, Listener
-
-
-def matrix_rate(clock: Callable[[], float], shapes: list[tuple[int, int, int]]) -> float:
-    """The float32 rate of (n, k) @ (k, m) products in turn, in operations a second."""
-    given = [(torch.randn(n, k), torch.randn(k, m), torch.empty(n, m)) for n, k, m in shapes]
-    operations = sum(2 * n * k * m for n, k, m in shapes)
-    repeats = max(1, round(2e9 / operations))
-    seconds = []
-    for _ in range(10):
-        started = clock()
-        for _ in range(repeats):
-            for a, b, out in given:
-                torch.mm(a, b, out=out)
-        seconds.append((clock() - started) / repeats)
-    return operations / statistics.median(seconds)
-
-
-def floor(setting: Setting) -> None:
-    """What the steps at batch 256 make of the machine's float32 matrix rate."""
-    training = start(setting, section(256, setting.rounds + 1, precision="float32"))
-    operations = sum(2 * n * k * m for n, k, m in products(256)) / 256 * len(training.train)
-    in_steps = time_steps(setting, training)
-    found: list[tuple[float, float, float]] = []
-
-    def turn(record: EpochRecord) -> None:
-        steps = operations / in_steps()
-        square = matrix_rate(setting.clock, [(1024, 1024, 1024)])
-        found.append((steps, square, matrix_rate(setting.clock, products(256))))
-
-    training.run(Listener(on_epoch=turn))
-    steps, square, own = ([each[k] for each in found[1:]] for k in range(3))
-    what = "784-500-300-10, batch 256, GFLOP/s of the steps and of "
-    for name, rates, bar in (("1024³ products", square, "≥ 0.9"), ("its own products", own, "")):
-        ours, theirs = statistics.median(steps) / 1e9, statistics.median(rates) / 1e9
-        show(what + name, ours, theirs, ratio(rates, steps), bar)
-
-
-def products(n_rows: int) -> list[tuple[int, int, int]]:
-    """(n, k, m) of a step's products: forward, weights' gradients, inputs' but the first's."""
-    shapes = []
-    for place, (d_in, d_out) in enumerate(itertools.pairwise((784, *HIDDEN, 10))):
-        shapes += [(n_rows, d_in, d_out), (d_out, n_rows, d_in)]
-        if place:
-            shapes.append((n_rows, d_out, d_in))
-    return shapes
+from layerline.training.fit import fit
 
 
 def dataloader(setting: Setting) -> None:
@@ -125,7 +78,8 @@ def compare_peers(setting: Setting) -> None:
             prepare_torch(0, setting.threads)
             shape = tuple(case.train.x.shape[1:])
             network = build_network("mlp", chosen.options, input_shape=shape, d_out=case.d_out)
-            loop.fit(network, case.train, case.valid, chosen, task=case.task, seed=0)
+            data = TrainingData.of(case.train, case.valid, case.task)
+            fit(network, data, chosen, seed=0)
             mine.append(setting.clock() - started)
             started = setting.clock()
             case.fit()
@@ -135,7 +89,6 @@ def compare_peers(setting: Setting) -> None:
 
 
 COMMANDS: dict[str, Callable[[Setting], None]] = {
-    "floor": floor,
     "dataloader": dataloader,
     "peers": compare_peers,
     "conv1x1": conv1x1,

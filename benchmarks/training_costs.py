@@ -24,27 +24,27 @@ from training_turns import (
 
 from layerline.config import RestartsSection
 from layerline.networks import build_network
-from layerline.training import loop
+from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_threads, prepare_torch
 from layerline.training.epoch_records import EpochRecord, Listener
+from layerline.training.fit import fit
 from layerline.training.loop import Training
-from layerline.training.objectives import describe_targets
-from layerline.training.restarts.together import Together
+from layerline.training.member import Member
 
 
 def overhead(setting: Setting) -> None:
     """What of an epoch is neither a step nor the network's pass over the validation rows."""
     shares, spent = [], 0.0
-    predict = loop.predict
+    training = start(setting, section(256, setting.rounds + 1))
+    predict = training.session.predict
 
-    def timed(*given: object) -> Tensor:
+    def timed(x: Tensor) -> Tensor:
         nonlocal spent
         started = setting.clock()
-        outputs = predict(*given)  # type: ignore[arg-type]
+        outputs = predict(x)
         spent += setting.clock() - started
         return outputs
 
-    training = start(setting, section(256, setting.rounds + 1))
     in_steps, started = time_steps(setting, training), setting.clock()
 
     def turn(record: EpochRecord) -> None:
@@ -53,11 +53,8 @@ def overhead(setting: Setting) -> None:
         shares.append((whole - in_steps() - spent) / whole)
         started, spent = setting.clock(), 0.0
 
-    loop.predict = timed  # type: ignore[assignment]
-    try:
-        training.run(Listener(on_epoch=turn))
-    finally:
-        loop.predict = predict
+    training.session.predict = timed  # type: ignore[method-assign]
+    training.run(Listener(on_epoch=turn))
     figure = statistics.median(shares[1:])
     print(f"| share of an epoch outside steps and validation | | | {figure:.4f} | ≤ 0.02 |")
 
@@ -90,7 +87,7 @@ def threads(setting: Setting) -> None:
 def epoch(setting: Setting, batch_size: int) -> None:
     """Print the wall seconds of the fastest of three epochs (for `threads`)."""
     training, seconds = start(setting, section(batch_size, 4, precision="float32")), []
-    count = len(training.train)
+    count = len(training.data.train)
     training.run(Listener(on_epoch=lambda record: seconds.append(count / record.rows_per_second)))
     print(min(seconds[1:]))
 
@@ -98,30 +95,28 @@ def epoch(setting: Setting, batch_size: int) -> None:
 def restarts(setting: Setting) -> None:
     """Seeds trained together and one after another: scikit-learn's digits, 64-100-10."""
     train, valid = peers.digits()
-    facts = describe_targets(train.y)
+    data = TrainingData.of(train, valid, "multiclass")
     for seeds in (4, 8, 16):
         kept = RestartsSection(seeds=seeds)
         chosen = section(64, 10, options={"hidden": [100], **PLAIN}, restarts=kept)
         mine, its = [], []
         for _ in range(setting.rounds + 1):
-            networks, dropouts = [], []
+            members = []
             for seed in range(seeds):
                 prepare_torch(seed, setting.threads)
-                networks.append(build_network("mlp", chosen.options, input_shape=(64,), d_out=10))
-                dropouts.append(torch.Generator().set_state(torch.get_rng_state()))
+                network = build_network("mlp", chosen.options, input_shape=(64,), d_out=10)
+                dropout = torch.Generator().set_state(torch.get_rng_state())
+                members.append(Member(network, seed, dropout))
             alone = [
                 build_network("mlp", chosen.options, input_shape=(64,), d_out=10)
                 for _ in range(seeds)
             ]
             started = setting.clock()
-            together = Together(
-                networks, dropouts, (train, valid), chosen, task="multiclass", seed=0, facts=facts
-            )
-            together.run(Listener())
+            Training(members, data, chosen).run(Listener())
             mine.append(setting.clock() - started)
             started = setting.clock()
             for seed, network in enumerate(alone):
-                loop.fit(network, train, valid, chosen, task="multiclass", seed=seed)
+                fit(network, data, chosen, seed=seed)
             its.append(setting.clock() - started)
         ours, theirs = statistics.median(mine[1:]), statistics.median(its[1:])
         show(
@@ -150,10 +145,10 @@ def compiled(setting: Setting) -> None:
         chosen = section(batch_size, setting.rounds + 1, options={"hidden": list(hidden), **PLAIN})
         plain, faster = start(setting, chosen), start(setting, chosen)
         started = time.perf_counter()
-        faster.session.network = Compiled(faster.network)
+        faster.session.network = Compiled(faster.members[0].network)
         batches = torch.arange(batch_size)
         for _ in range(3):
-            faster.session.take(faster.train, (batches,))
+            faster.session.take(faster.data.train, (batches,))
         cost = time.perf_counter() - started
         # Wall time, as the cost: compilers run in processes of their own.
         mine, its = take_turns(time.perf_counter, plain, epochs_of(faster))
@@ -170,6 +165,6 @@ def epochs_of(training: Training) -> Callable[[], None]:
 
     def run() -> None:
         training._take_steps(Listener(), None)
-        training._finish_epoch(training._measure(torch.stack(training.losses)))
+        training._finish_epoch(training._measure())
 
     return run

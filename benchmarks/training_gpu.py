@@ -53,12 +53,12 @@ def peak(side: int = 8192) -> float:
 
 def one_epoch(training: Training) -> Callable[[], int]:
     """The steps of an epoch without its measurement; returns how many."""
-    training.network.train()
-    steps = training.plan.cut(torch.randperm(len(training.train), device="cuda"), 1)
+    training.session.network.train()
+    steps = training.plan.cut(torch.randperm(len(training.data.train), device="cuda"), 1)
 
     def run() -> int:
         for batches in steps:
-            training.session.take(training.train, batches)
+            training.session.take(training.data.train, batches)
             training.session.step = 0  # the schedule knows no later step
         return len(steps)
 
@@ -72,7 +72,7 @@ def compiled_epoch(
     network = peers.plain_mlp(hidden).cuda()
     forward = torch.compile(network, mode="reduce-overhead")
     optimizer = torch.optim.Adam(network.parameters(), lr=peers.RATE, fused=True)
-    x, y = training.train.x, training.train.y
+    x, y = training.data.train.x, training.data.train.y
     n_rows = len(x) - len(x) % batch_size
 
     def run() -> None:
@@ -96,7 +96,7 @@ def steps(setting: Setting, hidden: tuple[int, ...], batch_size: int, card: floa
     compiled = compiled_epoch(recorded, batch_size, hidden)
     first = seconds(compiled)
     compiled()
-    n_compiled = len(recorded.train) // batch_size
+    n_compiled = len(recorded.data.train) // batch_size
     found: list[list[float]] = [[], [], []]
     for _ in range(setting.rounds):
         for times, work, n in zip(
@@ -106,7 +106,7 @@ def steps(setting: Setting, hidden: tuple[int, ...], batch_size: int, card: floa
     ours, eager, theirs = (statistics.median(times) for times in found)
     sizes = (784, *hidden, 10)
     weights = sum(a * b for a, b in itertools.pairwise(sizes))
-    operations = (6 * weights - 2 * sizes[0] * sizes[1]) * len(recorded.train) / n_steps
+    operations = (6 * weights - 2 * sizes[0] * sizes[1]) * len(recorded.data.train) / n_steps
     name = "-".join(map(str, sizes))
     print(
         f"| {name}, batch {batch_size} | {ours * 1e6:.0f} | {eager * 1e6:.0f} | {theirs * 1e6:.0f}"
@@ -160,7 +160,7 @@ def read_ahead(setting: Setting) -> None:
     training = start(setting, chosen)
     training.session.graphs = None
     resident = median(one_epoch(training), setting.rounds)
-    far = dataclasses.replace(training.train, x=training.train.x.cpu(), is_streamed=True)
+    far = dataclasses.replace(training.data.train, x=training.data.train.x.cpu(), is_streamed=True)
     batches = [batch for batch, *_ in training.plan.cut(torch.randperm(len(far)), 1)]
 
     def take_all(source: Source) -> None:

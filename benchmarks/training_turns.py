@@ -11,10 +11,11 @@ from training_images import Images
 
 from layerline.config import Component, TrainSection
 from layerline.networks import build_network
-from layerline.training.dataset import Rows
+from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import EpochRecord, Listener
 from layerline.training.loop import Training
+from layerline.training.member import Member
 
 HIDDEN = (500, 300)
 PLAIN = {"norm": "none", "dropout": 0.0}
@@ -52,7 +53,7 @@ def start(setting: Setting, chosen: TrainSection, flat: bool = True) -> Training
     network = build_network(
         chosen.network, chosen.options, input_shape=tuple(train.x.shape[1:]), d_out=10
     )
-    return Training(network, train, test, chosen, task="multiclass", seed=0)
+    return Training([Member(network, 0)], TrainingData.of(train, test, "multiclass"), chosen)
 
 
 def rows(images: Images, split: str, flat: bool) -> Rows:

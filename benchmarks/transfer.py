@@ -30,16 +30,17 @@ from layerline.config import Component, TrainSection, TransferSection
 from layerline.networks.serialization import NetworkSpec, save_network
 from layerline.studies.report import Study, write_study
 from layerline.studies.trial import Cell, Mode
-from layerline.training.dataset import Rows
+from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import Listener
 from layerline.training.inference import predict
+from layerline.training.learner import Learner
 from layerline.training.loop import Training
-from layerline.training.trainable import Learner
+from layerline.training.member import Member
 from layerline.training.transfer.adapters import merge_adapters
 from layerline.training.transfer.compatibility import Agreement
 from layerline.training.transfer.feature_cache import cached_features
-from layerline.training.transfer.selection import choose_learning
+from layerline.training.transfer.selection import choose_fine_tuning
 from layerline.training.transfer.source_weights import Source, read_source
 from layerline.training.transfer.weight_loading import Loader
 
@@ -70,17 +71,15 @@ def train(
 ) -> nn.Module:
     prepare_torch(seed, 1)
     network = spec.build()
-    learner = Learner(network, rows, rows)
+    learner = Learner(network, TrainingData.of(rows, rows, spec.task))
     if source is not None:
         assert chosen.transfer is not None
         agreement = Agreement(None, ())
         loaded, _ = Loader(chosen.transfer, source, network, spec, agreement).load()
-        learning = choose_learning(chosen.transfer, network, loaded)
-        learning.freeze(network)
-        learner = Learner(network, rows, rows, learning, None, merge_adapters)
-    training = Training(
-        network, rows, rows, chosen, task=spec.task, seed=seed, learning=learner.learning
-    )
+        fine_tuning = choose_fine_tuning(chosen.transfer, network, loaded)
+        fine_tuning.freeze(network)
+        learner = Learner(network, learner.data, fine_tuning, None, merge_adapters)
+    training = Training([Member(network, seed)], learner.data, chosen, learner.fine_tuning)
     training.run(Listener())
     return network
 
@@ -244,10 +243,10 @@ def cache(folder: Path, n_rows: int = 5000) -> None:
         network = spec.build()
         network.load_state_dict(weights)
         how = TransferSection(source="x", mode="feature_extraction")
-        learning = choose_learning(
+        fine_tuning = choose_fine_tuning(
             how, network, {n: w for n, w in weights.items() if "fc" not in n}
         )
-        learning.freeze(network)
+        fine_tuning.freeze(network)
         learner, parts = network, (rows, valid)
         started = time.perf_counter()
         if name == "kept":
@@ -255,11 +254,12 @@ def cache(folder: Path, n_rows: int = 5000) -> None:
                 folder / "features", network, parts, torch.device("cpu"), torch.float32
             )
             once = time.perf_counter() - started
-            learner, learning = nn.Sequential(), None
+            learner, fine_tuning = nn.Sequential(), None
             learner.add_module("head", network.get_submodule("fc"))
         chosen = section(2, 128)
         marks = [time.perf_counter()]
-        training = Training(learner, *parts, chosen, task="multiclass", seed=0, learning=learning)
+        data = TrainingData.of(*parts, "multiclass")
+        training = Training([Member(learner, 0)], data, chosen, fine_tuning)
         training.run(
             Listener(on_epoch=lambda record, marks=marks: marks.append(time.perf_counter()))
         )

@@ -20,20 +20,21 @@ from layerline.config import Component, FetchSection, Params, ScaleSection, Trai
 from layerline.evaluation.decision import PLAIN, Decision, write_decision
 from layerline.evaluation.evaluate import predict_rows
 from layerline.evaluation.prediction_table import record
-from layerline.model.bundle import write_bundle
-from layerline.model.predictor import Model, load_bundle
+from layerline.model.bundle import BundleContents, write_bundle
+from layerline.model.load import load_bundle
+from layerline.model.predictor import Model
 from layerline.networks import build_network
 from layerline.networks.serialization import NetworkSpec, load_network, save_network
 from layerline.registry.candidate import log_candidate, prepare
 from layerline.registry.client import open_registry
 from layerline.registry.contest import hold_contest
-from layerline.registry.verification import Verifier, start_verifier
+from layerline.registry.verifier import Verifier, start_verifier
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
 from layerline.tracking.journal import Journal
-from layerline.training.dataset import load_rows
-from layerline.training.loop import fit
+from layerline.training.dataset import TrainingData, load_rows
+from layerline.training.fit import fit
 from layerline.validation.schema.definitions import ColumnSpec
 
 SOURCE = Path(layerline.__file__).resolve().parents[1]
@@ -87,7 +88,8 @@ class Checkout:
         rows = {name: load_rows(self.workspace.scaled, name) for name in ("train", "valid")}
         optimizer = Component(name="adamw", options={"learning_rate": 0.01})
         section = TrainSection(epochs=epochs, batch_size=64, optimizer=optimizer)
-        fit(network, rows["train"], rows["valid"], section, task=spec.task, seed=seed)
+        data = TrainingData.of(rows["train"], rows["valid"], spec.task)
+        fit(network, data, section, seed=seed)
         with replace_folder(self.workspace.network, {}) as folder:
             save_network(folder, network, spec)
         self.key = f"{seed:016d}{epochs:016d}"
@@ -113,8 +115,7 @@ class Checkout:
 
     def bundle(self, folder: Path, examples: Any = None) -> Model:
         def write(folder: Path, examples: Any) -> Model:
-            write_bundle(
-                folder,
+            contents = BundleContents(
                 project=self.params.project,
                 network_folder=self.workspace.network,
                 preprocessor=self.preprocessor,
@@ -122,6 +123,7 @@ class Checkout:
                 decision_folder=self.workspace.decision,
                 examples=examples,
             )
+            write_bundle(folder, contents)
             return load_bundle(folder)
 
         if examples is None:

@@ -178,7 +178,7 @@ def test_any_tree_is_params_or_problems(raw: object) -> None:
         (
             {},
             {"optimizer": {"name": "lbfgs"}, "clip_norm": 1.0},
-            "train: lbfgs searches along one loss of all rows, so clip_norm has no place in it",
+            "train.clip_norm: lbfgs minimises one loss of all rows, so this setting has no effect",
         ),
         ({"task": "regression"}, {"loss": {"name": "mae"}}, None),
         ({}, {"loss": {"name": "mae"}}, None),

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ConfigDict, ValidationError, create_model
+from pydantic import AfterValidator, ConfigDict, ValidationError, create_model
 
 from layerline.errors import ParamsError, Problem
 
@@ -96,6 +96,17 @@ def pick(table: Mapping[str, T], name: str, where: str) -> T:
     hint = f"did you mean {close[0]!r}? " if close else ""
     names = ", ".join(sorted(table))
     raise ParamsError([Problem(where, f"{name!r} is not known; {hint}choose one of: {names}")])
+
+
+def one_of(table: Mapping[str, object]) -> AfterValidator:
+    """A check for annotations: the value is a name of the table."""
+
+    def check(value: str) -> str:
+        if value not in table:
+            raise ValueError(f"must be one of: {', '.join(table)}")
+        return value
+
+    return AfterValidator(check)
 
 
 def option_problems(

@@ -7,6 +7,7 @@ that before stdout and stderr. To hide one more form: a line in _FORMS, or a wor
 
 import base64
 import functools
+import io
 import os
 import re
 import sys
@@ -154,7 +155,11 @@ class _MaskedStream:
 def mask_output() -> None:
     """Mask what this process, and whatever library in it, writes to stdout and stderr from now on.
 
-    For good, not for a block: a traceback that ends the process comes last.
+    For good, not for a block: a traceback that ends the process comes last. What the encoding of
+    the terminal or the log cannot express (… in ASCII) is written as an escape.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if not isinstance(sys.stderr, _MaskedStream):
         sys.stdout, sys.stderr = _MaskedStream(sys.stdout), _MaskedStream(sys.stderr)

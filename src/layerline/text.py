@@ -1,4 +1,4 @@
-"""Text that people read: figures, lists, the closest name, a message's first line."""
+"""Text that people read: figures, lists, the closest name, a message's first line, plurals."""
 
 import difflib
 import math
@@ -16,6 +16,15 @@ def readable(value: float) -> str:
     return f"{float(f'{value:.4g}'):,.0f}"
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`, `1,200 rows`.
+
+    >>> plural(1, "journal"), plural(2000, "row")
+    ('1 journal', '2,000 rows')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of a library's message: the rest is its own detail."""
     lines = str(error).strip().splitlines()
@@ -23,7 +32,7 @@ def first_line(error: BaseException) -> str:
 
 
 def closest(name: str, names: Sequence[str]) -> str | None:
-    """The name most like `name`, also when only capitals, blanks or underscores differ."""
+    """The name most similar to `name`, also when only case, blanks or underscores differ."""
     folded = {_fold(other): other for other in reversed(names)}
     found = difflib.get_close_matches(_fold(name), folded, n=1)
     return folded[found[0]] if found else None
@@ -34,6 +43,6 @@ def _fold(name: str) -> str:
 
 
 def listing(values: Sequence[object], limit: int = 20) -> str:
-    """`a, b, c`, cut short with the number of those left out."""
+    """`a, b, c`, truncated with the number of those left out."""
     text = ", ".join(map(str, values[:limit]))
     return text if len(values) <= limit else f"{text} and {len(values) - limit} more"

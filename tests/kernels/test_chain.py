@@ -1,4 +1,4 @@
-"""A chain by hand is what autograd makes of the same layers."""
+"""The chain computes what autograd computes from the same layers."""
 
 import copy
 
@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from layerline.kernels import linear
-from layerline.kernels.chain import Chain, begins_with_product, split_chain
+from layerline.kernels.chain import Chain, chain_network, leaf_layers, split_chain
+from layerline.kernels.row_type import row_type
 from layerline.networks import build_network
 from layerline.networks.conv1x1_mlp import Conv1x1MLP
 
@@ -31,19 +32,19 @@ def run_by_autograd(network: nn.Module, x: torch.Tensor, d_output: torch.Tensor,
     return [output.detach(), x.grad, gradients(network), network.state_dict()]
 
 
-def run_by_hand(network: nn.Module, x: torch.Tensor, d_output: torch.Tensor, dtype) -> list:
-    before, chain = chain_of(network, dtype)
+def run_chain(network: nn.Module, x: torch.Tensor, d_output: torch.Tensor, dtype) -> list:
+    before, chain = chain_of(network)
     torch.manual_seed(1)
     for layer in before:
         x = layer(x)
     with torch.no_grad():
-        output, kept = chain.forward(x.to(dtype))
-        d_x = chain.backward(d_output.clone(), kept, needs_input=True)
+        output, saved = chain.forward(x.to(dtype))
+        d_x = chain.backward(d_output.clone(), saved, needs_input=True)
     return [output, d_x.to(x.dtype), gradients(network), network.state_dict()]
 
 
-def chain_of(network: nn.Module, dtype=torch.float32) -> tuple[list[nn.Module], Chain]:
-    found = split_chain(network.in_order(dtype))
+def chain_of(network: nn.Module) -> tuple[list[nn.Module], Chain]:
+    found = split_chain(list(leaf_layers(network)))
     assert found is not None
     return found
 
@@ -56,12 +57,12 @@ def chain_of(network: nn.Module, dtype=torch.float32) -> tuple[list[nn.Module], 
 def test_outputs_gradients_and_statistics_are_autograds(
     by_onednn, norm, dropout, bias, dtype, monkeypatch
 ) -> None:
-    monkeypatch.setattr(linear, "mkl_is_held_back", lambda: by_onednn)
+    monkeypatch.setattr(linear, "mkl_lacks_avx512", lambda: by_onednn)
     first = mlp(norm=norm, dropout=dropout, bias=bias)
     second = copy.deepcopy(first)
     x, d_output = torch.randn(400, 40), torch.randn(400, 3).to(dtype)  # enough for oneDNN
     expected = run_by_autograd(first, x, d_output, dtype)
-    found = run_by_hand(second, x, d_output, dtype)
+    found = run_chain(second, x, d_output, dtype)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -73,7 +74,7 @@ def test_seven_layers_and_images_too() -> None:
     assert [type(layer) for layer in before] == [nn.Flatten]
     expected, found = (
         run(network, x, d_output, torch.float32)
-        for run, network in ((run_by_autograd, first), (run_by_hand, second))
+        for run, network in ((run_by_autograd, first), (run_chain, second))
     )
     found[1] = found[1].view_as(x)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -82,8 +83,8 @@ def test_seven_layers_and_images_too() -> None:
 def test_gradients_are_added_to_those_that_are_there() -> None:
     network = mlp(norm="batch", dropout=0.0)
     x, d_output = torch.randn(20, 40), torch.randn(20, 3)
-    once = copy.deepcopy(run_by_hand(network, x, d_output, torch.float32)[2])
-    twice = run_by_hand(network, x, d_output, torch.float32)[2]
+    once = copy.deepcopy(run_chain(network, x, d_output, torch.float32)[2])
+    twice = run_chain(network, x, d_output, torch.float32)[2]
     for name, gradient in once.items():
         torch.testing.assert_close(twice[name], 2 * gradient)
 
@@ -96,9 +97,9 @@ def test_what_is_frozen_gets_no_gradient_and_nothing_below_it_is_computed() -> N
     _, chain = chain_of(network)
     assert chain.lowest == 1
     with torch.no_grad():
-        output, kept = chain.forward(torch.randn(20, 40))
-        assert chain.backward(torch.ones_like(output), kept, needs_input=False) is None
-    assert len(kept) == 1  # the first link's, untouched
+        output, saved = chain.forward(torch.randn(20, 40))
+        assert chain.backward(torch.ones_like(output), saved, needs_input=False) is None
+    assert len(saved) == 1  # the first link's, untouched
     learnt = {name for name, gradient in gradients(network).items() if gradient is not None}
     assert learnt == {"blocks.2.weight", "head.weight", "head.bias"}
 
@@ -109,7 +110,7 @@ def test_what_is_frozen_gets_no_gradient_and_nothing_below_it_is_computed() -> N
     ids=str,
 )
 def test_other_layers_are_left_to_autograd(options: dict) -> None:
-    assert split_chain(mlp(**options).in_order(torch.float32)) is None
+    assert chain_network(mlp(**options), torch.float32) is None
 
 
 def test_a_norm_that_does_not_learn_its_statistics_is_left_to_autograd() -> None:
@@ -123,7 +124,7 @@ def test_a_norm_that_does_not_learn_its_statistics_is_left_to_autograd() -> None
 def test_an_adapter_is_left_to_autograd() -> None:
     network = mlp(norm="none", dropout=0.0)
     nn.utils.parametrize.register_parametrization(network.blocks[2], "weight", nn.Identity())
-    assert split_chain(network.in_order(torch.float32)) is None
+    assert chain_network(network, torch.float32) is None
 
 
 def test_embeddings_come_before_the_chain() -> None:
@@ -131,10 +132,16 @@ def test_embeddings_come_before_the_chain() -> None:
     before, chain = chain_of(network)
     assert before == [network.embed]
     assert len(chain.links) == 3
-    assert not begins_with_product(network)
-    assert begins_with_product(mlp())
-    assert begins_with_product(mlp((1, 5, 8)))
-    assert not begins_with_product(Conv1x1MLP(input_shape=(1, 8, 8), d_out=3))
+
+
+def test_rows_have_the_type_of_the_product_that_reads_them_first() -> None:
+    embedding = build_network("mlp", {}, input_shape=(6,), d_out=2, category_sizes=(4, 5))
+    pixels = Conv1x1MLP(input_shape=(1, 8, 8), d_out=3)
+    for network in (mlp(), mlp((1, 5, 8))):
+        assert row_type(network, torch.bfloat16) == torch.bfloat16
+        assert row_type(network, torch.float32) == torch.float32
+    for network in (embedding, pixels, mlp(input_dropout=0.1), nn.Linear(3, 4)):
+        assert row_type(network, torch.bfloat16) == torch.float32
 
 
 def test_one_row_has_no_deviation() -> None:

@@ -14,7 +14,7 @@ from layerline.kernels.linear import Linear
 @pytest.fixture(params=[True, False], ids=["bias", "no bias"])
 def layers(request, monkeypatch) -> tuple[Linear, nn.Linear]:
     """One by oneDNN whatever the processor, one by torch, with the same parameters."""
-    monkeypatch.setattr(linear, "mkl_is_held_back", lambda: True)
+    monkeypatch.setattr(linear, "mkl_lacks_avx512", lambda: True)
     torch.manual_seed(0)
     plain = nn.Linear(300, 200, bias=request.param)
     ours = Linear(300, 200, bias=request.param)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from layerline.kernels import pixel_groups
+from layerline.kernels.chain import chain_network
 from layerline.kernels.pixel_groups import PixelGroups
 from layerline.networks.conv1x1_mlp import Conv1x1MLP
-from layerline.training.chain_gradients import read_chained
 
 
 @pytest.fixture
@@ -20,10 +20,12 @@ def network() -> Conv1x1MLP:
     return network
 
 
-def groups_of(network: Conv1x1MLP, dtype=torch.bfloat16) -> PixelGroups:
-    first = network.in_order(dtype)[0]
-    assert isinstance(first, PixelGroups)
-    return first
+def groups_of(network: Conv1x1MLP) -> PixelGroups:
+    chained = chain_network(network, torch.bfloat16)
+    assert chained is not None
+    product = chained.chain.links[0].product
+    assert isinstance(product, PixelGroups)
+    return product
 
 
 def parameters(network: Conv1x1MLP) -> list[torch.nn.Parameter]:
@@ -54,9 +56,9 @@ def test_it_is_the_convolution_and_the_product(network, monkeypatch, at_once, dt
     network.float().zero_grad()
     product = groups_of(network)
     with torch.no_grad():
-        output, kept = product.forward(x, relu=False)
+        output, saved = product.forward(x, relu=False)
         closed, _ = product.forward(x, relu=True)
-        assert product.backward(d_output, kept, needs_input=False) is None
+        assert product.backward(d_output, saved, needs_input=False) is None
     assert output.dtype == dtype
     assert torch.equal(closed, output.relu())
     found = [output, *(p.grad for p in parameters(network))]
@@ -69,14 +71,14 @@ def test_memory_is_kept_and_gradients_are_added(network) -> None:
     x, d_output = torch.randn(9, 1, 7, 5), torch.randn(9, 16)
     with torch.no_grad():
         for _ in range(2):
-            _, kept = product.forward(x, relu=False)
-            product.backward(d_output, kept, needs_input=False)
+            _, saved = product.forward(x, relu=False)
+            product.backward(d_output, saved, needs_input=False)
     twice = [p.grad.clone() for p in parameters(network)]
     place = network.flat.weight.grad.data_ptr()
     network.zero_grad()
     with torch.no_grad():
-        _, kept = product.forward(x, relu=False)
-        product.backward(d_output, kept, needs_input=False)
+        _, saved = product.forward(x, relu=False)
+        product.backward(d_output, saved, needs_input=False)
     assert network.flat.weight.grad.data_ptr() == place
     for parameter, double in zip(parameters(network), twice, strict=True):
         torch.testing.assert_close(2 * parameter.grad, double)
@@ -87,8 +89,8 @@ def test_what_is_frozen_gets_no_gradient(network) -> None:
     product = groups_of(network)
     assert product.learns
     with torch.no_grad():
-        _, kept = product.forward(torch.randn(9, 1, 7, 5), relu=False)
-        product.backward(torch.randn(9, 16), kept, needs_input=False)
+        _, saved = product.forward(torch.randn(9, 1, 7, 5), relu=False)
+        product.backward(torch.randn(9, 16), saved, needs_input=False)
     assert network.flat.weight.grad is None
     assert network.flat.bias.grad is None
     assert network.mixers[0].weight.grad is not None
@@ -99,16 +101,16 @@ def test_what_is_frozen_gets_no_gradient(network) -> None:
 def test_other_forms_and_adapters_keep_their_modules(network) -> None:
     for options in ({"channels": (4, 5)}, {"activation": "gelu"}):
         other = Conv1x1MLP(input_shape=(1, 7, 5), d_out=3, **options)
-        assert not isinstance(other.in_order(torch.bfloat16)[0], PixelGroups)
+        assert chain_network(other, torch.bfloat16) is None
     parametrize = torch.nn.utils.parametrize
     for layer in (network.mixers[0], network.flat):
         adapted = copy.deepcopy(network)
         layer = adapted.get_submodule("flat" if layer is network.flat else "mixers.0")
         parametrize.register_parametrization(layer, "weight", torch.nn.Identity())
-        assert not isinstance(adapted.in_order(torch.bfloat16)[0], PixelGroups)
+        assert chain_network(adapted, torch.bfloat16) is None
 
 
 def test_float32_keeps_its_tables() -> None:
     network = Conv1x1MLP(input_shape=(1, 7, 5), d_out=3, hidden=(16, 8))
-    assert read_chained(network, torch.bfloat16) is not None
-    assert read_chained(network, torch.float32) is None
+    assert chain_network(network, torch.bfloat16) is not None
+    assert chain_network(network, torch.float32) is None

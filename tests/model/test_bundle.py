@@ -11,8 +11,8 @@ from layerline.artifacts import read_json, replace_folder, write_json
 from layerline.errors import DataError, SourceError
 from layerline.evaluation.decision import Decision, write_decision
 from layerline.evaluation.predictions import softmax
-from layerline.model.bundle import FORMAT, MANIFEST, check_bundle, write_bundle
-from layerline.model.predictor import load_bundle
+from layerline.model.bundle import FORMAT, MANIFEST, BundleContents, check_bundle, write_bundle
+from layerline.model.load import load_bundle
 from layerline.networks.serialization import load_network
 from layerline.tables.storage import read_images, read_table
 from layerline.training.inference import predict
@@ -295,7 +295,7 @@ def test_predicting_imports_only_what_the_requirements_name(made, tmp_path, pyth
     code = (
         "import sys, pandas\n"
         "from pathlib import Path\n"
-        "from layerline.model.predictor import load_bundle\n"
+        "from layerline.model.load import load_bundle\n"
         f"folder = Path({str(tmp_path / 'b')!r})\n"
         "load_bundle(folder).predict(pandas.read_parquet(folder / 'examples.parquet'))\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
@@ -313,14 +313,14 @@ def test_temperature_and_threshold_travel_with_the_model(made, tmp_path):
     plain = checkout.bundle(tmp_path / "a").predict(rows)
     with replace_folder(tmp_path / "decision", {}) as folder:
         write_decision(folder, Decision(temperature=2.0), checkout.preprocessor.classes)
-    write_bundle(
-        tmp_path / "b",
+    contents = BundleContents(
         project="flowers",
         network_folder=checkout.workspace.network,
         preprocessor=checkout.preprocessor,
         columns=checkout.columns,
         decision_folder=tmp_path / "decision",
     )
+    write_bundle(tmp_path / "b", contents)
     found = load_bundle(tmp_path / "b").predict(rows)
     powers = np.sqrt(plain.iloc[:, 1:].to_numpy())
     np.testing.assert_allclose(

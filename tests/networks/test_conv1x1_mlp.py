@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from layerline.networks.conv1x1_mlp import FEWEST_FOR_TABLES, Conv1x1MLP
+from layerline.kernels.pixels import MIN_ROWS_FOR_TABLES
+from layerline.networks.conv1x1_mlp import Conv1x1MLP
 
 
 def textbook(network: Conv1x1MLP) -> nn.Sequential:
@@ -22,7 +23,7 @@ def images(n: int, channels: int = 1) -> Tensor:
     return torch.where(pixels > 0.6, pixels, 0.0) - 0.2
 
 
-@pytest.mark.parametrize("n_rows", [FEWEST_FOR_TABLES - 1, FEWEST_FOR_TABLES, 600])
+@pytest.mark.parametrize("n_rows", [MIN_ROWS_FOR_TABLES - 1, MIN_ROWS_FOR_TABLES, 600])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_it_is_the_textbook_network(n_rows: int, channels: int) -> None:
     torch.manual_seed(0)

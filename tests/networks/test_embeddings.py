@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from layerline.config import Component
-from layerline.kernels.bin_tables import FEWEST, pays
+from layerline.kernels.bin_tables import MIN_VALUES, tables_pay
 from layerline.networks.embeddings import (
     NUMERIC_EMBEDDINGS,
     CategoryEmbeddings,
@@ -123,20 +123,20 @@ def test_tables_give_what_the_products_over_all_bins_give(n_rows: int) -> None:
         torch.testing.assert_close(mine, its, rtol=1e-10, atol=1e-10)
     with torch.no_grad():
         assert torch.equal(embed(x), found[0][0])
-    assert pays(x, embed.weight)
-    assert not pays(x[:100], embed.weight)
+    assert tables_pay(x, embed.weight)
+    assert not tables_pay(x[:100], embed.weight)
 
 
 def test_where_no_value_is_the_gradient_is_zero() -> None:
     embed = PiecewiseLinearEmbeddings(n_features=10, width=3, bins=32)
-    x = torch.rand(FEWEST, 10) * 3 - 1.5
-    embed(x).backward(torch.randn(FEWEST, 30))
+    x = torch.rand(MIN_VALUES, 10) * 3 - 1.5
+    embed(x).backward(torch.randn(MIN_VALUES, 30))
     inside = (embed.edges[:-1] < 1.5).nonzero()[-1].item()
     assert embed.weight.grad[:, : inside + 1].any()
     assert not embed.weight.grad[:, inside + 1 :].any()
 
 
-@pytest.mark.parametrize("n_rows", [1, FEWEST])  # by products, by tables
+@pytest.mark.parametrize("n_rows", [1, MIN_VALUES])  # by products, by tables
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_not_finite_shows(n_rows: int, value: float) -> None:
     embed = PiecewiseLinearEmbeddings(n_features=2, width=3, bins=8)

@@ -12,10 +12,6 @@ from layerline.networks.blocks import Skip
 from layerline.networks.mlp import MLP
 
 
-def test_the_table_names_every_activation() -> None:
-    assert set(ACTIVATIONS) == set(Activation.__args__)
-
-
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
 @pytest.mark.parametrize("residual", [False, True])

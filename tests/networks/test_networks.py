@@ -1,8 +1,10 @@
 """The contract of every network in the table."""
 
+import contextlib
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,14 @@ from torch import Tensor, nn
 
 import layerline.networks
 from layerline.errors import ParamsError
+from layerline.kernels import switch
 from layerline.networks import NETWORKS, build_network, network_problems
 from layerline.networks.serialization import NetworkSpec, load_network, save_network
 
 TABLE = (7,)
 IMAGES = [(1, 8, 8), (3, 8, 8), (1, 28, 20)]
-READ_TABLES = {"mlp", "seven_layer", "ensemble"}
+READ_TABLES = {name for name, line in NETWORKS.items() if line.reads_tables}
+EMBED_CATEGORIES = {name for name, line in NETWORKS.items() if line.embeds_categories}
 CASES = [
     (name, shape)
     for name, shape in product(NETWORKS, [TABLE, *IMAGES])
@@ -36,17 +40,37 @@ def rows(n: int, shape: tuple[int, ...]) -> Tensor:
     return torch.randn(n, *shape, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.fixture(autouse=True, params=["kernels", "torch"])
+def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test of this module runs with the kernels and without."""
+    with contextlib.nullcontext() if request.param == "kernels" else switch.without():
+        yield
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_kernels_change_no_output_and_no_gradient(name: str, shape: tuple[int, ...]) -> None:
+    found = []
+    for context in (contextlib.nullcontext(), switch.without()):
+        network, x = build(name, shape), rows(40, shape)
+        with context:
+            outputs = network(x)
+            outputs.sin().sum().backward()
+            gradients = [parameter.grad for parameter in network.parameters()]
+            found.append([outputs.detach(), network.eval()(x).detach(), *gradients])
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+
+
 def test_every_architecture_is_in_the_table() -> None:
     modules = pkgutil.iter_modules(layerline.networks.__path__, "layerline.networks.")
     items = [item for m in modules for item in vars(importlib.import_module(m.name)).values()]
     classes = {item for item in items if inspect.isclass(item) and issubclass(item, nn.Module)}
     sized = {c for c in classes if {"input_shape", "d_out"} <= {*inspect.signature(c).parameters}}
-    assert sized == set(NETWORKS.values())
+    assert sized == {architecture.build for architecture in NETWORKS.values()}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_arguments_are_keyword_only_and_options_have_defaults(name: str) -> None:
-    for parameter in inspect.signature(NETWORKS[name]).parameters.values():
+    for parameter in inspect.signature(NETWORKS[name].build).parameters.values():
         assert parameter.kind is parameter.KEYWORD_ONLY
         assert (
             parameter.name in ("input_shape", "d_out") or parameter.default is not parameter.empty
@@ -112,8 +136,9 @@ def test_the_seed_alone_decides_the_first_weights(name: str, shape: tuple[int, .
 
 
 @pytest.mark.parametrize(("name", "shape"), ONE_EACH)
-def test_it_learns_32_rows_by_heart(name: str, shape: tuple[int, ...]) -> None:
-    options = {"dropout": 0.0} if "dropout" in inspect.signature(NETWORKS[name]).parameters else {}
+def test_it_overfits_32_rows(name: str, shape: tuple[int, ...]) -> None:
+    has_dropout = "dropout" in inspect.signature(NETWORKS[name].build).parameters
+    options = {"dropout": 0.0} if has_dropout else {}
     network = build(name, shape, **options)
     x, y = rows(32, shape), torch.arange(32) % 3
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
@@ -138,14 +163,14 @@ def test_bfloat16_gives_nearly_the_same(name: str, shape: tuple[int, ...]) -> No
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - READ_TABLES))
 def test_a_table_is_refused_by_what_reads_images(name: str) -> None:
     with pytest.raises(
-        ParamsError, match=rf"train\.network: '{name}' reads images .* of 7 columns"
+        ParamsError, match=rf"train\.network: '{name}' reads images .* a table of 7 columns"
     ):
         build(name, TABLE)
 
 
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"mlp", "ensemble"}))
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - EMBED_CATEGORIES))
 def test_codes_are_refused_by_what_cannot_embed_them(name: str) -> None:
-    with pytest.raises(ParamsError, match=r"train\.network: .* use mlp, or set scale\.categorical"):
+    with pytest.raises(ParamsError, match=r"train\.network: .* use mlp or ensemble, or"):
         build_network(name, {}, input_shape=TABLE, d_out=3, category_sizes=(4,))
 
 
@@ -176,7 +201,7 @@ def test_the_check_before_any_work_finds_nothing_wrong_with_the_defaults(name: s
         ("seven_layer", {"hidden": [8, 8]}, "train.options.hidden: .* at least 6 items .*not 2"),
         ("conv1x1_mlp", {"channels": []}, "train.options.channels: .* at least 1 item"),
         ("cnn", {"kernel": 4}, "train.options.kernel: input should be 1, 3, 5 or 7, got 4"),
-        ("rnn", {"cell": "GRU"}, "train.options.cell: input should be 'gru', 'lstm' or 'plain'"),
+        ("rnn", {"cell": "GRU"}, "train.options.cell: must be one of: gru, lstm, plain, got 'GRU'"),
     ],
 )
 def test_wrong_options_are_told_in_one_line(name: str, options: dict[str, Any], told: str) -> None:

@@ -135,7 +135,7 @@ def test_wrong_names_and_options_are_told(name: str, options: dict[str, Any], to
 @pytest.mark.parametrize(
     ("name", "shape", "told"),
     [
-        ("densenet121", (1, 28, 28), r"28 × 28 pixels .*; images of 32 × 32 would do"),
+        ("densenet121", (1, 28, 28), r"28 × 28 pixels .*; use images of 32 × 32, or"),
         ("resnet18", (64,), r"reads images .* of 64 columns"),
     ],
 )

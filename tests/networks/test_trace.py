@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from layerline.networks import build_network
-from layerline.networks.activations import ACTIVATIONS
+from layerline.networks.activations import is_activation
 from layerline.networks.mlp import MLP
 from layerline.networks.seven_layer import SevenLayer
 from layerline.networks.trace import trace
@@ -81,8 +81,7 @@ def test_every_activation_is_there_once_with_all_rows(n_rows, network, options, 
     built = build_network(network, options, input_shape=shape, d_out=3)
     x = torch.randn(n_rows, *shape)
     layers = trace(built, x)
-    kinds = tuple(ACTIVATIONS.values())
-    names = [name for name, module in built.named_modules() if isinstance(module, kinds)]
+    names = [name for name, module in built.named_modules() if is_activation(module)]
     assert [layer.name for layer in layers] == [*names, "head"]
     assert all(len(layer.activation) == n_rows for layer in layers)
     for layer in layers[:-1]:

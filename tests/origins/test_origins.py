@@ -188,7 +188,7 @@ def test_a_missing_champion_and_run_are_told(asker):
 
 def registered(asker):
     """A version of `p`, made by a run that a journal told of; the run's id."""
-    from layerline.model.bundle import write_bundle
+    from layerline.model.bundle import BundleContents, write_bundle
     from layerline.registry.client import open_registry
     from layerline.registry.registration import log_version
     from layerline.scaling.preprocessing.preprocessor import Preprocessor
@@ -206,13 +206,13 @@ def registered(asker):
     state = read_json(root / "models" / "preprocessor" / "preprocessor.json")
     preprocessor = Preprocessor.from_json({**state, "numbers": numbers})
     rows = pd.DataFrame(np.zeros((5, 3)), columns=list("abc"))
-    about = write_bundle(
-        root / "bundle",
+    contents = BundleContents(
         project="p",
         network_folder=root / "models" / "network",
         preprocessor=preprocessor,
         columns=[ColumnSpec(name=name, kind="number", dtype="float64") for name in "abc"],
     )
+    about = write_bundle(root / "bundle", contents)
     run_id = run_id_of(root, "k" * 32)
     with open_registry(root, "testing") as client:
         log_version(client, run_id=run_id, bundle=root / "bundle", about=about, examples=rows)

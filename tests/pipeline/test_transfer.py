@@ -56,7 +56,7 @@ def test_a_retraining_starts_from_the_champion(digits: Checkout, tmp_path: Path)
     output = checkout.run("layerline", "retrain", code=None)  # whether it is promoted is chance
     assert read(checkout, "reports/retrain.jsonl")["outcome"] in ("kept", "promoted")
     assert "starts from champion, model digits, version 1" in output
-    assert "forgetting is judged on" in output
+    assert "forgetting is measured on" in output
 
     # A step of nearly nothing: the new network is what the champion was, and it forgot nothing.
     metrics = read(checkout, "reports/metrics.json")
@@ -65,7 +65,7 @@ def test_a_retraining_starts_from_the_champion(digits: Checkout, tmp_path: Path)
     assert metrics["source_after"]["accuracy"] == pytest.approx(accuracy, abs=0.01)
     assert metrics["test"]["accuracy"] == pytest.approx(accuracy, abs=0.01)
     assert read(checkout, "reports/evaluation.json")["forgetting"]["is_test"]
-    assert "## What the source knew" in (checkout.root / "reports/model_card.md").read_text()
+    assert "## Forgetting" in (checkout.root / "reports/model_card.md").read_text()
 
     runs = json.loads(checkout.python(TAGS).splitlines()[-1])
     (first,) = (run for run in runs if "layerline.transfer.from" not in run[1])
@@ -108,7 +108,7 @@ def test_one_half_of_the_digits_after_the_other(tmp_path: Path) -> None:
     shutil.copy(first.root / "models" / "network" / "network.safetensors", weights)
     second.edit_params(train=train | {"transfer": {"from": weights.name, "head_epochs": 2}})
     output = second.run("dvc", "repro")
-    assert "the source tells nothing of its columns, scaling and classes" in output
+    assert "the columns, scaling and classes of the source are unknown" in output
     assert read(second, "reports/metrics.json")["test"]["accuracy"] > 0.9
     counts = read(second, "models/network/transfer.json")["counts"]
     assert counts["new"] == 32 * 5 + 5

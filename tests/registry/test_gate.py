@@ -5,9 +5,9 @@ from layerline.config import GateSection
 from layerline.errors import ParamsError
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION, measure
 from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.slices import Slice
 from layerline.registry.gate import judge, metric_of, metric_value
-from layerline.registry.requirements import LOWER_IS_BETTER, Context
-from layerline.registry.row_slices import Slice
+from layerline.registry.gate_rules import LOWER_IS_BETTER, Context
 
 
 def classes(generator, n_rows=800, skill=1.0, noise=1.0, shared=None):
@@ -123,7 +123,7 @@ def test_a_floor_holds_for_the_first_champion_too():
     assert [(c.subject, c.passed) for c in verdict.checks] == [
         ("accuracy", False), ("roc_auc", True),
     ]  # fmt: skip
-    with pytest.raises(ParamsError, match=r"floors\.rmse: .* no such figure; they have: accuracy"):
+    with pytest.raises(ParamsError, match=r"floors\.rmse: unknown metric .*: accuracy"):
         judge(None, predictions, GateSection(floors={"rmse": 1.0}), task="binary", seed=0)
 
 
@@ -144,7 +144,7 @@ def test_a_slice_that_surely_lost_refuses_a_gain():
     champion, challenger = numbers(2.0, 400), numbers(1.0, 400)
     clay = np.arange(400) < 50
     challenger.predicted[clay] = challenger.actual[clay] + 3
-    slices = (Slice("soil=clay", clay), Slice("soil=sand", ~clay))
+    slices = (Slice("soil", "clay", clay), Slice("soil", "sand", ~clay))
     for tolerance, promoted in ((1.2, True), (0.0, False)):
         section = GateSection(metric="mae", slices=("soil",), slice_tolerance=tolerance)
         verdict = judge(
@@ -153,10 +153,10 @@ def test_a_slice_that_surely_lost_refuses_a_gain():
         assert verdict.promote is promoted
     assert verdict.gain_lower > 0
     assert [(part.name, part.passed) for part in verdict.slices] == [
-        ("soil=clay", False), ("soil=sand", True),
+        ("soil = clay", False), ("soil = sand", True),
     ]  # fmt: skip
     assert "1 of 2 slices lost more" in verdict.reason
-    assert "soil=clay (50 rows): gain in mae -1 absolute error" in verdict.reason
+    assert "soil = clay (50 rows): gain in mae -1 absolute error" in verdict.reason
     few = GateSection(metric="mae", slices=("soil",), min_slice_rows=51)
     shown = judge(
         champion, challenger, few, task="regression", seed=0, context=Context(slices=slices)
@@ -168,7 +168,7 @@ def test_a_slice_that_surely_lost_refuses_a_gain():
 def test_slices_that_are_worse_by_chance_alone_rarely_refuse():
     section = GateSection(bootstrap=1000)
     names = np.arange(800) % 10
-    slices = tuple(Slice(f"part={k}", names == k) for k in range(10))
+    slices = tuple(Slice("part", str(k), names == k) for k in range(10))
     refused = 0
     for seed in range(40):
         generator = np.random.default_rng(seed)
@@ -178,19 +178,22 @@ def test_slices_that_are_worse_by_chance_alone_rarely_refuse():
     assert refused <= 4
 
 
-def test_rows_that_the_champion_learnt_from_are_left_out_and_counted():
+def test_rows_that_the_champion_was_trained_on_are_left_out_and_counted():
     champion, challenger = numbers(2.0), numbers(1.0)
     champion.predicted[:150] = champion.actual[:150]  # it knows these by heart
     section = GateSection(metric="mae")
-    told = judge(champion, challenger, section, task="regression", seed=0)
-    assert not told.promote
-    assert told.n_left_out is None
+    verdict = judge(champion, challenger, section, task="regression", seed=0)
+    assert not verdict.promote
+    assert verdict.n_left_out is None
     seen = Context(seen=np.arange(200) < 150)
     verdict = judge(champion, challenger, section, task="regression", seed=0, context=seen)
     assert verdict.promote
     assert (verdict.n_rows, verdict.n_left_out) == (50, 150)
     assert verdict.champion_value == pytest.approx(2.0)
-    for n_seen, reason in ((190, "10 test rows (190 more were left out"), (200, "no row is left")):
+    for n_seen, reason in (
+        (190, "10 test rows (190 more were left out"),
+        (200, "no test row is left"),
+    ):
         context = Context(seen=np.arange(200) < n_seen)
         few = judge(champion, challenger, section, task="regression", seed=0, context=context)
         assert not few.promote
@@ -201,7 +204,7 @@ def test_rows_that_the_champion_learnt_from_are_left_out_and_counted():
 def test_too_few_rows_cannot_tell():
     verdict = judge(numbers(2.0, 20), numbers(1.0, 20), GateSection(), task="regression", seed=0)
     assert not verdict.promote
-    assert "20 test rows cannot tell, 30 are needed: bring more data" in verdict.reason
+    assert "20 test rows are too few to compare by, 30 are needed: add data" in verdict.reason
     lowered = GateSection(min_rows=20)
     assert judge(numbers(2.0, 20), numbers(1.0, 20), lowered, task="regression", seed=0).promote
 

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from layerline.errors import DataError, ParamsError, SourceError, TrackingError
-from layerline.registry.predict import Settings, default_uri, load_registered, predict_file
+from layerline.model.predict_file import PredictOptions
+from layerline.registry.predict import default_uri, load_registered, predict_file
 from layerline.tables.storage import read_images, read_table
 
 # MLflow's own, with SQLAlchemy 2.1.
@@ -38,7 +39,7 @@ def test_a_csv_comes_back_as_it_was_with_predictions_beside_it(home, rows, wante
     rows.loc[3, "note"] = 'says "hm",\nthen leaves'
     rows.to_csv(tmp_path / "in.csv", index=False)
     report = predict_file(
-        URI, tmp_path / "in.csv", tmp_path / "out.csv", home, Settings(chunk_rows=50)
+        URI, tmp_path / "in.csv", tmp_path / "out.csv", home, PredictOptions(chunk_rows=50)
     )
     assert (report.n_rows, report.output) == (130, tmp_path / "out.csv")
     with (
@@ -65,7 +66,7 @@ def test_all_pairs_of_formats_give_the_same_predictions(home, rows, wanted, tmp_
     for given in readers:
         for got, read in readers.items():
             output = tmp_path / f"{given}-out.{got}"
-            predict_file(URI, tmp_path / f"in.{given}", output, home, Settings(chunk_rows=64))
+            predict_file(URI, tmp_path / f"in.{given}", output, home, PredictOptions(chunk_rows=64))
             found = read(output)[wanted.columns]
             pd.testing.assert_frame_equal(found, wanted, check_dtype=False, atol=1e-9)
 
@@ -87,7 +88,7 @@ def test_images_come_as_npy_or_as_csv_of_pixels(home, made, tmp_path):
     np.save(tmp_path / "in.npy", images)
     table = pd.DataFrame(images.reshape(len(images), -1)).add_prefix("pixel")
     table.assign(digit=0).to_csv(tmp_path / "in.csv", index=False)
-    predict_file(uri, tmp_path / "in.npy", tmp_path / "a.csv", home, Settings(chunk_rows=77))
+    predict_file(uri, tmp_path / "in.npy", tmp_path / "a.csv", home, PredictOptions(chunk_rows=77))
     predict_file(uri, tmp_path / "in.csv", tmp_path / "b.csv", home)
     a, b = pd.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "b.csv")
     assert list(a) == list(wanted)
@@ -111,7 +112,9 @@ def test_a_bad_row_is_named_and_the_old_output_stays(home, rows, tmp_path):
     with pytest.raises(
         DataError, match=r"in\.csv: column 'count' must hold numbers, found 'many' .*rows 101"
     ):
-        predict_file(URI, tmp_path / "in.csv", tmp_path / "out.csv", home, Settings(chunk_rows=30))
+        predict_file(
+            URI, tmp_path / "in.csv", tmp_path / "out.csv", home, PredictOptions(chunk_rows=30)
+        )
     assert (tmp_path / "out.csv").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
 
@@ -119,12 +122,17 @@ def test_a_bad_row_is_named_and_the_old_output_stays(home, rows, tmp_path):
 @pytest.mark.parametrize(
     ("source", "output", "error", "message"),
     [
-        ("in.csv", "out.xlsx", ParamsError, "OUTPUT: .*out.xlsx is of no known kind; files end in"),
-        ("in.json", "out.csv", ParamsError, "INPUT: .*in.json is of no known kind"),
-        ("none.csv", "out.csv", SourceError, "none.csv: there is no such file"),
+        (
+            "in.csv",
+            "out.xlsx",
+            ParamsError,
+            "OUTPUT: .*out.xlsx: unknown file type; supported suffixes: ",
+        ),
+        ("in.json", "out.csv", ParamsError, "INPUT: .*in.json: unknown file type"),
+        ("none.csv", "out.csv", SourceError, "none.csv: file not found"),
         ("cut.parquet", "out.csv", SourceError, "cut.parquet: cannot be read"),
         ("empty.csv", "out.csv", DataError, "empty.csv: the file is empty"),
-        ("twice.csv", "out.csv", DataError, "'prediction' is in the data already"),
+        ("twice.csv", "out.csv", DataError, "'prediction' already exists in the data"),
         ("narrow.csv", "out.csv", DataError, "narrow.csv: column 'size' is not in the data"),
     ],
 )
@@ -143,8 +151,13 @@ def test_what_cannot_be_predicted_is_told(source, output, error, message, home, 
 
 def test_a_model_that_does_not_exist_is_told_with_the_remedy(home, rows, tmp_path, made):
     rows.to_csv(tmp_path / "in.csv", index=False)
-    for uri in ("models:/nobody@champion", "models:/predicted/99", "models:/predicted@prince"):
-        with pytest.raises(TrackingError, match=f"{uri}: there is no such model .*`dvc repro`"):
+    wanted = {
+        "models:/nobody@champion": "no version holds this alias",
+        "models:/predicted/99": "there is no such model",
+        "models:/predicted@prince": "no version holds this alias",
+    }
+    for uri, message in wanted.items():
+        with pytest.raises(TrackingError, match=f"{uri}: {message}.*`dvc repro`"):
             predict_file(uri, tmp_path / "in.csv", tmp_path / "out.csv", home)
     params = dataclasses.replace(made("classes").params, project="predicted")
     assert default_uri(params) == URI

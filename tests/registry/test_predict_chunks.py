@@ -19,13 +19,14 @@ from layerline.cli import main
 from layerline.config import FetchSection
 from layerline.errors import BusyError, DataError, ParamsError
 from layerline.model.bundle import ABOUT, About
-from layerline.registry.predict import Settings, load_registered, predict_file
-from layerline.sources.reading.delimited import USUAL, Dialect
+from layerline.model.predict_file import PredictOptions
+from layerline.registry.predict import load_registered, predict_file
+from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.tables.storage import read_images, read_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 URI = "models:/pieces@champion"
-SKIP = Settings(on_bad_rows="skip", chunk_rows=50)
+SKIP = PredictOptions(on_bad_rows="skip", chunk_rows=50)
 DIALECT = Dialect(";", "windows-1252", ("?", "unbekannt"))
 
 
@@ -113,7 +114,7 @@ def test_a_column_that_is_absent_is_no_bad_row(home, rows, tmp_path):
 
 def test_a_column_to_keep_must_be_there(home, rows, tmp_path):
     rows.to_parquet(tmp_path / "in.parquet")
-    settings = Settings(keep=("Soil",))
+    settings = PredictOptions(keep=("Soil",))
     with pytest.raises(ParamsError, match=r"--keep: .* has no column 'Soil'; did you mean 'soil'"):
         predict_file(URI, tmp_path / "in.parquet", tmp_path / "out.csv", home, settings)
 
@@ -135,11 +136,13 @@ def test_the_version_knows_how_its_training_was_written(home, rows, tmp_path):
     pd.testing.assert_frame_equal(found[wanted.columns], wanted, check_dtype=False)
     assert found["note"][0] == "größer"
     text.to_csv(tmp_path / "in.csv", index=False, sep="|", encoding="utf-8")
-    said = Settings(dialect={"separator": "|", "encoding": "utf-8"})
+    said = PredictOptions(dialect={"separator": "|", "encoding": "utf-8"})
     predict_file(uri, tmp_path / "in.csv", tmp_path / "out.parquet", home, said)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), found)
     with pytest.raises(DataError, match=r"there is only one column.* set --separator: '\|'"):
-        predict_file(uri, tmp_path / "in.csv", tmp_path / "out.parquet", home, Settings(dialect={}))
+        predict_file(
+            uri, tmp_path / "in.csv", tmp_path / "out.parquet", home, PredictOptions(dialect={})
+        )
 
 
 def test_a_bundle_of_before_has_the_usual_dialect(made, tmp_path):
@@ -153,8 +156,9 @@ def test_a_bundle_of_before_has_the_usual_dialect(made, tmp_path):
 CHILD = """
     import sys, time
     from pathlib import Path
-    from layerline.registry import predicting
-    from layerline.registry.model import Model
+    from layerline.model.predict_file import PredictOptions
+    from layerline.model.predictor import Model
+    from layerline.registry.predict import predict_file
 
     predict = Model.predict
     def told(self, rows, rows_before=0):
@@ -164,9 +168,9 @@ CHILD = """
         return predict(self, rows, rows_before=rows_before)
     Model.predict = told
     resume = sys.argv[6] == "resume"
-    predicting.predict_file(
+    predict_file(
         sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]),
-        predicting.Settings(chunk_rows=30, on_bad_rows="skip", resume=resume),
+        PredictOptions(chunk_rows=30, on_bad_rows="skip", resume=resume),
     )
 """
 
@@ -188,7 +192,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(home, rows, tmp_path)
         process.send_signal(signal.SIGKILL)
     assert (tmp_path / "out.parquet").read_text() == "old"
     other = dataclasses.replace(settings, resume=True, on_bad_rows="fail")
-    with pytest.raises(ParamsError, match=r"--resume: cannot go on with .*: options; start anew"):
+    with pytest.raises(ParamsError, match=r"--resume: cannot resume .*: options; start over"):
         predict_file(URI, tmp_path / "in.csv", tmp_path / "out.parquet", home, other)
     with child(home, tmp_path, 10**9, "resume") as process:
         assert process.stdout.read().split() == ["90", "120"]
@@ -215,7 +219,7 @@ def test_one_output_has_one_writer(home, rows, tmp_path):
 PEAK = """
     import resource, sys
     from pathlib import Path
-    from layerline.registry.predicting import predict_file
+    from layerline.registry.predict import predict_file
     report = predict_file(sys.argv[1], *map(Path, sys.argv[2:]))
     print(report.n_rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -266,7 +270,7 @@ def test_the_command_says_how_many_rows_and_where_the_reasons_are(
     done = runner.invoke(main, [*command, "--on-bad-rows", "skip", "--keep", "id"])
     assert done.exit_code == 0
     assert "127 rows predicted by models:/pieces@champion" in done.output
-    assert f"3 rows refused; the reasons are in {tmp_path}/out.csv.refused.csv" in done.output
+    assert f"3 rows refused; see {tmp_path}/out.csv.refused.csv for the reasons" in done.output
     done = runner.invoke(main, [*command, "--keep", "ident"])
     assert done.exit_code == 2
     assert "--keep: " in done.output

@@ -11,9 +11,10 @@ from layerline.config import Component, TrainSection
 from layerline.errors import DataError
 from layerline.evaluation.evaluate import evaluate
 from layerline.evaluation.prediction_table import read_record
-from layerline.model.predictor import load_bundle
+from layerline.model.load import load_bundle
+from layerline.model.predict_file import PredictOptions
 from layerline.registry.client import open_registry
-from layerline.registry.predict import Settings, predict_file
+from layerline.registry.predict import predict_file
 from layerline.tables.storage import read_table
 from layerline.training.train import train
 
@@ -76,11 +77,11 @@ def test_quantiles_arrive_in_every_form(checkout, store, tmp_path):
 
     rows.to_csv(tmp_path / "in.csv", index=False)
     for name, read in (("out.csv", pd.read_csv), ("out.parquet", pd.read_parquet)):
-        pieces = Settings(chunk_rows=250)
+        pieces = PredictOptions(chunk_rows=250)
         predict_file(facts["model_uri"], tmp_path / "in.csv", tmp_path / name, store.home, pieces)
         np.testing.assert_allclose(read(tmp_path / name)[COLUMNS], values, rtol=1e-9)
     rows.assign(**{"quantile_0.9": 1.0}).to_csv(tmp_path / "in.csv", index=False)
-    with pytest.raises(DataError, match=r"column 'quantile_0\.9' is in the data already"):
+    with pytest.raises(DataError, match=r"column 'quantile_0\.9' already exists in the data"):
         predict_file(facts["model_uri"], tmp_path / "in.csv", tmp_path / "x.csv", store.home)
 
 

@@ -59,7 +59,7 @@ def test_a_damaged_artifact_is_refused(fresh):
 HOLD = """
 import sys
 from pathlib import Path
-from layerline.registry.access import registry_lock
+from layerline.registry.client import registry_lock
 with registry_lock(Path(sys.argv[1]), "flowers"):
     print("held", flush=True)
     sys.stdin.readline()

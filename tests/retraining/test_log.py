@@ -41,6 +41,24 @@ def test_a_line_that_was_cut_short_is_skipped(tmp_path):
     assert len(read(workspace)) == 2
 
 
+def test_a_line_without_an_end_takes_no_other_with_it(tmp_path):
+    workspace = Workspace(tmp_path)
+    append(workspace, RUN)
+    with path_of(workspace).open("ab") as file:
+        file.write(b'{"started": "20\xff')
+    append(workspace, dataclasses.replace(RUN, message="after"))
+    assert [record["message"] for record in read(workspace)] == ["nothing is new", "after"]
+
+
+@pytest.mark.parametrize("line", ["[]", "null", "3", '{"outcome": "kept"}', '"text"'])
+def test_json_of_another_shape_is_skipped(tmp_path, line):
+    workspace = Workspace(tmp_path)
+    append(workspace, RUN)
+    with path_of(workspace).open("a") as file:
+        file.write(f"{line}\n")
+    assert status(workspace)["runs"] == 1
+
+
 def test_the_status_counts_what_matters(tmp_path):
     workspace = Workspace(tmp_path)
     assert status(workspace)["last"] is None

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from checkouts import Checkout, make_checkout
 
@@ -88,6 +88,45 @@ def test_a_month_of_runs(shop):
     assert "last promotion" in retrain(shop, "--status")
 
 
+def test_a_source_that_has_gone_ends_with_4_and_comes_back(shop):
+    before = champion(shop)
+    (shop.root / "shop.csv").rename(shop.root / "away.csv")
+    told = retrain(shop, code=4)
+    assert "shop.csv: not found, though fetch.options in params.yaml names it" in told
+    last = lines(shop)[-1]
+    assert (last["outcome"], last["exit_code"], last["stages"]) == ("failed", 4, [])
+    assert champion(shop) == before
+    (shop.root / "away.csv").rename(shop.root / "shop.csv")
+    retrain(shop)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_dvc_and_its_stage_and_leaves_a_line(shop, number, code):
+    before = champion(shop)
+    shop.edit_params(train__epochs=20_000, train__early_stopping=None)
+    command = [sys.executable, "-W", "ignore", "-c", CODE, "retrain"]
+    with subprocess.Popen(
+        command, cwd=shop.root, env=shop.environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "pipeline/train.py" in line:
+                break
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert any("dvc" in " ".join(child.cmdline()) for child in family)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        assert process.returncode == code
+    psutil.wait_procs(family, timeout=20)
+    assert not [child for child in family if child.is_running()]
+    last = lines(shop)[-1]
+    assert (last["outcome"], last["exit_code"], last["message"]) == ("failed", code, "interrupted")
+    assert champion(shop) == before
+    shop.edit_params(train__epochs=2)
+    retrain(shop, code=None)  # nothing is locked or half-written
+    assert lines(shop)[-1]["exit_code"] in (0, 6)
+
+
 def test_of_two_at_once_one_ends_with_7(shop):
     shop.edit_params(retrain={"wait_seconds": 0.0})
     command = [sys.executable, "-W", "ignore", "-c", CODE, "retrain"]
@@ -145,21 +184,3 @@ def test_a_killed_run_is_made_up_for(shop):
     while retrain(shop, code=None).count("at work") and time.monotonic() < deadline:
         time.sleep(2)  # the orphaned dvc ends by itself
     assert lines(shop)[-1]["outcome"] in ("promoted", "kept", "unchanged", "restored")
-
-
-def test_a_source_that_dvc_cannot_watch_is_fetched_again(tmp_path):
-    from layerline.config import FetchSection
-    from layerline.retraining.unwatched_sources import must_fetch
-
-    def section(source: str, **options: object) -> FetchSection:
-        return FetchSection(source=source, options=options)
-
-    dvc = "stages: {fetch: {cmd: x, deps: [pipeline/fetch.py, shop.csv]}}\n"
-    Path(tmp_path / "dvc.yaml").write_text(dvc)
-    assert not must_fetch(tmp_path, section("files", path="shop.csv"))
-    assert must_fetch(tmp_path, section("files", path="other.csv"))
-    assert must_fetch(tmp_path, section("files", path="https://example.org/shop.csv"))
-    assert must_fetch(tmp_path, section("files", path=["shop.csv", "s3://b/shop.csv"]))
-    assert must_fetch(tmp_path, section("sql", url="postgresql://h/db", query="select 1"))
-    assert not must_fetch(tmp_path, section("sql", url="sqlite:///shop.csv", query="select 1"))
-    assert not must_fetch(tmp_path, section("sklearn", dataset="digits"))

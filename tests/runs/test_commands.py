@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:Deprecatio
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--why", "a", "--sweep"), "--why, --find and --sweep are three questions"),
+        (("--why", "a", "--sweep"), "--why, --find and --sweep exclude each other"),
         (("--lost-host", "a"), "--lost-host goes with --sweep"),
         (("--limit", "0"), "0 is not in the range x>=1"),
         (("--find", "abc"), "give at least 6 of the hash"),

@@ -136,7 +136,7 @@ def test_runs_of_other_tools_are_left_alone(own_lab, layerline):
     run_id = client.create_run(experiment, run_name="notebook").info.run_id
     result = layerline(own_lab, "runs", "--sweep")
     assert result.stdout == "no dead runs\n"
-    assert f"made by other tools, and so left alone: {run_id[:8]} notebook" in result.stderr
+    assert f"left alone because other tools made them: {run_id[:8]} notebook" in result.stderr
     assert client.get_run(run_id).info.status == "RUNNING"
 
 

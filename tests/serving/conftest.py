@@ -16,10 +16,10 @@ import uvicorn
 from registered import clean_environment, fresh, made, store  # noqa: F401
 
 from layerline.serving.app import build_app
-from layerline.serving.champion import Followed
-from layerline.serving.load_model import find
+from layerline.serving.live_model import LiveModel
+from layerline.serving.load_model import parse_source
 from layerline.serving.middleware import Limits
-from layerline.serving.prometheus import Figures
+from layerline.serving.prometheus_metrics import Metrics
 
 
 @dataclasses.dataclass
@@ -42,8 +42,8 @@ class Served:
     """A server, and how to ask it."""
 
     port: int
-    followed: Followed
-    figures: Figures
+    live: LiveModel
+    metrics: Metrics
 
     def ask(
         self, path: str, body: Any = None, content_type: str = "application/json", **headers: str
@@ -73,13 +73,13 @@ def serving(
     any_value: bool = False,
     poll_seconds: float = 0.0,
 ) -> Iterator[Served]:
-    figures = Figures()
-    followed = Followed(find(uri), home, figures, lambda text: None, any_value=any_value)
+    metrics = Metrics()
+    live = LiveModel(parse_source(uri), home, metrics, lambda text: None, any_value=any_value)
     app = build_app(
-        followed,
+        live,
         limits or Limits(),
-        figures,
-        log=log(figures) if log else None,
+        metrics,
+        log=log(metrics) if log else None,
         poll_seconds=poll_seconds,
     )
     config = uvicorn.Config(app, http="httptools", lifespan="on", log_level="warning")
@@ -93,7 +93,7 @@ def serving(
             assert time.monotonic() < until, "the server did not start"
             time.sleep(0.01)
         try:
-            yield Served(listener.getsockname()[1], followed, figures)
+            yield Served(listener.getsockname()[1], live, metrics)
         finally:
             server.should_exit = True
             thread.join(timeout=60)

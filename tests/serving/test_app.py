@@ -1,4 +1,4 @@
-"""What the server answers: predictions, refusals, limits, figures."""
+"""What the server answers: predictions, refusals, limits, metrics."""
 
 import io
 import json
@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from serving.conftest import ROW, serving
 
-from layerline.model.predictor import load_bundle
+from layerline.model.load import load_bundle
 from layerline.serving.middleware import Limits
 from layerline.serving.request_log import RequestLog
 from layerline.tables.storage import read_table
@@ -200,7 +200,7 @@ def test_slow_bodies_time_out_and_keep_nobody_out(bundle, tmp_path):
         for connection in slow:
             connection.sendall(head + b"Content-Length: 100\r\n\r\n{")
         until = time.monotonic() + 30
-        while server.figures.registry.get_sample_value("layerline_in_flight") != 2:
+        while server.metrics.registry.get_sample_value("layerline_in_flight") != 2:
             assert time.monotonic() < until
             time.sleep(0.01)
         busy = server.predict(ROW)
@@ -216,7 +216,7 @@ def test_slow_bodies_time_out_and_keep_nobody_out(bundle, tmp_path):
 def test_the_log_holds_rows_and_predictions_and_nothing_secret(bundle, tmp_path):
     path = tmp_path / "log" / "requests.jsonl"
     limits = Limits(token=TOKEN)
-    make = lambda figures: RequestLog(path, 1.0, figures)  # noqa: E731
+    make = lambda metrics: RequestLog(path, 1.0, metrics)  # noqa: E731
     with serving(str(bundle("classes")), tmp_path, limits, log=make) as server:
         row = {**ROW, "password": "hunter2"}
         answer = server.predict([row, row], authorization=f"Bearer {TOKEN}")
@@ -232,7 +232,7 @@ def test_the_log_holds_rows_and_predictions_and_nothing_secret(bundle, tmp_path)
 
 def test_a_full_log_begins_anew_and_a_sample_is_a_sample(bundle, tmp_path):
     path = tmp_path / "requests.jsonl"
-    make = lambda figures: RequestLog(path, 0.1, figures, max_bytes=3000)  # noqa: E731
+    make = lambda metrics: RequestLog(path, 0.1, metrics, max_bytes=3000)  # noqa: E731
     with serving(str(bundle("classes")), tmp_path, log=make) as server:
         assert server.predict([ROW] * 2000).status == 200
     assert (tmp_path / "requests.jsonl.1").stat().st_size < 4000

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import load_all_checks
 from serving.conftest import ROW
 
-from layerline.serving.load_model import find, load
+from layerline.serving.load_model import load, parse_source
 from layerline.serving.openapi import openapi_of
 
 KINDS = ("classes", "numbers", "images")
@@ -28,7 +28,7 @@ def test_columns_have_types_levels_gaps_and_an_example_that_works(name, served):
 
 
 def test_the_document_asks_for_the_token_where_there_is_one(bundle, tmp_path):
-    loaded = load(find(str(bundle("classes"))), tmp_path)
+    loaded = load(parse_source(str(bundle("classes"))), tmp_path)
     document = openapi_of(loaded, with_token=True)
     assert document["security"] == [{"token": []}]
     assert "401" in document["paths"]["/predict"]["post"]["responses"]

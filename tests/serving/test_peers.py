@@ -16,10 +16,10 @@ import pytest
 from registered import flowers
 from servers import free_port
 
-from layerline.model.predictor import load_bundle
-from layerline.serving.answers import Answerer
-from layerline.serving.load_model import find, load
-from layerline.sources.reading.delimited import Dialect
+from layerline.model.load import load_bundle
+from layerline.serving.load_model import load, parse_source
+from layerline.serving.request_handler import RequestHandler
+from layerline.sources.reading.dialect import Dialect
 from layerline.tracking.store import tracking_uri
 
 # MLflow's own, with SQLAlchemy 2.1 and with pandas 3.
@@ -47,7 +47,7 @@ def rows_of(n_rows):
 
 def served(home, rows):
     """What `layerline serve` answers."""
-    answer = load(find(URI), home).answerer.predict_rows(rows)
+    answer = load(parse_source(URI), home).handler.predict_rows(rows)
     return pd.DataFrame(answer.rows(), columns=list(answer.names))
 
 
@@ -110,10 +110,10 @@ def test_mlflow_models_serve_gives_what_the_server_gives(home, tmp_path):
 def test_an_uploaded_csv_is_written_as_the_version_knows(bundle):
     model = load_bundle(bundle("classes"))
     rows = pd.DataFrame(rows_of(40))
-    usual = Answerer(model).answer("text/csv", rows.to_csv(index=False).encode())
+    usual = RequestHandler(model).handle("text/csv", rows.to_csv(index=False).encode())
     dialect = Dialect(";", "utf-16", ("?",))
     spoken = dataclasses.replace(model, about=dataclasses.replace(model.about, dialect=dialect))
     text = rows.astype(object).where(rows.notna(), "?").assign(id="ü")
     body = text.to_csv(index=False, sep=";").encode("utf-16")
-    found = Answerer(spoken).answer("text/csv", body)
+    found = RequestHandler(spoken).handle("text/csv", body)
     assert found.predicted.rows() == usual.predicted.rows()

@@ -13,10 +13,11 @@ from torch import Tensor
 from layerline.config import Component, TrainSection
 from layerline.networks import build_network
 from layerline.training import loop
-from layerline.training.dataset import Rows
+from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import Listener
 from layerline.training.loop import Training
+from layerline.training.member import Member
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
@@ -52,13 +53,13 @@ def start(chosen: TrainSection, rows: Rows | None = None) -> Training:
         train, valid = (dataclasses.replace(r, x=r.x.flatten(1)) for r in (train, valid))
     shape = tuple(train.x.shape[1:])
     network = build_network(chosen.network, chosen.options, input_shape=shape, d_out=3)
-    return Training(network, train, valid, chosen, task="multiclass", seed=0)
+    return Training([Member(network, 0)], TrainingData.of(train, valid, "multiclass"), chosen)
 
 
 def weights(training: Training) -> dict[str, Tensor]:
     torch.manual_seed(0)  # dropout draws from torch's own generator
     training.run(Listener())
-    return training.network.state_dict()
+    return training.members[0].network.state_dict()
 
 
 def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
@@ -83,8 +84,8 @@ def test_recorded_steps_are_the_same_steps(network: str, optimizer: str) -> None
     for name, item in weights(recorded).items():
         # A rate of float32 in place of one of float64 is all that differs.
         assert torch.allclose(item.float(), expected[name].float(), rtol=1e-3, atol=1e-4), name
-    assert [r.gradient_norm for r in recorded.history] == pytest.approx(
-        [r.gradient_norm for r in plain.history], rel=1e-2
+    assert [r.gradient_norm for r in recorded.members[0].history] == pytest.approx(
+        [r.gradient_norm for r in plain.members[0].history], rel=1e-2
     )
 
 
@@ -111,7 +112,7 @@ def test_it_goes_on_from_the_middle_of_an_epoch_with_the_same_bytes() -> None:
     resumed = start(chosen)
     resumed.load(kept)
     resumed.run(Listener())
-    assert_equal(resumed.network.state_dict(), undisturbed)
+    assert_equal(resumed.members[0].network.state_dict(), undisturbed)
 
 
 def test_an_epoch_that_diverged_starts_anew_and_is_recorded_anew() -> None:
@@ -119,14 +120,14 @@ def test_an_epoch_that_diverged_starts_anew_and_is_recorded_anew() -> None:
     chosen = section(optimizer=Component(name="sgd", options={"learning_rate": 1e30}))
     training = start(chosen)
     with pytest.raises(Exception, match="diverged at epoch 1, step"):
-        training.run(Listener(say=said.append))
+        training.run(Listener(report=said.append))
     assert len(said) == 2
 
 
 def test_rows_read_ahead_are_the_rows_of_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = dataclasses.replace(images(330), is_streamed=True)
     ahead = start(section(), rows)
-    assert not ahead.train.x.is_cuda
+    assert not ahead.data.train.x.is_cuda
     assert ahead.session.graphs is None
     found = weights(ahead)
     monkeypatch.setattr(loop, "read_ahead", lambda rows, batches: contextlib.nullcontext(rows))

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from layerline.config import BatchGrowthSection, Component, EarlyStoppingSection, TrainSection
 from layerline.errors import DivergedError, ParamsError
 from layerline.networks import build_network
-from layerline.training.dataset import Rows
+from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.fit import fit
 from layerline.training.inference import predict
-from layerline.training.loop import Training, fit
+from layerline.training.loop import Training
+from layerline.training.member import Member
 from layerline.training.objectives import TargetFacts
 from layerline.training.optimizers import OPTIMIZERS
 
@@ -43,15 +45,8 @@ def train(
     d_out = 3 if task == "multiclass" else 1
     network = build_network(chosen.network, chosen.options, input_shape=(4,), d_out=d_out)
     told: list[EpochRecord] = []
-    result = fit(
-        network,
-        rows,
-        valid or clusters(60, seed=1),
-        chosen,
-        task=task,
-        seed=seed,
-        on_epoch=told.append,
-    )
+    data = TrainingData.of(rows, valid or clusters(60, seed=1), task)
+    result = fit(network, data, chosen, seed=seed, on_epoch=told.append)
     return network, result, told
 
 
@@ -151,14 +146,14 @@ def test_an_unknown_optimizer_is_told_with_the_names() -> None:
 def test_a_device_that_is_not_there_is_told() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
-    with pytest.raises(ParamsError, match=r"train\.device: 'cuda' is not there"):
+    with pytest.raises(ParamsError, match=r"train\.device: 'cuda' is missing"):
         train(section(device="cuda"))
 
 
 def test_weight_decay_spares_biases_and_norms() -> None:
     network = build_network("mlp", {"hidden": [8]}, input_shape=(4,), d_out=2)
     for name in ("sgd", "adam", "adamw", "rmsprop"):
-        builder = OPTIMIZERS[name]
+        builder = OPTIMIZERS[name].build
         decayed, spared = builder(network, weight_decay=0.1).param_groups
         assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0), name
         assert {p.ndim for p in decayed["params"]} == {2}
@@ -230,8 +225,9 @@ def test_the_target_of_an_error_is_in_the_users_unit(target: float, n_epochs: in
     prepare_torch(0, 1)
     network = build_network("mlp", chosen.options, input_shape=(4,), d_out=1)
     facts = TargetFacts(center=1e5, scale=2000.0)  # an error of 1 is 2,000 for the user
-    training = Training(network, rows, rows, chosen, task="regression", seed=0, facts=facts)
-    result = training.run(Listener())
+    member = Member(network, 0)
+    Training([member], TrainingData(rows, rows, "regression", facts), chosen).run(Listener())
+    result = member.result
     assert len(result.history) == n_epochs
     if n_epochs == 1:
         value = result.history[0].valid_error * 2000
@@ -250,8 +246,9 @@ def test_the_target_of_an_error_is_in_the_users_unit(target: float, n_epochs: in
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_has_no_place_beside_lbfgs_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"one loss of all rows, so {next(iter(changes))} has no"):
-        TrainSection(optimizer=Component(name="lbfgs"), **changes)
+    setting = next(iter(changes))
+    with pytest.raises(ParamsError, match=rf"train\.{setting}: lbfgs minimises one loss of all"):
+        train(section(optimizer=Component(name="lbfgs"), **changes))
 
 
 def test_lbfgs_takes_its_rows_once_a_step() -> None:
@@ -274,7 +271,7 @@ def test_lbfgs_takes_its_rows_once_a_step() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"optimizer": Component(name="lbfgs")}, r"train\.optimizer: the rows are more than half"),
+        ({"optimizer": Component(name="lbfgs")}, r"train\.optimizer: the rows need more than half"),
         ({"sampling": "balanced"}, r"train\.sampling: .* draws single rows .*class_weights"),
     ],
 )

@@ -51,13 +51,13 @@ def test_without_a_limit_it_is_the_machines(monkeypatch, tmp_path: Path) -> None
 def test_memory_that_runs_out_is_told_with_what_to_lower() -> None:
     section = TrainSection(batch_size=64)
     with (
-        pytest.raises(ParamsError, match=r"train\.batch_size: the memory .* lower it from 64"),
+        pytest.raises(ParamsError, match=r"train\.batch_size: out of memory .* lower it from 64"),
         enough_memory(section),
     ):
         torch.empty(2**58)  # more than addresses can name, so no system promises it
     whole = TrainSection(optimizer=Component(name="lbfgs"))
     with (
-        pytest.raises(ParamsError, match=r"train\.optimizer: .*an allocation failed.* take adamw"),
+        pytest.raises(ParamsError, match=r"train\.optimizer: .*an allocation failed.* use adamw"),
         enough_memory(whole),
     ):
         raise MemoryError

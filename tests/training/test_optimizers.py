@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from layerline.config import AdaptersSection
 from layerline.errors import ParamsError
 from layerline.networks import build_network
-from layerline.training.optimizers import FULL_BATCH, OPTIMIZERS, bare_step
+from layerline.training.optimizers import OPTIMIZERS, bare_step
 from layerline.training.optimizers.muon import orthogonalise
 from layerline.training.optimizers.parameter_groups import groups
 from layerline.training.transfer.adapters import add_adapters
@@ -48,7 +48,7 @@ def take_steps(network: nn.Module, optimizer: Optimizer, n_steps: int, name: str
     """Take steps the way the loop does; return the last loss."""
     evaluate, step = closure(network, optimizer), bare_step(optimizer)
     for _ in range(n_steps):
-        if name in FULL_BATCH:
+        if OPTIMIZERS[name].full_batch:
             step(evaluate)
         else:
             evaluate()
@@ -63,20 +63,20 @@ def flat(network: nn.Module) -> Tensor:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_overfits_32_rows(name: str) -> None:
     network = mlp()
-    optimizer = OPTIMIZERS[name](network, learning_rate=1.0 if name == "lbfgs" else 0.02)
-    assert take_steps(network, optimizer, 15 if name in FULL_BATCH else 400, name) < 0.05
+    optimizer = OPTIMIZERS[name].build(network, learning_rate=1.0 if name == "lbfgs" else 0.02)
+    assert take_steps(network, optimizer, 15 if OPTIMIZERS[name].full_batch else 400, name) < 0.05
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_restored_state_goes_on_with_the_same_bits(name: str) -> None:
     network = mlp()
-    optimizer = OPTIMIZERS[name](network)
+    optimizer = OPTIMIZERS[name].build(network)
     take_steps(network, optimizer, 3, name)
     weights, state = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
     take_steps(network, optimizer, 3, name)
     again = mlp(seed=1)
     again.load_state_dict(weights)
-    other = OPTIMIZERS[name](again)
+    other = OPTIMIZERS[name].build(again)
     other.load_state_dict(state)
     take_steps(again, other, 3, name)
     assert torch.equal(flat(again), flat(network))
@@ -85,7 +85,7 @@ def test_a_restored_state_goes_on_with_the_same_bits(name: str) -> None:
 @pytest.mark.parametrize("name", DECAYING)
 def test_the_rate_of_every_group_is_obeyed(name: str) -> None:
     network = mlp()
-    optimizer = OPTIMIZERS[name](network)
+    optimizer = OPTIMIZERS[name].build(network)
     before = flat(network)
     for group in optimizer.param_groups:
         group["lr"] = 0.0
@@ -98,7 +98,7 @@ def test_frozen_parameters_stay(name: str) -> None:
     network = mlp()
     head = network.get_submodule("head").requires_grad_(False)
     before = flat(head).clone()
-    optimizer = OPTIMIZERS[name](network, learning_rate=0.1)
+    optimizer = OPTIMIZERS[name].build(network, learning_rate=0.1)
     take_steps(network, optimizer, 2, name)
     assert torch.equal(flat(head), before)
 
@@ -106,11 +106,11 @@ def test_frozen_parameters_stay(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "muon"])
 def test_the_bare_step_gives_torchs_own_bits(name: str) -> None:
     networks = mlp(), mlp()
-    bare, wrapped = (OPTIMIZERS[name](network) for network in networks)
+    bare, wrapped = (OPTIMIZERS[name].build(network) for network in networks)
     take_steps(networks[0], bare, 3, name)
     evaluate = closure(networks[1], wrapped)
     for _ in range(3):
-        if name in FULL_BATCH:
+        if OPTIMIZERS[name].full_batch:
             wrapped.step(evaluate)
         else:
             evaluate()
@@ -121,7 +121,7 @@ def test_the_bare_step_gives_torchs_own_bits(name: str) -> None:
 @pytest.mark.parametrize("name", DECAYING)
 def test_only_weights_of_matrices_decay(name: str) -> None:
     network = mlp()
-    optimizer = OPTIMIZERS[name](network, learning_rate=0.01, weight_decay=1.0)
+    optimizer = OPTIMIZERS[name].build(network, learning_rate=0.01, weight_decay=1.0)
     decays = {
         id(parameter): group["weight_decay"]
         for group in optimizer.param_groups
@@ -169,7 +169,7 @@ def test_muon_makes_singular_values_equal() -> None:
 def test_muon_steps_as_torchs_does() -> None:
     network, theirs = mlp(), mlp()
     start = flat(network)
-    ours = OPTIMIZERS["muon"](network, learning_rate=0.01, weight_decay=0.1)
+    ours = OPTIMIZERS["muon"].build(network, learning_rate=0.01, weight_decay=0.1)
     hidden = [m.weight for m in theirs.get_submodule("blocks") if isinstance(m, nn.Linear)]
     muon = torch.optim.Muon(hidden, lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     rest = groups(theirs, 0.1, without=hidden)
@@ -187,24 +187,24 @@ def test_muon_steps_as_torchs_does() -> None:
 
 def test_muon_says_where_it_has_nothing_to_turn() -> None:
     with pytest.raises(ParamsError, match=r"train\.optimizer: muon turns matrices .* use adamw"):
-        OPTIMIZERS["muon"](build_network("mlp", {"hidden": []}, input_shape=(4,), d_out=3))
+        OPTIMIZERS["muon"].build(build_network("mlp", {"hidden": []}, input_shape=(4,), d_out=3))
 
 
 FIRST_STEP = """
 import sys, torch
 from layerline.networks import build_network
-from layerline.training.optimizers import FULL_BATCH, OPTIMIZERS, bare_step, start_without_compiler
+from layerline.training.optimizers import OPTIMIZERS, bare_step, start_without_compiler
 start_without_compiler()
-for name, builder in OPTIMIZERS.items():
+for name, line in OPTIMIZERS.items():
     network = build_network("mlp", {}, input_shape=(4,), d_out=3)
-    optimizer = builder(network)
+    optimizer = line.build(network)
     def closure():
         optimizer.zero_grad(set_to_none=True)
         loss = network(torch.randn(8, 4)).square().mean()
         loss.backward()
         return loss
     closure()
-    bare_step(optimizer)(*[closure] * (name in FULL_BATCH))
+    bare_step(optimizer)(*[closure] * line.full_batch)
     optimizer.load_state_dict(optimizer.state_dict())
     if "torch._dynamo" in sys.modules:
         sys.exit(f"{name} imports the compiler")
@@ -222,7 +222,7 @@ def test_no_first_step_imports_the_compiler() -> None:
 )
 def test_options_reach_torch(name: str, options: dict[str, Any]) -> None:
     ((key, value),) = options.items()
-    group = OPTIMIZERS[name](mlp(), **options).param_groups[0]
+    group = OPTIMIZERS[name].build(mlp(), **options).param_groups[0]
     assert group["eps" if key == "epsilon" else key] == value
 
 
@@ -238,9 +238,11 @@ def test_every_optimizer_lowers_the_loss_of_every_network_or_says_why(name, netw
     x, y = torch.randn(24, *SHAPES[network]), torch.arange(24) % 3
     if name == "muon" and network in ("cnn", "rnn", "conv1x1_mlp"):
         with pytest.raises(ParamsError, match="muon turns matrices of hidden linear layers"):
-            OPTIMIZERS[name](built)
+            OPTIMIZERS[name].build(built)
         return
-    optimizer = OPTIMIZERS[name](built, learning_rate=0.1 if name in FULL_BATCH else 1e-4)
+    optimizer = OPTIMIZERS[name].build(
+        built, learning_rate=0.1 if OPTIMIZERS[name].full_batch else 1e-4
+    )
     step, losses = bare_step(optimizer), []
     built.eval()  # no dropout, whose loss differs each time
 
@@ -252,7 +254,7 @@ def test_every_optimizer_lowers_the_loss_of_every_network_or_says_why(name, netw
         return loss
 
     for _ in range(3):
-        if name in FULL_BATCH:
+        if OPTIMIZERS[name].full_batch:
             step(evaluate)
         else:
             evaluate()
@@ -263,7 +265,7 @@ def test_every_optimizer_lowers_the_loss_of_every_network_or_says_why(name, netw
 def test_muon_leaves_layers_with_adapters_to_adamw() -> None:
     network = mlp()
     add_adapters(network, AdaptersSection(rank=2, on=("blocks.0",)))
-    optimizer = OPTIMIZERS["muon"](network)
+    optimizer = OPTIMIZERS["muon"].build(network)
     turned = {id(p) for p in optimizer.parts[0].param_groups[0]["params"]}
     learning = {id(p): name for name, p in network.named_parameters() if p.requires_grad}
     assert [learning[one] for one in turned] == ["blocks.3.weight"]

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from layerline.config import BatchGrowthSection, Component, EarlyStoppingSection, TrainSection
 from layerline.errors import DivergedError, SourceError
 from layerline.networks import build_network
-from layerline.training.dataset import Rows
+from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.divergence import LOWER_RATE
 from layerline.training.epoch_records import EpochRecord, FitResult, Listener
 from layerline.training.loop import Training
-from layerline.training.optimizers import FULL_BATCH, OPTIMIZERS
+from layerline.training.member import Member
+from layerline.training.optimizers import OPTIMIZERS
 from layerline.training.snapshots import Snapshots
 
 
@@ -50,7 +51,7 @@ def start(chosen: TrainSection, shape: tuple[int, ...] = (4,)) -> Training:
     prepare_torch(0, 1)
     network = build_network(chosen.network, chosen.options, input_shape=shape, d_out=3)
     data = [dataclasses.replace(part, x=shaped(part.x, shape)) for part in (rows(), rows(60, 1))]
-    return Training(network, *data, chosen, task="multiclass", seed=0)
+    return Training([Member(network, 0)], TrainingData.of(*data, "multiclass"), chosen)
 
 
 def shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -62,8 +63,17 @@ def shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return made.view(-1, *shape)
 
 
+def network_of(training: Training) -> nn.Module:
+    return training.members[0].network
+
+
+def run(training: Training, *given: Any) -> FitResult:
+    training.run(*given)
+    return training.members[0].result
+
+
 def weights(training: Training) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in training.network.state_dict().values()])
+    return torch.cat([p.detach().flatten() for p in network_of(training).state_dict().values()])
 
 
 class Stopped(Exception):
@@ -92,10 +102,10 @@ def test_stopped_after_every_step_it_goes_on_to_the_same_bytes(
         options=options,
         optimizer=Component(name=optimizer),
         epochs=5,
-        **(alone if optimizer in FULL_BATCH else {}),
+        **(alone if OPTIMIZERS[optimizer].full_batch else {}),
     )
     whole = start(chosen, shape)
-    expected = whole.run(Listener())
+    expected = run(whole, Listener())
     result, n_starts = None, 0
     while result is None:
         n_starts += 1
@@ -111,10 +121,10 @@ def test_stopped_after_every_step_it_goes_on_to_the_same_bytes(
                 raise Stopped
 
         try:
-            result = part.run(Listener(on_share=stop_at_the_third), snapshots)
+            result = run(part, Listener(on_share=stop_at_the_third), snapshots)
         except Stopped:
             assert part.session.step > before
-    assert n_starts > 2 or optimizer in FULL_BATCH
+    assert n_starts > 2 or OPTIMIZERS[optimizer].full_batch
     assert torch.equal(weights(whole), weights(part))
     assert without_speed(result) == without_speed(expected)
 
@@ -128,9 +138,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_resuming import section, start
-from layerline.networks.files import NetworkSpec, save_network
-from layerline.training.records import Listener
+from test_resuming import network_of, section, start
+from layerline.networks.serialization import NetworkSpec, save_network
+from layerline.training.epoch_records import Listener
 from layerline.training.snapshots import Snapshots
 chosen = section(epochs=200, early_stopping=None)
 training = start(chosen)
@@ -141,7 +151,7 @@ if state is not None:
 print("started", flush=True)
 training.run(Listener(), snapshots)
 spec = NetworkSpec("mlp", chosen.options, (4,), 3, "multiclass")
-save_network(Path(sys.argv[3]), training.network, spec)
+save_network(Path(sys.argv[3]), network_of(training), spec)
 """
 
 
@@ -198,17 +208,18 @@ def exploding(bad_calls: set[int]) -> Training:
     prepare_torch(0, 1)
     chosen = TrainSection(batch_size=30, epochs=4, early_stopping=None, device="cpu")
     network = Exploding(bad_calls)
-    return Training(network, rows(), rows(60, 1), chosen, task="multiclass", seed=0)
+    data = TrainingData.of(rows(), rows(60, 1), "multiclass")
+    return Training([Member(network, 0)], data, chosen)
 
 
 def test_an_epoch_that_diverges_starts_anew_with_a_lower_rate():
     told: list[str] = []
     training = exploding({6})  # the second of four steps of epoch 2
-    result = training.run(Listener(say=told.append))
+    result = run(training, Listener(report=told.append))
     assert len(result.history) == 4
     assert len(told) == 1
     assert "diverged in epoch 2" in told[0]
-    plain = exploding(set()).run(Listener())
+    plain = run(exploding(set()), Listener())
     assert result.history[0].valid_loss == plain.history[0].valid_loss
     assert result.history[1].learning_rate == pytest.approx(plain.history[1].learning_rate / 4)
 
@@ -231,12 +242,12 @@ def test_what_diverges_again_and_again_ends_with_step_layer_and_rate():
         DivergedError,
         match=r"epoch 2, step 5, in layer burst \(Identity\), learning rate 3\.43e-05",
     ):
-        exploding(set(range(5, 1000))).run(Listener(say=told.append))
+        exploding(set(range(5, 1000))).run(Listener(report=told.append))
     assert len(told) == 2
 
 
 def test_a_target_and_a_patience_stop_with_their_reason():
     easy = EarlyStoppingSection(patience_epochs=None, metric="error", target=0.9)
-    result = start(section(early_stopping=easy, schedule=Component(name="cosine"))).run(Listener())
+    result = run(start(section(early_stopping=easy, schedule=Component(name="cosine"))), Listener())
     assert len(result.history) == 1
     assert result.reason.startswith("reached the target")

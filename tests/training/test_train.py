@@ -54,12 +54,17 @@ def test_ctrl_c_before_an_epoch_is_done_is_told_too(workspace: Workspace, monkey
     def stop(*given: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("layerline.training.restarts.together.Together._take_steps", stop)
+    monkeypatch.setattr("layerline.training.loop.Training._take_steps", stop)
     said = run(workspace, restarts=RestartsSection(seeds=2))
-    assert said == ["interrupted; the next run begins anew: no snapshot was due yet", "Ctrl-C"]
+    assert said == [
+        "interrupted; the next run starts from the beginning: no snapshot was due yet",
+        "Ctrl-C",
+    ]
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0.0, "goes on from"), (1e6, "begins anew")])
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.0, "resumes from"), (1e6, "starts from the beginning")]
+)
 def test_ctrl_c_says_whether_the_next_run_goes_on(
     workspace: Workspace, monkeypatch, seconds: float, told: str
 ) -> None:
@@ -69,7 +74,7 @@ def test_ctrl_c_says_whether_the_next_run_goes_on(
     )
     assert told in run(workspace, interrupt)[-2]
     again = run(workspace)
-    assert any("goes on after epoch" in line for line in again) == (seconds == 0)
+    assert any("resuming after epoch" in line for line in again) == (seconds == 0)
     assert not list((workspace.home / ".layerline").glob("snapshots/*"))
 
 

@@ -1,20 +1,23 @@
 """The command `layerline`. Each command reads, calls and prints; the work is in the rooms.
 
-running.py   how every command runs and fails
-projects.py  init, watch; schemas.py is schema
-models.py    predict, promote, rollback, history, verify, export
-serving.py   serve
-retraining.py  retrain
-tracking.py  results, flush, ui
-runs.py      runs; listing.py prints its table
-comparing.py compare
-transfer.py  transfer plan, transfer lineage
-studying.py  study transfer
-tables.py    how a table looks on a terminal, and in a pipe
+command    the project found, failures reported
+output     tables, JSON and notes printed
+init       init, watch
+schema     schema
+models     predict, export, promote, rollback, history, verify
+serve      serve
+retrain    retrain
+results    results
+store      flush, ui
+runs       runs
+run_table  the table that `runs` prints
+compare    compare
+transfer   transfer plan, transfer lineage
+study      study transfer
 
-To add a command: a function with `@click.command()` and `@explained` in the file of its kind, and
-its name in COMMANDS below. Import its room inside the function, so that `layerline --help` stays
-quick.
+To add a command: a function with `@click.command()` and `@handle_errors` in the file of its kind,
+and its name in COMMANDS below. Import its room inside the function, so that `layerline --help`
+stays quick.
 """
 
 import click
@@ -23,11 +26,12 @@ from layerline import __version__
 from layerline.cli.compare import compare
 from layerline.cli.init import init, watch
 from layerline.cli.models import export, history, predict, promote, rollback, verify
-from layerline.cli.results import flush, results, ui
+from layerline.cli.results import results
 from layerline.cli.retrain import retrain
 from layerline.cli.runs import runs
 from layerline.cli.schema import schema
 from layerline.cli.serve import serve
+from layerline.cli.store import flush, ui
 from layerline.cli.study import study
 from layerline.cli.transfer import transfer
 

@@ -1,6 +1,7 @@
-"""How every command runs: in the current checkout, its failures as one message."""
+"""What every command shares: the project it works in, and how its failures are reported."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,22 +13,45 @@ from layerline.errors import LayerlineError
 from layerline.masking import mask_output
 from layerline.stage.messages import tell_failure
 
+CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
-def explained(command: Callable[..., Any]) -> Callable[..., Any]:
+
+def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     """End a command that fails for a user's reason with one message and its exit code."""
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
         mask_output()
         try:
-            return command(*arguments, **options)
+            result = command(*arguments, **options)
+            sys.stdout.flush()
         except LayerlineError as error:
             sys.exit(tell_failure("layerline", error))
+        except BrokenPipeError:
+            # Whoever reads has closed the pipe (`layerline runs | head`). What is still buffered
+            # goes nowhere, or Python's own flush at the end would fail once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(CLOSED_PIPE)
+        return result
 
     return run
 
 
-def here() -> tuple[Workspace, Params]:
-    """The checkout one stands in, and its params."""
-    workspace = Workspace(Path())
+def find_workspace(start: Path = Path()) -> Workspace:
+    """The project that `start` is in: the nearest folder with a params.yaml, from here upwards.
+
+    The search ends at the top of the git repository. Without any, `start` itself.
+    """
+    folder = start
+    while not (folder / "params.yaml").is_file():
+        place = folder.resolve()
+        if place == place.parent or (folder / ".git").exists():
+            return Workspace(start)
+        folder = folder / ".."
+    return Workspace(folder)
+
+
+def open_project() -> tuple[Workspace, Params]:
+    """The project that the current folder is in, and its params."""
+    workspace = find_workspace()
     return workspace, load_params(workspace.params)

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerline.cli.command import explained, here
-from layerline.cli.output import print_table
-from layerline.cli.runs import say_notes
+from layerline.cli.command import handle_errors, open_project
+from layerline.cli.output import print_notes, print_table
 
 if TYPE_CHECKING:
     from layerline.runs.compare import Comparison
 
-# The sign \b keeps click from filling the lines.
+# \b keeps click from wrapping the lines.
 EXAMPLES = """\b
 Examples:
   layerline compare champion mlp-3f2a9c
@@ -25,17 +24,17 @@ Examples:
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where to write; default: reports/comparison.",
+    help="Folder to write to; default: reports/comparison.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-@explained
+@handle_errors
 def compare(wanted: tuple[str, ...], output: Path | None, as_json: bool) -> None:
     """Compare runs: params, metrics, the test rows they share, learning curves.
 
-    The first RUN is what the others are held against. A RUN is a run id or its beginning, a run's
+    The first RUN is the baseline. A RUN is a run id or its beginning, a run's
     name, a DVC experiment, `champion` (or another alias of the model) or a version such as v3.
 
-    Writes comparison.md, .png and .json, and hangs them on each compared run in MLflow.
+    Writes comparison.md, .html, .png and .json, and attaches them to each compared run in MLflow.
     """
     from layerline.runs.compare import compare_runs
     from layerline.runs.comparison_report import log_comparison, write_comparison
@@ -43,21 +42,21 @@ def compare(wanted: tuple[str, ...], output: Path | None, as_json: bool) -> None
     from layerline.runs.resolve import choose_each
     from layerline.runs.shared_rows import Resampling
 
-    workspace, params = here()
-    say_notes(flush_first(workspace.home))
+    workspace, params = open_project()
+    print_notes(flush_first(workspace.home))
     section = params.evaluate
     resampling = Resampling(section.bootstrap or 1000, section.confidence, params.seed)
     with open_store(workspace.home, "comparing runs") as client:
         runs = choose_each(client, params.project, wanted, params.register.alias)
         comparison = compare_runs(client, runs, resampling)
         files = write_comparison(output or workspace.reports / "comparison", comparison)
-        if as_json:
-            click.echo(files[-1].read_text(encoding="utf-8"), nl=False)
-        else:
-            _print(comparison)
-            click.echo(f"written: {', '.join(map(str, files))}")
         folder = log_comparison(client, comparison, files)
-    click.echo(f"and with each of the runs in MLflow, under {folder}", err=as_json)
+    if as_json:
+        click.echo(files[-1].read_text(encoding="utf-8"), nl=False)
+    else:
+        _print(comparison)
+        click.echo(f"wrote {', '.join(map(str, files))}")
+    click.echo(f"also attached to each of the runs in MLflow, under {folder}", err=as_json)
 
 
 def _print(comparison: "Comparison") -> None:
@@ -76,7 +75,7 @@ def _print(comparison: "Comparison") -> None:
             click.echo()
         elif title.startswith("params"):
             click.echo("all params are the same\n")
-    for line in reporting.shared_words(comparison):
+    for line in reporting.shared_notes(comparison):
         click.echo(line)
     for note in comparison.notes:
         click.echo(f"note: {note}")

@@ -1,4 +1,4 @@
-"""`layerline init` and `watch`: a project of one's own."""
+"""`layerline init` and `watch`: a project for your own data."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from layerline.artifacts import Workspace, write_text
-from layerline.cli.command import explained, here
+from layerline.cli.command import find_workspace, handle_errors, open_project
 from layerline.config import FetchSection, load_params, parse_params
 from layerline.errors import ParamsError, Problem
 
@@ -14,18 +14,18 @@ from layerline.errors import ParamsError, Problem
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--target", required=True, help="The column to predict.")
-@click.option("--project", help="Names the experiment and the model; default: the file's name.")
-@click.option("--force", is_flag=True, help="Infer the schema anew when the project has one.")
-@explained
+@click.option("--project", help="Name of the experiment and the model; default: the file's name.")
+@click.option("--force", is_flag=True, help="Infer the schema again and replace the existing one.")
+@handle_errors
 def init(file: Path, target: str, project: str | None, force: bool) -> None:
     """Write params.yaml and a first schema for your own table (CSV, TSV or Parquet)."""
     from layerline.projects.init import start_project
     from layerline.projects.watched_files import require_outside, watch
     from layerline.validation.schema.schema_file import write_schema
 
-    workspace = Workspace(Path())
+    workspace = find_workspace()
     if not (workspace.root / "dvc.yaml").is_file():
-        click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline checkout")
+        click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
     start = start_project(file, target, name, root=workspace.root)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
@@ -60,21 +60,21 @@ def _project_name(file: Path) -> str:
 
 
 def refuse_to_overwrite(schema_path: Path, force: bool) -> None:
-    """Refuse to infer a schema that somebody may have edited.
+    """Refuse to replace a schema that somebody may have edited.
 
     Raises:
-        ParamsError: it is there, and `force` is not.
+        ParamsError: it exists, and `force` is not given.
     """
     if schema_path.exists() and not force:
         message = (
-            "this schema is there already; edit it, see `layerline schema --diff` and --update, "
+            "this schema exists already; edit it (see `layerline schema --diff` and --update), "
             "choose another --project, or add --force"
         )
         raise ParamsError([Problem(schema_path.name, message)], "data/schemas")
 
 
 def _keep_earlier_params(workspace: Workspace, text: str) -> str:
-    """Keep a params.yaml that differs under another name; say which."""
+    """Rename a params.yaml with another content; return a note of its new name."""
     if not workspace.params.exists() or workspace.params.read_text(encoding="utf-8") == text:
         return ""
     number, kept = 1, workspace.root / "params.earlier.yaml"
@@ -86,11 +86,11 @@ def _keep_earlier_params(workspace: Workspace, text: str) -> str:
 
 
 @click.command()
-@explained
+@handle_errors
 def watch() -> None:
-    """Make DVC watch the files that params.yaml names: they become deps of fetch in dvc.yaml."""
+    """Make DVC watch the files named in params.yaml: they become deps of fetch in dvc.yaml."""
     from layerline.projects.watched_files import watch as write_deps
 
-    workspace, params = here()
+    workspace, params = open_project()
     paths = write_deps(workspace.root / "dvc.yaml", params.fetch)
-    click.echo(f"dvc.yaml: fetch watches {', '.join(paths) or 'no file'}")
+    click.echo(f"dvc.yaml: fetch watches {', '.join(paths) or 'no files'}")

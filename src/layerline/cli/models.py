@@ -1,21 +1,19 @@
 """`layerline predict`, `promote`, `rollback`, `history`, `verify`: registered models."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from layerline.artifacts import Workspace
-from layerline.cli.command import explained, here
-from layerline.cli.output import print_table
+from layerline.cli.command import find_workspace, handle_errors, open_project
+from layerline.cli.output import print_json, print_table
 from layerline.config import load_params
 from layerline.errors import SourceError
 
 if TYPE_CHECKING:
-    from layerline.registry.operations import Move
+    from layerline.registry.administration import Move
 
 
 @click.command()
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     "--keep",
     metavar="COLUMN",
     multiple=True,
-    help="Only these columns of INPUT go to OUTPUT, an id, say; may be repeated. Default: all.",
+    help="Copy only this column of INPUT to OUTPUT, such as an id; repeatable. Default: all.",
 )
 @click.option(
     "--on-bad-rows",
@@ -35,33 +33,37 @@ if TYPE_CHECKING:
     show_default=True,
     help="skip: rows that cannot be read go to OUTPUT.refused.csv, with the reason.",
 )
-@click.option("--resume", is_flag=True, help="Go on where a run that was killed had come to.")
-@click.option("--separator", help="Of a CSV; default: as the model's training had it.")
-@click.option("--encoding", help="Of a CSV; likewise.")
+@click.option("--resume", is_flag=True, help="Continue a run that was killed.")
+@click.option("--separator", help="Field separator of a CSV; default: that of the training data.")
+@click.option("--encoding", help="Character encoding of a CSV; default: that of the training data.")
 @click.option(
-    "--missing", metavar="WORD", multiple=True, help="For a missing value in a CSV; likewise."
+    "--missing",
+    metavar="WORD",
+    multiple=True,
+    help="Marks a missing value in a CSV; repeatable. Default: as in the training data.",
 )
-@explained
+@handle_errors
 def predict(
     input_file: Path, output_file: Path, model: str | None, keep: tuple[str, ...], **options: Any
 ) -> None:
     """Predict every row of INPUT (CSV, TSV, Parquet; .npy for images) into OUTPUT."""
+    from layerline.model.predict_file import PredictOptions
     from layerline.process import keep_freed_memory
-    from layerline.registry.predict import Settings, default_uri, predict_file
+    from layerline.registry.predict import default_uri, predict_file
 
-    workspace = Workspace(Path())
+    workspace = find_workspace()
     dialect = {name: options.pop(name) for name in ("separator", "encoding", "missing")}
-    settings = Settings(
+    chosen = PredictOptions(
         keep=keep or None,
         dialect={name: value for name, value in dialect.items() if value},
         **options,
     )
     uri = model or default_uri(load_params(workspace.params))
     keep_freed_memory()
-    report = predict_file(uri, input_file, output_file, workspace.home, settings)
-    click.echo(f"{report.n_rows:,} rows predicted by {report.model_uri} into {output_file}")
+    report = predict_file(uri, input_file, output_file, workspace.home, chosen)
+    click.echo(f"{report.n_rows:,} rows predicted by {uri} into {output_file}")
     if report.n_refused:
-        click.echo(f"{report.n_refused:,} rows refused; the reasons are in {report.refused}")
+        click.echo(f"{report.n_refused:,} rows refused; see {report.refused} for the reasons")
 
 
 @click.command()
@@ -75,22 +77,22 @@ def predict(
     default=["onnx", "torch"],
     show_default=True,
 )
-@explained
+@handle_errors
 def export(model_uri: str, folder: Path, formats: tuple[str, ...]) -> None:
     """Write MODEL_URI into FOLDER for other runtimes, preprocessing included.
 
-    MODEL_URI is models:/NAME@champion, models:/NAME/3 or another of MLflow's URIs.
+    MODEL_URI is models:/NAME@champion, models:/NAME/3 or another MLflow URI.
     """
     from layerline.model.exporting.export import export_bundle
-    from layerline.registry.predict import registered_bundle
+    from layerline.registry.download import registered_bundle
 
-    with registered_bundle(model_uri, Workspace(Path()).home) as bundle:
+    with registered_bundle(model_uri, find_workspace().home) as bundle:
         export_bundle(bundle, formats, folder)
     for path in sorted(folder.iterdir()):
         click.echo(f"{path}  {path.stat().st_size:,} bytes")
 
 
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Check and say it, change nothing.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Check and report, change nothing.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -98,33 +100,33 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("version", type=int)
 @_DRY_RUN
 @_JSON
-@explained
+@handle_errors
 def promote(version: int, dry_run: bool, as_json: bool) -> None:
-    """Make VERSION the champion, whatever the gate said, once it has been verified."""
-    from layerline.registry.operations import promote_by_hand
+    """Make VERSION the champion, whatever the gate decided, after verifying it."""
+    from layerline.registry.administration import promote_version
 
-    workspace, params = here()
+    workspace, params = open_project()
     alias = params.register.alias
-    move = promote_by_hand(workspace.home, params.project, alias, str(version), dry_run=dry_run)
-    _tell_move(move, as_json)
+    move = promote_version(workspace.home, params.project, alias, str(version), dry_run=dry_run)
+    _print_move(move, as_json)
 
 
 @click.command()
 @_DRY_RUN
 @_JSON
-@explained
+@handle_errors
 def rollback(dry_run: bool, as_json: bool) -> None:
-    """Give the champion's alias back to the version that held it before."""
-    from layerline.registry.operations import rollback_by_hand
+    """Move the champion's alias back to the version that held it before."""
+    from layerline.registry.administration import rollback_champion
 
-    workspace, params = here()
-    move = rollback_by_hand(workspace.home, params.project, params.register.alias, dry_run=dry_run)
-    _tell_move(move, as_json)
+    workspace, params = open_project()
+    move = rollback_champion(workspace.home, params.project, params.register.alias, dry_run=dry_run)
+    _print_move(move, as_json)
 
 
-def _tell_move(move: "Move", as_json: bool) -> None:
+def _print_move(move: "Move", as_json: bool) -> None:
     if as_json:
-        _print_json(dataclasses.asdict(move))
+        print_json(dataclasses.asdict(move))
         return
     verb = "would be" if move.dry_run else "is now"
     before = f"version {move.before}" if move.before else "none"
@@ -134,23 +136,23 @@ def _tell_move(move: "Move", as_json: bool) -> None:
 @click.command()
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 @_JSON
-@explained
+@handle_errors
 def history(limit: int, as_json: bool) -> None:
-    """List the versions, newest first: aliases, the verdict, since when each was champion."""
-    from layerline.registry.operations import history as read_history
+    """List the versions, newest first: aliases, the gate's verdict, when each was champion."""
+    from layerline.registry.administration import history as read_history
 
-    workspace, params = here()
+    workspace, params = open_project()
     lines = read_history(workspace.home, params.project)
     if as_json:
-        _print_json(lines[:limit])
+        print_json(lines[:limit])
         return
     if not lines:
-        click.echo(f"{params.project} has no versions yet: `dvc repro` registers one")
+        click.echo(f"{params.project} has no versions yet; `dvc repro` registers one")
         return
     headers = ["version", "alias", "registered", "verdict", "champion since", "verified", "reason"]
     print_table(headers, [_history_cells(line) for line in lines[:limit]])
     if len(lines) > limit:
-        click.echo(f"note: the {limit} newest of {len(lines)}", err=True)
+        click.echo(f"note: showing the newest {limit} of {len(lines)}; see --limit", err=True)
 
 
 def _history_cells(line: Mapping[str, Any]) -> list[str]:
@@ -168,40 +170,36 @@ def _history_cells(line: Mapping[str, Any]) -> list[str]:
 
 @click.command()
 @click.argument("version", type=int, required=False)
-@click.option("--all", "every", is_flag=True, help="Every version of the project.")
+@click.option("--all", "every", is_flag=True, help="Verify every version of the project.")
 @click.option("--dry-run", is_flag=True, help="Do not write the result into the version's tags.")
 @_JSON
-@explained
+@handle_errors
 def verify(version: int | None, every: bool, dry_run: bool, as_json: bool) -> None:
-    """Recompute a version's hashes and let a fresh process repeat its recorded predictions.
+    """Recompute a version's hashes and reproduce its recorded predictions in a fresh process.
 
-    VERSION is the champion when it is left out. Ends with exit code 4 when something differs.
+    VERSION defaults to the champion. Exit code 4 if anything differs.
     """
-    from layerline.registry.operations import verify_by_hand
+    from layerline.registry.administration import verify_versions
 
     if every and version is not None:
-        raise click.UsageError("VERSION and --all are two questions; ask one at a time")
-    workspace, params = here()
+        raise click.UsageError("give either VERSION or --all, not both")
+    workspace, params = open_project()
     wanted = "all" if every else None if version is None else str(version)
     alias = params.register.alias
-    proofs = verify_by_hand(workspace.home, params.project, alias, wanted, dry_run=dry_run)
+    reports = verify_versions(workspace.home, params.project, alias, wanted, dry_run=dry_run)
     if as_json:
-        _print_json([proof.to_json() for proof in proofs])
+        print_json([report.to_json() for report in reports])
     else:
         words = {True: "ok", False: "DIFFERS", None: "not recorded"}
         rows = [
-            [str(proof.version), finding.what, words[finding.passed], finding.said]
-            for proof in proofs
-            for finding in proof.findings
+            [str(report.version), finding.what, words[finding.passed], finding.message]
+            for report in reports
+            for finding in report.findings
         ]
         print_table(["version", "what", "", "found"], rows)
-    wrong = [str(proof.version) for proof in proofs if not proof.passed]
+    wrong = [str(report.version) for report in reports if not report.passed]
     if wrong:
         raise SourceError(
-            f"{params.project}: not what was registered: version {', '.join(wrong)}; if it is the "
-            "champion: `layerline rollback`, or promote another one"
+            f"{params.project}: changed since registration: version {', '.join(wrong)}; if it is "
+            "the champion, run `layerline rollback` or promote another version"
         )
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,16 +1,29 @@
-"""Tables on the screen: framed on a terminal, plain and whole when piped."""
+"""What commands print: tables (framed on a terminal, plain when piped), JSON, notes."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
+import orjson
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+def print_json(value: Any) -> None:
+    """Print readable JSON on stdout; NaN becomes null."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    click.echo(orjson.dumps(value, default=str, option=options).decode())
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what a user should know beside the result: on stderr, where no program reads it."""
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
 def terminal() -> "Console | None":
-    """The terminal one writes to; None when the output goes to a file or another program."""
+    """The terminal that stdout is; None when the output goes to a file or another program."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -18,7 +31,7 @@ def terminal() -> "Console | None":
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print a table; numbers to the right on a terminal, one line a row in a pipe."""
+    """Print a table; numbers right-aligned on a terminal, one line a row in a pipe."""
     console = terminal()
     if console is None:
         print_plain(headers, rows, title)

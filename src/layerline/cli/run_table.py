@@ -1,4 +1,4 @@
-"""The table of `layerline runs`: framed and wide, stacked where that has no room, or plain."""
+"""The table of `layerline runs`: framed, stacked where the terminal is too narrow, or plain."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 _COLOURS = {"FINISHED": "green", "RUNNING": "cyan", "FAILED": "red", "KILLED": "red"}
 _MOST_CHANGES = 6
-# What gives way when the table is too wide, in turn, and down to how many signs. The model's 15
+# Columns that shrink when the table is too wide, in turn, down to this width. The model's 15
 # hold "v4 not promoted" on one line.
 _FOLDED = (("changed", 60), ("model", 15), ("changed", 25))
 _BETWEEN = 2  # blanks between two columns
 
 
 def print_listing(listing: "Listing", *, with_project: bool) -> None:
-    """Print the runs; what is piped is plain, whole, and always of the same columns."""
+    """Print the runs; piped output is plain and complete and always has the same columns."""
     console = terminal()
     if console is None:
         headers = ["run", "name", "project", "DVC experiment", "started", "took", "status"]
@@ -52,7 +52,7 @@ def _plain_cells(row: "Row", listing: "Listing") -> list[str]:
 
 
 def _named_cells(row: "Row", listing: "Listing") -> dict[str, str]:
-    """What a terminal shows, by column: fewer signs where nothing is lost by it."""
+    """What a terminal shows, by column: shortened where nothing is lost."""
     run, experiment = row.run, row.run.dvc_experiment
     same = "exp" if experiment == run.name else f"exp {experiment}"
     return {
@@ -81,7 +81,7 @@ def _number(value: float | None) -> str:
 def _widths(
     headers: Sequence[str], rows: Sequence[dict[str, str]], room: int
 ) -> dict[str, int] | None:
-    """How wide each column gets; None where the table has no room."""
+    """The width of each column; None where the table does not fit."""
     widths = {header: max(len(header), *(len(row[header]) for row in rows)) for header in headers}
     room -= _BETWEEN * (len(widths) - 1)
     for header, least in _FOLDED:
@@ -92,11 +92,11 @@ def _widths(
 
 
 def _packed(changed: str, width: int) -> str:
-    """Lines of whole changes: none is cut between its name and its values, if it fits."""
+    """Lines of whole changes: none is broken between its name and its values, if it fits."""
     lines = [""]
     for change in changed.split(", "):
         longer = f"{lines[-1]}, {change}" if lines[-1] else change
-        if len(longer) < width or not lines[-1]:  # one sign is kept for the comma
+        if len(longer) < width or not lines[-1]:  # one character is kept for the comma
             lines[-1] = longer
         else:
             lines[-1] += ","

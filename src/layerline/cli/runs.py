@@ -1,18 +1,16 @@
-"""`layerline runs`: what was tried, why it ran, who made a file, and which runs are dead."""
+"""`layerline runs`: past runs, what changed between them, who made a file, which runs are dead."""
 
-import json
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
 from layerline.artifacts import Workspace
-from layerline.cli.command import explained, here
-from layerline.cli.output import print_table, terminal
+from layerline.cli.command import handle_errors, open_project
+from layerline.cli.output import print_json, print_notes, print_table, terminal
 from layerline.cli.run_table import print_listing
 from layerline.config import Params
 
-# The sign \b keeps click from filling the lines.
+# \b keeps click from wrapping the lines.
 EXAMPLES = """\b
 Examples:
   layerline runs --limit 5
@@ -20,6 +18,22 @@ Examples:
   layerline runs --find data/raw/table.parquet
   layerline runs --sweep
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked instead of the list; one of them at a time."""
+
+    why: str | None
+    find: str | None
+    sweep: bool
+    lost_host: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if sum((self.why is not None, self.find is not None, self.sweep)) > 1:
+            raise click.UsageError("--why, --find and --sweep exclude each other; give one")
+        if self.lost_host and not self.sweep:
+            raise click.UsageError("--lost-host goes with --sweep")
 
 
 @click.command(epilog=EXAMPLES)
@@ -31,9 +45,11 @@ Examples:
     help="How many runs, newest first.",
 )
 @click.option("--all-projects", is_flag=True, help="The runs of every project in the store.")
-@click.option("--why", metavar="RUN", help="What changed since the run before RUN.")
-@click.option("--find", metavar="HASH", help="Who made or used this file (sha256, md5 or path).")
-@click.option("--sweep", is_flag=True, help="Close runs that are RUNNING, but dead.")
+@click.option("--why", metavar="RUN", help="What changed between RUN and the run before it.")
+@click.option(
+    "--find", metavar="HASH", help="Which runs made or used this file (sha256, md5 or path)."
+)
+@click.option("--sweep", is_flag=True, help="Close runs marked RUNNING whose process has died.")
 @click.option(
     "--lost-host",
     metavar="HOST",
@@ -41,66 +57,47 @@ Examples:
     help="With --sweep: a machine that is gone for good.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@explained
+@handle_errors
 def runs(
-    limit: int,
-    all_projects: bool,
-    why: str | None,
-    find: str | None,
-    sweep: bool,
-    lost_host: tuple[str, ...],
-    as_json: bool,
+    limit: int, all_projects: bool, as_json: bool, **asked: str | bool | tuple[str, ...] | None
 ) -> None:
     """List the training runs, newest first, each with what it changed.
 
     RUN is a run id or its beginning, a run's name, a DVC experiment, `champion` (or another alias
-    of the model) or a version such as v3. HASH is a sha256 or md5, six signs of it or more, or the
-    path of a file or folder.
+    of the model) or a version such as v3. HASH is the beginning (six digits or more) of a sha256 or
+    md5, or the path of a file or folder.
     """
-    if sum((why is not None, find is not None, sweep)) > 1:
-        raise click.UsageError("--why, --find and --sweep are three questions; ask one at a time")
-    if lost_host and not sweep:
-        raise click.UsageError("--lost-host goes with --sweep")
-    workspace, params = here()
-    if find is not None:
-        _find(workspace, find, as_json)
-    elif sweep:
-        _sweep(workspace, lost_host, as_json)
-    elif why is not None:
-        _why(workspace, params, why, as_json)
+    question = Question(**asked)  # type: ignore[arg-type]
+    workspace, params = open_project()
+    if question.find is not None:
+        _find(workspace, question.find, as_json)
+    elif question.sweep:
+        _sweep(workspace, question.lost_host, as_json)
+    elif question.why is not None:
+        _why(workspace, params, question.why, as_json)
     else:
         _list(workspace, None if all_projects else params.project, limit, as_json)
-
-
-def say_notes(notes: Iterable[str]) -> None:
-    """Tell what a user should know beside the result: on stderr, where no program reads it."""
-    for note in notes:
-        click.echo(f"note: {note}", err=True)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _list(workspace: Workspace, project: str | None, limit: int, as_json: bool) -> None:
     from layerline.runs.list_runs import list_runs
     from layerline.runs.open_store import flush_first, open_store
 
-    say_notes(flush_first(workspace.home))
+    print_notes(flush_first(workspace.home))
     with open_store(workspace.home, "listing the runs") as client:
         listing = list_runs(client, project, limit)
     if as_json:
-        _print_json([row.to_json() for row in listing.rows])
+        print_json([row.to_json() for row in listing.rows])
         return
     if not listing.rows:
         click.echo(f"{project or 'the store'} has no training runs yet: `dvc repro` makes one")
         return
     print_listing(listing, with_project=project is None)
     if listing.has_more:
-        say_notes([f"the {limit} newest; there are more: --limit {limit * 5}"])
+        print_notes([f"these are the {limit} newest; for more: --limit {limit * 5}"])
     dead = [row.run.short for row in listing.rows if row.seems_dead]
     if dead:
-        say_notes([f"{', '.join(dead)}: RUNNING, but dead; `layerline runs --sweep` closes them"])
+        print_notes([f"{', '.join(dead)}: RUNNING, but dead; `layerline runs --sweep` closes them"])
 
 
 def _why(workspace: Workspace, params: Params, wanted: str, as_json: bool) -> None:
@@ -109,11 +106,11 @@ def _why(workspace: Workspace, params: Params, wanted: str, as_json: bool) -> No
     from layerline.runs.open_store import flush_first, open_store
     from layerline.runs.resolve import choose
 
-    say_notes(flush_first(workspace.home))
-    with open_store(workspace.home, f"asking about {wanted}") as client:
+    print_notes(flush_first(workspace.home))
+    with open_store(workspace.home, f"explaining {wanted}") as client:
         found = explain(client, choose(client, params.project, wanted, params.register.alias))
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
         click.echo("\n".join(tell(found)))
 
@@ -124,37 +121,37 @@ def _find(workspace: Workspace, text: str, as_json: bool) -> None:
     from layerline.runs.open_store import flush_first, open_store
 
     asked = wanted(text)
-    say_notes(flush_first(workspace.home))
+    print_notes(flush_first(workspace.home))
     with open_store(workspace.home, f"looking for {text}") as client:
         found = find(client, workspace.home, asked)
     if as_json:
-        _print_json([hit.to_json() for hit in found.hits])
+        print_json([hit.to_json() for hit in found.hits])
     elif found.hits:
-        n_signs = None if terminal() is None else 12  # a pipe gets them all
+        n_digits = None if terminal() is None else 12  # a pipe gets them all
         rows = [
-            [hit.role, hit.who, ", ".join(hit.stages), hit.path, hit.digest[:n_signs]]
+            [hit.role, hit.who, ", ".join(hit.stages), hit.path, hit.digest[:n_digits]]
             for hit in found.hits
         ]
         print_table(["", "run", "at", "file", "hash"], rows, asked.said)
     else:
-        click.echo(f"{asked.said}: no run of this store made it or used it")
-    say_notes(found.notes)
+        click.echo(f"{asked.said}: no run in this store made or used it")
+    print_notes(found.notes)
 
 
 def _sweep(workspace: Workspace, lost_hosts: tuple[str, ...], as_json: bool) -> None:
     from layerline.runs.open_store import flush_first, open_store
     from layerline.runs.sweep import sweep_store
 
-    say_notes(flush_first(workspace.home))
+    print_notes(flush_first(workspace.home))
     with open_store(workspace.home, "closing dead runs") as client:
         swept, foreign = sweep_store(client, workspace.home, lost_hosts)
     if as_json:
-        _print_json([one.to_json() for one in swept])
+        print_json([one.to_json() for one in swept])
     for one in swept if not as_json else ():
         fate = f"closed as {one.status}" if one.status else "left alone"
         click.echo(f"{one.run.short} {one.run.name} of {one.run.project}: {fate}: {one.reason}")
     if foreign:
         names = ", ".join(f"{run.short} {run.name}" for run in foreign)
-        say_notes([f"RUNNING too, but made by other tools, and so left alone: {names}"])
+        print_notes([f"also RUNNING, but left alone because other tools made them: {names}"])
     if not as_json and not any(one.status for one in swept):
         click.echo("no dead runs")

@@ -1,15 +1,14 @@
 """`layerline schema`: the frozen schema inferred, shown, compared with the data, updated."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from layerline.cli.command import explained, here
+from layerline.cli.command import handle_errors, open_project
 from layerline.cli.init import refuse_to_overwrite
-from layerline.cli.output import print_table
+from layerline.cli.output import print_json, print_table
 from layerline.errors import ParamsError, Problem
 
 if TYPE_CHECKING:
@@ -19,35 +18,30 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--force", is_flag=True, help="Infer anew and replace the schema that is there.")
+@click.option("--force", is_flag=True, help="Infer it again and replace the existing schema.")
 @click.option("--show", is_flag=True, help="Print the frozen schema.")
-@click.option("--diff", is_flag=True, help="Say where data/raw has left the frozen schema.")
-@click.option("--update", is_flag=True, help="Write what you accept of --diff into the file.")
-@click.option("--only", multiple=True, metavar="COLUMN", help="For --update: these columns alone.")
-@click.option("--yes", is_flag=True, help="For --update: accept all without asking.")
+@click.option("--diff", is_flag=True, help="Show where data/raw deviates from the frozen schema.")
+@click.option(
+    "--update", is_flag=True, help="Write the changes of --diff that you accept into the file."
+)
+@click.option("--only", multiple=True, metavar="COLUMN", help="With --update: only these columns.")
+@click.option("--yes", is_flag=True, help="With --update: accept all without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print --show or --diff as JSON.")
-@explained
-def schema(
-    force: bool,
-    show: bool,
-    diff: bool,
-    update: bool,
-    only: tuple[str, ...],
-    yes: bool,
-    as_json: bool,
-) -> None:
-    """Infer the schema of data/raw and freeze it where params.yaml says; or look after it."""
-    if sum((force, show, diff, update)) > 1:
+@handle_errors
+def schema(only: tuple[str, ...], yes: bool, as_json: bool, **mode: bool) -> None:
+    """Infer the schema of data/raw and freeze it where params.yaml says; show or update it."""
+    chosen = [name for name, given in mode.items() if given]
+    if len(chosen) > 1:
         raise click.UsageError("--force, --show, --diff and --update exclude each other")
-    workspace, params = here()
-    if show:
+    workspace, params = open_project()
+    if chosen == ["show"]:
         _show(workspace.root / params.schema_path, as_json)
-    elif diff:
+    elif chosen == ["diff"]:
         _print_changes(_changes(workspace, params.schema_path), as_json)
-    elif update:
+    elif chosen == ["update"]:
         _update(workspace, params.schema_path, only, yes)
     else:
-        _infer(workspace, params.schema_path, force)
+        _infer(workspace, params.schema_path, force=chosen == ["force"])
 
 
 def _infer(workspace: "Workspace", schema_path: Path, force: bool) -> None:
@@ -69,7 +63,7 @@ def _show(path: Path, as_json: bool) -> None:
 
     frozen = read_schema(path)
     if as_json:
-        click.echo(json.dumps(_as_json(frozen), ensure_ascii=False, indent=2))
+        print_json(_as_json(frozen))
         return
     rows = [
         [
@@ -132,11 +126,9 @@ def _changes(workspace: "Workspace", schema_path: Path) -> "list[Change]":
 
 def _print_changes(changes: "Sequence[Change]", as_json: bool = False) -> None:
     if as_json:
-        click.echo(
-            json.dumps([change.to_dict() for change in changes], ensure_ascii=False, indent=2)
-        )
+        print_json([change.to_dict() for change in changes])
     elif not changes:
-        click.echo("data/raw keeps the frozen schema")
+        click.echo("data/raw matches the frozen schema")
     else:
         rows = [[c.column, c.what, c.frozen, c.found] for c in changes]
         print_table(("column", "what", "frozen", "data/raw"), rows)
@@ -152,19 +144,17 @@ def _update(workspace: "Workspace", schema_path: Path, only: Sequence[str], yes:
         raise ParamsError([Problem("--only", message)], schema_path.as_posix())
     chosen = [change for change in changes if not only or change.column in only]
     if not chosen:
-        click.echo("data/raw keeps the frozen schema: nothing to update")
+        click.echo("data/raw matches the frozen schema: nothing to update")
         return
     accepted = chosen if yes else [change for change in chosen if _accepts(change)]
     if not accepted:
-        click.echo(f"{schema_path} is as it was")
+        click.echo(f"{schema_path} is unchanged")
         return
     merge(workspace.root / schema_path, accepted)
     _print_changes(accepted)
-    click.echo(f"wrote {schema_path}: look at `git diff`, then commit it")
+    click.echo(f"wrote {schema_path}: check it with `git diff`, then commit it")
 
 
 def _accepts(change: "Change") -> bool:
-    asked = (
-        f"{change.column}: {change.what}, {change.frozen or 'nothing'} -> {change.found or 'gone'}"
-    )
-    return click.confirm(f"{asked}; accept?", default=False)
+    frozen, found = change.frozen or "nothing", change.found or "gone"
+    return click.confirm(f"{change.column}: {change.what}, {frozen} -> {found}; accept?")

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from layerline.artifacts import Workspace
-from layerline.cli.command import explained
+from layerline.cli.command import find_workspace, handle_errors
 
 
 @click.command()
@@ -18,11 +17,15 @@ from layerline.cli.command import explained
     default=5.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="Seconds between looks at the alias; 0: only on SIGHUP.",
+    help="Seconds between polls of the alias; 0: only on SIGHUP.",
 )
-@click.option("--token-env", metavar="VAR", help="Ask for the bearer token in this variable.")
 @click.option(
-    "--any-value", is_flag=True, help="Predict rows outside the schema's limits and levels too."
+    "--token-env",
+    metavar="VAR",
+    help="Require the bearer token that this environment variable holds.",
+)
+@click.option(
+    "--any-value", is_flag=True, help="Also predict rows outside the schema's limits and levels."
 )
 @click.option("--max-body-mb", default=16.0, show_default=True, type=click.FloatRange(0.001))
 @click.option("--max-in-flight", default=64, show_default=True, type=click.IntRange(1))
@@ -48,7 +51,7 @@ from layerline.cli.command import explained
     type=click.FloatRange(0, 1),
     help="The share of rows that is logged.",
 )
-@explained
+@handle_errors
 def serve(
     model_uri: str,
     max_body_mb: float,
@@ -68,4 +71,4 @@ def serve(
         timeout_seconds=timeout_seconds,
     )
     settings = Settings(model_uri=model_uri, limits=limits, **options)  # type: ignore[arg-type]
-    run(settings, Workspace(Path()).home, lambda text: tell("serve", text))
+    run(settings, find_workspace().home, lambda text: tell("serve", text))

@@ -1,11 +1,9 @@
 """`layerline transfer plan` and `lineage`: what a training starts from."""
 
-import json
-
 import click
 
-from layerline.cli.command import explained, here
-from layerline.cli.output import print_table
+from layerline.cli.command import handle_errors, open_project
+from layerline.cli.output import print_json, print_table
 from layerline.config import Params, TransferSection
 from layerline.errors import ParamsError, Problem
 
@@ -17,23 +15,23 @@ def transfer() -> None:
 
 @transfer.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@explained
+@handle_errors
 def plan(as_json: bool) -> None:
     """Show what would be loaded, skipped, new and frozen, without training.
 
-    It needs data/scaled and models/preprocessor: `dvc repro scale` makes them.
+    Needs data/scaled and models/preprocessor: `dvc repro scale` makes them.
     """
     from layerline.origins import Asker, find_start
     from layerline.training.transfer.prepare import plan_training
     from layerline.training.transfer.start import table
 
-    workspace, params = here()
+    workspace, params = open_project()
     section = _section(params)
     asker = Asker(workspace, params.project, params.register.alias)
     made = plan_training(workspace, params, find_start(asker, section))
     if as_json:
         facts = {**made.to_json(), "source": dict(made.source.identity)}
-        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        print_json(facts)
         return
     title = ", ".join(f"{key} {value}" for key, value in made.source.identity.items())
     print_table(["weight", "shape", "", "learns", "note"], table(made), title)
@@ -52,15 +50,15 @@ def _section(params: Params) -> TransferSection:
 @transfer.command()
 @click.argument("run", default="champion")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@explained
+@handle_errors
 def lineage(run: str, as_json: bool) -> None:
-    """Walk back from RUN (default: the champion) to the weights everything began with."""
+    """Trace RUN (default: the champion) back to the weights that it started from."""
     from layerline.origins.lineage import walk_back
 
-    workspace, params = here()
+    workspace, params = open_project()
     links = walk_back(workspace.home, params.project, run, params.register.alias)
     if as_json:
-        click.echo(json.dumps([link._asdict() for link in links], indent=2, ensure_ascii=False))
+        print_json([link._asdict() for link in links])
         return
     rows = [[link.run[:8], link.name, link.when, link.source, link.sha256[:12]] for link in links]
     print_table(["run", "name", "when", "started from", "network"], rows)

@@ -1,16 +1,21 @@
 """params.yaml as frozen, typed sections; the only reader of that file.
 
-One class a section, one field a key. `load_params` refuses unknown keys, wrong types and values
+params               the whole file, read and checked
+data_sections        fetch, validate, scale
+training_sections    train and what lies in it
+evaluation_sections  evaluate, register, gate, retrain
+components           what sections are made of
+
+One class per section, one field per key. `load_params` refuses unknown keys, wrong types and values
 out of range all at once, each with its dotted path. Options of components (a network, a source, an
 optimizer) are checked against the component's own signature by `layerline.projects.preflight`.
 """
 
 from layerline.config.components import Component, Named
-from layerline.config.data import FetchSection, ScaleSection, Task, ValidateSection
-from layerline.config.deciding import EvaluateSection, GateSection, ThresholdSection
+from layerline.config.data_sections import FetchSection, ScaleSection, Task, ValidateSection
+from layerline.config.evaluation_sections import EvaluateSection, GateSection, ThresholdSection
 from layerline.config.params import Params, flatten, load_params, parse_params, read_yaml
-from layerline.config.training import (
-    FULL_BATCH,
+from layerline.config.training_sections import (
     AdaptersSection,
     BatchGrowthSection,
     EarlyStoppingSection,
@@ -21,7 +26,6 @@ from layerline.config.training import (
 )
 
 __all__ = [
-    "FULL_BATCH",
     "AdaptersSection",
     "BatchGrowthSection",
     "Component",

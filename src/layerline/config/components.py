@@ -1,4 +1,4 @@
-"""What the sections are made of: strict dataclasses, named components, choices by column."""
+"""What sections are made of: strict dataclasses, named components, choices by column."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from layerline.lookup import read_choices
 
 SECTION = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-WITH_FROM = ConfigDict(**SECTION, populate_by_name=True)  # `from` is no name in Python
+WITH_FROM = ConfigDict(**SECTION, populate_by_name=True)  # `from` cannot be a name in Python
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
@@ -39,7 +39,7 @@ Method = Annotated[Component, _component("method")]
 
 
 def by_column(default: str) -> AfterValidator:
-    """Check a choice that may differ by column; `default` stands where none is named."""
+    """Validate a choice that may differ by column; `default` applies where none is named."""
 
     def check(value: str | dict[str, Any]) -> str | dict[str, Any]:
         read_choices(value, default)

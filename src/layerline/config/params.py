@@ -13,9 +13,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from layerline.config.components import SECTION
-from layerline.config.data import FetchSection, ScaleSection, ValidateSection
-from layerline.config.deciding import EvaluateSection, RegisterSection, RetrainSection
-from layerline.config.training import TrainSection
+from layerline.config.data_sections import FetchSection, ScaleSection, ValidateSection
+from layerline.config.evaluation_sections import EvaluateSection, RegisterSection, RetrainSection
+from layerline.config.training_sections import TrainSection
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import problems_of
 from layerline.masking import credentials_in

@@ -1,4 +1,4 @@
-"""Batch norm of a training, forward and back by hand."""
+"""Batch norm in training mode as a forward and a backward function, for the chain."""
 
 from typing import NamedTuple
 
@@ -10,16 +10,16 @@ from layerline.kernels.products import add_gradient
 _backward = torch.ops.aten.native_batch_norm_backward.default
 
 
-class Kept(NamedTuple):
-    """The input (B, H), and each unit's mean and inverse deviation (H,)."""
+class SavedNorm(NamedTuple):
+    """The input (B, H), and each unit's mean and inverse standard deviation (H,)."""
 
     x: Tensor
     mean: Tensor
-    inverse: Tensor
+    inverse_deviation: Tensor
 
 
 class BatchNorm:
-    """torch.nn.BatchNorm1d in training mode, its running statistics included: (B, H) -> (B, H)."""
+    """torch.nn.BatchNorm1d in training mode, with its running statistics: (B, H) -> (B, H)."""
 
     def __init__(self, norm: nn.BatchNorm1d) -> None:
         assert norm.running_mean is not None
@@ -35,11 +35,11 @@ class BatchNorm:
     def learns(self) -> bool:
         return self.scale.requires_grad or self.shift.requires_grad
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Kept]:
-        """The normed rows, and what `backward` needs.
+    def forward(self, x: Tensor) -> tuple[Tensor, SavedNorm]:
+        """The normalised rows, and what `backward` needs.
 
         Raises:
-            ValueError: there is one row alone, as torch's layer does.
+            ValueError: there is only one row, as torch's layer raises it.
         """
         if len(x) < 2:
             raise ValueError("batch norm needs two rows or more in training, got one")
@@ -47,17 +47,17 @@ class BatchNorm:
         normed, mean, inverse = torch.native_batch_norm(
             x, self.scale, self.shift, *self.statistics, True, self.momentum, self.epsilon
         )
-        return normed, Kept(x, mean, inverse)
+        return normed, SavedNorm(x, mean, inverse)
 
-    def backward(self, d_output: Tensor, kept: Kept) -> Tensor:
-        """The gradient of the input; those of the scale and the shift are added to theirs."""
+    def backward(self, d_output: Tensor, saved: SavedNorm) -> Tensor:
+        """The gradient of the input; the gradients of scale and shift are added to theirs."""
         parameters = (self.scale, self.shift)
         wanted = [True, *(parameter.requires_grad for parameter in parameters)]
-        x, *of_batch = kept
-        d_x, *found = _backward(
+        x, *of_batch = saved
+        d_x, *gradients = _backward(
             d_output, x, self.scale, *self.statistics, *of_batch, True, self.epsilon, wanted
         )
-        for parameter, gradient in zip(parameters, found, strict=True):
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             if parameter.requires_grad:
                 add_gradient(parameter, gradient)
         gradient_of_x: Tensor = d_x

@@ -1,8 +1,9 @@
-"""Dropout whose masks are drawn four at a time.
+"""Dropout whose mask is drawn four places at a time.
 
-torch draws each place of a mask by itself on a CPU, which is a third of a step of a small network.
-Here one draw of 64 random bits decides four places, at 16 bits each, so a rate is kept to 1 in
-65,536. It draws from torch's own generator, so seeds and snapshots hold for it too.
+On a CPU torch draws each place of a mask separately, which is a third of a step of a small network.
+Here one draw of 64 random bits decides four places with 16 bits each, so a rate is exact to 1 in
+65,536. The bits come from torch's own generator, so seeds and snapshots cover them. Without the
+kernel the mask is the same, and plain operations apply it.
 """
 
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from layerline.kernels.switch import is_on
 
 _INTEGERS = {
     torch.float64: torch.int64,
@@ -21,9 +24,9 @@ _LEVELS = 2**16
 
 
 class Dropout(nn.Dropout):
-    """torch.nn.Dropout; on a CPU with masks of its own, several times as fast.
+    """torch.nn.Dropout; on a CPU with its own masks, several times as fast.
 
-    Shape: any, and the same.
+    Shape: any -> the same.
 
     Source: Srivastava et al., Dropout (2014).
     """
@@ -33,6 +36,8 @@ class Dropout(nn.Dropout):
             return x
         if x.device.type != "cpu" or x.dtype not in _INTEGERS or torch.compiler.is_compiling():
             return F.dropout(x, self.p)
+        if not is_on("dropout"):
+            return x * draw_kept(x.shape, self.p).to(x.dtype) * scale_of(self.p)
         if not torch.is_grad_enabled():
             return drop_(x.clone(memory_format=torch.contiguous_format), self.p)
         dropped: Tensor = _Drop.apply(x, self.p)
@@ -40,12 +45,12 @@ class Dropout(nn.Dropout):
 
 
 def drop_(x: Tensor, rate: float, generator: Generator | None = None) -> Tensor:
-    """Put zeros in place of a share `rate` of x, contiguous, and multiply the rest; returns x."""
+    """Set a share `rate` of x, contiguous, to zero and scale the rest, in place; return x."""
     return _apply_(x, draw_kept(x.shape, rate, generator), rate)
 
 
 def draw_kept(shape: torch.Size, rate: float, generator: Generator | None = None) -> Tensor:
-    """Int16 of that shape: 1 for what stays, 0 for a share `rate`."""
+    """An int16 mask of that shape: 1 for what is kept, 0 for a share `rate`."""
     n_places = shape.numel()
     drawn = torch.empty((n_places + 3) // 4, dtype=torch.int64)
     drawn.random_(-(2**63), None, generator=generator)
@@ -54,7 +59,7 @@ def draw_kept(shape: torch.Size, rate: float, generator: Generator | None = None
 
 
 def scale_of(rate: float) -> float:
-    """What the rest is multiplied by, so that the mean stays."""
+    """The factor of what is kept, so that the mean stays."""
     return _LEVELS / _kept_levels(rate)
 
 
@@ -63,7 +68,7 @@ def _kept_levels(rate: float) -> int:
 
 
 def _apply_(x: Tensor, kept: Tensor, rate: float) -> Tensor:
-    # As integers, bits times 1 or 0: with torch's vectors, unlike floats times truth values.
+    # Bits as integers times 1 or 0: torch vectorises that, but not floats times booleans.
     x.view(_INTEGERS[x.dtype]).mul_(kept)
     return x.mul_(scale_of(rate))
 

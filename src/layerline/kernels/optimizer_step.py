@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from layerline.kernels.switch import is_on
+
 Closure = Callable[[], Any]
 
 
@@ -21,11 +23,11 @@ class Step(Protocol):
 def start_without_compiler() -> None:
     """Keep torch.optim from importing torch's compiler (1.3 s) when nothing is compiled.
 
-    Its methods are wrapped to be left alone by torch.compile, and the wrapper imports the compiler
-    on the first call. It looks for this attribute first; where a torch release names it otherwise,
-    the import happens as before.
+    Its methods are wrapped so that torch.compile skips them, and the wrapper imports the compiler
+    on the first call. It looks for this attribute first; where a torch release has another name for
+    it, the import happens as before.
     """
-    if "torch._dynamo" in sys.modules:
+    if "torch._dynamo" in sys.modules or not is_on("optimizer_step"):
         return
     for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
         wrapped = getattr(getattr(Optimizer, name), "__wrapped__", None)
@@ -36,9 +38,10 @@ def start_without_compiler() -> None:
 def bare_step(optimizer: Optimizer) -> Step:
     """The optimizer's own step, without torch's wrappers around it (hooks, profiler, compiler).
 
-    The same arithmetic, so the same bytes; a step of a tiny network is a fifth quicker.
+    The same arithmetic, so the same bytes; a step of a tiny network is a fifth faster.
     """
-    step = inspect.unwrap(type(optimizer).step)
+    is_bare = is_on("optimizer_step")
+    step: Any = inspect.unwrap(type(optimizer).step) if is_bare else type(optimizer).step
 
     @torch.no_grad()
     def run(closure: Closure | None = None) -> None:
@@ -47,7 +50,7 @@ def bare_step(optimizer: Optimizer) -> Step:
         else:
             step(optimizer, closure)
 
-    if type(optimizer) in (torch.optim.Adam, torch.optim.AdamW):
+    if is_bare and type(optimizer) in (torch.optim.Adam, torch.optim.AdamW):
         return AdamStep(optimizer, run)
     return run
 
@@ -55,8 +58,8 @@ def bare_step(optimizer: Optimizer) -> Step:
 class AdamStep:
     """Adam's fused kernel on lists that are gathered once, not in each step.
 
-    Where torch itself would do anything else (a first step, another device, a parameter without a
-    gradient) torch does it.
+    Where torch would do anything else (a first step, another device, a parameter without a
+    gradient) the optimizer's plain step runs.
 
     Source: torch.optim.adam._fused_adam.
     """
@@ -66,10 +69,10 @@ class AdamStep:
         decoupled = isinstance(optimizer, torch.optim.AdamW)
         self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
         self._gathered: list[_Gathered] = []
-        self._counts = torch.empty(0)  # the step of each parameter; the optimizer has views of it
-        # On a GPU Python runs ahead of the kernels, and steps are recorded with rates in tensors.
+        self._counts = torch.empty(0)  # the step of each parameter; the optimizer holds views of it
+        # On a GPU Python runs ahead of the kernels, and recorded steps have their rates in tensors.
         parameters = (p for group in optimizer.param_groups for p in group["params"])
-        self._is_for_us = all(p.device.type == "cpu" for p in parameters)
+        self._is_on_cpu = all(p.device.type == "cpu" for p in parameters)
 
     @torch.no_grad()
     def __call__(self, closure: Closure | None = None) -> None:
@@ -78,8 +81,8 @@ class AdamStep:
             for own in self._gathered
         ]
         sizes = [len(own.parameters) for own in self._gathered]
-        is_ours = closure is None and self._is_current()
-        if not is_ours or [len(part) for part in gradients] != sizes:
+        is_gathered = closure is None and self._is_current()
+        if not is_gathered or [len(part) for part in gradients] != sizes:
             self._plain(closure)
             self._gathered = self._gather()
             return
@@ -103,7 +106,7 @@ class AdamStep:
             )
 
     def _is_current(self) -> bool:
-        """Whether the lists are still the optimizer's: its state may have been loaded."""
+        """Whether the optimizer still has these tensors: its state may have been loaded."""
         groups = [group for group in self._optimizer.param_groups if group["params"]]
         state = self._optimizer.state
         return len(groups) == len(self._gathered) > 0 and all(
@@ -114,11 +117,11 @@ class AdamStep:
         )
 
     def _gather(self) -> "list[_Gathered]":
-        """Each group's tensors; none where torch is to step as it did."""
+        """Each group's tensors; empty where the plain step has to run."""
         groups = [group for group in self._optimizer.param_groups if group["params"]]
         state = self._optimizer.state
         parameters = [p for group in groups for p in group["params"]]
-        if not self._is_for_us or any("step" not in state.get(p, {}) for p in parameters):
+        if not self._is_on_cpu or any("step" not in state.get(p, {}) for p in parameters):
             return []
         self._counts = torch.stack([state[parameter]["step"] for parameter in parameters])
         for parameter, count in zip(parameters, self._counts.unbind(), strict=True):

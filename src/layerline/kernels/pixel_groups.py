@@ -5,7 +5,7 @@
 The ReLUs of a batch and the matrix are tens of megabytes each. Here they are computed, cast and
 multiplied in groups of channels that stay in the cache, and the matrix's gradient is written into
 memory that is kept from step to step: a fresh block of that size costs as much as its product. For
-bfloat16, where the products themselves are quick; float32 has pixel_tables.py.
+bfloat16, where the products themselves are fast; for float32 see pixel_tables.py.
 
 Shape letters: B rows, P pixels, C channels, G channels at a time, J hidden units.
 """
@@ -16,12 +16,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from layerline.kernels.products import add_gradient, close_
+from layerline.kernels.products import add_gradient, mask_gradient_
 
 CHANNELS_AT_ONCE = 8
 
 
-class Kept(NamedTuple):
+class SavedPixels(NamedTuple):
     """The pixels (B, P), and each group's rows of the matrix and its ReLUs (B, G·P)."""
 
     pixels: Tensor
@@ -29,7 +29,7 @@ class Kept(NamedTuple):
 
 
 class PixelGroups:
-    """z of the module's docstring, forward and back by hand: (B, 1, H, W) -> (B, J).
+    """z of the module's docstring as a product of the chain: (B, 1, H, W) -> (B, J).
 
     Source: Lin et al., Network In Network (2014), for convolutions of one pixel.
     """
@@ -43,29 +43,29 @@ class PixelGroups:
     def learns(self) -> bool:
         return any(p.requires_grad for p in (self.weight, self.bias, self.matrix, self.shift))
 
-    def forward(self, x: Tensor, relu: bool) -> tuple[Tensor, Kept]:
-        kept = Kept(x.flatten(1), [])
+    def forward(self, x: Tensor, relu: bool) -> tuple[Tensor, SavedPixels]:
+        saved = SavedPixels(x.flatten(1), [])
         z = self.shift.detach().float().expand(len(x), -1).clone()
-        for rows, opened in self._groups(kept.pixels):
+        for rows, opened in self._groups(saved.pixels):
             z += torch.mm(opened, self.matrix[rows].to(x.dtype))
-            kept.groups.append((rows, opened))
+            saved.groups.append((rows, opened))
         z = z.to(x.dtype)
-        return z.relu_() if relu else z, kept
+        return z.relu_() if relu else z, saved
 
-    def backward(self, d_output: Tensor, kept: Kept, needs_input: bool) -> None:
-        """As a product's; pixels are data, so they have no gradient."""
+    def backward(self, d_output: Tensor, saved: SavedPixels, needs_input: bool) -> None:
+        """As any product's; pixels are data and get no gradient."""
         assert not needs_input
-        pixels, groups = kept
+        pixels, groups = saved
         factors = torch.stack([pixels, torch.ones_like(pixels)], 2)  # of slopes and of offsets
-        found = []
+        d_mixers = []
         write = self._start_gradient()
         for rows, opened in groups:
             write(rows, torch.mm(opened.t(), d_output))
             d_opened = torch.mm(d_output, self.matrix[rows].to(d_output.dtype).t())
-            close_(d_opened, opened)
+            mask_gradient_(d_opened, opened)
             by_row = torch.bmm(d_opened.unflatten(1, (-1, pixels.shape[1])), factors)
-            found.append(by_row.sum(0, dtype=self.weight.dtype))
-        d_weight, d_bias = torch.cat(found).t().contiguous()
+            d_mixers.append(by_row.sum(0, dtype=self.weight.dtype))
+        d_weight, d_bias = torch.cat(d_mixers).t().contiguous()
         gradients = (d_weight.view_as(self.weight), d_bias, d_output.sum(0))
         for parameter, gradient in zip(
             (self.weight, self.bias, self.shift), gradients, strict=True
@@ -74,7 +74,7 @@ class PixelGroups:
                 add_gradient(parameter, gradient)
 
     def _start_gradient(self) -> Callable[[slice, Tensor], object]:
-        """What takes rows of the matrix's gradient."""
+        """A function that takes rows of the matrix's gradient."""
         if not self.matrix.requires_grad:
             return lambda rows, part: None
         if self.matrix.grad is not None:

@@ -4,15 +4,15 @@
 
 Each pixel adds a vector that is a piecewise-linear function of one number, u. It bends where a
 channel switches, so between two such places it is slope · u + offset, and tables of slopes and
-offsets hold all there is to know:
+offsets describe it completely:
 
     relu(w u + b) = [b > 0] (w u + b) + hinge          for u ≥ 0
     hinge = relu(s w u + s b) with s = sign(w), where s b ≤ 0; it opens at u = -b / w; else 0
 
 A table's row is the sum of the channels whose hinge is open. So a batch costs two gathered rows for
-each pixel that is not background (u = 0), in place of C·J multiplications for each pixel; the
-gradient goes the same way back. Exact, but for the order of the additions; measured 4 times faster
-than the matrix products on Fashion-MNIST at batch 256. It pays for batches of 32 rows or more.
+each pixel that is not background (u = 0), instead of C·J multiplications for each pixel; the
+gradient takes the same way back. Exact except for the order of the additions; measured 4 times
+faster than the matrix products on Fashion-MNIST at batch 256. It pays from 32 rows a batch.
 
 Shape letters: B rows, P pixels, C channels, J hidden units, S segments between bends, N pixels that
 are not background.
@@ -47,7 +47,7 @@ def from_background(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Te
 
 
 class PixelTables(torch.autograd.Function):
-    """z of the module's docstring. It has no gradient for u: pixels are data."""
+    """z of the module's docstring. u has no gradient: pixels are data."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, w: Tensor, b: Tensor, v: Tensor) -> Tensor:

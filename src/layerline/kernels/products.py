@@ -1,4 +1,4 @@
-"""What a link of a chain begins with: a product with learnt numbers, forward and back by hand."""
+"""The product a link of the chain begins with, as a forward and a backward function."""
 
 import dataclasses
 from typing import Any, Protocol
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from layerline.kernels.linear import multiply, multiply_back
+from layerline.kernels.linear import multiply, weight_gradient
 
 
 class Product(Protocol):
@@ -14,13 +14,13 @@ class Product(Protocol):
 
     @property
     def learns(self) -> bool:
-        """Whether it has a parameter that asks for a gradient."""
+        """Whether one of its parameters requires a gradient."""
 
     def forward(self, x: Tensor, relu: bool) -> tuple[Tensor, Any]:
         """The product, after ReLU if asked for, and what `backward` needs."""
 
-    def backward(self, d_output: Tensor, kept: Any, needs_input: bool) -> Tensor | None:
-        """Add to the gradients of what learns; returns the input's, None unless `needs_input`."""
+    def backward(self, d_output: Tensor, saved: Any, needs_input: bool) -> Tensor | None:
+        """Add to the gradients of what learns; return the input's, None unless `needs_input`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,27 +41,27 @@ class LinearProduct:
         return multiply(x, weight, bias, relu), (x, weight)
 
     def backward(
-        self, d_output: Tensor, kept: tuple[Tensor, Tensor], needs_input: bool
+        self, d_output: Tensor, saved: tuple[Tensor, Tensor], needs_input: bool
     ) -> Tensor | None:
-        x, weight = kept
+        x, weight = saved
         if self.bias is not None and self.bias.requires_grad:
             add_gradient(self.bias, d_output.sum(0))
         if self.weight.requires_grad:
-            add_gradient(self.weight, multiply_back(d_output, x))
+            add_gradient(self.weight, weight_gradient(d_output, x))
         return multiply(d_output, weight.t()) if needs_input else None
 
 
-def close_(d_output: Tensor, output: Tensor) -> Tensor:
-    """Put zeros into a gradient where a ReLU's output is zero; returns it."""
-    closed: Tensor = _threshold_backward(d_output, output, 0, grad_input=d_output)
-    return closed
+def mask_gradient_(d_output: Tensor, output: Tensor) -> Tensor:
+    """Set a gradient to zero where a ReLU's output is zero, in place; return it."""
+    masked: Tensor = _threshold_backward(d_output, output, 0, grad_input=d_output)
+    return masked
 
 
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
 
 def add_gradient(parameter: Tensor, gradient: Tensor) -> None:
-    """Add `gradient`, of any type, to the parameter's; it may be kept as it is."""
+    """Add `gradient`, of any type, to the parameter's; the tensor itself may be kept."""
     if gradient.dtype != parameter.dtype:
         gradient = gradient.to(parameter.dtype)
     parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -1,1 +1,16 @@
-"""The model: network, preprocessor and spec together, what a user predicts with."""
+"""The model: network, preprocessor and spec together, what a user predicts with; no MLflow here.
+
+bundle.py           a model's folder: files, manifest
+load.py             a bundle's folder -> a model
+predictor.py        raw rows in, predictions out
+inputs.py           raw columns -> the model's types
+pixels.py           raw images -> uint8 arrays
+refusals.py         rows that cannot be read
+seen_rows.py        hashes of the training rows
+predict_file.py     a file predicted into another
+chunks.py           a file's rows in chunks
+table_writers.py    a table written in chunks
+output_parts.py     predicted chunks of a resumable run
+file_suffix.py      file formats by suffix
+exporting/          ONNX and torch.export
+"""

@@ -5,11 +5,11 @@
     decision.json                    logits -> probabilities and a class; older bundles have none
     model.json                       project, task, target, columns, classes, image shape
     examples.parquet | examples.npy  a few raw rows
-    expected.parquet                 what they must give
-    seen_rows.safetensors            hashes of the rows it has learnt from
+    expected.parquet                 their predictions
+    seen_rows.safetensors            hashes of the rows that the model was trained on
     MANIFEST.json                    the sha256 of each
 
-MLflow keeps no digests: a flipped byte would load silently, so `model.load_bundle` checks every
+MLflow keeps no digests: a flipped byte would load silently, so `load.load_bundle` checks every
 file first. Nothing here imports MLflow or torch, and nothing is pickled.
 """
 
@@ -30,8 +30,8 @@ from layerline.evaluation.decision import DECISION
 from layerline.evaluation.prediction_table import output_columns
 from layerline.model.seen_rows import Seen, write_seen
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.sources.reading.delimited import USUAL, Dialect
-from layerline.tables.storage import write_table
+from layerline.sources.reading.dialect import USUAL, Dialect
+from layerline.tables.storage import read_parquet, write_table
 from layerline.validation.schema.definitions import ColumnSpec
 
 FORMAT = 2  # 1 had neither dates, target curves nor `scaled` parts; it is still read
@@ -45,13 +45,13 @@ Rows = pd.DataFrame | NDArray[Any]
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """What a model says of itself, besides its numbers."""
+    """A model's description of itself."""
 
     project: str
     task: str
     target: str
     classes: tuple[Any, ...] | None
-    columns: tuple[ColumnSpec, ...]  # raw columns it reads; none for images
+    columns: tuple[ColumnSpec, ...]  # the raw columns it reads; none for images
     image_shape: tuple[int, ...] | None
     levels: tuple[float, ...] = ()  # of a quantile loss
     dialect: Dialect = USUAL  # how the training's own CSV files are written
@@ -89,54 +89,61 @@ def _read_dialect(state: Mapping[str, Any]) -> Dialect:
     return USUAL._replace(**{**state, "missing": tuple(state.get("missing", ()))})
 
 
-def write_bundle(
-    folder: Path,
-    *,
-    project: str,
-    network_folder: Path,
-    preprocessor: Preprocessor,
-    columns: Sequence[ColumnSpec],
-    decision_folder: Path | None = None,
-    examples: tuple[Rows, pd.DataFrame] | None = None,
-    seen: Seen | None = None,
-    dialect: Dialect = USUAL,
-) -> About:
-    """Write a model into `folder`, which is made; return what it says of itself.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BundleContents:
+    """What goes into a bundle.
 
-    Args:
-        folder: where the bundle goes.
+    Attributes:
         project: whose model it is.
         network_folder: weights and spec; they are copied byte by byte.
         preprocessor: what turns raw rows into the network's inputs.
         columns: all columns of the data; the bundle keeps those that the preprocessor reads.
         decision_folder: holds decision.json, which is copied too; None decides plainly.
-        examples: a few raw rows, and what they must give.
-        seen: the rows that the training has learnt from.
+        examples: a few raw rows, and their predictions.
+        seen: the rows that the model was trained on.
         dialect: how the training's own CSV files are written.
     """
+
+    project: str
+    network_folder: Path
+    preprocessor: Preprocessor
+    columns: Sequence[ColumnSpec]
+    decision_folder: Path | None = None
+    examples: tuple[Rows, pd.DataFrame] | None = None
+    seen: Seen | None = None
+    dialect: Dialect = USUAL
+
+    def about(self) -> About:
+        """The model's description of itself."""
+        link = read_json(self.network_folder / NETWORK_SPEC).get("link") or {}
+        by_name = {column.name: column for column in self.columns}
+        preprocessor = self.preprocessor
+        return About(
+            project=self.project,
+            task=preprocessor.task,
+            target=preprocessor.target,
+            classes=preprocessor.classes,
+            columns=tuple(by_name[name] for name in preprocessor.input_columns),
+            image_shape=preprocessor.image_shape,
+            levels=tuple(link.get("levels", ())),
+            dialect=self.dialect,
+        )
+
+
+def write_bundle(folder: Path, contents: BundleContents) -> About:
+    """Write a model into `folder`, which is created; return its description."""
     folder.mkdir(parents=True)
     for name in (NETWORK_WEIGHTS, NETWORK_SPEC):
-        shutil.copyfile(network_folder / name, folder / name)
-    if decision_folder is not None:
-        shutil.copyfile(decision_folder / DECISION, folder / DECISION)
-    link = read_json(network_folder / NETWORK_SPEC).get("link") or {}
-    by_name = {column.name: column for column in columns}
-    about = About(
-        project=project,
-        task=preprocessor.task,
-        target=preprocessor.target,
-        classes=preprocessor.classes,
-        columns=tuple(by_name[name] for name in preprocessor.input_columns),
-        image_shape=preprocessor.image_shape,
-        levels=tuple(link.get("levels", ())),
-        dialect=dialect,
-    )
-    write_json(folder / PREPROCESSOR, preprocessor.to_json())
+        shutil.copyfile(contents.network_folder / name, folder / name)
+    if contents.decision_folder is not None:
+        shutil.copyfile(contents.decision_folder / DECISION, folder / DECISION)
+    about = contents.about()
+    write_json(folder / PREPROCESSOR, contents.preprocessor.to_json())
     write_json(folder / ABOUT, about.to_json())
-    if examples is not None:
-        _write_examples(folder, about, *examples)
-    if seen is not None:
-        write_seen(folder, seen)
+    if contents.examples is not None:
+        _write_examples(folder, about, *contents.examples)
+    if contents.seen is not None:
+        write_seen(folder, contents.seen)
     files = {file.name: {"sha256": sha256_of(file)} for file in sorted(folder.iterdir())}
     write_json(folder / MANIFEST, {"files": files})
     return about
@@ -148,6 +155,17 @@ def _write_examples(folder: Path, about: About, rows: Rows, expected: pd.DataFra
     else:
         np.save(folder / EXAMPLES_IMAGES, rows, allow_pickle=False)
     write_table(folder / EXPECTED, expected)
+
+
+def read_examples(folder: Path) -> Rows | None:
+    """The raw rows that a bundle carries; None where it carries none."""
+    if (folder / EXAMPLES_TABLE).is_file():
+        frame: pd.DataFrame = read_parquet(folder / EXAMPLES_TABLE)
+        return frame
+    if (folder / EXAMPLES_IMAGES).is_file():
+        images: NDArray[Any] = np.load(folder / EXAMPLES_IMAGES, allow_pickle=False)
+        return images
+    return None
 
 
 def check_bundle(folder: Path) -> dict[str, str]:

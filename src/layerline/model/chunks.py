@@ -1,45 +1,38 @@
-"""Rows of a file in pieces, and a file written in pieces; by suffix.
+"""The rows of a file in chunks, by its suffix; a new format is a function and a line in READERS."""
 
-To add a format, add a function and a line to READERS or WRITERS.
-"""
-
-import contextlib
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import Rows
+from layerline.model.file_suffix import pick_by_suffix
 from layerline.sources.reading.batches import Stream
-from layerline.sources.reading.delimited import USUAL, Dialect, open_fields
+from layerline.sources.reading.delimited import open_fields
+from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.sources.reading.parsing import ColumnType, FieldSurvey, convert
 from layerline.sources.reading.reader import DELIMITED, PARQUET
 from layerline.tables.storage import to_frame
 from layerline.text import closest, first_line, listing
 
-T = TypeVar("T")
-
 IMAGES = (".npy",)
-_BATCH = 8192  # rows a network predicts at once: chunks are a multiple, and equal it bit for bit
+_BATCH = 8192  # rows in a network's batch; chunks are a multiple, so that results are bit-equal
 _MOST_CELLS = 1 << 21
 _BUFFER = 1 << 20
 
 
 @dataclass(frozen=True)
-class HowToRead:
+class ReadOptions:
     """How a file is read.
 
     Attributes:
         n_rows: rows in a chunk; fewer of a wide table.
-        as_text: the fields of a CSV stay exactly as they are written; else they get their types.
+        as_text: keep the fields of a CSV exactly as written; otherwise infer their types.
         dialect: how a CSV is written.
         keep: the columns that go to the output; None keeps all.
     """
@@ -56,31 +49,29 @@ class HowToRead:
 
 
 class Chunk(NamedTuple):
-    """Some rows: what a model reads, and the fields that go to the output; made when asked for."""
+    """Some rows: what a model reads, and the fields that go to the output; computed on demand."""
 
     n_rows: int
     rows: Callable[[], Rows]
     fields: Callable[[], pa.Table]
 
 
-Write = Callable[[pa.Table], None]
-Reader = Callable[[Path, HowToRead], Iterator[Chunk]]
-Writer = Callable[[Path, pa.Schema], contextlib.AbstractContextManager[Write]]
+Reader = Callable[[Path, ReadOptions], Iterator[Chunk]]
 
 
-def read_chunks(path: Path, how: HowToRead) -> Iterator[Chunk]:
+def read_chunks(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     """Yield the rows of a file in order, at least one chunk, which may be empty.
 
-    Memory stays flat: a CSV is read twice where its columns need types, never held.
+    Memory use is constant: a CSV is read twice where its columns need types, never held.
 
     Raises:
-        ParamsError: the suffix is not known, the dialect cannot be, or a kept column is not there.
-        SourceError: the file is not there, or is damaged.
-        DataError: it is no well-formed table.
+        ParamsError: the suffix is unknown, the dialect is invalid, or a kept column is missing.
+        SourceError: the file is missing or damaged.
+        DataError: it is not a well-formed table.
     """
-    reader = _pick(READERS, path, "INPUT")
+    reader = pick_by_suffix(READERS, path, "INPUT")
     try:
-        yield from reader(path, how)
+        yield from reader(path, options)
     except DataError as error:
         raise DataError(_as_options(str(error))) from None
     except ParamsError as error:
@@ -95,52 +86,27 @@ def _as_options(message: str) -> str:
 
 
 def check_input(path: Path) -> None:
-    """Refuse a file that is not there, or whose suffix is not known, before any work.
+    """Refuse a file that is missing, or whose suffix is unknown, before any work.
 
     Raises:
         ParamsError, SourceError: as `read_chunks` does.
     """
-    _pick(READERS, path, "INPUT")
+    pick_by_suffix(READERS, path, "INPUT")
     if not path.is_file():
-        raise SourceError(f"{path}: there is no such file")
+        raise SourceError(f"{path}: file not found")
 
 
-def open_writer(
-    path: Path, name: Path, schema: pa.Schema
-) -> contextlib.AbstractContextManager[Write]:
-    """Open `path` to be written chunk by chunk, in the format of `name`'s suffix."""
-    return _pick(WRITERS, name, "OUTPUT")(path, schema)
-
-
-def check_output(name: Path) -> None:
-    """Refuse a suffix that is not known, before any work.
-
-    Raises:
-        ParamsError: it is not known.
-    """
-    _pick(WRITERS, name, "OUTPUT")
-
-
-def _pick(table: Mapping[str, T], path: Path, where: str) -> T:
-    found = table.get(path.suffix.lower())
-    if found is None:
-        known = ", ".join(table)
-        problem = Problem(where, f"{path} is of no known kind; files end in one of {known}")
-        raise ParamsError([problem], "layerline predict")
-    return found
-
-
-def _read_delimited(path: Path, how: HowToRead) -> Iterator[Chunk]:
-    stream = open_fields(path, how.dialect)
+def _read_delimited(path: Path, options: ReadOptions) -> Iterator[Chunk]:
+    stream = open_fields(path, options.dialect)
     names = stream.names or ()
-    keep = _kept(path, names, how.keep)
-    kinds = {} if how.as_text else _types(stream, keep)
+    keep = _kept(path, names, options.keep)
+    kinds = {} if options.as_text else _types(stream, keep)
     schema = pa.schema([(name, pa.string()) for name in names])
     batches = (
         pa.table({name: column.values for name, column in batch.columns.items()}, schema=schema)
         for batch in stream.batches(None)
     )
-    for text in _cut(batches, schema, how.rows_of(len(names))):
+    for text in _cut(batches, schema, options.rows_of(len(names))):
         yield _chunk(text, keep, kinds)
 
 
@@ -153,13 +119,13 @@ def _types(stream: Stream, names: Sequence[str]) -> dict[str, ColumnType]:
     return {name: survey.result for name, survey in surveys.items()}
 
 
-def _read_parquet(path: Path, how: HowToRead) -> Iterator[Chunk]:
+def _read_parquet(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     with pq.ParquetFile(
         path, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
     ) as file:
         schema = file.schema_arrow.remove_metadata()
-        keep = _kept(path, schema.names, how.keep)
-        n_rows = how.rows_of(len(schema))
+        keep = _kept(path, schema.names, options.keep)
+        n_rows = options.rows_of(len(schema))
         batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(n_rows))
         for table in _cut(batches, schema, n_rows):
             yield _chunk(table, keep, {})
@@ -177,7 +143,7 @@ def _chunk(table: pa.Table, keep: Sequence[str], kinds: Mapping[str, ColumnType]
 
 
 def _cut(tables: Iterable[pa.Table], schema: pa.Schema, n_rows: int) -> Iterator[pa.Table]:
-    """The same rows in tables of `n_rows`, but the last; at least one."""
+    """The same rows in tables of `n_rows`, the last may be shorter; at least one table."""
     waiting: list[pa.Table] = []
     n_waiting, is_first = 0, True
     for table in tables:
@@ -203,10 +169,10 @@ def _kept(path: Path, names: Sequence[str], keep: tuple[str, ...] | None) -> Seq
     return list(dict.fromkeys(keep))
 
 
-def _read_images(path: Path, how: HowToRead) -> Iterator[Chunk]:
-    _kept(path, (), how.keep)
+def _read_images(path: Path, options: ReadOptions) -> Iterator[Chunk]:
+    _kept(path, (), options.keep)
     images = np.load(path, mmap_mode="r", allow_pickle=False)
-    n_rows = how.rows_of(int(np.prod(images.shape[1:])))
+    n_rows = options.rows_of(int(np.prod(images.shape[1:])))
     for start in range(0, max(len(images), 1), n_rows):
         yield _images(images[start : start + n_rows])
 
@@ -215,48 +181,8 @@ def _images(images: np.ndarray) -> Chunk:
     return Chunk(len(images), lambda: np.asarray(images), lambda: pa.table({}))
 
 
-@contextlib.contextmanager
-def _write_parquet(path: Path, schema: pa.Schema) -> Iterator[Write]:
-    with pq.ParquetWriter(path, schema) as writer:
-        yield writer.write_table
-
-
-@contextlib.contextmanager
-def _write_csv(path: Path, schema: pa.Schema) -> Iterator[Write]:
-    with _delimited(path, schema, ",") as write:
-        yield write
-
-
-@contextlib.contextmanager
-def _write_tsv(path: Path, schema: pa.Schema) -> Iterator[Write]:
-    with _delimited(path, schema, "\t") as write:
-        yield write
-
-
-@contextlib.contextmanager
-def _delimited(path: Path, schema: pa.Schema, delimiter: str) -> Iterator[Write]:
-    options = pacsv.WriteOptions(include_header=False, delimiter=delimiter)
-    with path.open("wb") as file:
-        header = io.StringIO()  # Arrow puts every name in quotes, whatever it is told
-        csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(schema.names)
-        file.write(header.getvalue().encode())
-        with pacsv.CSVWriter(file, schema, write_options=options) as writer:
-
-            def write(table: pa.Table) -> None:
-                for batch in table.to_batches():
-                    if batch.num_rows:  # for an empty one Arrow writes the one before again
-                        writer.write_batch(batch)
-
-            yield write
-
-
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(DELIMITED, _read_delimited),
     **dict.fromkeys(PARQUET, _read_parquet),
     **dict.fromkeys(IMAGES, _read_images),
-}
-WRITERS: Mapping[str, Writer] = {
-    ".csv": _write_csv,
-    ".tsv": _write_tsv,
-    **dict.fromkeys(PARQUET, _write_parquet),
 }

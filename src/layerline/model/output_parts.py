@@ -1,7 +1,7 @@
-"""Predictions on their way to a file: one part a chunk, so that a killed run can go on.
+"""Predictions on their way to a file: one part per chunk, so that a killed run can resume.
 
 The parts lie in a hidden folder beside the output. A part appears whole or not at all; the output
-is put together from all of them at the end: the same bytes however often a run was killed.
+is assembled from all of them at the end: the same bytes however often a run was killed.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from layerline.artifacts import read_json, replace_file, write_json
 from layerline.errors import BusyError, LayerlineError, ParamsError, Problem, SourceError
-from layerline.model.chunks import open_writer
+from layerline.model.table_writers import open_writer
 
 _FACTS, _LOCK = "run.json", "lock"
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -27,7 +27,7 @@ def refused_path(output: Path) -> Path:
 
 
 class Parts:
-    """What is predicted already; made by `open_parts`."""
+    """The chunks that are already predicted; made by `open_parts`."""
 
     def __init__(self, folder: Path, output: Path) -> None:
         self._folder = folder
@@ -38,10 +38,10 @@ class Parts:
         return self._predicted(number).exists()
 
     def add(self, number: int, predicted: pa.Table, refused: pa.Table) -> None:
-        """Write what became of a chunk."""
+        """Write the results of a chunk."""
         if refused.num_rows:
             _write(self._refused(number), refused)
-        _write(self._predicted(number), predicted)  # the last: it says that the chunk is done
+        _write(self._predicted(number), predicted)  # last: it marks the chunk as done
 
     def _predicted(self, number: int) -> Path:
         return self._folder / f"{number:08d}.arrow"
@@ -50,27 +50,27 @@ class Parts:
         return self._folder / f"{number:08d}.refused.arrow"
 
     def finish(self, n_parts: int) -> tuple[int, int]:
-        """Put output and side file together; return how many rows each has."""
+        """Assemble output and side file; return the number of rows in each."""
         side = refused_path(self._output)
         paths = [self._refused(number) for number in range(n_parts)]
         n_refused = _join([path for path in paths if path.exists()], side)
         if not n_refused:
-            side.unlink(missing_ok=True)  # an earlier run's: it would be taken for this one's
+            side.unlink(missing_ok=True)  # an earlier run's would be mistaken for this one's
         n_rows = _join([self._predicted(number) for number in range(n_parts)], self._output)
         return n_rows, n_refused
 
 
 @contextlib.contextmanager
 def open_parts(output: Path, facts: Mapping[str, Any], *, resume: bool) -> Iterator[Parts]:
-    """Hold the parts of an output; they go when the block ends, or when what it read was wrong.
+    """Hold the parts of an output; they are deleted when the block ends or its input was bad.
 
     Args:
-        output: the file to be.
-        facts: what decides the bytes of a part, as JSON; parts of other facts are not gone on with.
-        resume: keep the parts of an earlier run that was killed; else they are thrown away.
+        output: the file to write.
+        facts: what determines the bytes of a part, as JSON; a run with other facts cannot resume.
+        resume: keep the parts of an earlier run that was killed; otherwise discard them.
 
     Raises:
-        BusyError: another process writes this output.
+        BusyError: another process is writing this output.
         ParamsError: the earlier run read or predicted something else.
     """
     folder = output.with_name(f".{output.name}.parts")
@@ -99,8 +99,8 @@ def _begin(folder: Path, output: Path, facts: Mapping[str, Any], *, resume: bool
         other = sorted(key for key in facts if before.get(key) != facts[key])
         if other:
             message = (
-                f"cannot go on with {output}: not the same as when it was begun: "
-                f"{', '.join(other)}; start anew without --resume"
+                f"cannot resume {output}: changed since the first run: {', '.join(other)}; "
+                "start over without --resume"
             )
             raise ParamsError([Problem("--resume", message)], "layerline predict")
         return
@@ -124,7 +124,7 @@ def _read(path: Path) -> Iterator[pa.Table]:
         with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
             yield reader.read_all()
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: damaged ({error}); start anew without --resume") from None
+        raise SourceError(f"{path}: damaged ({error}); start over without --resume") from None
 
 
 def _join(paths: list[Path], output: Path) -> int:

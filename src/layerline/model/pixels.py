@@ -19,13 +19,13 @@ def read_images(
 
     Args:
         data: an array (N, H, W[, C]) or (N, pixels) of whole numbers 0 to 255; or a DataFrame of
-            H x W x C columns in row-major order, as MNIST is often passed around in CSV.
-        shape: (H, W) or (H, W, C), what the model learnt from.
+            H x W x C columns in row-major order, as MNIST is often distributed in CSV.
+        shape: (H, W) or (H, W, C), as in training.
         target: a column of that name is left out.
-        refusal: what is done with values that are no pixels.
+        refusal: what happens to values that are not pixels.
 
     Raises:
-        DataError: the sizes do not fit; by default also when a value is no pixel.
+        DataError: the sizes do not match; by default also when a value is not a pixel.
     """
     if isinstance(data, pd.DataFrame):
         array = _from_columns(data.drop(columns=target, errors="ignore"), shape, refusal)
@@ -72,7 +72,7 @@ def _as_bytes(array: NDArray[Any], refusal: Refusal) -> NDArray[np.uint8]:
         raise DataError(
             f"images must be whole numbers 0 to 255, found values of type {array.dtype}"
         )
-    # Values scaled to [0, 1] would all be read as black: they are refused, not rounded.
+    # Values scaled to [0, 1] would all become black: they are refused, not rounded.
     flat = array.reshape(len(array), -1)
     wrong = ~((flat >= 0) & (flat <= 255) & (flat == np.floor(flat))).all(axis=1)
     rule = "images must be whole numbers 0 to 255, as the training images were"

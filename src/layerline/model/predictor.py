@@ -1,8 +1,7 @@
-"""A bundle loaded: raw rows in, predictions in the user's own terms out."""
+"""A loaded model: raw rows in, predictions in the user's own terms out; `load.py` makes it."""
 
 import dataclasses
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from layerline import __version__
-from layerline.artifacts import read_json
-from layerline.errors import DataError, SourceError
-from layerline.evaluation.decision import DECISION, PLAIN, Decision, read_decision
+from layerline.errors import DataError
+from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
-from layerline.model.bundle import ABOUT, FORMAT, PREPROCESSOR, About, Rows, check_bundle
+from layerline.model.bundle import About, Rows
 from layerline.model.inputs import read_columns
 from layerline.model.pixels import read_images
 from layerline.model.refusals import Kept, Refusal
-from layerline.networks.serialization import load_network
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.training.inference import PREDICT_BATCH, predict
-from layerline.training.objectives import IDENTITY, Link, read_link
+from layerline.training.objectives import IDENTITY, Link
 
-# A multiple of the network's own batches, so that pieces give the bytes of the whole.
+# A multiple of the network's own batches, so that pieces give the same bytes as the whole.
 _CHUNK_ROWS = 8 * PREDICT_BATCH
 
 
@@ -45,7 +41,7 @@ class Model:
         Args:
             data: a table in any column order, other columns are ignored; for image models an array
                 (N, H, W[, C]) or a table with one column a pixel.
-            rows_before: added to row numbers in messages, when the rows are a piece of a file.
+            rows_before: added to row numbers in messages, when the rows are part of a file.
 
         Returns:
             `prediction`, for classes the user's own label beside a `probability_<class>` each; for
@@ -53,7 +49,7 @@ class Model:
             `quantile_<level>` each, in rising order.
 
         Raises:
-            DataError: a column is absent, or a value cannot be read; with column and rows.
+            DataError: a column is missing, or a value cannot be read; names column and rows.
         """
         if self.about.image_shape is None and not isinstance(data, pd.DataFrame):
             raise DataError(
@@ -87,7 +83,7 @@ class Model:
         """What is wrong with each row that cannot be read, by its position.
 
         Raises:
-            DataError: no row can be read: a column is absent, or the images have another size.
+            DataError: no row can be read: a column is missing, or the images have another size.
         """
         kept = Kept()
         self._read(data, kept)
@@ -108,24 +104,3 @@ class Model:
             return tabulate(numbers[:, link.middle], None, None, quantiles, link.levels)
         probabilities = self.decision.probabilities(outputs)
         return tabulate(self.decision.choose(probabilities), probabilities, self.about.classes)
-
-
-def load_bundle(folder: Path) -> Model:
-    """Check every byte of a bundle, then load it.
-
-    Raises:
-        SourceError: a file is missing or its bytes differ from those written, or a newer layerline
-            wrote it.
-    """
-    recorded = check_bundle(folder)
-    about = About.from_json(read_json(folder / ABOUT))
-    if about.format > FORMAT:
-        raise SourceError(
-            f"{folder}: written by layerline {about.layerline} in format {about.format}, this is "
-            f"layerline {__version__}, which reads formats up to {FORMAT}; update layerline"
-        )
-    preprocessor = Preprocessor.from_json(read_json(folder / PREPROCESSOR))
-    network, spec = load_network(folder)
-    # A file that no manifest names is not the model's.
-    decision = read_decision(folder, about.classes) if DECISION in recorded else PLAIN
-    return Model(about, network, preprocessor, read_link(spec.link), decision)

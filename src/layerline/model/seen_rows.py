@@ -1,9 +1,9 @@
-"""The rows a model has learnt from, by the hashes of their content: they are no test of it.
+"""The rows a model was trained on, by the hashes of their content: they cannot test it.
 
 A version carries the record in `seen_rows.safetensors`: sorted hashes, and the columns that they
-are of. It holds train and valid rows, since training stops by the valid ones. Above a million rows
-only the upper half of each hash is kept: 4 bytes a row, and of 100 million rows' record one fresh
-row in forty is left out for nothing.
+are of. It holds train and valid rows, since the valid rows decide when training stops. Above a
+million rows only the upper half of each hash is kept: 4 bytes a row; with a record of 100 million
+rows one new row in forty is then excluded needlessly.
 """
 
 import json
@@ -23,7 +23,7 @@ from layerline.validation.schema.definitions import ColumnSpec
 
 SEEN = "seen_rows.safetensors"
 WHOLE_HASHES = 1_000_000
-_LEARNT = ("train", "valid")
+_TRAINED_ON = ("train", "valid")
 _COLUMNS, _ROWS = "columns", "rows"
 
 
@@ -35,13 +35,13 @@ class Seen(NamedTuple):
 
 
 def seen_by_training(workspace: Workspace) -> Seen:
-    """The rows of data/scaled that a training learns from.
+    """The rows of data/scaled that training uses.
 
     Raises:
         SourceError: an artifact is missing or damaged.
     """
     about = read_manifest(workspace.validated)
-    arrays = [np.load(workspace.scaled / f"{name}_id.npy") for name in _LEARNT]
+    arrays = [np.load(workspace.scaled / f"{name}_id.npy") for name in _TRAINED_ON]
     specs = (ColumnSpec.from_dict(column) for column in about["columns"])
     columns = tuple(c.name for c in specs if c.use and c.name != about["target"])
     return Seen(shortened(np.concatenate(arrays)), () if about["kind"] == "images" else columns)
@@ -61,7 +61,7 @@ def write_seen(bundle: Path, seen: Seen) -> None:
     """Write the record into a bundle."""
     metadata = {_COLUMNS: json.dumps(list(seen.columns), ensure_ascii=False)}
     save_file({_ROWS: seen.rows}, bundle / SEEN, metadata=metadata)
-    (bundle / SEEN).chmod(0o644)  # a tracking server reads it too
+    (bundle / SEEN).chmod(0o644)  # a tracking server reads it, too
 
 
 def read_seen(path: Path) -> Seen | None:
@@ -81,9 +81,9 @@ def read_seen(path: Path) -> Seen | None:
 
 
 def is_seen(rows: pd.DataFrame | NDArray[Any], seen: Seen | None) -> NDArray[np.bool_] | None:
-    """(B,) which of the rows the model has learnt from; None where it cannot be told.
+    """(B,) which of the rows the model was trained on; None where that is unknown.
 
-    It cannot when there is no record, or when a column that the hashes are of is gone.
+    It is unknown without a record, or when a column that was hashed is missing.
     """
     if seen is None:
         return None

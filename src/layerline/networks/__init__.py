@@ -1,23 +1,33 @@
 """Networks: one file an architecture, and the table that names them.
 
-A network is a class with keyword-only arguments: `input_shape` and `d_out` are given by the data
-(and `category_sizes`, where it has embeddings), the others are the `train.options` of params.yaml.
-`d_out=None` builds the backbone without a head; `d_hidden` is the width of what it returns. To add
-one: write the file, add one line to NETWORKS; the contract tests run over every entry.
-`torchvision:NAME` is any classification network of torchvision.
+A network is a class with keyword-only arguments: `input_shape` and `d_out` come from the data (and
+`category_sizes`, where it has embeddings), the others are the `train.options` of params.yaml.
+`d_out=None` builds the backbone without a head; `d_hidden` is the width of its output.
+`torchvision:NAME` is any classification network of torchvision. A network that applies its parts
+one after the other is an nn.Sequential: seeds can be stacked, and kernels find their layers.
 
-blocks, activations, embeddings   what the networks are made of
-images         what those that read images have in common
-pixel_tables   a faster way to the same first layer, for conv1x1_mlp
-files          a network on disk
-stacking       several networks as one batched network, for restarts
-tracing        the forward pass written down
-summaries      parameters, layer by layer
+mlp               the multilayer perceptron
+seven_layer       the textbook's seven matrices
+conv1x1_mlp       1 × 1 convolutions, then MLP
+cnn               a small convolutional network
+rnn               recurrent, an image's rows
+ensemble          members whose answers are averaged
+torchvision       any classification network of torchvision
+activations       by name, with their initialisation
+blocks            hidden layers and option types
+embeddings        vectors for numbers and categories
+stack             several networks as one
+serialization     a network on disk
+trace             each layer's inputs and outputs
+parameter_counts  weights, tensor by tensor
+
+To add one: write the file, add a line to NETWORKS; the contract tests run over every entry.
 
 Shape letters: B rows, F features, C categorical columns, K classes, O outputs; images are
 (B, C, H, W).
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,27 +44,45 @@ from layerline.networks.rnn import RNN
 from layerline.networks.seven_layer import SevenLayer
 from layerline.networks.torchvision import PREFIX, torchvision_builder
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "mlp": MLP,
-    "seven_layer": SevenLayer,
-    "conv1x1_mlp": Conv1x1MLP,
-    "cnn": CNN,
-    "rnn": RNN,
-    "ensemble": Ensemble,
+SIZES = ("input_shape", "d_out", "category_sizes")  # they come from the data, so no options
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """A network's builder, and what others must know of it. All of them read images.
+
+    `is_recordable`: its steps, recorded as CUDA graphs, were compared with plain ones on a GPU.
+    """
+
+    build: Callable[..., nn.Module]
+    reads_tables: bool = False
+    is_recordable: bool = False
+
+    @property
+    def embeds_categories(self) -> bool:
+        """Whether it takes `category_sizes`."""
+        return "category_sizes" in inspect.signature(self.build).parameters
+
+
+NETWORKS: dict[str, Architecture] = {
+    "mlp": Architecture(MLP, reads_tables=True, is_recordable=True),
+    "seven_layer": Architecture(SevenLayer, reads_tables=True, is_recordable=True),
+    "conv1x1_mlp": Architecture(Conv1x1MLP, is_recordable=True),
+    "cnn": Architecture(CNN, is_recordable=True),
+    "rnn": Architecture(RNN, is_recordable=True),
+    "ensemble": Architecture(Ensemble, reads_tables=True),
 }
 
-SIZES = ("input_shape", "d_out", "category_sizes")  # what the data say, so no options
 
-
-def find_network(name: str) -> Callable[..., nn.Module]:
-    """The builder of that name.
+def find_network(name: str) -> Architecture:
+    """The architecture of that name.
 
     Raises:
-        ParamsError: the name is not known; the message lists or resembles those that are.
+        ParamsError: the name is unknown; the message lists the known ones, or similar ones.
     """
     if name.startswith(PREFIX):
-        return torchvision_builder(name.removeprefix(PREFIX))
-    return pick({**NETWORKS, f"{PREFIX}NAME": nn.Module}, name, "train.network")
+        return Architecture(torchvision_builder(name.removeprefix(PREFIX)))
+    return pick({**NETWORKS, f"{PREFIX}NAME": Architecture(nn.Module)}, name, "train.network")
 
 
 def build_network(
@@ -70,28 +98,53 @@ def build_network(
     With `category_sizes` the last C columns of x are codes of so many levels each, as float32.
 
     Raises:
-        ParamsError: the name or an option is not known, an option has a wrong type or value, or
-            the network cannot read such rows.
+        ParamsError: the name or an option is unknown, an option has a wrong type or value, or the
+            network cannot read such rows.
     """
-    builder = find_network(name)
-    keywords = read_options(builder, options, "train.options", SIZES)
+    architecture = find_network(name)
+    keywords = read_options(architecture.build, options, "train.options", SIZES)
+    problems = _row_problems(name, architecture, input_shape, category_sizes)
+    if problems:
+        raise ParamsError(problems)
     if category_sizes:
-        if "category_sizes" not in inspect.signature(builder).parameters:
-            message = f"{name!r} has no embeddings; use mlp, or set scale.categorical: one_hot"
-            raise ParamsError([Problem("train.network", message)])
         keywords["category_sizes"] = category_sizes
-    return builder(input_shape=input_shape, d_out=d_out, **keywords)
+    return architecture.build(input_shape=input_shape, d_out=d_out, **keywords)
+
+
+def _row_problems(
+    name: str,
+    architecture: Architecture,
+    input_shape: tuple[int, ...],
+    category_sizes: tuple[int, ...],
+) -> list[Problem]:
+    """Why the architecture cannot read such rows; empty if it can."""
+    messages = []
+    if len(input_shape) != 3 and not architecture.reads_tables:
+        messages.append(
+            f"{name!r} reads images (channels, height, width), but the rows here are a table of "
+            f"{input_shape[0]} columns; use {_names(lambda line: line.reads_tables)}"
+        )
+    if category_sizes and not architecture.embeds_categories:
+        names = _names(lambda line: line.embeds_categories)
+        messages.append(
+            f"{name!r} has no embeddings; use {names}, or set scale.categorical: one_hot"
+        )
+    return [Problem("train.network", message) for message in messages]
+
+
+def _names(fits: Callable[[Architecture], bool]) -> str:
+    return " or ".join(name for name, architecture in NETWORKS.items() if fits(architecture))
 
 
 def network_problems(name: str, options: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with a name and its options, as far as it shows without data.
+    """What is wrong with a name and its options, as far as it can be checked without data.
 
-    Some options fit or do not fit each other, which building the network tells; torchvision's have
-    none such, and can be large.
+    Some options depend on each other, which only building the network checks; torchvision's do not,
+    and their networks can be large.
     """
     try:
         if name.startswith(PREFIX):
-            read_options(find_network(name), options, "train.options", SIZES)
+            read_options(find_network(name).build, options, "train.options", SIZES)
         else:
             build_network(name, options, input_shape=(3, 32, 32), d_out=2)
     except ParamsError as error:

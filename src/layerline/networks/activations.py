@@ -1,45 +1,64 @@
-"""Activations by name, and the initialisation each asks for.
+"""Activations by name, and the initialisation each of them needs.
 
-To add one: a line in ACTIVATIONS, its name in Activation, and its place in `initialise`.
+To add one: a line in ACTIVATIONS.
 """
 
-from typing import Literal
+import dataclasses
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 from torch import nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "selu": nn.SELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "mish": nn.Mish,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
+from layerline.lookup import one_of
+
+
+@dataclasses.dataclass(frozen=True)
+class ActivationKind:
+    """An activation, and whose initial weights keep the size of signals through it."""
+
+    build: Callable[[], nn.Module]
+    weights: Literal["he", "glorot", "lecun"] = "he"
+
+
+ACTIVATIONS: dict[str, ActivationKind] = {
+    "relu": ActivationKind(nn.ReLU),
+    "leaky_relu": ActivationKind(nn.LeakyReLU),
+    "elu": ActivationKind(nn.ELU),
+    "selu": ActivationKind(nn.SELU, "lecun"),
+    "gelu": ActivationKind(nn.GELU),
+    "silu": ActivationKind(nn.SiLU),
+    "mish": ActivationKind(nn.Mish),
+    "sigmoid": ActivationKind(nn.Sigmoid, "glorot"),
+    "tanh": ActivationKind(nn.Tanh, "glorot"),
 }
 
-Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "tanh"]
+Activation = Annotated[str, one_of(ACTIVATIONS)]
 
-SATURATING = frozenset({"sigmoid", "tanh"})
-SELF_NORMALISING = frozenset({"selu"})
+
+def is_activation(module: nn.Module) -> bool:
+    """Whether the module is an activation of the table."""
+    return isinstance(module, _TYPES)
+
+
+_TYPES = tuple(type(kind.build()) for kind in ACTIVATIONS.values())
 
 
 def initialise(layer: nn.Linear | nn.Conv2d, activation: str) -> None:
     """Draw a layer's weights so that signals keep their size through `activation`; biases are zero.
 
-    Glorot's for the saturating ones, LeCun's for selu, He's for relu and those of its shape (leaky,
-    elu, gelu, silu, mish): their second moments after a standard normal input lie between 0.36 and
-    0.65, relu's is 0.5.
+    Glorot's for the saturating ones, LeCun's for selu, He's for relu and its like (leaky, elu,
+    gelu, silu, mish): their second moments after a standard normal input lie between 0.36 and 0.65,
+    relu's is 0.5.
 
     Source: Glorot and Bengio (2010); LeCun et al., Efficient BackProp (1998), which Klambauer et
     al., Self-Normalizing Neural Networks (2017) ask for; He et al., Delving Deep into Rectifiers
     (2015).
     """
-    if activation in SATURATING:
+    weights = ACTIVATIONS[activation].weights
+    if weights == "glorot":
         nn.init.xavier_uniform_(layer.weight)
     else:
-        is_linear = activation in SELF_NORMALISING
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="linear" if is_linear else "relu")
+        nonlinearity: Literal["linear", "relu"] = "linear" if weights == "lecun" else "relu"
+        nn.init.kaiming_normal_(layer.weight, nonlinearity=nonlinearity)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""What the hidden layers of a multilayer perceptron are made of."""
+"""The hidden layers of a multilayer perceptron, and the types of their options."""
 
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ Norm = Literal["none", "batch", "layer"]
 
 
 def _read_rates(value: object) -> float | tuple[float, ...]:
-    # By hand: pydantic would tell a union's every branch, two lines for one mistake.
+    # pydantic would report every branch of a union: two lines for one mistake.
     listed = isinstance(value, list | tuple)
     rates = tuple(value) if isinstance(value, list | tuple) else (value,)
     if not all(type(rate) in (int, float) and 0 <= rate < 1 for rate in rates):
@@ -34,7 +34,7 @@ def rate_of_each(dropout: float | tuple[float, ...], n_layers: int) -> tuple[flo
     """One dropout rate for each hidden layer.
 
     Raises:
-        ParamsError: there is a list of rates, and it has another length.
+        ParamsError: there is a list of rates with another length.
     """
     rates = dropout if isinstance(dropout, tuple) else (dropout,) * n_layers
     if len(rates) != n_layers:
@@ -47,7 +47,7 @@ def linear_block(
     d_in: int, d_out: int, activation: Activation, norm: Norm, bias: bool, dropout: float
 ) -> list[nn.Module]:
     """Linear, norm, activation, dropout: (B, d_in) -> (B, d_out)."""
-    # Batch norm subtracts the mean, so a bias before it could never be felt.
+    # Batch norm subtracts the mean, so a bias before it would have no effect.
     linear = Linear(d_in, d_out, bias=bias and norm != "batch")
     initialise(linear, activation)
     return [linear, *after_linear(d_out, activation, norm, dropout)]
@@ -60,7 +60,7 @@ def after_linear(width: int, activation: Activation, norm: Norm, dropout: float)
         layers.append(nn.BatchNorm1d(width))
     elif norm == "layer":
         layers.append(nn.LayerNorm(width))
-    layers.append(ACTIVATIONS[activation]())
+    layers.append(ACTIVATIONS[activation].build())
     if dropout:
         layers.append(Dropout(dropout))
     return layers

@@ -11,7 +11,6 @@ from layerline.kernels.dropout import Dropout
 from layerline.kernels.linear import Linear
 from layerline.networks.activations import ACTIVATIONS, Activation, initialise
 from layerline.networks.blocks import Probability, Width
-from layerline.networks.image_input import image_size
 
 
 class CNN(nn.Module):
@@ -39,7 +38,7 @@ class CNN(nn.Module):
         dropout: Probability = 0.2,
     ) -> None:
         super().__init__()
-        n_channels, height, width = image_size(input_shape, "cnn")
+        n_channels, height, width = input_shape
         layers: list[nn.Module] = []
         for c_in, c_out in pairwise((n_channels, *channels)):
             for number in range(convs_per_block):
@@ -50,7 +49,7 @@ class CNN(nn.Module):
         self.d_hidden = channels[-1] * height * width
         self.blocks = nn.Sequential(*layers, nn.Flatten(), Dropout(dropout))
         self.head = nn.Identity() if d_out is None else Linear(self.d_hidden, d_out)
-        # oneDNN would otherwise put every layer's input and output into another order.
+        # Otherwise oneDNN would reorder every layer's input and output.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,4 +60,4 @@ def _convolution(c_in: int, c_out: int, kernel: int, activation: Activation) -> 
     """Convolution, batch norm, activation: (B, c_in, H, W) -> (B, c_out, H, W)."""
     convolution = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
     initialise(convolution, activation)
-    return [convolution, nn.BatchNorm2d(c_out), ACTIVATIONS[activation]()]
+    return [convolution, nn.BatchNorm2d(c_out), ACTIVATIONS[activation].build()]

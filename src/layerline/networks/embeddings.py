@@ -1,4 +1,4 @@
-"""Vectors in place of single values: for categorical columns, and for numeric features.
+"""Vectors instead of single values: for categorical columns, and for numeric features.
 
 To add one for numbers: a module (B, F) -> (B, d_out) whose keyword-only arguments, besides
 `n_features`, are its options, and a line in NUMERIC_EMBEDDINGS.
@@ -14,15 +14,16 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from layerline.config import Component
-from layerline.kernels.bin_tables import embed_by_tables, pays
+from layerline.kernels.bin_tables import embed_by_tables, tables_pay
+from layerline.kernels.waves import waves
 from layerline.lookup import pick, read_options
 from layerline.networks.blocks import Width
 
-OUTERMOST = 3.0  # deviations; where the first bin begins and the last one ends
+OUTERMOST = 3.0  # standard deviations; where the first bin starts and the last one ends
 
 
 class CategoryEmbeddings(nn.Module):
-    """One learnt vector a level of each column.
+    """One learnt vector for each level of each column.
 
     Shape: (B, C) integer codes, as float32 -> (B, d_out); d_out is the sum of the widths.
 
@@ -46,7 +47,7 @@ class CategoryEmbeddings(nn.Module):
 
 
 def sensible_width(n_levels: int) -> int:
-    """A width for a column of so many levels, at most 16.
+    """A width for a column of that many levels, at most 16.
 
     Source: fastai's rule of thumb, round(1.6 * n ** 0.56), with a lower cap.
 
@@ -57,7 +58,7 @@ def sensible_width(n_levels: int) -> int:
 
 
 class NoEmbeddings(nn.Module):
-    """Numbers stay as they are."""
+    """Numbers pass unchanged."""
 
     def __init__(self, *, n_features: int) -> None:
         super().__init__()
@@ -86,48 +87,18 @@ class PeriodicEmbeddings(nn.Module):
     ) -> None:
         super().__init__()
         self.frequencies = nn.Parameter(torch.empty(n_features, frequencies))
-        # Three deviations at most: one wild frequency makes a feature look like noise for good.
+        # Three deviations at most: a single high frequency turns a feature into noise for good.
         bound = 3 * frequency_scale
         nn.init.trunc_normal_(self.frequencies, 0.0, frequency_scale, -bound, bound)
         self.linear = nn.Linear(2 * frequencies, width)
         self.d_out = n_features * width
 
     def forward(self, x: Tensor) -> Tensor:
-        waves = torch.cat(_Waves.apply(x, self.frequencies), 2)
-        return self.linear(waves).relu().flatten(1)
-
-
-class _Waves(torch.autograd.Function):
-    """(cos, sin) of 2πcx, (B, F, k) each.
-
-    The gradient takes them as they are; autograd's own computes both again, which costs a third of
-    the embedding's time.
-    """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
-        phase = x.unsqueeze(2) * (frequencies * math.tau)
-        return phase.cos(), phase.sin()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Any) -> None:
-        ctx.save_for_backward(*inputs, *output)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor]:
-        x, frequencies, cos, sin = ctx.saved_tensors
-        d_cos, d_sin = gradients
-        d_phase = torch.addcmul(d_sin * cos, d_cos, sin, value=-1)
-        d_frequencies = (d_phase * x.unsqueeze(2)).sum(0) * math.tau
-        if not ctx.needs_input_grad[0]:
-            return None, d_frequencies
-        return (d_phase * (frequencies * math.tau)).sum(2), d_frequencies
+        return self.linear(torch.cat(waves(x, self.frequencies), 2)).relu().flatten(1)
 
 
 class PiecewiseLinearEmbeddings(nn.Module):
-    """A linear map of each feature's piecewise-linear code: how far x has come through each bin.
+    """A linear map of each feature's piecewise-linear code: how far x reaches through each bin.
 
     The bin edges are quantiles of the standard normal distribution, the same for all features, so
     numbers should be scaled (scale.numeric: standard, robust or robust_clip).
@@ -152,18 +123,18 @@ class PiecewiseLinearEmbeddings(nn.Module):
         self.d_out = n_features * width
 
     def forward(self, x: Tensor) -> Tensor:
-        if pays(x, self.weight):
+        if tables_pay(x, self.weight):
             return embed_by_tables(x, self.weight, self.bias, self.edges)
-        # (F, B, bins) @ (F, bins, width): one matrix product a feature.
+        # (F, B, bins) @ (F, bins, width): one matrix product for each feature.
         code = self.code(x).transpose(0, 1)
         return torch.baddbmm(self.bias, code, self.weight).transpose(0, 1).flatten(1)
 
     def code(self, x: Tensor) -> Tensor:
-        """(B, F) -> (B, F, bins), from 0 to 1; the outermost bins go on as straight lines."""
-        come = (x.unsqueeze(2) - self.edges[:-1]) / self.edges.diff()
+        """(B, F) -> (B, F, bins), from 0 to 1; the outermost bins extend as straight lines."""
+        reached = (x.unsqueeze(2) - self.edges[:-1]) / self.edges.diff()
         low, high = torch.zeros_like(self.edges[1:]), torch.ones_like(self.edges[1:])
         low[0], high[-1] = -math.inf, math.inf
-        return come.clamp(low, high)
+        return reached.clamp(low, high)
 
 
 NO_EMBEDDINGS = Component(name="none")
@@ -175,12 +146,12 @@ NUMERIC_EMBEDDINGS: dict[str, Callable[..., Any]] = {
 
 
 class TableEmbeddings(nn.Module):
-    """What becomes of a table's row before the first layer: numbers first, then categories.
+    """The vectors of a table's row before the first layer: numbers first, then categories.
 
     Shape: (B, F + C) -> (B, d_out).
 
     Raises:
-        ParamsError: the numeric embedding or one of its options is not known.
+        ParamsError: the numeric embedding or one of its options is unknown.
     """
 
     d_out: int
@@ -206,7 +177,7 @@ class TableEmbeddings(nn.Module):
 
     @property
     def learns(self) -> bool:
-        """False where rows stay as they are."""
+        """False where rows pass unchanged."""
         return any(True for _ in self.parameters())
 
     def forward(self, x: Tensor) -> Tensor:

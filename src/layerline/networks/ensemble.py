@@ -1,4 +1,4 @@
-"""Several networks of one architecture that answer together."""
+"""Several networks of one architecture whose predictions are averaged."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -11,11 +11,11 @@ from layerline.errors import ParamsError, Problem
 
 
 class Ensemble(nn.Module):
-    """Members of one architecture, each with its own weights; their answers are averaged.
+    """Members of one architecture, each with its own weights; their predictions are averaged.
 
     `mean: probabilities` averages softmax probabilities, so the outputs are their logs; `outputs`
-    averages the outputs themselves, for numbers; `exponentials` gives the log of the mean of their
-    exponentials, for outputs that are logs of counts. `train.restarts` makes one of its seeds.
+    averages the outputs themselves, for numbers; `exponentials` is the log of the mean of their
+    exponentials, for outputs that are logs of counts. `train.restarts` makes one from its seeds.
 
     Shape: as the member's -> (B, d_out); (B, d_hidden) when `d_out` is None, the hidden features of
     all members side by side.
@@ -42,7 +42,7 @@ class Ensemble(nn.Module):
         from layerline.networks import build_network
 
         if mean == "probabilities" and d_out == 1:
-            message = "probabilities of one output are 1 whatever it is; set mean: outputs"
+            message = "the probability of a single output is always 1; set mean: outputs"
             raise ParamsError([Problem("train.options.mean", message)])
 
         self.members = nn.ModuleList(
@@ -59,14 +59,14 @@ class Ensemble(nn.Module):
         self.d_hidden = sum(_width(network) for network in self.members)
 
     def forward(self, x: Tensor) -> Tensor:
-        answers = [network(x) for network in self.members]
+        outputs = [network(x) for network in self.members]
         if self.mean == "features":
-            return torch.cat(answers, 1)
-        stacked = torch.stack(answers)
+            return torch.cat(outputs, 1)
+        stacked = torch.stack(outputs)
         if self.mean == "outputs":
             return stacked.mean(0)
         logs = stacked.log_softmax(2) if self.mean == "probabilities" else stacked
-        return logs.logsumexp(0) - math.log(len(answers))
+        return logs.logsumexp(0) - math.log(len(outputs))
 
 
 def _width(network: nn.Module) -> int:

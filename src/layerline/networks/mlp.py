@@ -2,8 +2,7 @@
 
 from math import prod
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from layerline.config import Named
 from layerline.kernels.dropout import Dropout
@@ -21,12 +20,12 @@ from layerline.networks.blocks import (
 from layerline.networks.embeddings import NO_EMBEDDINGS, TableEmbeddings
 
 
-class MLP(nn.Module):
+class MLP(nn.Sequential):
     """Blocks of Linear, norm, activation and dropout, then a linear head.
 
-    `residual` adds a skip connection around each block but the first, which makes the width; it is
-    a projection where widths differ. With `category_sizes` the last C columns of x are integer
-    codes, and each code becomes a learnt vector; `numeric_embeddings` does the like for numbers.
+    `residual` adds a skip connection around each block except the first; it is a projection where
+    widths differ. With `category_sizes` the last C columns of x are integer codes, each of which
+    becomes a learnt vector; `numeric_embeddings` embeds the numbers.
 
     Shape: (B, F) or (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
 
@@ -62,7 +61,7 @@ class MLP(nn.Module):
             category_width=embedding_width,
             numeric=numeric_embeddings,
         )
-        self.embed = embed if embed.learns else None
+        self.embed = embed if embed.learns else None  # first, where there is one
         layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
         if input_dropout:
             layers.append(Dropout(input_dropout))
@@ -74,12 +73,3 @@ class MLP(nn.Module):
         self.d_hidden = widths[-1]
         self.blocks = nn.Sequential(*layers)
         self.head = nn.Identity() if d_out is None else Linear(widths[-1], d_out, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.embed is not None:
-            x = self.embed(x)
-        return self.head(self.blocks(x))
-
-    def in_order(self, precision: torch.dtype) -> tuple[nn.Module, ...]:
-        """All layers, each of which is given what the one before it makes."""
-        return (*([] if self.embed is None else [self.embed]), *self.blocks, self.head)

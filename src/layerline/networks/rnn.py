@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from layerline.kernels.dropout import Dropout
 from layerline.kernels.linear import Linear
+from layerline.lookup import one_of
 from layerline.networks.blocks import Probability, Width
-from layerline.networks.image_input import image_size
 
 CELLS: dict[str, type[nn.GRU | nn.LSTM | nn.RNN]] = {
     "gru": nn.GRU,
@@ -16,14 +16,14 @@ CELLS: dict[str, type[nn.GRU | nn.LSTM | nn.RNN]] = {
     "plain": nn.RNN,
 }
 
-Cell = Literal["gru", "lstm", "plain"]
+Cell = Annotated[str, one_of(CELLS)]
 
 
 class RNN(nn.Module):
     """The image's rows as the steps of a sequence, from the top down, or both ways.
 
-    `readout` says what the head sees of the steps' outputs: the last step's of each direction,
-    or their mean or maximum over all steps.
+    `readout` is what the head reads of the steps' outputs: the last step's of each direction, or
+    the mean or maximum over all steps.
 
     Shape: (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
 
@@ -49,7 +49,7 @@ class RNN(nn.Module):
         readout: Literal["last", "mean", "max"] = "max",
     ) -> None:
         super().__init__()
-        n_channels, _, width = image_size(input_shape, "rnn")
+        n_channels, _, width = input_shape
         self.steps = CELLS[cell](
             n_channels * width,
             hidden,
@@ -61,9 +61,9 @@ class RNN(nn.Module):
         self.d_hidden = hidden * (1 + bidirectional)
         self.dropout = Dropout(dropout)
         self.head = nn.Identity() if d_out is None else Linear(self.d_hidden, d_out)
-        self._start()
+        self._initialise()
 
-    def _start(self) -> None:
+    def _initialise(self) -> None:
         """Orthogonal recurrent weights keep a signal's size over the steps; biases start at zero.
 
         Source: Saxe et al., Exact Solutions to the Nonlinear Dynamics of Learning (2014); an LSTM's
@@ -86,7 +86,7 @@ class RNN(nn.Module):
         if self.readout == "last":
             hidden = last[0] if isinstance(last, tuple) else last
             ends = hidden.unflatten(0, (self.steps.num_layers, -1))[-1]
-            seen = ends.transpose(0, 1).flatten(1)
+            read = ends.transpose(0, 1).flatten(1)
         else:
-            seen = outputs.mean(0) if self.readout == "mean" else outputs.amax(0)
-        return self.head(self.dropout(seen))
+            read = outputs.mean(0) if self.readout == "mean" else outputs.amax(0)
+        return self.head(self.dropout(read))

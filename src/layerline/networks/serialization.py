@@ -20,10 +20,10 @@ from layerline.networks import build_network
 
 @dataclasses.dataclass(frozen=True)
 class NetworkSpec:
-    """What is needed, besides the weights, to build a network and to read its outputs.
+    """What is needed besides the weights to build a network and to interpret its outputs.
 
     Regression outputs are standardised: in the user's unit they are
-    `output * target_scale + target_center`, or what `target_curve` makes of that number.
+    `output * target_scale + target_center`, or `target_curve` of that number.
     """
 
     network: str
@@ -53,7 +53,7 @@ def save_network(folder: Path, network: nn.Module, spec: NetworkSpec) -> None:
     """Write weights and spec into `folder`.
 
     Raises:
-        DataError: a weight is not finite; such a network is never saved.
+        DataError: a weight is not finite; nothing is written.
     """
     weights = {
         name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
@@ -62,7 +62,7 @@ def save_network(folder: Path, network: nn.Module, spec: NetworkSpec) -> None:
         if not torch.isfinite(value).all():
             raise DataError(f"network weight {name!r} is not finite; the network was not saved")
     save_file(weights, folder / NETWORK_WEIGHTS)
-    # safetensors makes it 0600; a tracking server reads it too.
+    # safetensors makes it 0600, but a tracking server must read it too.
     (folder / NETWORK_WEIGHTS).chmod(0o644)
     write_json(folder / NETWORK_SPEC, dataclasses.asdict(spec))
 
@@ -77,7 +77,7 @@ def load_spec(folder: Path) -> NetworkSpec:
 
 
 def load_network(folder: Path) -> tuple[nn.Module, NetworkSpec]:
-    """Build the network of `folder` and load its weights; it comes in evaluation mode, on the CPU.
+    """The network of `folder` with its weights, in evaluation mode, on the CPU.
 
     Raises:
         SourceError: the weights are missing, damaged or do not fit the spec.

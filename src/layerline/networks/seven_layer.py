@@ -1,12 +1,11 @@
-"""Seven layers without biases: the textbook network whose forward pass is worked by hand."""
+"""Seven layers without biases: the textbook network whose forward pass is worked out on paper."""
 
 from itertools import pairwise
 from math import prod
 from typing import Annotated
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from layerline.kernels.linear import Linear
 from layerline.networks.activations import initialise
@@ -15,11 +14,11 @@ from layerline.networks.blocks import Width
 SixWidths = Annotated[tuple[Width, ...], Field(min_length=6, max_length=6)]
 
 
-class SevenLayer(nn.Module):
+class SevenLayer(nn.Sequential):
     """Seven weight matrices, ReLU after each but the last: x W₁ᵀ, then relu(·) W₂ᵀ, ... W₇ᵀ.
 
-    No bias, norm or dropout, so each figure of the forward pass can be followed by hand; `trace`
-    writes them all down.
+    No bias, norm or dropout, so each number of the forward pass can be followed on paper; `trace`
+    records them all.
 
     Shape: (B, F) or (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
 
@@ -48,10 +47,3 @@ class SevenLayer(nn.Module):
         self.d_hidden = hidden[-1]
         self.layers = nn.Sequential(*layers)
         self.head = nn.Identity() if d_out is None else Linear(hidden[-1], d_out, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.layers(x))
-
-    def in_order(self, precision: torch.dtype) -> tuple[nn.Module, ...]:
-        """All layers, each of which is given what the one before it makes."""
-        return (*self.layers, self.head)

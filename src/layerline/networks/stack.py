@@ -1,8 +1,9 @@
 """Several networks of one architecture as one batched network, for training seeds at once.
 
 The stack owns the parameters, (R, ...) for R members; each member's own parameters become views of
-it, so that a step of the stack is a step of every member, and a member can be read, copied and
-saved as the plain network it is. For another kind of layer: a class here, a line in _KINDS.
+it, so a step of the stack is a step of every member, and a member can be read, copied and saved as
+a plain network. Whatever is an nn.Sequential of layers with a batched form can be stacked; to add a
+kind of layer: a class here, a line in _KINDS.
 
 Shape letters: R members, B rows; the stack maps (R, B, F) to (R, B, O).
 """
@@ -15,33 +16,24 @@ from torch import Generator, Tensor, nn
 
 from layerline.kernels.dropout import Dropout, draw_kept, scale_of
 from layerline.kernels.linear import Linear
-from layerline.networks.activations import ACTIVATIONS
+from layerline.networks.activations import is_activation
 from layerline.networks.blocks import Skip
-from layerline.networks.mlp import MLP
-from layerline.networks.seven_layer import SevenLayer
-
-# Element by element, so they are their own stack.
-_KEPT: tuple[type[nn.Module], ...] = (nn.Identity, *ACTIVATIONS.values())
 
 
 class NotStackableError(Exception):
-    """A network has a layer that no batched form is known for; its name is the message."""
+    """A network has a layer without a batched form; its name is the message."""
 
 
 def stack_networks(members: Sequence[nn.Module], dropouts: Sequence[Generator]) -> nn.Module:
     """One network (R, B, ...) -> (R, B, O) that shares its parameters with the `members`.
 
-    `dropouts` draw the masks, one generator a member: with the state that torch's own generator
-    would have, a member drops what it would drop alone.
+    `dropouts` draw the masks, one generator for each member: with the state that torch's own
+    generator would have, a member drops what it would drop alone.
 
     Raises:
-        NotStackableError: there is a layer that has no batched form.
+        NotStackableError: a layer has no batched form.
     """
-    first = members[0]
-    if not isinstance(first, MLP | SevenLayer) or getattr(first, "embed", None) is not None:
-        raise NotStackableError(type(first).__name__)
-    hidden = "blocks" if isinstance(first, MLP) else "layers"
-    return nn.Sequential(*[_stack(_parts(members, part), dropouts) for part in (hidden, "head")])
+    return _stack(members, dropouts)
 
 
 def _parts(members: Sequence[nn.Module], name: str) -> list[nn.Module]:
@@ -50,8 +42,8 @@ def _parts(members: Sequence[nn.Module], name: str) -> list[nn.Module]:
 
 def _stack(members: Sequence[nn.Module], dropouts: Sequence[Generator]) -> nn.Module:
     first = members[0]
-    if isinstance(first, _KEPT):
-        return first
+    if isinstance(first, nn.Identity) or is_activation(first):
+        return first  # element by element, so it is its own stack
     if isinstance(first, nn.Sequential):
         places = zip(*members, strict=True)
         return nn.Sequential(*[_stack(place, dropouts) for place in places])
@@ -76,7 +68,7 @@ def share(members: Sequence[nn.Module], name: str) -> Tensor:
 
 
 class StackedLinear(nn.Module):
-    """A linear layer a member: (R, B, d_in) -> (R, B, d_out)."""
+    """A linear layer for each member: (R, B, d_in) -> (R, B, d_out)."""
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -103,7 +95,7 @@ class StackedBatchNorm(nn.Module):
         assert isinstance(first, nn.BatchNorm1d)
         assert first.momentum is not None
         self.momentum, self.epsilon = first.momentum, first.eps
-        # Not called weights: a matrix of that name would decay (optimizers/groups.py).
+        # Not called weight: a matrix of that name would decay (optimizers/parameter_groups.py).
         self.scale = nn.Parameter(share(members, "weight"))
         self.shift = nn.Parameter(share(members, "bias"))
         for name in ("running_mean", "running_var", "num_batches_tracked"):
@@ -143,7 +135,7 @@ class StackedLayerNorm(nn.Module):
 
 
 class StackedDropout(nn.Module):
-    """Dropout with masks drawn member by member, as each would draw them alone."""
+    """Dropout; each member's mask is the one it would draw alone."""
 
     def __init__(self, rate: float, generators: Sequence[Generator]) -> None:
         super().__init__()

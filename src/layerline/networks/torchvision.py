@@ -1,7 +1,7 @@
 """Any classification network of torchvision, by name: `torchvision:resnet18`.
 
-Its first convolution is fitted to the images' channels and its head to the outputs; nothing else is
-changed. Weights are drawn afresh. To offer another option of torchvision's builders: a word in
+Its first convolution is fitted to the images' channels and its head to the outputs; nothing else
+changes. Weights are drawn anew. To offer another option of torchvision's builders: its name in
 OPTIONS.
 """
 
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from layerline.errors import ParamsError, Problem
 from layerline.networks.blocks import Probability
-from layerline.networks.image_input import image_size, refuse_size
 from layerline.vision import torchvision_models
 
 PREFIX = "torchvision:"
@@ -37,9 +36,9 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "vgg": ("dropout",),
     "vit": ("dropout", "attention_dropout"),
 }
-SIDES = (32, 48, 64, 75, 96, 128, 160, 192, 224, 299)  # what is tried to name a size that would do
+SIDES = (32, 48, 64, 75, 96, 128, 160, 192, 224, 299)  # tried to find a size that works
 
-_WRONG_SIZE = (RuntimeError, ValueError, AssertionError)  # as each network says it in its own way
+_WRONG_SIZE = (RuntimeError, ValueError, AssertionError)  # depending on the network
 
 Builder = Callable[..., nn.Module]
 
@@ -58,14 +57,13 @@ def torchvision_builder(name: str) -> Builder:
         raise ParamsError([Problem("train.network", message)])
 
     def build(*, input_shape: tuple[int, ...], d_out: int | None, **options: Any) -> nn.Module:
-        image_size(input_shape, PREFIX + name)
         given = {option: value for option, value in options.items() if value is not None}
         try:
             network = _build(name, input_shape, d_out, given)
-            _try_out(network, input_shape)
+            _check_shapes(network, input_shape)
         except _WRONG_SIZE as error:
-            side = _side_that_would_do(name, input_shape)
-            refuse_size(input_shape, PREFIX + name, side, str(error).splitlines()[0])
+            reason, side = str(error).splitlines()[0], _working_side(name, input_shape)
+            raise ParamsError([_wrong_size(name, input_shape, reason, side)]) from None
         return network
 
     build.__signature__ = _signature(name)  # type: ignore[attr-defined]
@@ -85,10 +83,10 @@ def _build(
     channels, height, width = input_shape
     fixed: dict[str, Any] = {}
     if name in ("googlenet", "inception_v3"):
-        fixed = {"aux_logits": False, "init_weights": True}  # auxiliary heads answer in tuples
+        fixed = {"aux_logits": False, "init_weights": True}  # auxiliary heads return tuples
     elif name.startswith("vit"):
         if height != width:
-            raise ValueError("a vision transformer of torchvision reads squares")
+            raise ValueError("a vision transformer of torchvision reads square images")
         fixed = {"image_size": height}
     elif name.startswith("maxvit"):
         fixed = {"input_size": (height, width)}
@@ -98,14 +96,14 @@ def _build(
     fit_input(network, channels)
     fit_head(network, d_out)
     for path, module in list(network.named_modules()):
-        is_mean = getattr(module, "output_size", None) in (1, (1, 1))  # deterministic as it is
+        is_mean = getattr(module, "output_size", None) in (1, (1, 1))  # already deterministic
         if type(module) is nn.AdaptiveAvgPool2d and not is_mean:
             network.set_submodule(path, AveragePool(module.output_size))
     return network
 
 
 class AveragePool(nn.AdaptiveAvgPool2d):
-    """torch's, as products with two matrices on CUDA, where its own gradients differ by run.
+    """torch's; on CUDA as products with two matrices, since its gradients there vary by run.
 
     Shape: (B, C, H, W) -> (B, C, *output_size).
     """
@@ -125,7 +123,7 @@ class AveragePool(nn.AdaptiveAvgPool2d):
 
 @functools.cache
 def _averaging(n_in: int, n_out: int | None, device: torch.device) -> Tensor:
-    """(n_out, n_in): the i-th row is the mean of the i-th of n_out stretches, which may overlap."""
+    """(n_out, n_in): row i is the mean of the i-th of n_out windows, which may overlap."""
     if n_out is None:
         return torch.eye(n_in, device=device)
     matrix = torch.zeros(n_out, n_in)
@@ -135,11 +133,21 @@ def _averaging(n_in: int, n_out: int | None, device: torch.device) -> Tensor:
     return matrix.to(device)
 
 
-def fit_input(network: nn.Module, channels: int) -> None:
-    """Fit the first convolution to so many channels, keeping what it has learnt.
+def _wrong_size(name: str, input_shape: tuple[int, ...], reason: str, side: int | None) -> Problem:
+    _, height, width = input_shape
+    larger = f"use images of {side} × {side}, or " if side else "use "
+    message = (
+        f"'{PREFIX}{name}' cannot read images of {height} × {width} pixels ({reason}); "
+        f"{larger}train.network: cnn, which reads any size"
+    )
+    return Problem("train.network", message)
 
-    One channel gets the sum of the filters over the colours, so that a grey image is answered as
-    its copy in three colours would be; more channels get them in turn, scaled to keep the sum.
+
+def fit_input(network: nn.Module, channels: int) -> None:
+    """Fit the first convolution to that number of channels, keeping what it has learnt.
+
+    One channel gets the sum of the filters over the colours, so that a grey image has the outputs
+    of its copy in three colours; more channels get the filters in turn, scaled to keep the sum.
     """
     path, first = next(
         (path, module) for path, module in network.named_modules() if isinstance(module, nn.Conv2d)
@@ -171,10 +179,10 @@ def spread(weight: Tensor, channels: int) -> Tensor:
 
 
 def fit_head(network: nn.Module, d_out: int | None) -> None:
-    """Set `d_hidden`, and take the head away when `d_out` is None.
+    """Set `d_hidden`, and remove the head when `d_out` is None.
 
-    The head is the last linear layer, or SqueezeNet's last convolution; that one's outputs lose
-    their ReLU, under which half the answers of a regression could not be given.
+    The head is the last linear layer, or SqueezeNet's last convolution, whose ReLU is removed: with
+    it a regression could not predict negative numbers.
     """
     modules = list(network.named_modules())
     heads = [item for item in modules if isinstance(item[1], nn.Linear)]
@@ -188,8 +196,8 @@ def fit_head(network: nn.Module, d_out: int | None) -> None:
         network.set_submodule(path, nn.Identity())
 
 
-def _try_out(network: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """Run one image through shapes alone: no arithmetic is done on the meta device."""
+def _check_shapes(network: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Run one image on the meta device, which checks shapes and computes nothing."""
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     shapes = {name: value.detach().to("meta") for name, value in state.items()}
     was_training = network.training
@@ -199,14 +207,14 @@ def _try_out(network: nn.Module, input_shape: tuple[int, ...]) -> None:
     network.train(was_training)
 
 
-def _side_that_would_do(name: str, input_shape: tuple[int, ...]) -> int | None:
+def _working_side(name: str, input_shape: tuple[int, ...]) -> int | None:
     for side in SIDES:
         if side <= min(input_shape[1:]):
             continue
         shape = (input_shape[0], side, side)
         try:
             with torch.device("meta"):
-                _try_out(_build(name, shape, 2, {}), shape)
+                _check_shapes(_build(name, shape, 2, {}), shape)
         except _WRONG_SIZE:
             continue
         return side

@@ -18,11 +18,11 @@ def combination_problems(params: Params) -> list[Problem]:
 
 
 def _loss_fits_task(params: Params) -> Iterator[Problem]:
-    from layerline.training.objectives import TASKS
+    from layerline.training.objectives import LOSSES
 
     name, task = params.train.loss.name, params.fetch.task
-    if task != "auto" and name in TASKS and task not in TASKS[name]:
-        fitting = ", ".join(sorted(loss for loss, tasks in TASKS.items() if task in tasks))
+    if task != "auto" and name in LOSSES and task not in LOSSES[name].tasks:
+        fitting = ", ".join(sorted(loss for loss, line in LOSSES.items() if task in line.tasks))
         message = f"{name!r} does not fit fetch.task: {task}; use auto, or one of {fitting}"
         yield Problem("train.loss", message)
 
@@ -33,4 +33,25 @@ def _classes_can_be_balanced(params: Params) -> Iterator[Problem]:
         yield Problem("train.sampling", f"{message}; use shuffled")
 
 
-RULES: tuple[Rule, ...] = (_loss_fits_task, _classes_can_be_balanced)
+def _split_fits_task(params: Params) -> Iterator[Problem]:
+    from layerline.scaling.splitting import SPLITS
+
+    name, task = params.scale.split.name, params.fetch.task
+    if task != "auto" and name in SPLITS and task not in SPLITS[name].tasks:
+        fitting = ", ".join(sorted(split for split, line in SPLITS.items() if task in line.tasks))
+        message = f"{name!r} does not fit fetch.task: {task}; use one of {fitting}"
+        yield Problem("scale.split.method", message)
+
+
+def _full_batch_has_no_batches(params: Params) -> Iterator[Problem]:
+    from layerline.training.optimizers import full_batch_problems
+
+    yield from full_batch_problems(params.train)
+
+
+RULES: tuple[Rule, ...] = (
+    _loss_fits_task,
+    _classes_can_be_balanced,
+    _split_fits_task,
+    _full_batch_has_no_batches,
+)

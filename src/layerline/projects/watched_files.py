@@ -1,8 +1,8 @@
-"""Tell DVC which of the user's own files the fetch stage depends on.
+"""The user's own files as dependencies of the fetch stage, so that DVC watches them.
 
 DVC runs fetch again when a dependency in dvc.yaml changes, and its list there is fixed text. So
-`layerline init` (and `layerline watch`, after editing params.yaml by hand) writes the source's
-files into it, and fetch says so when it finds them missing there.
+`layerline init` (and `layerline watch`, after params.yaml was edited) writes the source's files
+into it, and fetch prints a note if they are missing there.
 """
 
 import io
@@ -14,23 +14,21 @@ from ruamel.yaml import YAML
 from layerline.artifacts import write_text
 from layerline.config import FetchSection
 from layerline.errors import ParamsError, Problem
+from layerline.lookup import pick
+from layerline.sources import SOURCES, Source
 from layerline.sources.reading.archives import split_archive
 
-MADE = ("data/raw", "data/validated", "data/scaled", "models", "reports", "runs")
-# The options of each source that name its files.
-_PLACES = {"files": ("path",), "image_folder": ("path", "labels"), "sql": ("url",)}
-OWN = ("pipeline/", "src/")  # what the checkout itself brings
+OUTPUT_FOLDERS = ("data/raw", "data/validated", "data/scaled", "models", "reports", "runs")
+OWN = ("pipeline/", "src/")  # dependencies that belong to the project itself
 
 
 def source_paths(section: FetchSection) -> list[str]:
-    """The local files and folders the source reads, as params.yaml writes them."""
-    paths: list[str] = []
-    for option in _PLACES.get(section.source, ()):
-        given = section.options.get(option) or []
-        paths += [given] if isinstance(given, str) else [str(item) for item in given]
-    if section.source == "sql":
-        paths = [path.partition("///")[2] for path in paths if path.startswith("sqlite:///")]
-    return [_outermost(path) for path in paths if path and "://" not in path]
+    """The local files, folders and archives the source reads, as params.yaml names them."""
+    return [_outermost(path) for path in _line(section).local_paths(section.options)]
+
+
+def _line(section: FetchSection) -> Source:
+    return pick(SOURCES, section.source, "fetch.source")
 
 
 def _outermost(path: str) -> str:
@@ -43,22 +41,48 @@ def require_outside(root: Path, section: FetchSection) -> None:
     """Refuse a source inside a folder that the stages replace.
 
     Raises:
-        ParamsError: the user's only copy would be gone.
+        ParamsError: the user's only copy would be deleted.
     """
     for path in _as_deps(section):
         place = (root / path).resolve()
-        for made in MADE:
+        for made in OUTPUT_FOLDERS:
             if place.is_relative_to((root / made).resolve()):
-                message = f"{path} lies in {made}/, which the stages replace; move it, to data/ say"
+                message = f"{path} lies in {made}/, which the stages replace; move it elsewhere"
                 raise ParamsError([Problem("fetch.options.path", message)])
 
 
 def unwatched(dvc_file: Path, section: FetchSection) -> list[str]:
-    """The source's paths that are no dependency of the fetch stage."""
+    """The source's paths that are not dependencies of the fetch stage."""
     if not dvc_file.is_file():
         return []
     deps = _load(dvc_file)["stages"]["fetch"].get("deps", [])
     return [path for path in _as_deps(section) if path not in deps]
+
+
+def must_fetch(root: Path, section: FetchSection) -> bool:
+    """Whether the source may have changed without DVC noticing.
+
+    URLs, databases, and local files that dvc.yaml does not name.
+    """
+    line = _line(section)
+    if line.is_versioned:
+        return False
+    return line.reads_elsewhere(section.options) or bool(unwatched(root / "dvc.yaml", section))
+
+
+def missing_files(root: Path, section: FetchSection) -> list[str]:
+    """The source's files and folders that do not exist and that DVC would not restore."""
+    return [
+        path
+        for path in _as_deps(section)
+        if not (root / path).exists() and not _is_dvc_output(root, path)
+    ]
+
+
+def _is_dvc_output(root: Path, path: str) -> bool:
+    """Whether `dvc add` tracks the path or a folder above it: then `dvc repro` restores it."""
+    places = (Path(path), *Path(path).parents)
+    return any((root / f"{place}.dvc").is_file() for place in places if place.name)
 
 
 def watch(dvc_file: Path, section: FetchSection) -> list[str]:
@@ -76,7 +100,7 @@ def watch(dvc_file: Path, section: FetchSection) -> list[str]:
 
 
 def _as_deps(section: FetchSection) -> list[str]:
-    # A pattern is no path that DVC could hash: the folder that holds the files is.
+    # DVC cannot hash a pattern, but the folder that holds the files.
     paths = (Path(path).expanduser() for path in source_paths(section))
     return [(p.parent if any(mark in p.name for mark in "*?[") else p).as_posix() for p in paths]
 

@@ -11,15 +11,15 @@ from layerline.config import GateSection, Params
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.prediction_table import read_record
-from layerline.model.bundle import About, write_bundle
+from layerline.evaluation.slices import Slice, cut_rows
+from layerline.model.bundle import About, BundleContents, write_bundle
 from layerline.model.seen_rows import SEEN, seen_by_training
+from layerline.registry.holdout import Holdout, read_holdout
 from layerline.registry.mlflow_model import N_EXAMPLES
 from layerline.registry.registration import Version, log_version
-from layerline.registry.row_slices import Slice, slices_of
-from layerline.registry.test_rows import Holdout, read_holdout
-from layerline.registry.verification import write_rows
+from layerline.registry.verifier import write_rows
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.sources.reading.delimited import Dialect
+from layerline.sources.reading.dialect import Dialect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,11 +38,11 @@ class Candidate:
     run_id: str
     test_metrics: dict[str, float] | None
     slices: tuple[Slice, ...] = ()
-    exports: Path | None = None  # the model for other runtimes, where asked for
+    exports: Path | None = None  # the model for other runtimes, if requested
 
     @property
     def size_mb(self) -> float:
-        """What a process that loads it has to fetch, in millions of bytes."""
+        """The size of the files that loading it needs, in millions of bytes."""
         files = (file for file in self.bundle.iterdir() if file.name != SEEN)
         return sum(file.stat().st_size for file in files) / 1e6
 
@@ -56,14 +56,13 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     holdout = read_holdout(workspace)
     gate = params.register.gate
     _require_metric(gate, holdout.task)
-    slices = slices_of(holdout.frame, gate.slices)
+    slices = cut_rows(holdout.frame, gate.slices, "register.gate.slices")
     network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
     expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
     read_manifest(workspace.preprocessor)
     read_manifest(workspace.decision)
     bundle = folder / "bundle"
-    about = write_bundle(
-        bundle,
+    contents = BundleContents(
         project=params.project,
         network_folder=workspace.network,
         preprocessor=Preprocessor.from_json(
@@ -75,6 +74,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         seen=seen_by_training(workspace),
         dialect=dialect_of(params),
     )
+    about = write_bundle(bundle, contents)
     metrics = workspace.reports / "metrics.json"
     return Candidate(
         about=about,
@@ -100,9 +100,9 @@ def dialect_of(params: Params) -> Dialect:
 def _export(bundle: Path, formats: tuple[str, ...], holdout: Holdout) -> Path | None:
     if not formats:
         return None
-    # Torch's exporters cost seconds: only who asks for them pays.
+    # Torch's exporters cost seconds: only where they are requested.
     from layerline.model.exporting.export import write_exports
-    from layerline.model.predictor import load_bundle
+    from layerline.model.load import load_bundle
 
     folder = bundle.with_name("exports")
     folder.mkdir()
@@ -111,7 +111,7 @@ def _export(bundle: Path, formats: tuple[str, ...], holdout: Holdout) -> Path | 
 
 
 def _require_metric(gate: GateSection, task: str) -> None:
-    """Refuse a gate by a metric of the other kind of task."""
+    """Refuse a gate metric of the other kind of task."""
     metric = gate.metric
     if metric != "auto" and (metric in ("rmse", "mae")) != (task == "regression"):
         message = f"{metric!r} does not fit a {task} task; use auto, or another metric"
@@ -119,7 +119,7 @@ def _require_metric(gate: GateSection, task: str) -> None:
 
 
 def log_candidate(client: "MlflowClient", candidate: Candidate) -> Version:
-    """Make it a version, or find the version it already is."""
+    """Register it as a version, or find the version that it already is."""
     return log_version(
         client,
         run_id=candidate.run_id,

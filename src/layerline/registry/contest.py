@@ -1,4 +1,4 @@
-"""Challenger against champion: what is registered, as loaded afresh, on the same test rows."""
+"""Challenger against champion: both as registered, freshly loaded, on the same test rows."""
 
 import tempfile
 from pathlib import Path
@@ -12,11 +12,11 @@ from layerline.evaluation.predictions import Predictions
 from layerline.model.seen_rows import SEEN, is_seen, read_seen
 from layerline.registry.candidate import Candidate
 from layerline.registry.gate import Verdict, judge
+from layerline.registry.gate_rules import Context
+from layerline.registry.holdout import with_truth
 from layerline.registry.promotion import champion_of, name_challenger, promote
 from layerline.registry.registration import Version, files_of, hash_tags, tag_version
-from layerline.registry.requirements import Context
-from layerline.registry.test_rows import beside_truth
-from layerline.registry.verification import Verifier, require_same, tolerance_of
+from layerline.registry.verifier import Verifier, require_same, tolerance_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def hold_contest(
     version: Version,
     verifier: Verifier,
 ) -> dict[str, Any]:
-    """Verify, judge and, if the gate is passed, promote; return what registration.json holds.
+    """Verify, compare and, if the gate passes, promote; return the content of registration.json.
 
     Raises:
         LayerlineError: the version does not reproduce the pipeline's predictions.
@@ -53,7 +53,7 @@ def hold_contest(
     verdict = judge(
         known, challenger, gate, task=candidate.holdout.task, seed=params.seed, context=context
     )
-    if not context.same_bytes:  # else the tags tell how it became champion
+    if not context.same_bytes:  # otherwise the tags keep how it became champion
         tag_version(client, version, _verdict_tags(verdict, candidate))
     previous = None if champion is None else str(champion.version)
     if verdict.promote:
@@ -66,13 +66,13 @@ def hold_contest(
 def _verify(
     client: "MlflowClient", verifier: Verifier, version: Version, candidate: Candidate
 ) -> Predictions:
-    """The challenger's predictions as loaded from the registry; they must be those recorded."""
+    """The challenger's predictions, loaded from the registry; they must equal those recorded."""
     source = files_of(client, version.project, version.number)
     found = verifier.predict(version.uri, candidate.rows, source)
     holdout = candidate.holdout
     tolerance = tolerance_of(holdout.classes is None, holdout.target_scale)
     require_same(version.uri, candidate.expected, found, tolerance, candidate.decision)
-    return beside_truth(found, candidate.holdout)
+    return with_truth(found, candidate.holdout)
 
 
 def _predicted_by(
@@ -82,14 +82,14 @@ def _predicted_by(
     version: Version,
     candidate: Candidate,
 ) -> tuple[Predictions | None, str]:
-    """What the champion predicts for the same rows, or why it cannot."""
+    """The champion's predictions of the same rows, or why it cannot predict them."""
     if champion is None or _is_same(champion, version):
         return None, ""
     number = str(champion.version)
     uri = f"models:/{version.project}/{number}"
     try:
         source = files_of(client, version.project, number)
-        return beside_truth(verifier.predict(uri, candidate.rows, source), candidate.holdout), ""
+        return with_truth(verifier.predict(uri, candidate.rows, source), candidate.holdout), ""
     except (DataError, SourceError) as error:
         return None, str(error)
 
@@ -97,7 +97,7 @@ def _predicted_by(
 def _seen_by(
     client: "MlflowClient", champion: "ModelVersion | None", candidate: Candidate
 ) -> "NDArray[np.bool_] | None":
-    """(B,) which test rows the champion has learnt from; None where it cannot be told."""
+    """(B,) which test rows the champion was trained on; None where that is unknown."""
     if champion is None:
         return None
     name, number = str(champion.name), str(champion.version)
@@ -125,7 +125,7 @@ def _latency(
     candidate: Candidate,
     gate: GateSection,
 ) -> float | None:
-    """Milliseconds for one row, where there is a budget for them."""
+    """Milliseconds for one row, where the gate has a budget for them."""
     if gate.max_latency_ms is None:
         return None
     source = files_of(client, version.project, version.number)
@@ -141,7 +141,7 @@ def _verdict_tags(verdict: Verdict, candidate: Candidate) -> dict[str, Any]:
     return {
         "layerline.verdict": "promoted" if verdict.promote else "kept",
         "layerline.verdict_reason": verdict.reason,
-        # A tag holds 5,000 signs, which many slices would exceed.
+        # A tag holds 5,000 characters, which many slices would exceed.
         "layerline.verdict_numbers": {**verdict.to_json(), "slices": lost},
         "layerline.test_metrics": candidate.test_metrics,
     }

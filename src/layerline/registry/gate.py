@@ -1,8 +1,8 @@
-"""Champion or challenger: a pure judgement over their predictions of the same rows.
+"""Champion or challenger: a pure decision from their predictions of the same rows.
 
 A plain "better on the test rows" promotes half of all challengers that are no better at all; the
-lower bound of a paired bootstrap promotes at most a few in a hundred. What else must hold is in
-rules.py.
+lower bound of a paired bootstrap promotes at most a few in a hundred. The other rules are in
+gate_rules.py.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import numpy as np
 from layerline.config import GateSection
 from layerline.evaluation.bootstrap import Interval, paired_gain
 from layerline.evaluation.predictions import Predictions
-from layerline.registry.requirements import (
+from layerline.registry.gate_rules import (
     UNITS,
     Check,
     Context,
@@ -33,7 +33,7 @@ class Verdict:
 
     `gain_*` is how much lower the challenger's mean row loss is (for rmse: squared error), with its
     bootstrap interval; above 0 is better. `champion_value` and `challenger_value` are the metric on
-    the `n_rows` compared; `n_left_out` test rows were not, because the champion had learnt from
+    the `n_rows` compared; `n_left_out` test rows were not, because the champion was trained on
     them (None: it has no record of its rows).
     """
 
@@ -65,7 +65,7 @@ def metric_of(section: GateSection, task: str) -> str:
 
 
 def metric_value(predictions: Predictions, metric: str) -> float:
-    """The metric as users know it: accuracy is a share of right rows, rmse is not squared."""
+    """The metric as users know it: accuracy is the share of correct rows, rmse is not squared."""
     mean = float(predictions.row_losses(metric).mean())
     if metric == "accuracy":
         return 1 - mean
@@ -81,7 +81,7 @@ def judge(
     seed: int,
     context: Context | None = None,
 ) -> Verdict:
-    """Decide.
+    """Decide whether the challenger becomes champion.
 
     Args:
         champion: its predictions of the test rows, or None when there are none.
@@ -89,7 +89,7 @@ def judge(
         section: the rules.
         task: binary, multiclass or regression.
         seed: of the bootstrap.
-        context: what else is known of the two.
+        context: what else is known about the two.
     """
     context = context or Context()
     metric = metric_of(section, task)
@@ -109,10 +109,10 @@ def judge(
         reason = "unchanged: the champion is this very model"
         return dataclasses.replace(verdict, promote=False, reason=reason, champion_value=value)
     if context.unreadable:
-        # Perhaps another table was put under this project's name: that is for a person to say.
+        # Perhaps another table took this project's name: a person must decide.
         reason = (
-            f"the champion cannot predict today's rows ({context.unreadable}), so none was "
-            "compared; if the new model is to replace it: `layerline promote VERSION`"
+            f"the champion cannot predict today's rows ({context.unreadable}), so the two were not "
+            "compared; to replace it anyway: `layerline promote VERSION`"
         )
         return dataclasses.replace(verdict, promote=False, reason=reason)
     if champion is None:
@@ -121,8 +121,8 @@ def judge(
 
 
 def _with_refusals(verdict: Verdict) -> Verdict:
-    """Let the reason name each rule that was broken, besides the gain, which it starts with."""
-    broken = [c.said for c in verdict.checks if not c.passed and c.rule != "gain"]
+    """Add each rule that failed to the reason, which starts with the gain."""
+    broken = [c.message for c in verdict.checks if not c.passed and c.rule != "gain"]
     if not broken:
         return verdict
     reason = f"{verdict.reason}; not promoted: {'; '.join(broken)}"
@@ -137,7 +137,7 @@ def _compare(
     context: Context,
     verdict: Verdict,
 ) -> Verdict:
-    """Judge by the rows that the champion has not learnt from."""
+    """Decide by the rows that the champion was not trained on."""
     fresh = np.ones(verdict.n_rows, dtype=bool) if context.seen is None else ~context.seen
     n_rows = int(fresh.sum())
     verdict = dataclasses.replace(
@@ -148,7 +148,7 @@ def _compare(
     enough = rows_check(n_rows, verdict.n_left_out, section)
     if not n_rows:
         checks = (*verdict.checks, enough)
-        reason = "no row is left to compare the two by"
+        reason = "no test row is left to compare the two by"
         return dataclasses.replace(verdict, promote=False, reason=reason, checks=checks)
     pair = select_rows(champion, fresh), select_rows(challenger, fresh)
     gain = paired_gain(
@@ -165,7 +165,7 @@ def _compare(
     return dataclasses.replace(
         verdict,
         promote=all(check.passed for check in checks),
-        reason=won.said,
+        reason=won.message,
         champion_value=metric_value(pair[0], verdict.metric),
         challenger_value=metric_value(pair[1], verdict.metric),
         gain_mean=gain.mean,
@@ -178,10 +178,10 @@ def _compare(
 
 def _gain_check(gain: Interval, n_rows: int, metric: str, section: GateSection) -> Check:
     is_better = gain.lower > section.margin
-    said = (
-        f"{'better' if is_better else 'not surely better'} on {n_rows:,} test rows: gain in "
+    message = (
+        f"{'better' if is_better else 'not reliably better'} on {n_rows:,} test rows: gain in "
         f"{metric} {readable(gain.mean)} {UNITS[metric]}, "
         f"{section.confidence:.0%} interval {readable(gain.lower)} to {readable(gain.upper)}, "
         f"its lower end must be above {section.margin:g}"
     )
-    return Check("gain", metric, is_better, gain.lower, section.margin, said)
+    return Check("gain", metric, is_better, gain.lower, section.margin, message)

@@ -1,7 +1,7 @@
-"""Proof that a version is still what was registered: its bytes, and what it predicts.
+"""Is a version still what was registered: its bytes, and its predictions.
 
 MLflow keeps no digests. A registration writes two kinds into the version's tags: the sha256 of each
-part of the model, and one over all files, of which the code that came with it is a part.
+part of the model, and one over all files, including the code that travels with it.
 """
 
 import contextlib
@@ -21,29 +21,28 @@ from layerline.model.bundle import (
     PREPROCESSOR,
     check_bundle,
 )
+from layerline.registry.download import INSIDE
 from layerline.registry.registration import FILES_TAG, HASH_TAGS, files_of, files_sha256
-from layerline.registry.verification import Verifier, require_same, tolerance_of
+from layerline.registry.verifier import Verifier, require_same, tolerance_of
 from layerline.tables.storage import read_parquet
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-INSIDE = Path("artifacts") / "bundle"  # of an MLflow model
-
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: `passed` is None where there was nothing to compare with."""
+    """One check: `passed` is None where there was nothing to compare with."""
 
     what: str
     passed: bool | None
-    said: str
+    message: str
 
 
 @dataclasses.dataclass(frozen=True)
-class Proof:
-    """What was found of one version."""
+class IntegrityReport:
+    """The checks of one version."""
 
     project: str
     version: int
@@ -51,7 +50,7 @@ class Proof:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing spoke against it."""
+        """Whether no check failed."""
         return all(finding.passed is not False for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
@@ -60,8 +59,8 @@ class Proof:
 
 
 @contextlib.contextmanager
-def files_at_hand(client: "MlflowClient", version: "ModelVersion") -> Iterator[Path]:
-    """The folder with a version's files: where they lie, or a copy that goes with the block.
+def version_files(client: "MlflowClient", version: "ModelVersion") -> Iterator[Path]:
+    """The folder with a version's files: the store's own, or a copy that is deleted afterwards.
 
     Raises:
         SourceError: they are gone from the artifact store.
@@ -80,26 +79,28 @@ def files_at_hand(client: "MlflowClient", version: "ModelVersion") -> Iterator[P
             path = download_artifacts(artifact_uri=uri, dst_path=place)
         except (MlflowException, OSError) as error:
             raise SourceError(
-                f"{uri}: its files are gone from the artifact store, or cannot be read ({error})"
+                f"{uri}: its files are missing from the artifact store, or cannot be read ({error})"
             ) from None
         yield Path(path)
 
 
-def prove(client: "MlflowClient", version: "ModelVersion", verifier: Verifier | None) -> Proof:
-    """Recompute every hash, and let a fresh process predict the rows that came with the version.
+def check_integrity(
+    client: "MlflowClient", version: "ModelVersion", verifier: Verifier | None
+) -> IntegrityReport:
+    """Recompute every hash, and let a fresh process predict the version's own example rows.
 
     Args:
         client: of the registry.
         version: the version.
-        verifier: the fresh process; None looks at the bytes alone.
+        verifier: the fresh process; None checks the bytes only.
     """
-    with files_at_hand(client, version) as folder:
+    with version_files(client, version) as folder:
         findings = [*_parts(version, folder / INSIDE), _all_files(version, folder)]
         if verifier is not None:
             intact = all(finding.passed is not False for finding in findings)
-            # Damaged code is not run.
+            # Damaged code must not run.
             findings += [_predictions(version, folder, verifier)] if intact else []
-    return Proof(str(version.name), int(version.version), tuple(findings))
+    return IntegrityReport(str(version.name), int(version.version), tuple(findings))
 
 
 def _parts(version: "ModelVersion", bundle: Path) -> Iterator[Finding]:
@@ -112,32 +113,32 @@ def _parts(version: "ModelVersion", bundle: Path) -> Iterator[Finding]:
     for tag, name in HASH_TAGS.items():
         recorded = version.tags.get(tag)
         if name not in found and recorded is None:
-            continue  # older bundles have no decision
+            continue  # older bundles have no decision.json
         passed = None if recorded is None else recorded == found.get(name)
-        now, then = found.get(name, "gone"), recorded or "nothing"
-        said = f"{name} is {now[:12]}…, registered was {then[:12]}…"
-        yield Finding(name, passed, said)
+        now, then = found.get(name, "missing"), recorded or "nothing"
+        message = f"{name} has sha256 {now[:12]}…, registered was {then[:12]}…"
+        yield Finding(name, passed, message)
 
 
 def _all_files(version: "ModelVersion", folder: Path) -> Finding:
     recorded, found = version.tags.get(FILES_TAG), files_sha256(folder)
     passed = None if recorded is None else recorded == found
-    said = (
+    message = (
         "an earlier release registered it, without a hash of all files"
         if recorded is None
-        else f"all files, its code too: {found[:12]}…, registered was {recorded[:12]}…"
+        else f"all files, including code: {found[:12]}…, registered was {recorded[:12]}…"
     )
-    return Finding("files", passed, said)
+    return Finding("files", passed, message)
 
 
 def _predictions(version: "ModelVersion", folder: Path, verifier: Verifier) -> Finding:
-    """What it predicts for the rows it came with, in a fresh process."""
+    """Its predictions of its own example rows, in a fresh process."""
     bundle = folder / INSIDE
     given = [
         bundle / name for name in (EXAMPLES_TABLE, EXAMPLES_IMAGES) if (bundle / name).exists()
     ]
     if not given:
-        return Finding("predictions", None, "it came without rows to predict")
+        return Finding("predictions", None, "it has no example rows")
     expected = read_parquet(bundle / EXPECTED)
     state = read_json(bundle / PREPROCESSOR)
     # The scale of a curved target is that of its logarithms or ranks.
@@ -150,18 +151,18 @@ def _predictions(version: "ModelVersion", folder: Path, verifier: Verifier) -> F
         require_same(uri, expected, found, tolerance_of(state["classes"] is None, unit), decision)
     except LayerlineError as error:
         return Finding("predictions", False, str(error))
-    return Finding("predictions", True, f"{len(found)} recorded predictions came out the same")
+    return Finding("predictions", True, f"{len(found)} recorded predictions are reproduced")
 
 
-def require_proof(proof: Proof, doing: str) -> None:
-    """Refuse a version that something speaks against.
+def require_integrity(report: IntegrityReport, action: str) -> None:
+    """Refuse a version with a failed check.
 
     Raises:
-        SourceError: with what that is.
+        SourceError: lists the failed checks.
     """
-    wrong = [finding.said for finding in proof.findings if finding.passed is False]
+    wrong = [finding.message for finding in report.findings if finding.passed is False]
     if wrong:
         raise SourceError(
-            f"models:/{proof.project}/{proof.version}: {'; '.join(wrong)}; {doing} was refused: "
+            f"models:/{report.project}/{report.version}: {'; '.join(wrong)}; {action} was refused: "
             "choose another version (`layerline history`)"
         )

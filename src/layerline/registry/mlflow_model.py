@@ -1,7 +1,7 @@
 """The MLflow model around a bundle: signature, example, requirements, and the code it needs.
 
 The library travels with the version (`code_paths`), so that it loads where layerline is not
-installed; where it is, and is imported already, the installed one is used.
+installed; a process that already imported layerline uses that one.
 """
 
 import warnings
@@ -19,7 +19,7 @@ from layerline.model.bundle import About, Rows
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-# What loading and predicting import; a test compares it with what they really do.
+# What loading and predicting import; a test compares it with the real imports.
 REQUIREMENTS = (
     "mlflow",
     "numpy",
@@ -42,8 +42,8 @@ def signature_of(about: About) -> "ModelSignature":
     """The MLflow signature.
 
     Input columns have names and the type `any`: MLflow refuses whole numbers (int64) for `double`
-    and gaps for `long`, and which of them pandas makes of a CSV depends on the other rows. The
-    model itself checks each value, and says column and row; the types are in the metadata.
+    and gaps for `long`, and pandas' choice for a CSV depends on the other rows. The model itself
+    checks each value and names column and row; the types are in the metadata.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
@@ -72,7 +72,7 @@ def save_mlflow_model(
 
     Args:
         folder: where it goes.
-        folders: the bundle and, where there are, its exports; they are copied into it.
+        folders: the bundle and, if any, its exports; they are copied into it.
         about: the model's own description.
         examples: raw rows, of which the first few become the input example.
         ids: `run_id` and `model_id`, as MLflow gave them.

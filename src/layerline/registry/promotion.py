@@ -1,6 +1,6 @@
-"""Who is champion: one alias, moved in one call, with the way back written down first.
+"""Which version is champion: one alias, moved in one call, after the way back was recorded.
 
-Callers hold `access.registry_lock`; by_hand.py takes it for people.
+Callers hold `client.registry_lock`; administration.py takes it for people.
 """
 
 import json
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PREVIOUS = "previous_champion"
 CHALLENGER = "challenger"
 REIGNS = "layerline.reigns"
-_KEPT_REIGNS = 20  # a tag holds 5,000 signs
+_KEPT_REIGNS = 20  # a tag holds 5,000 characters
 
 By = Literal["gate", "hand", "rollback"]
 
@@ -43,8 +43,8 @@ def promote(
 ) -> str | None:
     """Give the alias to `version`; return the version that held it before.
 
-    The tags come before the alias: killed in between, the old champion still is the champion, and
-    doing it again gives the same result.
+    The tags come before the alias: killed in between, the old champion stays, and a second call
+    gives the same result.
     """
     champion = champion_of(client, project, alias)
     previous = None if champion is None else str(champion.version)
@@ -63,7 +63,7 @@ def promote(
 def _note_reign(
     client: "MlflowClient", project: str, version: str, alias: str, by: By, after: str | None
 ) -> None:
-    """MLflow remembers who holds an alias, not since when, nor who held it before."""
+    """MLflow records who holds an alias, not since when, nor who held it before."""
     reigns = reigns_of(client.get_model_version(project, version).tags)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     reigns.append({"alias": alias, "at": at, "by": by, "after": after})
@@ -77,7 +77,7 @@ def reigns_of(tags: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def name_challenger(client: "MlflowClient", project: str, version: str) -> None:
-    """Let `challenger` point to the newest version that the gate did not pass."""
+    """Point the alias `challenger` to the newest version that did not pass the gate."""
     client.set_registered_model_alias(project, CHALLENGER, version)
 
 
@@ -85,21 +85,23 @@ def previous_of(client: "MlflowClient", project: str, alias: str) -> tuple[str, 
     """(the champion, the version that held the alias before it).
 
     Raises:
-        TrackingError: there is no champion, or none came before it.
+        TrackingError: there is no champion, or no version before it.
     """
     champion = champion_of(client, project, alias)
     if champion is None:
-        raise TrackingError(f"{project}: no version holds the alias {alias!r}; nothing to undo")
+        raise TrackingError(
+            f"{project}: no version holds the alias {alias!r}; there is nothing to roll back"
+        )
     previous = champion.tags.get(PREVIOUS)
     if previous is None:
         raise TrackingError(
             f"{project}: version {champion.version} is the first {alias}; "
-            "there is no earlier one to go back to"
+            "there is no earlier version to roll back to"
         )
     if not any(str(v.version) == previous for v in versions_of(client, project)):
         raise TrackingError(
             f"{project}: version {previous}, the {alias} before {champion.version}, was deleted; "
-            "choose another one with `layerline promote`"
+            "choose another one: `layerline promote VERSION`"
         )
     return str(champion.version), str(previous)
 
@@ -108,7 +110,7 @@ def rollback(client: "MlflowClient", project: str, alias: str) -> str:
     """Give the alias back to the version that held it before; return that version.
 
     Raises:
-        TrackingError: there is no champion, or none came before it.
+        TrackingError: there is no champion, or no version before it.
     """
     champion, previous = previous_of(client, project, alias)
     _note_reign(client, project, previous, alias, "rollback", champion)
@@ -126,10 +128,10 @@ def require_version(client: "MlflowClient", project: str, version: str) -> "Mode
     """The version of that number.
 
     Raises:
-        TrackingError: there is none; the message lists those there are.
+        TrackingError: there is none; lists the registered ones.
     """
     known = {str(v.version): v for v in versions_of(client, project)}
     if version not in known:
         names = ", ".join(sorted(known, key=int)) or "none yet"
-        raise TrackingError(f"{project}: there is no version {version}; registered: {names}")
+        raise TrackingError(f"{project}: unknown version {version}; registered: {names}")
     return known[version]

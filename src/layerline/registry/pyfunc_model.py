@@ -1,4 +1,8 @@
-"""The code of the MLflow model (models from code, no pickle): a bundle behind MLflow's predict."""
+"""The code of the MLflow model (models from code, no pickle): a bundle behind MLflow's predict.
+
+Every version carries a copy of this file, which runs beside whatever layerline is imported: the
+names that it imports must stay.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +26,15 @@ class BundleModel(PythonModel):
         Raises:
             SourceError: a byte of it was changed.
         """
-        # Here, not above: MLflow runs this file also where a model is only written.
-        from layerline.model.predictor import load_bundle
+        # Here, not above: MLflow runs this file even where a model is only written.
+        from layerline.model.load import load_bundle
 
         self.model = load_bundle(Path(context.artifacts["bundle"]))
 
     def predict(
         self,
         context: PythonModelContext,
-        # Image models get an array; MLflow warns without a hint, and derives nothing from this one.
+        # Image models get an array; MLflow warns without a hint, and infers nothing from this one.
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The register stage: bundle, log, load afresh, judge, promote; in that order, under one lock.
+"""The register stage: bundle, log, load in a fresh process, compare, promote; under one lock.
 
 Killed at any moment and run again it ends with one version and one champion: a version is found by
 its hashes, and the alias moves in one call.
@@ -13,14 +13,14 @@ from layerline.artifacts import MANIFEST, Workspace, read_json
 from layerline.config import Params
 from layerline.errors import TrackingError
 from layerline.registry.client import open_registry, registry_lock
-from layerline.registry.verification import start_verifier
+from layerline.registry.verifier import start_verifier
 from layerline.tracking.flush import flush, run_id_of
 
 FLUSH_WAIT_SECONDS = 20.0
 
 
 def register_model(
-    workspace: Workspace, params: Params, run_key: str, say: Callable[[str], None]
+    workspace: Workspace, params: Params, run_key: str, report: Callable[[str], None]
 ) -> dict[str, Any]:
     """Register models/ as a version and promote it if it passes the gate.
 
@@ -28,13 +28,13 @@ def register_model(
         workspace: the checkout.
         params: the whole params.yaml.
         run_key: the key of the training's run.
-        say: tells the user one line.
+        report: shows the user one line.
 
     Returns:
-        What reports/registration.json holds.
+        The content of reports/registration.json.
 
     Raises:
-        TrackingError: the store is away, or does not know the training's run.
+        TrackingError: the store is unavailable, or does not know the training's run.
         SourceError: an artifact is missing or damaged.
         BusyError: another registration did not end in time.
     """
@@ -44,7 +44,7 @@ def register_model(
         start_verifier(home, threads) as verifier,
         tempfile.TemporaryDirectory(prefix="layerline-") as folder,
     ):
-        # Torch costs both processes seconds: here they pass side by side.
+        # Importing torch takes seconds in both processes: they do it at the same time.
         from layerline.registry.candidate import log_candidate, prepare
         from layerline.registry.contest import hold_contest
 
@@ -54,19 +54,19 @@ def register_model(
             open_registry(home, f"registering {project}") as client,
         ):
             version = log_candidate(client, candidate)
-            say(f"{version.uri} {'logged' if version.is_new else 'is there already'}")
+            report(f"{version.uri} {'logged' if version.is_new else 'already exists'}")
             facts = hold_contest(client, params, candidate, version, verifier)
     alias = f"models:/{project}@{params.register.alias}"
     holder = facts["champion_version"]
     verb = "is now" if facts["promoted"] else "stays"
-    say(f"{alias} {verb} version {holder}" if holder else f"{alias}: no version holds it yet")
+    report(f"{alias} {verb} version {holder}" if holder else f"{alias}: no version yet")
     return facts
 
 
 def _run_id(home: Path, key: str) -> str:
-    report = flush(home, wait_seconds=FLUSH_WAIT_SECONDS)
-    if report.errors:
-        raise TrackingError(report.errors[0])
+    flushed = flush(home, wait_seconds=FLUSH_WAIT_SECONDS)
+    if flushed.errors:
+        raise TrackingError(flushed.errors[0])
     run_id = run_id_of(home, key)
     if run_id is None:
         raise TrackingError(

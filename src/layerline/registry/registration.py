@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, sha256_of
+from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.model.bundle import PREPROCESSOR, About, Rows, check_bundle
 from layerline.registry.mlflow_model import save_mlflow_model
@@ -23,8 +24,6 @@ HASH_TAGS = {
     "layerline.spec_sha256": NETWORK_SPEC,
     "layerline.decision_sha256": DECISION,
 }
-
-
 FILES_TAG = "layerline.files_sha256"  # over all files of the MLflow model
 # MLflow writes the one when it registers or downloads, and rewrites the other.
 _MLFLOWS_OWN = ("registered_model_meta", "MLmodel")
@@ -51,6 +50,25 @@ def hash_tags(bundle: Path) -> dict[str, str]:
     return {tag: found[name] for tag, name in HASH_TAGS.items() if name in found}
 
 
+def require_tags(uri: str, bundle: Path, tags: Mapping[str, str]) -> None:
+    """Refuse a bundle that is not the one registered under these tags.
+
+    Its own manifest cannot tell: the files of another version agree with their manifest, too.
+
+    Raises:
+        SourceError: names the file, its sha256 and the registered one.
+    """
+    found = check_bundle(bundle)
+    for tag, name in HASH_TAGS.items():
+        recorded = tags.get(tag)
+        if recorded is not None and recorded != found.get(name):
+            raise SourceError(
+                f"{uri}: {name} has sha256 {found.get(name, 'missing')[:12]}…, registered was "
+                f"{recorded[:12]}…: the files of this version were replaced by others, and were "
+                "not loaded; restore them, or choose another version (`layerline history`)"
+            )
+
+
 def files_sha256(folder: Path) -> str:
     """One hash over the names and bytes of all files of an MLflow model, but MLflow's own."""
     lines = [
@@ -62,7 +80,7 @@ def files_sha256(folder: Path) -> str:
 
 
 def files_of(client: "MlflowClient", project: str, number: str) -> str | None:
-    """The folder with a version's files when this machine has it, as with the default store."""
+    """The folder with a version's files if it is on this machine, as with the default store."""
     folder: str = client.get_model_version_download_uri(project, number)
     return folder if Path(folder).is_dir() else None
 
@@ -87,8 +105,8 @@ def log_version(
 ) -> Version:
     """Register a bundle as a version of its project, or return the version that already holds it.
 
-    The model hangs on the training's run, whose status stays as it is. The version and its hashes
-    come into being in one call, so a registration that was killed before it is simply done again.
+    The model belongs to the training's run, whose status does not change. The version and its
+    hashes are created in one call, so a registration that was killed before it is simply repeated.
     """
     tags = hash_tags(bundle)
     known = find_version(client, about.project, tags)
@@ -105,7 +123,7 @@ def log_version(
         model_id=model_id,
     )
     number = str(created.version)
-    # MLflow's pages show from this tag where a logged model was registered.
+    # MLflow's pages read from this tag where a logged model was registered.
     shown = json.dumps([{"name": about.project, "version": number}])
     client.set_logged_model_tags(model_id, {"mlflow.modelVersions": shown})
     return Version(about.project, number, run_id, is_new=True)
@@ -141,7 +159,7 @@ def _log_model(
 def _link_metrics(client: "MlflowClient", run_id: str, model_id: str) -> None:
     """Show the run's test figures, and the data they were measured on, on the model's own page.
 
-    The run's points are told again with the model's id; MLflow keeps equal points once.
+    The run's points are logged again with the model's id; MLflow keeps equal points once.
     """
     from mlflow.entities import Metric
 
@@ -174,7 +192,7 @@ def _ensure_registered_model(client: "MlflowClient", project: str) -> None:
 
 
 def tag_version(client: "MlflowClient", version: Version, tags: Mapping[str, Any]) -> None:
-    """Set tags on a version; None is left out."""
+    """Set tags on a version; None is skipped."""
     for name, value in tags.items():
         if value is not None:
             text = value if isinstance(value, str) else json.dumps(value)

@@ -1,128 +1,224 @@
-"""The fresh process of `verification`: loads versions through MLflow and predicts.
+"""A version is loaded in a fresh process and predicts, before it may be promoted.
 
-It is run by its path, not as a module, and imports nothing of layerline: what a version needs must
-come with the version. One JSON request a line on stdin, one JSON answer a line on stdout; it ends
-when stdin closes, whatever it is doing, so it never outlives its parent.
+`start_verifier` starts the process early: importing MLflow and torch takes seconds, while the
+parent logs the model. The same process loads challenger and champion, each with the code that
+travels with it. What it runs is in verifier_process.py.
 """
 
-import gc
-import importlib
+import contextlib
 import json
 import os
 import queue
+import subprocess
 import sys
+import tempfile
 import threading
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-_OWN = "layerline"
-_WARM_UP_ROWS, _TIMED_ROWS = 5, 31
-_EARLY = (
-    "mlflow.pyfunc",
-    "pandas",
-    "pyarrow.parquet",
-    "pydantic",
-    "ruamel.yaml",
-    "safetensors.torch",
-    "torch",
-)
+import numpy as np
+import pandas as pd
+
+from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
+from layerline.evaluation.decision import PLAIN, Decision
+from layerline.tables.storage import write_table
+from layerline.tracking.store import tracking_uri
+
+if TYPE_CHECKING:
+    # At run time it would import torch before the fresh process is started.
+    from layerline.model.bundle import Rows
+
+WAIT_SECONDS = 300.0
+TOLERANCE = 1e-6  # of probabilities; of standardised units for numbers ten times as much
+_TAIL = 2000
 
 
-class DataError(Exception):
-    """The parent knows it by its name."""
+class Verifier:
+    """The running process; made by `start_verifier`."""
 
+    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, threads: int) -> None:
+        self._process = process
+        self._folder = folder
+        self._threads = threads
+        self._n_requests = 0
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
 
-def main() -> None:
-    """Import what loading needs, then answer requests until stdin closes."""
-    gc.set_threshold(100_000, 50, 100)  # see layerline.process
-    # Libraries print; only answers may reach the parent.
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
-    _prepare()
-    while True:
-        request = json.loads(requests.get())
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._answers.put(line)
+        self._answers.put(b"")
+
+    def predict(
+        self, uri: str, rows: Path, source: str | None = None, wait_seconds: float = WAIT_SECONDS
+    ) -> pd.DataFrame:
+        """Load the version `uri` through MLflow and predict the rows of a file.
+
+        Args:
+            uri: the version; messages name it.
+            rows: the file.
+            source: the folder of the version's files, if known; otherwise the fresh process asks
+                MLflow's store, which takes a second of imports.
+            wait_seconds: how long to wait for the answer.
+
+        Raises:
+            SourceError: its bytes are not those that were registered.
+            DataError: it cannot read these rows.
+            TrackingError: it does not load, or does not answer in time.
+        """
+        output = self._folder / f"predictions-{self._n_requests}.parquet"
+        request = {"source": source or uri, "rows": str(rows), "output": str(output)}
+        self._ask(uri, request, wait_seconds)
+        return pd.read_parquet(output)
+
+    def time_row(
+        self, uri: str, rows: Path, source: str | None = None, wait_seconds: float = WAIT_SECONDS
+    ) -> float:
+        """Milliseconds that one row takes in the fresh process: the median of several rows.
+
+        Raises:
+            LayerlineError: as `predict`.
+        """
+        request = {"source": source or uri, "rows": str(rows), "output": None}
+        return float(self._ask(uri, request, wait_seconds)["milliseconds"])
+
+    def _ask(self, uri: str, request: dict[str, Any], wait_seconds: float) -> dict[str, Any]:
+        self._n_requests += 1
+        request["threads"] = self._threads
+        # A process that ended shows as the end of its answers.
+        with contextlib.suppress(BrokenPipeError):
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
         try:
-            answer: dict[str, Any] = {"ok": True, **_predict(request)}
-        except Exception as error:  # the parent decides what it means
-            answer = {"ok": False, "kind": type(error).__name__, "message": str(error)}
-        answers.write(json.dumps(answer).encode() + b"\n")
+            line = self._answers.get(timeout=wait_seconds)
+        except queue.Empty:
+            self._process.kill()
+            raise TrackingError(
+                f"{uri}: made no predictions within {wait_seconds:.0f} s; nothing was promoted; "
+                "if the artifact store is slow, run `dvc repro` again"
+            ) from None
+        if not line:
+            raise TrackingError(
+                f"{uri}: the process that loads it ended (exit code {self._process.wait()}); "
+                f"nothing was promoted; {self._stderr_tail()}"
+            )
+        return _read_answer(uri, json.loads(line))
+
+    def _stderr_tail(self) -> str:
+        text = (self._folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")
+        return text[-_TAIL:].strip() or "it printed nothing"
 
 
-def _listen(stdin: BinaryIO, requests: "queue.SimpleQueue[bytes]") -> None:
-    for line in stdin:
-        requests.put(line)
-    os._exit(0)
+def _read_answer(uri: str, answer: dict[str, Any]) -> dict[str, Any]:
+    if answer["ok"]:
+        return answer
+    message = f"{uri}: {answer['message']}"
+    kinds: dict[str, type[LayerlineError]] = {"SourceError": SourceError, "DataError": DataError}
+    kind = kinds.get(answer["kind"])
+    if kind is None and "No such artifact" in answer["message"]:
+        kind, message = SourceError, f"{uri}: its files are missing from the artifact store"
+    if kind is None:
+        raise TrackingError(f"{uri}: cannot be loaded: {answer['kind']}: {answer['message']}")
+    raise kind(message)
 
 
-def _prepare() -> None:
-    """Pay for the imports while the parent is still busy."""
-    import logging
-    import warnings
+@contextlib.contextmanager
+def start_verifier(home: Path, threads: int = 1) -> Iterator[Verifier]:
+    """Start the fresh process; it ends with the block, and whenever this process ends.
 
-    warnings.simplefilter("ignore")
-    for name in _EARLY:
-        importlib.import_module(name)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-
-
-def _predict(request: dict[str, Any]) -> dict[str, Any]:
-    """Load `source`, predict the rows of the file `rows`, write them as Parquet to `output`.
-
-    Without `output` single rows are timed instead.
+    Args:
+        home: the main checkout, whose store the versions are in.
+        threads: torch threads, as many as computed the expected predictions.
     """
-    import mlflow.pyfunc
-    import numpy as np
-    import pandas as pd
-    import torch
+    script = Path(__file__).with_name("verifier_process.py")
+    with tempfile.TemporaryDirectory(prefix="layerline-verify-") as name:
+        folder = Path(name)
+        with (folder / "stderr.txt").open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-P", str(script)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=folder,
+                env=_environment(home),
+            )
+        with process:
+            try:
+                yield Verifier(process, folder, threads)
+            finally:
+                process.kill()
 
-    torch.set_num_threads(request["threads"])
-    path = list(sys.path)
-    try:
-        model = mlflow.pyfunc.load_model(request["source"], suppress_warnings=True)
-        if request["rows"].endswith(".npy"):
-            rows = np.load(request["rows"], allow_pickle=False)
+
+def _environment(home: Path) -> dict[str, str]:
+    uri = tracking_uri(home)
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        # Loading must leave no compiled files in the artifact store.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **os.environ,
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_REGISTRY_URI": uri,
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+
+
+def write_rows(folder: Path, rows: "Rows") -> Path:
+    """Write raw rows to a file that the fresh process reads."""
+    if isinstance(rows, pd.DataFrame):
+        path = folder / "rows.parquet"
+        write_table(path, rows)
+    else:
+        path = folder / "rows.npy"
+        np.save(path, rows, allow_pickle=False)
+    return path
+
+
+def tolerance_of(is_number: bool, target_scale: float) -> float:
+    """The allowed difference: of probabilities, or in the target's unit."""
+    return TOLERANCE * (10 * target_scale if is_number else 1)
+
+
+def require_same(
+    uri: str,
+    expected: pd.DataFrame,
+    found: pd.DataFrame,
+    tolerance: float,
+    decision: Decision = PLAIN,
+) -> None:
+    """Refuse a version whose predictions differ from those recorded.
+
+    Raises:
+        LayerlineError: names the column, the row and both values.
+    """
+    if list(expected.columns) != list(found.columns) or len(expected) != len(found):
+        raise LayerlineError(
+            f"{uri}: loaded in a fresh process it returns {len(found)} rows of "
+            f"{list(found.columns)}, expected {len(expected)} of {list(expected.columns)}; "
+            "nothing was promoted"
+        )
+    for name in expected.columns:
+        wanted, got = expected[name].to_numpy(), found[name].to_numpy()
+        if wanted.dtype.kind == "f":
+            differs = ~(np.abs(wanted - got.astype(np.float64)) <= tolerance)
         else:
-            rows = pd.read_parquet(request["rows"])
-        _check(model.metadata.get_input_schema(), rows)
-        if request["output"] is None:
-            return {"milliseconds": _time_rows(model, rows)}
-        model.predict(rows).to_parquet(request["output"], index=False)
-        return {}
-    finally:
-        # The next version brings its own code, perhaps of another layerline.
-        sys.path[:] = path
-        for name in [name for name in sys.modules if name.partition(".")[0] == _OWN]:
-            del sys.modules[name]
+            differs = _is_other_class(expected, found, tolerance, decision)
+        if differs.any():
+            row = int(np.flatnonzero(differs)[0])
+            raise LayerlineError(
+                f"{uri}: loaded in a fresh process it predicts {name} = {got[row]} for row "
+                f"{row + 1}, recorded is {wanted[row]}; nothing was promoted"
+            )
 
 
-def _time_rows(model: Any, rows: Any) -> float:
-    """Milliseconds of one row, without MLflow's own checks: the median, after a few to warm up."""
-    import statistics
-    import time
-
-    predict = model.unwrap_python_model().predict
-    took = []
-    for number in range(_WARM_UP_ROWS + _TIMED_ROWS):
-        at = number % len(rows)
-        start = time.perf_counter()
-        predict(None, rows[at : at + 1])
-        took.append(time.perf_counter() - start)
-    return 1000 * statistics.median(took[_WARM_UP_ROWS:])
-
-
-def _check(schema: Any, rows: Any) -> None:
-    """Tell rows that the version cannot read at all from a version that fails."""
-    if schema.is_tensor_spec():
-        shape = tuple(getattr(rows, "to_numpy", lambda: rows)().shape[1:])
-        if shape != schema.inputs[0].shape[1:]:
-            wanted = schema.inputs[0].shape[1:]
-            raise DataError(f"it reads images of the shape {wanted}, the data have {shape}")
-        return
-    absent = [name for name in schema.input_names() if name not in getattr(rows, "columns", ())]
-    if absent:
-        raise DataError(f"column {absent[0]!r} is not in the data")
-
-
-if __name__ == "__main__":
-    main()
+def _is_other_class(
+    expected: pd.DataFrame, found: pd.DataFrame, tolerance: float, decision: Decision
+) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Rows with another class, unless the decision was a tie."""
+    differs = (expected["prediction"] != found["prediction"]).to_numpy()
+    ties = decision.margins(expected.iloc[:, 1:].to_numpy()) <= 2 * tolerance
+    return np.asarray(differs & ~ties, dtype=np.bool_)

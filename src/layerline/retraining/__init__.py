@@ -1,9 +1,9 @@
-"""Retraining by the clock: `layerline retrain`, run by cron or systemd.
+"""Retraining on a schedule: `layerline retrain`, run by cron or systemd.
 
-running.py  one run: lock, sources, `dvc repro`, the verdict
-sources.py  what DVC cannot watch and must be fetched again
-records.py  reports/retrain.jsonl, one line a run, and what it says
+retrain            one run: lock, sources, `dvc repro`, verdict
+dvc_process        `dvc` as a child process, stoppable
+log                reports/retrain.jsonl, one line a run
 
-Drift, triggers and alerts have their place between the sources and `dvc repro`, and after the
-verdict; none of them is here yet.
+Drift, triggers and alerts belong between the sources and `dvc repro`, and after the verdict; none
+of them is here yet.
 """

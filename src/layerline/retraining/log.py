@@ -1,14 +1,17 @@
-"""reports/retrain.jsonl: one line a run, appended in one write; no stage owns it, DVC leaves it.
+"""reports/retrain.jsonl: one line a run, appended in one write; no stage owns it, DVC ignores it.
 
-A line that a full disk cut short is skipped by whoever reads.
+Readers skip a line that a full disk cut short.
 """
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from layerline.artifacts import Workspace
 from layerline.masking import masked
@@ -21,8 +24,8 @@ BUSY, FAILED = "busy", "failed"
 class Record:
     """One run.
 
-    outcome: unchanged (nothing is new), promoted, kept (the gate was not passed), restored (DVC had
-    the result in its cache), busy (another one runs), failed.
+    outcome: unchanged (nothing is new), promoted, kept (the gate kept the champion), restored (DVC
+    had the result in its cache), busy (another run is under way), failed.
     """
 
     started: str
@@ -36,36 +39,47 @@ class Record:
     gain_lower: float | None = None
 
 
+_RECORD = TypeAdapter(Record)
+
+
 def path_of(workspace: Workspace) -> Path:
-    """Where the lines are."""
+    """Where the log is."""
     return workspace.reports / "retrain.jsonl"
 
 
 def append(workspace: Workspace, record: Record) -> None:
-    """Append one line; whole, also when two runs end at once."""
+    """Append one line, undivided even when two runs end at once."""
     path = path_of(workspace)
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = masked(json.dumps(dataclasses.asdict(record), ensure_ascii=False)) + "\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    line = f"{masked(json.dumps(dataclasses.asdict(record), ensure_ascii=False))}\n".encode()
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, line.encode())
+        if _is_cut_short(descriptor):
+            line = b"\n" + line  # or this line would be lost with it
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+def _is_cut_short(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+
+
 def read(workspace: Workspace) -> list[dict[str, Any]]:
-    """Every whole line, the oldest first; none where there was no run yet."""
+    """Every undamaged line, oldest first; none before the first run."""
     records = []
     with contextlib.suppress(FileNotFoundError):
-        for line in path_of(workspace).read_text(encoding="utf-8").splitlines():
+        for line in path_of(workspace).read_bytes().split(b"\n"):
             with contextlib.suppress(ValueError):
-                records.append(json.loads(line))
-    return records
+                records.append(_RECORD.validate_json(line))
+    return [dataclasses.asdict(record) for record in records]
 
 
 def status(workspace: Workspace) -> dict[str, Any]:
-    """The last run, the last good one, the last promotion, and how often it failed since.
+    """The last run, the last good one, the last promotion, and the number of failures since.
 
     Returns:
         `runs`, `last`, `last_good`, `last_promoted` (records or None), `failures_in_a_row`.

@@ -1,19 +1,19 @@
 """Serving: a registered model behind HTTP.
 
-columns.py    what a row must hold: one rule a column, its JSON schema and its message
-rows.py       JSON rows -> a matrix of numbers and one of codes, without pandas
-compiled.py   those -> predictions: the preprocessor and the network as arrays
-uploads.py    CSV, Parquet and npy bodies -> rows
-answering.py  a request's bytes -> the answer's
-openapi.py    the OpenAPI schema, made from the model's columns
-loading.py    a model URI -> a model that was verified and warmed
-following.py  a new champion takes the old one's place, a bad one does not
-figures.py    what Prometheus reads
-request_log.py  a sample of the rows, for drift checks
-guards.py     token, body size, time and load
-app.py        the routes
-running.py    the process
+server.py              the process: socket, signals
+app.py                 the routes
+middleware.py          token, body size, time, load
+uploads.py             CSV, Parquet, npy bodies -> rows
+json_rows.py           JSON rows -> two matrices
+column_checks.py       one rule per column
+request_handler.py     a body -> predictions
+compiled_model.py      a model as arrays
+numpy_network.py       an MLP as numpy products
+load_model.py          URI -> verified, warm model
+live_model.py          follows the alias, swaps champions
+openapi.py             the OpenAPI schema of a model
+prometheus_metrics.py  counters at /metrics
+request_log.py         sampled rows, for drift checks
 
-No request imports or touches pandas unless it uploads a file. A kind of column is one class and one
-line in `columns.RULES`.
+No request imports or uses pandas unless it uploads a file.
 """

@@ -1,40 +1,32 @@
-"""A model URI -> a model ready to serve: found, its bytes checked, proven and warm.
+"""A model URI -> a model ready to serve: found, its bytes checked, verified and warm.
 
-Proven means: it gives the recorded predictions of the rows that travel with it, and the compiled
-way gives what `Model.predict` gives. A version that does not is not served.
+Verified means: it reproduces the recorded predictions of its example rows, and the compiled path
+gives the same as `Model.predict`. A version that does not is not served.
 """
 
 import dataclasses
-import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from layerline.errors import LayerlineError, SourceError, TrackingError
-from layerline.model.bundle import EXAMPLES_IMAGES, EXAMPLES_TABLE, EXPECTED, Rows, check_bundle
-from layerline.model.predictor import Model, load_bundle
+from layerline.errors import LayerlineError, SourceError
+from layerline.model.bundle import EXPECTED, check_bundle, read_examples
+from layerline.model.load import load_bundle
+from layerline.model.predictor import Model
 from layerline.registry.client import open_registry
-from layerline.registry.promotion import champion_of
-from layerline.registry.verification import require_same
-from layerline.serving.answers import Answerer
+from layerline.registry.download import Download, bundle_in, download, find_version, parse_uri
+from layerline.registry.verifier import require_same
+from layerline.serving.request_handler import RequestHandler
 from layerline.tables.storage import read_parquet
-from layerline.text import first_line
-from layerline.tracking.store import tracking_uri
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
 TOLERANCE = 1e-5  # of recorded predictions: another machine's products may differ in the last digit
+NO_VERSION = "none"  # of a bundle that is in no registry
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where a model is: a registered version, found by number or alias, or a folder."""
+    """Where a model is: a registered version, by number or alias, or a folder."""
 
     uri: str
     name: str | None = None
@@ -43,21 +35,21 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True)
-class Served:
-    """A model that was verified and warmed, and what `/model` tells of it."""
+class ServedModel:
+    """A model that was verified and warmed, and its description for `/model`."""
 
     source: Source
     version: str
-    answerer: Answerer
+    handler: RequestHandler
     hashes: Mapping[str, str]
     lineage: Mapping[str, str]
 
     @property
     def model(self) -> Model:
-        return self.answerer.model
+        return self.handler.model
 
     def describe(self) -> dict[str, Any]:
-        """As `/model` answers."""
+        """The response of `/model`."""
         about = self.model.about
         return {
             "uri": self.source.uri,
@@ -72,113 +64,70 @@ class Served:
             "layerline": about.layerline,
             "sha256": dict(self.hashes),
             "lineage": dict(self.lineage),
-            "way": self.answerer.way,
+            "way": self.handler.way,
         }
 
 
-def find(uri: str) -> Source:
+def parse_source(uri: str) -> Source:
     """Read a model URI: models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."""
-    match = _URI.fullmatch(uri)
-    return Source(uri) if match is None else Source(uri, **match.groupdict())
+    name = parse_uri(uri)
+    return Source(uri) if name is None else Source(uri, **name._asdict())
 
 
 def version_of(source: Source, home: Path) -> str:
-    """The version's number that the source means now; a folder has none.
+    """The number of the version that the source names now; a folder has none.
 
     Raises:
-        TrackingError: no version holds the alias, or the store is away.
+        TrackingError: no version holds the alias, or the store is unavailable.
     """
-    if source.alias is None or source.name is None:
-        return source.version or "none"
+    if source.alias is None:
+        return source.version or NO_VERSION
     with open_registry(home, f"looking up {source.uri}") as client:
-        return str(_champion(client, source).version)
+        found = find_version(client, source.uri)
+        assert found is not None
+        return str(found.version)
 
 
-def _champion(client: "MlflowClient", source: Source) -> Any:
-    assert source.name is not None
-    assert source.alias is not None
-    found = champion_of(client, source.name, source.alias)
-    if found is None:
-        raise TrackingError(
-            f"{source.uri}: no version holds this alias; `dvc repro` trains and registers one"
-        )
-    return found
-
-
-def load(source: Source, home: Path, any_value: bool = False) -> Served:
-    """Load the version that the source means now; prove it and warm it.
+def load(source: Source, home: Path, any_value: bool = False) -> ServedModel:
+    """Load the version that the source names now, verify it and warm it.
 
     Args:
-        source: what `find` gave.
+        source: from `parse_source`.
         home: the main checkout, `Workspace.home`.
         any_value: serve rows outside the schema's limits and levels, as `layerline predict` does.
 
     Raises:
-        TrackingError: there is no such model, or the store is away.
-        SourceError: a byte of it was changed, or it does not give the recorded predictions.
+        TrackingError: there is no such model, or the store is unavailable.
+        SourceError: its bytes were changed, or it does not reproduce the recorded predictions.
     """
     with tempfile.TemporaryDirectory(prefix="layerline-serve-") as folder:
-        version, lineage, path = _download(source, home, Path(folder))
-        hashes = check_bundle(path)
-        model = load_bundle(path)
+        found = _fetch(source, home, Path(folder))
+        version = found.version or NO_VERSION
+        hashes = check_bundle(found.bundle)
+        model = load_bundle(found.bundle)
         where = source.uri if source.alias is None else f"{source.uri} (version {version})"
-        _prove(where, model, path)
-    answerer = Answerer(model, any_value)
-    answerer.warm()
-    return Served(source, version, answerer, hashes, lineage)
+        _check_predictions(where, model, found.bundle)
+    handler = RequestHandler(model, any_value)
+    handler.warm()
+    lineage = {"run_id": found.run_id, **found.tags} if found.version else {}
+    return ServedModel(source, version, handler, hashes, lineage)
 
 
-def _download(source: Source, home: Path, folder: Path) -> tuple[str, dict[str, str], Path]:
+def _fetch(source: Source, home: Path, folder: Path) -> Download:
     if source.name is None and Path(source.uri).is_dir():
-        return "none", {}, _bundle_in(Path(source.uri))
-    from mlflow.exceptions import MlflowException
-
-    with open_registry(home, f"loading {source.uri}") as client:
-        from mlflow.artifacts import download_artifacts
-
-        try:
-            version, lineage, uri = _locate(client, source)
-            path = download_artifacts(
-                artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri(home)
-            )
-        except MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise
-            raise TrackingError(
-                f"{source.uri}: there is no such model ({first_line(error)}); "
-                "`dvc repro` trains and registers one"
-            ) from None
-    return version, lineage, _bundle_in(Path(path))
+        return Download(bundle_in(Path(source.uri)))
+    return download(source.uri, home, folder)
 
 
-def _locate(client: "MlflowClient", source: Source) -> tuple[str, dict[str, str], str]:
-    if source.name is None:
-        return "none", {}, source.uri
-    if source.alias is not None:
-        found = _champion(client, source)
-    else:
-        found = client.get_model_version(source.name, str(source.version))
-    # By number: the alias may move before its files are read.
-    uri = f"models:/{source.name}/{found.version}"
-    lineage = {"run_id": str(found.run_id or ""), **{k: str(v) for k, v in found.tags.items()}}
-    return str(found.version), lineage, uri
-
-
-def _bundle_in(path: Path) -> Path:
-    """The bundle's folder, inside an MLflow model or by itself."""
-    inside = path / "artifacts" / "bundle"
-    return inside if inside.is_dir() else path
-
-
-def _prove(uri: str, model: Model, folder: Path) -> None:
-    """Refuse a version that does not give the predictions it recorded.
+def _check_predictions(uri: str, model: Model, folder: Path) -> None:
+    """Refuse a version that does not reproduce its recorded predictions.
 
     Raises:
-        SourceError: with the column, the row and both values.
+        SourceError: names the column, the row and both values.
     """
-    if not (folder / EXPECTED).is_file():
-        return  # a bundle made by hand may bring no examples
-    rows = recorded_examples(folder)
+    rows = read_examples(folder)
+    if rows is None or not (folder / EXPECTED).is_file():
+        return  # a bundle written by other code may have no examples
     try:
         scale = max(1.0, abs(model.preprocessor.target_scale))
         expected = read_parquet(folder / EXPECTED)
@@ -188,12 +137,3 @@ def _prove(uri: str, model: Model, folder: Path) -> None:
     except LayerlineError as error:
         message = str(error).replace("; nothing was promoted", "")
         raise SourceError(f"{message}; this version was not served") from None
-
-
-def recorded_examples(folder: Path) -> Rows:
-    """The raw rows that travel with a bundle."""
-    if (folder / EXAMPLES_TABLE).is_file():
-        frame: pd.DataFrame = read_parquet(folder / EXAMPLES_TABLE)
-        return frame
-    images: np.ndarray = np.load(folder / EXAMPLES_IMAGES, allow_pickle=False)
-    return images

@@ -1,7 +1,7 @@
-"""What stands before the routes: token, body size, time, load. Plain ASGI, so that it costs little.
+"""Checks before the routes: token, body size, time, load. Plain ASGI, for speed.
 
-A refusal is an ordinary answer with the reason in it; the connection is closed where a body is left
-unread.
+A refusal is an ordinary response with the reason; the connection is closed where a body was not
+read.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from typing import Any
 import orjson
 
 from layerline.serving.column_checks import Fault
-from layerline.serving.prometheus import Figures
+from layerline.serving.prometheus_metrics import Metrics
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN = frozenset({"/health", "/ready"})  # whoever restarts the process holds no token
+OPEN = frozenset({"/health", "/ready"})  # whatever restarts the process has no token
 RETRY_SECONDS = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What one server takes at a time."""
+    """What one server accepts at a time."""
 
     body_bytes: int = 16 << 20
     in_flight: int = 64
@@ -36,7 +36,7 @@ class Limits:
 
 
 class Problem(Exception):  # noqa: N818 (a request is, nothing failed)
-    """A request that is answered with a status and its reasons."""
+    """A request that is refused with a status and its reasons."""
 
     def __init__(self, status: int, *faults: Fault) -> None:
         self.status, self.faults = status, faults
@@ -51,7 +51,7 @@ def problem(status: int, message: str) -> Problem:
 async def answer(
     send: Send, status: int, body: bytes, content_type: str = "application/json", *more: Any
 ) -> None:
-    """Send a whole answer."""
+    """Send a whole response."""
     headers = [
         (b"content-type", content_type.encode()),
         (b"content-length", str(len(body)).encode()),
@@ -62,7 +62,7 @@ async def answer(
 
 
 async def refuse(send: Send, refused: Problem) -> None:
-    """Answer with a problem's reasons."""
+    """Respond with a problem's reasons."""
     headers = []
     if refused.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
@@ -75,10 +75,10 @@ async def refuse(send: Send, refused: Problem) -> None:
 
 
 class Guard:
-    """Wraps the app: checks the token, counts what is under way, bounds its time."""
+    """Wraps the app: checks the token, limits requests in flight and their time."""
 
-    def __init__(self, app: App, limits: Limits, figures: Figures, paths: frozenset[str]) -> None:
-        self._app, self._limits, self._figures, self._paths = app, limits, figures, paths
+    def __init__(self, app: App, limits: Limits, metrics: Metrics, paths: frozenset[str]) -> None:
+        self._app, self._limits, self._metrics, self._paths = app, limits, metrics, paths
         self._token = limits.token.encode() if limits.token else None
         self._in_flight = 0
 
@@ -95,32 +95,32 @@ class Guard:
                 await refuse(watched, refused)
         finally:
             path = scope["path"] if scope["path"] in self._paths else "other"
-            self._figures.requests.labels(path, watched.status).inc()
+            self._metrics.requests.labels(path, watched.status).inc()
             if path == "/predict" and watched.status == 200:
-                self._figures.seconds.observe(time.perf_counter() - start)
+                self._metrics.seconds.observe(time.perf_counter() - start)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if self._token is not None and path not in OPEN and not self._is_let_in(scope):
+        if self._token is not None and path not in OPEN and not self._is_authorized(scope):
             raise problem(401, "the bearer token is missing or wrong")
         if path != "/predict":
             await self._app(scope, receive, send)
             return
         if self._in_flight >= self._limits.in_flight:
-            raise problem(503, f"{self._in_flight} predictions are under way; try again later")
+            raise problem(503, f"{self._in_flight} predictions are in flight; try again later")
         self._in_flight += 1
-        self._figures.in_flight.set(self._in_flight)
+        self._metrics.in_flight.set(self._in_flight)
         try:
             async with asyncio.timeout(self._limits.timeout_seconds):
                 await self._app(scope, receive, send)
         except TimeoutError:
             seconds = self._limits.timeout_seconds
-            raise problem(503, f"it was not done in {seconds:g} s; send fewer rows") from None
+            raise problem(503, f"not finished within {seconds:g} s; send fewer rows") from None
         finally:
             self._in_flight -= 1
-            self._figures.in_flight.set(self._in_flight)
+            self._metrics.in_flight.set(self._in_flight)
 
-    def _is_let_in(self, scope: Scope) -> bool:
+    def _is_authorized(self, scope: Scope) -> bool:
         given = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
         scheme, _, token = given.partition(b" ")
         assert self._token is not None
@@ -128,7 +128,7 @@ class Guard:
 
 
 class _Watched:
-    """Remembers the status that was sent; 0 until then."""
+    """Records the status that was sent; 0 until then."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -144,7 +144,7 @@ async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
     """The whole body, within the limit and within half the time.
 
     Raises:
-        Problem: 413 too large, 408 too slow, 400 the caller went away.
+        Problem: 413 too large, 408 too slow, 400 the client disconnected.
     """
     length = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
     if length.isdigit() and int(length) > limits.body_bytes:
@@ -159,7 +159,9 @@ async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
         async with asyncio.timeout(limits.timeout_seconds / 2):
             return await _read_parts(message, receive, limits)
     except TimeoutError:
-        raise problem(408, f"the body did not arrive in {limits.timeout_seconds / 2:g} s") from None
+        raise problem(
+            408, f"the body did not arrive within {limits.timeout_seconds / 2:g} s"
+        ) from None
 
 
 async def _read_parts(message: MutableMapping[str, Any], receive: Receive, limits: Limits) -> bytes:
@@ -172,8 +174,8 @@ async def _read_parts(message: MutableMapping[str, Any], receive: Receive, limit
         if not message.get("more_body"):
             return b"".join(parts)
         message = await receive()
-    raise problem(400, "the caller went away")
+    raise problem(400, "the client disconnected")
 
 
 def _too_large(limits: Limits) -> Problem:
-    return problem(413, f"the body is larger than {limits.body_bytes:,} bytes; send it in pieces")
+    return problem(413, f"the body is larger than {limits.body_bytes:,} bytes; send it in parts")

@@ -1,8 +1,8 @@
-"""A multilayer perceptron as numpy products: the module calls of torch cost ten times one row's.
+"""A multilayer perceptron as numpy products: torch's module calls cost ten times as much.
 
-Linear maps take the batch norm behind them into their weights, dropout is gone. What is not in
-STEPS (attention, convolutions, embeddings) stays a torch module. To add a layer, write how it acts
-on an array and add one line to STEPS; `loading` proves every folded network against torch's.
+Batch norm is folded into the linear map before it, dropout is dropped. Layers that are not in STEPS
+(attention, convolutions, embeddings) stay torch modules. To add a layer, write it as a function of
+an array and add one line to STEPS; every folded network is verified against torch's when loaded.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +14,7 @@ from scipy.special import erf, expit
 from torch import nn
 
 from layerline.kernels.dropout import Dropout
+from layerline.kernels.switch import is_on
 from layerline.networks.blocks import Skip
 from layerline.networks.mlp import MLP
 
@@ -22,8 +23,8 @@ Step = Callable[[Floats], Floats]
 
 
 def fold(network: nn.Module) -> Step | None:
-    """The network as one function (B, F) -> (B, O) float32; None where a layer is not known."""
-    if not isinstance(network, MLP) or network.embed is not None:
+    """The network as one function (B, F) -> (B, O) float32; None where a layer is unknown."""
+    if not isinstance(network, MLP) or network.embed is not None or not is_on("numpy_network"):
         return None
     return _sequence([*network.blocks, network.head])
 

@@ -5,35 +5,35 @@ from typing import Any
 
 from layerline import __version__
 from layerline.evaluation.prediction_table import QUANTILE
-from layerline.serving.answers import JSON, Answerer
-from layerline.serving.load_model import Served
+from layerline.serving.load_model import ServedModel
+from layerline.serving.request_handler import JSON, RequestHandler
 
 PROBLEMS: Mapping[int, str] = {
-    400: "The body is not what its content type says, or the request is not HTTP as it should be.",
+    400: "The body does not match its content type, or the request is not valid HTTP.",
     401: "The bearer token is missing or wrong.",
     408: "The body did not arrive in time.",
-    411: "The body's length is neither told nor chunked.",
-    413: "The body is larger than the server takes.",
-    415: "The content type is not known.",
-    422: "Rows break the schema; row and field are named.",
-    503: "Too much is under way, or it took too long; try again later.",
+    411: "The body has neither a length nor chunks.",
+    413: "The body is larger than the limit.",
+    415: "Unknown content type.",
+    422: "Rows violate the schema; row and field are named.",
+    503: "Too many requests are in flight, or it took too long; try again later.",
 }
 _TEXT = {"type": "string"}
 
 
-def openapi_of(served: Served, with_token: bool) -> dict[str, Any]:
+def openapi_of(served: ServedModel, with_token: bool) -> dict[str, Any]:
     """The whole document.
 
     Args:
         served: whose columns it describes.
         with_token: whether requests need a bearer token.
     """
-    answerer = served.answerer
+    handler = served.handler
     description = (
-        f"Predicts {answerer.model.about.target!r} with version {served.version} of "
+        f"Predicts {handler.model.about.target!r} with version {served.version} of "
         f"{served.describe()['name']}. Rows count from 1 in messages."
     )
-    components: dict[str, Any] = {"schemas": _schemas(answerer)}
+    components: dict[str, Any] = {"schemas": _schemas(handler)}
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -41,7 +41,7 @@ def openapi_of(served: Served, with_token: bool) -> dict[str, Any]:
             "version": __version__,
             "description": description,
         },
-        "paths": _paths(answerer, with_token),
+        "paths": _paths(handler, with_token),
         "components": components,
     }
     if with_token:
@@ -50,7 +50,7 @@ def openapi_of(served: Served, with_token: bool) -> dict[str, Any]:
     return document
 
 
-def _schemas(answerer: Answerer) -> dict[str, Any]:
+def _schemas(handler: RequestHandler) -> dict[str, Any]:
     fault = {
         "row": {"type": ["integer", "null"]},
         "field": {"type": ["string", "null"]},
@@ -58,7 +58,7 @@ def _schemas(answerer: Answerer) -> dict[str, Any]:
     }
     detail = {"type": "array", "items": _object(fault)}
     schemas = {
-        "Prediction": _object(_prediction(answerer)),
+        "Prediction": _object(_prediction(handler)),
         "Predictions": _object(
             {
                 "version": _TEXT,
@@ -67,18 +67,18 @@ def _schemas(answerer: Answerer) -> dict[str, Any]:
         ),
         "Problem": _object({"detail": detail}),
     }
-    if answerer.is_image:
-        return {**schemas, "Image": image_schema(answerer.model.about.image_shape or ())}
-    return {**schemas, "Row": row_schema(answerer)}
+    if handler.is_image:
+        return {**schemas, "Image": image_schema(handler.model.about.image_shape or ())}
+    return {**schemas, "Row": row_schema(handler)}
 
 
-def row_schema(answerer: Answerer) -> dict[str, Any]:
-    """One row: every column of the model must be there, others are ignored."""
+def row_schema(handler: RequestHandler) -> dict[str, Any]:
+    """One row: every column of the model is required, others are ignored."""
     properties = {}
-    for spec in answerer.reader.columns:
-        kind = answerer.reader.rules[spec.name].json_type()
+    for spec in handler.reader.columns:
+        kind = handler.reader.rules[spec.name].json_type()
         properties[spec.name] = {"anyOf": [kind, {"type": "null"}]} if spec.nullable else kind
-    example = {name: rule.example() for name, rule in answerer.reader.rules.items()}
+    example = {name: rule.example() for name, rule in handler.reader.rules.items()}
     return {**_object(properties), "examples": [example]}
 
 
@@ -90,8 +90,8 @@ def image_schema(shape: Sequence[int]) -> dict[str, Any]:
     return schema
 
 
-def _prediction(answerer: Answerer) -> dict[str, Any]:
-    about = answerer.model.about
+def _prediction(handler: RequestHandler) -> dict[str, Any]:
+    about = handler.model.about
     names = about.output_columns[1:]
     if about.classes is None:
         levels = {name: {"type": "number"} for name in names if name.startswith(QUANTILE)}
@@ -100,30 +100,30 @@ def _prediction(answerer: Answerer) -> dict[str, Any]:
     return {"prediction": {"enum": list(about.classes)}, **dict.fromkeys(names, probability)}
 
 
-def _paths(answerer: Answerer, with_token: bool) -> dict[str, Any]:
-    one = _ref("Image" if answerer.is_image else "Row")
+def _paths(handler: RequestHandler, with_token: bool) -> dict[str, Any]:
+    one = _ref("Image" if handler.is_image else "Row")
     rows = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1}]}
     content: dict[str, Any] = {JSON: {"schema": rows}}
-    for content_type in answerer.uploads:
+    for content_type in handler.uploads:
         content[content_type] = {"schema": {**_TEXT, "format": "binary"}}
     predict = {
         "summary": "Predict rows: one, a list, or a file",
         "operationId": "predict",
         "requestBody": {"required": True, "content": content},
         "responses": {
-            "200": _json("One prediction a row, in their order.", _ref("Predictions")),
+            "200": _json("One prediction per row, in order.", _ref("Predictions")),
             **{str(code): _problem(text) for code, text in _expected(with_token).items()},
         },
     }
-    told = _json("Version, sha256 of each file, lineage.", {"type": "object"})
+    description = _json("Version, sha256 of each file, lineage.", {"type": "object"})
     metrics = {"description": "Prometheus text.", "content": {"text/plain": {"schema": _TEXT}}}
     state = _json("ok", _object({"status": _TEXT}))
     refused = {"401": _problem(PROBLEMS[401])} if with_token else {}
     return {
         "/predict": {"post": predict},
-        "/model": {"get": _get("The model being served", {"200": told, **refused})},
-        "/metrics": {"get": _get("Figures for Prometheus", {"200": metrics, **refused})},
-        "/health": {"get": _get("Whether the process lives", {"200": state}, is_open=True)},
+        "/model": {"get": _get("The model being served", {"200": description, **refused})},
+        "/metrics": {"get": _get("Metrics for Prometheus", {"200": metrics, **refused})},
+        "/health": {"get": _get("Whether the process is alive", {"200": state}, is_open=True)},
         "/ready": {"get": _get("Whether a model is ready", {"200": state}, is_open=True)},
     }
 

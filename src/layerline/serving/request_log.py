@@ -1,8 +1,8 @@
 """A sample of the rows that were served, as JSON lines, for drift checks.
 
 A line holds the time, the version, the model's own columns and the prediction. Headers, tokens and
-fields that the model does not read are never written. Writing is a thread's work: a slow disk costs
-lines, which are counted, and no request its time.
+fields that the model does not read are never written. A thread writes: a slow disk loses lines,
+which are counted, and delays no request.
 """
 
 import contextlib
@@ -17,46 +17,46 @@ from typing import Any
 import numpy as np
 import orjson
 
-from layerline.serving.answers import Answered
-from layerline.serving.prometheus import Figures
+from layerline.serving.prometheus_metrics import Metrics
+from layerline.serving.request_handler import RequestPredictions
 
 _QUEUE = 1000
 _STOP_SECONDS = 5.0
 
 
 class RequestLog:
-    """Appends to a file; when that reaches `max_bytes` it becomes FILE.1, and a new one begins."""
+    """Appends to a file; at `max_bytes` it becomes FILE.1 and a new one is started."""
 
     def __init__(
-        self, path: Path, sample: float, figures: Figures, max_bytes: int = 100 << 20
+        self, path: Path, sample: float, metrics: Metrics, max_bytes: int = 100 << 20
     ) -> None:
         self._path, self._sample, self._max_bytes = path, sample, max_bytes
-        self._dropped = figures.log_dropped
+        self._dropped = metrics.log_dropped
         self._random = np.random.default_rng()
         self._lines: queue.Queue[bytes | None] = queue.Queue(_QUEUE)
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open():
-            pass  # that it cannot be written is told at the start
+            pass  # a file that cannot be written is reported at the start
         self._thread = threading.Thread(target=self._write, daemon=True, name="request-log")
         self._thread.start()
 
-    def take(self, answered: Answered, version: str, columns: Collection[str]) -> None:
-        """Write the sampled rows of an answer; never waits."""
-        for at in np.flatnonzero(self._random.random(answered.n_rows) < self._sample).tolist():
-            line = _line(answered, at, version, columns)
+    def take(self, predictions: RequestPredictions, version: str, columns: Collection[str]) -> None:
+        """Write the sampled rows of a response; never blocks."""
+        for at in np.flatnonzero(self._random.random(predictions.n_rows) < self._sample).tolist():
+            line = _line(predictions, at, version, columns)
             try:
                 self._lines.put_nowait(line)
             except queue.Full:
                 self._dropped.inc()
 
     def close(self) -> None:
-        """Write what is waiting, with a bound."""
+        """Write what is queued, within a time limit."""
         with contextlib.suppress(queue.Full):
             self._lines.put(None, timeout=_STOP_SECONDS)
         self._thread.join(_STOP_SECONDS)
 
     def _open(self) -> Any:
-        # Rows may be personal data: they are the owner's to read.
+        # Rows may be personal data: only the owner may read them.
         return open(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")  # noqa: PTH123
 
     def _write(self) -> None:
@@ -71,18 +71,20 @@ class RequestLog:
                 self._dropped.inc()
 
 
-def _line(answered: Answered, at: int, version: str, columns: Collection[str]) -> bytes:
-    row = answered.row(at)
+def _line(
+    predictions: RequestPredictions, at: int, version: str, columns: Collection[str]
+) -> bytes:
+    row = predictions.row(at)
     if isinstance(row, dict):
         row = {name: row[name] for name in columns}
     entry = {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         "version": version,
         "row": row,
-        "prediction": answered.predicted.prediction[at],
+        "prediction": predictions.predicted.prediction[at],
     }
-    if answered.predicted.values is not None:
-        names = answered.predicted.names[1:]
-        entry |= dict(zip(names, answered.predicted.values[at], strict=True))
+    if predictions.predicted.values is not None:
+        names = predictions.predicted.names[1:]
+        entry |= dict(zip(names, predictions.predicted.values[at], strict=True))
     options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
     return orjson.dumps(entry, default=str, option=options)

@@ -1,4 +1,4 @@
-"""The process: one uvicorn server that ends in order and looks at the alias on SIGHUP."""
+"""The process: one uvicorn server that shuts down gracefully and polls the alias on SIGHUP."""
 
 import asyncio
 import dataclasses
@@ -17,22 +17,22 @@ from threadpoolctl import threadpool_limits
 from layerline.errors import BusyError, ParamsError, Problem
 from layerline.process import keep_freed_memory
 from layerline.serving.app import build_app
-from layerline.serving.champion import Followed
-from layerline.serving.load_model import find
+from layerline.serving.live_model import LiveModel
+from layerline.serving.load_model import parse_source
 from layerline.serving.middleware import Limits
-from layerline.serving.prometheus import Figures
+from layerline.serving.prometheus_metrics import Metrics
 from layerline.serving.request_log import RequestLog
 
 SHUTDOWN_SECONDS = 30
-KEEP_ALIVE_SECONDS = 75  # longer than a usual load balancer's, which must be the first to close
+KEEP_ALIVE_SECONDS = 75  # longer than a usual load balancer's, which must close first
 MIN_TOKEN = 16
-# A thread that loads a new champion gives the interpreter back after this, not after 5 ms.
+# A thread that loads a new champion releases the interpreter after this, not after 5 ms.
 SWITCH_SECONDS = 0.0005
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What `layerline serve` was asked for."""
+    """The options of `layerline serve`."""
 
     model_uri: str
     host: str = "127.0.0.1"
@@ -49,7 +49,7 @@ def read_token(name: str | None) -> str | None:
     """The token in an environment variable.
 
     Raises:
-        ParamsError: it is not set, or too short to be a secret.
+        ParamsError: it is unset, or too short for a secret.
     """
     if name is None:
         return None
@@ -64,11 +64,11 @@ def read_token(name: str | None) -> str | None:
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Bind before a model is loaded: that the port is taken is told at once.
+    """Bind before a model is loaded, so that a port in use is reported at once.
 
     Raises:
-        BusyError: another program listens there.
-        ParamsError: there is no such address here.
+        BusyError: the port is in use.
+        ParamsError: this machine has no such address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
@@ -84,37 +84,37 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings, home: Path, say: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished first.
+def serve(settings: Settings, home: Path, report: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; requests in flight are finished first.
 
     Raises:
-        ParamsError: the token or the address cannot be.
-        BusyError: the port is taken.
-        TrackingError: there is no such model, or the store is away.
+        ParamsError: the token or the address is invalid.
+        BusyError: the port is in use.
+        TrackingError: there is no such model, or the store is unavailable.
         SourceError: its bytes were changed.
     """
     limits = dataclasses.replace(settings.limits, token=read_token(settings.token_env))
     listener = open_socket(settings.host, settings.port)
     keep_freed_memory()
-    torch.set_num_threads(1)  # rows are few; a second thread costs more than it brings
-    figures = Figures()
-    log = None if settings.log is None else RequestLog(settings.log, settings.log_sample, figures)
+    torch.set_num_threads(1)  # rows are few; a second thread costs more than it gains
+    metrics = Metrics()
+    log = None if settings.log is None else RequestLog(settings.log, settings.log_sample, metrics)
     with listener, threadpool_limits(1):
-        source = find(settings.model_uri)
-        followed = Followed(source, home, figures, say, any_value=settings.any_value)
+        source = parse_source(settings.model_uri)
+        live = LiveModel(source, home, metrics, report, any_value=settings.any_value)
         app = build_app(
-            followed,
+            live,
             limits,
-            figures,
+            metrics,
             log=log,
             poll_seconds=settings.poll_seconds if source.alias else 0.0,
             on_start=_on_hangup,
         )
         host, port = listener.getsockname()[:2]
         if limits.token is None and not _is_local(host):
-            say(f"note: {host} is reachable from outside and asks for no token; see --token-env")
+            report(f"note: {host} is reachable from outside and requires no token; see --token-env")
         name = f"[{host}]" if ":" in host else host
-        say(f"{source.uri} version {followed.current.version} on http://{name}:{port}/docs")
+        report(f"{source.uri} version {live.current.version} on http://{name}:{port}/docs")
         sys.setswitchinterval(SWITCH_SECONDS)
         _server(app).run(sockets=[listener])
 

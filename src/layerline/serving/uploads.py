@@ -1,6 +1,6 @@
 """CSV, Parquet and npy bodies -> rows. To add a format: a function, and a line in UPLOADS.
 
-A small body may unfold to a large table (Parquet repeats a value for a few bytes), so rows and
+A small body may decode to a large table (Parquet repeats a value for a few bytes), so rows and
 cells are counted before they are read.
 """
 
@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from layerline.errors import LayerlineError
-from layerline.sources.reading.delimited import Dialect, read_fields
+from layerline.sources.reading.delimited import read_fields
+from layerline.sources.reading.dialect import Dialect
 from layerline.tables.storage import to_frame
 from layerline.text import first_line
 
@@ -28,11 +29,11 @@ Uploaded = pd.DataFrame | NDArray[Any]
 
 
 class Unreadable(Exception):  # noqa: N818 (a body is, nothing failed)
-    """The body is not what its content type says."""
+    """The body does not match its content type."""
 
 
 def _csv(body: bytes, dialect: Dialect) -> pd.DataFrame:
-    # The one reader of CSV is that of the training; it reads files.
+    # CSV is read as in training, by the same reader, which needs a file.
     with tempfile.TemporaryDirectory(prefix="layerline-upload-") as folder:
         path = Path(folder) / "body.csv"
         path.write_bytes(body)
@@ -55,7 +56,7 @@ def _npy(body: bytes, dialect: Dialect) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(io.BytesIO(body), allow_pickle=False)
         if not isinstance(array, np.ndarray) or not array.ndim:
-            raise ValueError("it holds no array")
+            raise ValueError("it contains no array")
     except (ValueError, OSError, EOFError) as error:
         raise Unreadable(f"the body is not an .npy file: {first_line(error)}") from None
     return array
@@ -64,7 +65,7 @@ def _npy(body: bytes, dialect: Dialect) -> NDArray[Any]:
 def _require_cells(n_cells: int) -> None:
     if n_cells > MAX_CELLS:
         raise Unreadable(
-            f"the body has {n_cells:,} cells, more than {MAX_CELLS:,}; send it in pieces"
+            f"the body has {n_cells:,} cells, more than {MAX_CELLS:,}; send it in parts"
         )
 
 

@@ -11,6 +11,7 @@
     store.py      where MLflow's store is, and its creation under a lock
     database.py   the sqlite database of one's own
     template.py   writes mlflow_store.sql, from which an empty store is made at once
+    training_log.py  what the train stage logs
     batches.py    events gathered within the limits of MLflow's log_batch
     replay.py     one journal into one run, exactly once
     flush.py      all journals of a checkout, or one while it grows

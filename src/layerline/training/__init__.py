@@ -1,14 +1,37 @@
 """Training: the loop and what it is made of. It knows no tracker: callers pass `on_epoch`.
 
-loop.py        epochs and their records     session.py      a step, and the state of the next one
-batching.py    rows to batches to steps     sampling.py     the order of an epoch's rows
-rows.py        arrays in memory or mapped   prefetching.py  rows on their way to a GPU
-graphs.py      steps recorded on CUDA       snapshots.py    what a killed training goes on from
-building.py    from params.yaml to parts    running.py      the stage: arrays to models/network
-material.py    what a training is made of   saving.py       what it leaves
-device.py      threads, device, precision   diverging.py    where a loss stopped being finite
-stopping.py    when to stop, what to keep   averaging.py    a running average of the weights
-schedules.py   learning rates, by name      learning.py     what learns when, and how fast
-objectives/, optimizers/, augmentation/     tables of losses, optimizers, augmentations
-restarts/      several seeds at once        transfer/       from a source's weights
+train.py              the stage: data/scaled to models/network
+setup.py              what a training is made of
+seeds.py              one seed or several, what is kept
+ensemble_builder.py   trained networks as one ensemble
+fit.py                one network on rows in memory
+loop.py               epochs, for one network or many
+member.py             one network in training
+session.py            a training step and its state
+stacked_session.py    a step of stacked networks
+session_builder.py    from params.yaml to a session
+batching.py           rows to batches to steps
+sampling.py           the order of an epoch's rows
+dataset.py            arrays in memory or mapped
+prefetch.py           rows copied ahead to a GPU
+epoch_records.py      what a training reports
+epoch_measurement.py  an epoch's figures, per member
+inference.py          outputs for many rows
+early_stopping.py     when to stop, what to keep
+divergence.py         losses that stopped being finite
+weight_averaging.py   a running average of weights
+schedules.py          learning rates, by name
+snapshots.py          killed trainings resume from these
+cleanup.py            removes unused caches and snapshots
+progress.py           the progress bar
+outputs.py            files that a training writes
+device.py             threads, device, precision
+machine.py            cores and memory of the machine
+network_spec.py       the network that params ask for
+learner.py            what is trained, and from where
+fine_tuning.py        what learns when, and how fast
+objectives/           losses and their links
+optimizers/           optimizers and their traits
+augmentation/         augmentations of batches
+transfer/             training from a source's weights
 """

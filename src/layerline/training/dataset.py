@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from layerline.training.machine import memory_bytes
+from layerline.training.objectives import TargetFacts, describe_targets
 
 SPLITS = ("train", "valid", "test")
 MEMORY_SHARE = 0.5  # of memory, for one array
@@ -57,6 +58,35 @@ class Rows:
     def positions_device(self) -> torch.device:
         """Where the rows are taken from."""
         return self.x.device
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingData:
+    """What a training learns from and is measured on, and what a loss may know of the targets."""
+
+    train: Rows
+    valid: Rows
+    task: str
+    targets: TargetFacts
+
+    @classmethod
+    def of(cls, train: Rows, valid: Rows, task: str) -> "TrainingData":
+        """The data with what their train targets show by themselves."""
+        return cls(train, valid, task, describe_targets(train.y))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of a row: (F,) or (C, H, W)."""
+        return tuple(self.train.x.shape[1:])
+
+    def to(self, device: torch.device) -> "TrainingData":
+        """The same data on another device, as far as it has room for them."""
+        train, valid = self.train.to(device), self.valid.to(device)
+        return dataclasses.replace(self, train=train, valid=valid)
+
+    def cast_train(self, precision: torch.dtype) -> "TrainingData":
+        """The same data with the train inputs in a narrower type, when there is room for both."""
+        return dataclasses.replace(self, train=self.train.cast(precision))
 
 
 def _fits(x: Tensor, device: torch.device) -> bool:

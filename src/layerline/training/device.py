@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
-from layerline.networks.conv1x1_mlp import PixelsToHidden
+from layerline.kernels.pixels import PixelsToHidden
 from layerline.process import keep_freed_memory
 from layerline.training.machine import usable_cores
+from layerline.training.optimizers import takes_all_rows
 
 # Below this, waking a second thread costs more than it does: measured with MLPs, forward, backward
 # and AdamW; two threads win from 80 million operations a step on, with AVX-512 from 200 million.
@@ -24,7 +25,7 @@ _MOST_THREADS = 8
 _OPERATIONS_WORTH_BFLOAT16 = 50e6
 
 
-# As torch says it where it has no class for it: on a CPU, on Apple's GPUs.
+# torch's words where it has no class for it: on a CPU, on Apple's GPUs.
 _OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory")
 
 
@@ -106,7 +107,7 @@ def choose_device(asked: str) -> torch.device:
     """`auto` takes CUDA, then Apple's MPS, then the CPU.
 
     Raises:
-        ParamsError: the device asked for is not there.
+        ParamsError: the device asked for is missing.
     """
     there = {
         "cuda": torch.cuda.is_available(),
@@ -117,14 +118,14 @@ def choose_device(asked: str) -> torch.device:
     if asked != "auto":
         chosen = asked
     if not there[chosen]:
-        message = f"{asked!r} is not there: this machine or this build of torch has none; use auto"
+        message = f"{asked!r} is missing: this machine or this build of torch has none; use auto"
         raise ParamsError([Problem("train.device", message)])
     return torch.device(chosen)
 
 
 @contextlib.contextmanager
 def enough_memory(section: TrainSection) -> Iterator[None]:
-    """In the block, say of memory that runs out what to do about it.
+    """In the block, report memory that runs out with what to do about it.
 
     Raises:
         ParamsError: an allocation failed.
@@ -136,12 +137,12 @@ def enough_memory(section: TrainSection) -> Iterator[None]:
         if not is_short and not any(words in str(error) for words in _OUT_OF_MEMORY):
             raise
         what = str(error).strip().splitlines()[0] if str(error) else "an allocation failed"
-        if section.takes_all_rows:
-            remedy = "train.optimizer", "it takes all rows at once; take adamw"
+        if takes_all_rows(section):
+            remedy = "train.optimizer", "it takes all rows at once; use adamw"
         else:
             lower = f"lower it from {section.batch_size:,} and raise train.accumulate as much"
-            remedy = "train.batch_size", f"{lower}, or take a smaller network"
-        problem = Problem(remedy[0], f"the memory does not suffice ({what}); {remedy[1]}")
+            remedy = "train.batch_size", f"{lower}, or use a smaller network"
+        problem = Problem(remedy[0], f"out of memory ({what}); {remedy[1]}")
         raise ParamsError([problem]) from error
 
 
@@ -155,13 +156,13 @@ def settle_precision(
     three digits. A line search compares losses that differ by less. `network` is on the CPU.
 
     Raises:
-        ParamsError: the device asked for is not there.
+        ParamsError: the device asked for is missing.
     """
     if section.precision != "auto":
         return section
     operations = 3 * section.batch_size * count_operations(network, shape)
     pays = operations >= _OPERATIONS_WORTH_BFLOAT16 and task != "regression"
-    if pays and not section.takes_all_rows and multiplies_bfloat16(choose_device(section.device)):
+    if pays and not takes_all_rows(section) and multiplies_bfloat16(choose_device(section.device)):
         return dataclasses.replace(section, precision="bfloat16")
     return dataclasses.replace(section, precision="float32")
 

@@ -1,4 +1,4 @@
-"""How a training that diverged is known, where it did, and the way back."""
+"""Divergence: how it is recognised, where it began, and the way back."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from layerline.errors import DivergedError
 from layerline.training.dataset import Rows
 from layerline.training.device import autocast
 from layerline.training.epoch_records import EpochRecord
-from layerline.training.state import Session
+from layerline.training.session import Session
 
 MAX_RETRIES = 2
 LOWER_RATE = 0.25  # what a retry multiplies the rates by
@@ -22,7 +22,7 @@ _LOOKED_AT = 1000  # validation rows, for the layer where numbers stop being fin
 
 
 class Recovery:
-    """The way back to where an epoch began, with lower rates; a few times in a training."""
+    """Back to where an epoch began, with lower rates; a few times in a training."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -33,13 +33,13 @@ class Recovery:
         """An epoch begins here."""
         self.good = copy_state(self.session.state(), self.good)
 
-    def go_back(self, epoch: int, blame: Callable[[], str], say: Callable[[str], None]) -> None:
+    def go_back(self, epoch: int, blame: Callable[[], str], report: Callable[[str], None]) -> None:
         """Put the session where the epoch began, with lower rates.
 
         Args:
             epoch: the one that diverged, from 1.
-            blame: tells where it did.
-            say: tells the user.
+            blame: finds where it did.
+            report: passes a message to the user.
 
         Raises:
             DivergedError: lower rates did not help.
@@ -51,29 +51,34 @@ class Recovery:
                 "lower rates; lower train.optimizer.learning_rate or set train.clip_norm: 1.0"
             )
         self.n_retries += 1
-        say(
+        report(
             f"the loss diverged in epoch {epoch}, {rate}; "
-            f"the epoch starts anew with {LOWER_RATE:g} of it"
+            f"restarting the epoch with {LOWER_RATE:g} of that rate"
         )
         self.restart()
 
     def restart(self) -> None:
-        """As the epoch began, but with the rates that are in use."""
+        """Restore the start of the epoch, but keep the rates that are in use."""
         self.session.load(self.good)
         self.session.rate_factor = LOWER_RATE**self.n_retries
 
 
-def blame_step(session: Session, train: Rows, batches: Sequence[Tensor]) -> str:
-    """The layer where the numbers of the step that comes next stop being finite."""
+def blame_step(session: Session, train: Rows, steps: Sequence[Sequence[Tensor]]) -> str:
+    """The last of the `steps`, which are taken but for it, and its first layer that is not finite.
+
+    Each step is its batches; the last one is known to end in a loss that is not finite.
+    """
+    for batches in steps[:-1]:
+        session.take(train, batches)
     found = None
-    for batch in batches:
+    for batch in steps[-1]:
         x, _ = session.rows(train, batch)
         found = found or first_bad_layer(session.network, x, session.precision)
-    return found or "the loss itself"
+    return f"step {session.step + 1}, in {found or 'the loss itself'}"
 
 
 def blame_valid(session: Session, valid: Rows) -> str:
-    """The layer where they do for validation rows, which are read with the averaged weights."""
+    """The first layer that is not finite for validation rows, which see the averaged weights."""
     batch = torch.arange(min(len(valid), _LOOKED_AT), device=valid.positions_device)
     with session.averaged():
         session.network.eval()
@@ -85,7 +90,7 @@ def first_bad_step(losses: Tensor, history: Sequence[EpochRecord]) -> int | None
     """The first step whose loss is not finite, or None; `losses` are the steps' of an epoch.
 
     The last step, when the epoch's loss is out of all proportion to the first epoch's: such a
-    training does not come back, it only takes long to reach infinity.
+    training does not recover, it only takes long to reach infinity.
     """
     mean = float(losses.double().mean())
     if not math.isfinite(mean):  # one bad loss is enough for that

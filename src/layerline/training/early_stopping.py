@@ -1,7 +1,7 @@
 """When to stop, and which weights to keep.
 
-The rules say in words why training ends: no better for a while, good enough, or out of time. A
-rule is a function that returns its reason or None; StoppingRules holds those that were asked for.
+Rules end training when it is no better for a while, good enough, or out of time. A rule is a
+function that returns its reason or None; StoppingRules holds those that are in use.
 """
 
 import dataclasses
@@ -54,7 +54,7 @@ class BestWeights:
         return self.weights, {"value": value, "epoch": self.epoch}
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Go on from a `state()`; the tensors are taken over, not copied."""
+        """Resume from a `state()`; the tensors are taken over, not copied."""
         self.weights, self.epoch = dict(tensors), numbers["epoch"]
         self.value = math.inf if numbers["value"] is None else numbers["value"]
 
@@ -66,7 +66,7 @@ class Clock:
         self.load(0.0, 0.0)
 
     def load(self, seconds: float, epoch_seconds: float) -> None:
-        """Go on from a `state()`."""
+        """Resume from a `state()`."""
         now = time.perf_counter()
         self._began, self._epoch_began = now - seconds, now - epoch_seconds
 
@@ -90,7 +90,7 @@ class Clock:
 
 @dataclasses.dataclass(frozen=True)
 class StoppingRules:
-    """The rules asked for; None turns a rule off.
+    """The rules in use; None turns a rule off.
 
     `target` is in the user's unit, which is `unit` times that of the monitored value.
     """
@@ -103,7 +103,7 @@ class StoppingRules:
     def reason(self, best: BestWeights, epoch: int, minutes: float) -> str | None:
         """Why training stops after `epoch`, having taken `minutes` with its interruptions left out.
 
-        None: it goes on.
+        None: training continues.
         """
         reasons = (
             self.target is not None and reached_target(best, self.target, self.unit),

@@ -1,10 +1,7 @@
-"""What a training tells: a record of each epoch, the result, and who listens."""
+"""What a training reports: a record of each epoch, the result, and who listens."""
 
 import dataclasses
 from collections.abc import Callable
-
-import torch
-from torch import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,16 +44,8 @@ class FitResult:
 
 @dataclasses.dataclass(frozen=True)
 class Listener:
-    """Who is told: each epoch's record, how many epochs are done (a fraction), news in words."""
+    """Who receives each epoch's record, the epochs done (with fractions), and messages."""
 
     on_epoch: Callable[[EpochRecord], None] = lambda record: None
     on_share: Callable[[float], None] = lambda share: None
-    say: Callable[[str], None] = lambda text: None
-
-
-def error_of(outputs: Tensor, y: Tensor) -> float:
-    """1 - accuracy for classes, the root mean squared error for numbers."""
-    if y.dtype == torch.int64:
-        return int((outputs.argmax(1) != y).sum()) / len(y)
-    # On the CPU: Apple's GPUs have no float64.
-    return float((outputs.view_as(y) - y).cpu().double().square().mean().sqrt())
+    report: Callable[[str], None] = lambda text: None

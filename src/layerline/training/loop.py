@@ -1,23 +1,22 @@
-"""The training loop: tensors in memory, a seeded order of rows an epoch, the best weights kept.
+"""The training loop: tensors in memory, a seeded order of rows per epoch, the best weights kept.
 
-Batches are taken by index_select: no DataLoader, no copies of rows that are not used. What a step
-is stands in session.py, how an epoch is cut in batching.py, the way back from an epoch that
-diverged in diverging.py; here are epochs, one after the other, and resuming.
+It trains R >= 1 members at once: one network as it is, several as one stacked network. Batches are
+taken by index_select: no DataLoader, no copies of unused rows. session.py defines a step,
+batching.py cuts an epoch into steps, divergence.py restarts an epoch that diverged; this module
+runs epoch after epoch, and resumes.
 """
 
-import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from layerline.config import TrainSection
-from layerline.kernels.chain import begins_with_product
-from layerline.training.assembly import build_session, build_stopping
-from layerline.training.dataset import Rows
+from layerline.kernels.row_type import row_type
+from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_device, settle_precision
 from layerline.training.divergence import (
     Recovery,
@@ -27,108 +26,100 @@ from layerline.training.divergence import (
     first_bad_step,
 )
 from layerline.training.early_stopping import Clock
-from layerline.training.epoch_records import EpochRecord, FitResult, Listener
-from layerline.training.inference import predict
-from layerline.training.objectives import TargetFacts, describe_targets
+from layerline.training.epoch_measurement import measure_epoch
+from layerline.training.epoch_records import EpochRecord, Listener
+from layerline.training.fine_tuning import FineTuning
+from layerline.training.member import Member
 from layerline.training.prefetch import read_ahead
 from layerline.training.sampling import redraw_order
 from layerline.training.schedules import Adaptive
+from layerline.training.session_builder import build_best, build_session, build_stopping
 from layerline.training.snapshots import Snapshots
-from layerline.training.trainable import Learning
-
-
-def fit(
-    network: nn.Module,
-    train: Rows,
-    valid: Rows,
-    section: TrainSection,
-    *,
-    task: str,
-    seed: int,
-    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
-) -> FitResult:
-    """Train `network` in place; it ends with its best weights, in evaluation mode, on the CPU.
-
-    Without early stopping the last epoch's weights are kept.
-
-    Raises:
-        DivergedError: the loss was not finite, also with lower rates; the message says at which
-            epoch, step, layer and rate.
-        ParamsError: a loss, optimizer or schedule is not known or does not fit.
-    """
-    training = Training(network, train, valid, section, task=task, seed=seed)
-    return training.run(Listener(on_epoch=on_epoch))
 
 
 class Training:
-    """One training, from its start or its last snapshot to its end."""
+    """The training of R members, from its start or its last snapshot to its end."""
 
     def __init__(
         self,
-        network: nn.Module,
-        train: Rows,
-        valid: Rows,
+        members: Sequence[Member],
+        data: TrainingData,
         section: TrainSection,
-        *,
-        task: str,
-        seed: int,
-        facts: TargetFacts | None = None,
-        learning: Learning | None = None,
+        fine_tuning: FineTuning | None = None,
     ) -> None:
-        section = settle_precision(section, network, tuple(train.x.shape[1:]), task)
+        """Prepare the first epoch.
+
+        Raises:
+            NotStackableError: there are several members, and no batched form of them.
+            ParamsError: a component is unknown or does not fit.
+        """
+        network = members[0].network
+        section = settle_precision(section, network, data.input_shape, data.task)
         device = choose_device(section.device)
-        self.network = network.to(device)
-        self.train, self.valid = train.to(device), valid.to(device)
+        network.to(device)
+        self.members = list(members)
+        for member in self.members:
+            member.best = build_best(section)
+        self.data = data.to(device)
         self.section = section
-        facts = facts or describe_targets(train.y)
-        self.session, self.plan = build_session(
-            network, self.train, section, task=task, seed=seed, facts=facts, learning=learning
-        )
-        if section.precision == "bfloat16" and not section.augment and begins_with_product(network):
-            self.train = self.train.cast(torch.bfloat16)  # now, in place of each time it is taken
-        self.best, self.rules = build_stopping(section, facts)
-        self.recovery = Recovery(self.session)
+        self.session, self.plan = build_session(self.members, self.data, section, fine_tuning)
+        if not section.augment:
+            kept = row_type(self.session.network, self.session.precision)
+            self.data = self.data.cast_train(kept)
+        self.rules = build_stopping(section, data.targets)
+        # In a stack there is one rate for all: a member that diverges is left behind.
+        self.recovery = Recovery(self.session) if len(self.members) == 1 else None
         self.clock = Clock()
-        self.history: list[EpochRecord] = []
-        self.reason: str | None = None
-        self.losses: list[Tensor] = []  # of this epoch's steps
+        self.epoch = 1  # the one that runs now
+        self.losses: list[Tensor] = []  # () or (R,) each, of this epoch's steps
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
         self.losses = []
-        self.order_state = self.session.random.get_state()
-        self.recovery.remember()
+        self.order_states = [member.order.get_state() for member in self.members]
+        if self.recovery is not None:
+            self.recovery.remember()
         self.clock.begin_epoch()
 
     @property
-    def epoch(self) -> int:
-        """The epoch that runs now, from 1."""
-        return len(self.history) + 1
+    def is_done(self) -> bool:
+        return self.epoch > self.section.epochs or all(m.is_done for m in self.members)
 
-    def run(self, listener: Listener, snapshots: Snapshots | None = None) -> FitResult:
-        """Run what is left of the training."""
-        while self.reason is None and self.epoch <= self.section.epochs:
+    @property
+    def leader(self) -> Member | None:
+        """Of the members that were in the last epoch, the one that has been best so far."""
+        recent = [m for m in self.members if m.history and len(m.history) == self.epoch - 1]
+        return min(recent, key=lambda member: member.best.value, default=None)
+
+    def run(self, listener: Listener, snapshots: Snapshots | None = None) -> None:
+        """Run what is left; each member that has not diverged ends with its best weights.
+
+        Raises:
+            DivergedError: the loss of a network alone was not finite, also with lower rates.
+        """
+        while not self.is_done:
             self._take_steps(listener, snapshots)
-            losses = torch.stack(self.losses).cpu()
-            bad_step = first_bad_step(losses, self.history)
-            record = self._measure(losses) if bad_step is None else None
-            if record is None or not math.isfinite(record.valid_loss):
-                self._go_back(bad_step, listener)
+            records = self._measure()
+            if self.recovery is not None and records[0] is None:
+                self.recovery.go_back(self.epoch, self._blame, listener.report)
+                self.losses = []
+                self.clock.begin_epoch()
                 continue
-            self._finish_epoch(record)
-            listener.on_epoch(record)
+            self._finish_epoch(records)
+            if leader := self.leader:
+                listener.on_epoch(leader.history[-1])
             if snapshots is not None and snapshots.is_due():
                 snapshots.save(self.state())
-        return self._finish()
+        self._keep_weights()
 
     def _take_steps(self, listener: Listener, snapshots: Snapshots | None) -> None:
         self.session.begin_epoch(self.epoch)
         steps = self._steps()
-        left = steps[len(self.losses) :]
-        with read_ahead(self.train, list(itertools.chain(*left))) as train:
-            for batches in left:
+        remaining = steps[len(self.losses) :]
+        with read_ahead(self.data.train, list(itertools.chain(*remaining))) as train:
+            for batches in remaining:
                 self.losses.append(self.session.take(train, batches))
-                listener.on_share(len(self.history) + len(self.losses) / len(steps))
+                listener.on_share(self.epoch - 1 + len(self.losses) / len(steps))
                 if self.rules.cut_short(self.clock):
                     return
                 is_last = len(self.losses) == len(steps)  # the epoch is about to be measured
@@ -136,93 +127,103 @@ class Training:
                     snapshots.save(self.state())
 
     def _steps(self) -> list[tuple[Tensor, ...]]:
-        """The epoch's batches; the same ones also when it goes on from its middle."""
-        order = redraw_order(
-            self.train,
-            self.section.sampling,
-            self.session.random,
-            self.order_state,
-            is_resumed=bool(self.losses),
-        )
-        return self.plan.cut(order.to(self.train.positions_device), self.epoch)
+        """The epoch's batches, (B,) or (B, R) each; the same when it is resumed in its middle."""
+        train = self.data.train
+        orders = [
+            redraw_order(
+                train, self.section.sampling, member.order, begun, is_resumed=bool(self.losses)
+            )
+            for member, begun in zip(self.members, self.order_states, strict=True)
+        ]
+        order = orders[0] if len(orders) == 1 else torch.stack(orders, 1)
+        return self.plan.cut(order.to(train.positions_device), self.epoch)
 
-    def _measure(self, losses: Tensor) -> EpochRecord:
+    def _measure(self) -> list[EpochRecord | None]:
+        """The epoch's record of each member; None for one that diverged."""
+        losses = self._losses()
+        bad_steps = self._bad_steps(losses)
+        if None not in bad_steps:
+            return [None] * len(self.members)
         share = len(losses) / self.plan.steps_of(self.epoch)  # less than 1 when time was up
-        speed = share * len(self.train) / self.clock.epoch_seconds
-        norm = float(self.session.gradient_norm())
-        with self.session.averaged():
-            outputs = predict(self.network, self.valid.x, self.session.precision)
-        y = self.valid.y
-        return self.session.measure(self.epoch, losses, norm, outputs.to(y.device), y, speed)
+        speed = share * len(self.data.train) / self.clock.epoch_seconds
+        records = measure_epoch(self.session, self.data.valid, losses, self.epoch, speed)
+        return [
+            record if bad_step is None and math.isfinite(record.valid_loss) else None
+            for bad_step, record in zip(bad_steps, records, strict=True)
+        ]
 
-    def _finish_epoch(self, record: EpochRecord) -> None:
-        monitored = record.monitored(self.section.monitored)
-        self.history.append(record)
+    def _losses(self) -> Tensor:
+        """(steps, R) of this epoch."""
+        return torch.stack(self.losses).cpu().view(len(self.losses), -1)
+
+    def _bad_steps(self, losses: Tensor) -> list[int | None]:
+        pairs = zip(losses.unbind(1), self.members, strict=True)
+        return [first_bad_step(own, member.history) for own, member in pairs]
+
+    def _finish_epoch(self, records: Sequence[EpochRecord | None]) -> None:
+        for member, record in zip(self.members, records, strict=True):
+            if not member.is_done:
+                member.add(record)
+        running = [member for member in self.members if not member.is_done]
+        values = [member.history[-1].monitored(self.section.monitored) for member in running]
         with self.session.averaged():
-            self.best.offer(self.network, monitored, record.epoch)
+            for member, value in zip(running, values, strict=True):
+                member.best.offer(member.network, value, self.epoch)
         if isinstance(self.session.schedule, Adaptive):
-            self.session.schedule.observe(monitored)
-        self.reason = self.rules.reason(self.best, record.epoch, self.clock.minutes)
+            self.session.schedule.observe(values[0])
+        for member in running:
+            member.reason = self.rules.reason(member.best, self.epoch, self.clock.minutes)
+        self.epoch += 1
         self._begin_epoch()
 
-    def _go_back(self, bad_step: int | None, listener: Listener) -> None:
-        """Begin the epoch anew from its first step, with lower rates.
-
-        Raises:
-            DivergedError: lower rates did not help.
-        """
-        self.recovery.go_back(self.epoch, lambda: self._blame(bad_step), listener.say)
-        self.losses = []
-        self.clock.begin_epoch()
-
-    def _blame(self, bad_step: int | None) -> str:
-        """Where numbers stop being finite: the epoch is run again up to that step.
-
-        Without a bad step it is the validation rows that show it.
-        """
-        if bad_step is None:
-            return f"epoch {self.epoch}, in {blame_valid(self.session, self.valid)}"
+    def _blame(self) -> str:
+        """Where numbers stop being finite; the epoch is run again up to that step."""
+        assert self.recovery is not None
+        (bad_step,) = self._bad_steps(self._losses())
+        if bad_step is None:  # then it was the validation rows that showed it
+            return f"epoch {self.epoch}, in {blame_valid(self.session, self.data.valid)}"
         self.losses = []
         self.recovery.restart()
         self.session.begin_epoch(self.epoch)
-        steps = self._steps()
-        for batches in steps[:bad_step]:
-            self.session.take(self.train, batches)
-        place = f"epoch {self.epoch}, step {self.session.step + 1}"
-        return f"{place}, in {blame_step(self.session, self.train, steps[bad_step])}"
+        steps = self._steps()[: bad_step + 1]
+        return f"epoch {self.epoch}, {blame_step(self.session, self.data.train, steps)}"
 
-    def _finish(self) -> FitResult:
-        if self.section.early_stopping is None:
-            with self.session.averaged():
-                self.best.keep_last(self.network, len(self.history))
-        self.best.restore(self.network)
-        self.network.to("cpu").eval()
-        return FitResult(tuple(self.history), self.best.epoch, self.reason)
+    def _keep_weights(self) -> None:
+        for member in self.members:
+            if member.has_diverged:
+                continue
+            if self.section.early_stopping is None:
+                with self.session.averaged():
+                    member.best.keep_last(member.network, len(member.history))
+            member.best.restore(member.network)
+            member.network.to("cpu").eval()
 
     def state(self) -> dict[str, Any]:
-        """All of it, as a snapshot keeps it."""
+        """Everything, as a snapshot keeps it."""
+        recovery = self.recovery
         return {
             "session": self.session.state(),
-            "good": self.recovery.good if self.losses else None,
-            "n_retries": self.recovery.n_retries,
-            "order_state": self.order_state,
+            "good": recovery.good if recovery and self.losses else None,
+            "n_retries": recovery.n_retries if recovery else 0,
+            "members": [member.state() for member in self.members],
+            "order_states": self.order_states,
             "losses": torch.stack(self.losses) if self.losses else None,
-            "history": [dataclasses.astuple(record) for record in self.history],
-            "best": self.best.state(),
-            "reason": self.reason,
+            "epoch": self.epoch,
             "clock": self.clock.state(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state()`."""
+        """Resume from a `state()`."""
         self.session.load(state["session"])
-        self.history = [EpochRecord(*values) for values in state["history"]]
-        self.best.load(*state["best"])
-        self.reason = state["reason"]
+        for member, kept in zip(self.members, state["members"], strict=True):
+            member.load(kept)
+        self.epoch = state["epoch"]
         self._begin_epoch()
-        self.recovery.n_retries = state["n_retries"]
+        if self.recovery is not None:
+            self.recovery.n_retries = state["n_retries"]
         if state["losses"] is not None:
-            self.losses = list(state["losses"].to(self.train.y.device))
-            self.recovery.good = copy_state(state["good"])
-            self.order_state = state["order_state"]
+            self.losses = list(state["losses"].to(self.data.train.y.device))
+            self.order_states = state["order_states"]
+            if self.recovery is not None:
+                self.recovery.good = copy_state(state["good"])
         self.clock.load(*state["clock"])

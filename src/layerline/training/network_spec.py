@@ -5,7 +5,9 @@ from typing import Any
 
 from layerline.config import Params
 from layerline.errors import ParamsError, Problem
+from layerline.lookup import pick
 from layerline.networks.serialization import NetworkSpec
+from layerline.training.augmentation import AUGMENTATIONS
 from layerline.training.dataset import Rows
 from layerline.training.objectives import (
     IDENTITY,
@@ -14,8 +16,6 @@ from layerline.training.objectives import (
     describe_targets,
     n_outputs,
 )
-
-MIXING = ("mixup", "cutmix")  # they average rows
 
 
 def describe_data(data: Mapping[str, Any], rows: Rows) -> TargetFacts:
@@ -57,16 +57,17 @@ def _require_fitting(
     problems = []
     curved = None if curve is None or curve["name"] == "none" else curve["name"]
     if link == "log" and curved:
-        message = f"counts must be as they are, and scale.target is {curved}; set it to none"
+        message = f"counts must not be transformed, and scale.target is {curved}; set it to none"
         problems.append(Problem("train.loss", message))
     stopping = params.train.early_stopping
     if stopping and stopping.target and stopping.metric == "error" and curved:
         message = (
-            f"the error is watched on the {curved} scale of scale.target; give metric: loss "
-            "and a loss, or set scale.target: none"
+            f"the error is monitored on the {curved} scale of scale.target; set metric: loss and "
+            "give a loss, or set scale.target: none"
         )
         problems.append(Problem("train.early_stopping.target", message))
-    mixing = [augment.name for augment in params.train.augment if augment.name in MIXING]
+    augments = [augment.name for augment in params.train.augment]
+    mixing = [name for name in augments if pick(AUGMENTATIONS, name, "train.augment").mixes_rows]
     if mixing and sizes:
         message = f"{mixing[0]!r} would mix the codes of categories; set scale.categorical: one_hot"
         problems.append(Problem("train.augment", message))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from torch import nn
 
 from layerline.artifacts import (
     FORGETTING,
@@ -17,9 +16,10 @@ from layerline.artifacts import (
     replace_folder,
     write_json,
 )
-from layerline.networks.serialization import NetworkSpec, save_network
+from layerline.networks.serialization import save_network
 from layerline.training.epoch_records import EpochRecord
-from layerline.training.trainable import Learner
+from layerline.training.learner import Learner
+from layerline.training.seeds import Kept
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -32,46 +32,37 @@ HISTORY_COLUMNS = (
 
 
 def save_trained(
-    workspace: Workspace,
-    network: nn.Module,
-    spec: NetworkSpec,
-    about: Mapping[str, Any],
-    history: tuple[EpochRecord, ...],
-    learner: Learner | None = None,
+    workspace: Workspace, kept: Kept, about: Mapping[str, Any], learner: Learner | None
 ) -> None:
-    """Write models/network in one step, then its history.
+    """Write models/network in one step, then the history of what was kept.
 
     Args:
         workspace: where.
-        network: as it is to be kept.
-        spec: how it is built.
-        about: what the manifest says of the training.
-        history: of the kept seed.
-        learner: what was trained; with its facts, what it started from is written too.
+        kept: the network, how it is built, and its history.
+        about: what the manifest records of the training.
+        learner: what was trained; if it has an origin, that is written too.
     """
     with replace_folder(workspace.network, about) as folder:
-        save_network(folder, network, spec)
-        if learner is not None and learner.facts is not None:
-            _save_transfer(folder, learner, network)
-    _write_history(workspace.reports / "history.csv", history)
+        save_network(folder, kept.network, kept.spec)
+        if learner is not None and learner.origin is not None:
+            _save_transfer(folder, learner)
+    _write_history(workspace.reports / "history.csv", kept.result.history)
 
 
-def save_interrupted(
-    workspace: Workspace, network: nn.Module, spec: NetworkSpec, about: Mapping[str, Any]
-) -> None:
+def save_interrupted(workspace: Workspace, kept: Kept, about: Mapping[str, Any]) -> None:
     """Write models/interrupted, which no stage reads."""
     with replace_folder(workspace.root / "models" / "interrupted", about) as folder:
-        save_network(folder, network.to("cpu"), spec)
+        save_network(folder, kept.network.to("cpu"), kept.spec)
 
 
-def _save_transfer(folder: Path, learner: Learner, network: nn.Module) -> None:
-    """Write what the training started from, and what it made of the rows the source knew."""
-    facts = dict(learner.facts or {})
+def _save_transfer(folder: Path, learner: Learner) -> None:
+    """Write what the training started from, and its effect on the rows the source knew."""
+    origin = dict(learner.origin or {})
     if learner.forgetting is not None:
-        facts["forgetting"] = dict(learner.forgetting.facts)
-        if losses := learner.forgetting.finish(network):
+        origin["forgetting"] = dict(learner.forgetting.facts)
+        if losses := learner.forgetting.finish(learner.network):
             save_file(losses, folder / FORGETTING)
-    write_json(folder / TRANSFER, facts)
+    write_json(folder / TRANSFER, origin)
 
 
 def _write_history(path: Path, history: tuple[EpochRecord, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Batches of rows that do not fit on the GPU, copied there while it works on the one before."""
+"""Batches of rows that do not fit on the GPU, copied there while it works on the previous one."""
 
 import contextlib
 import queue
@@ -71,7 +71,7 @@ class _Ahead:
     def _run(self) -> None:
         try:
             self._send_all()
-        except BaseException as error:  # told to whoever waits for the batch
+        except BaseException as error:  # raised where the batch is awaited
             self._give(error)
 
     def _send_all(self) -> None:

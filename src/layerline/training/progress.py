@@ -17,10 +17,10 @@ def progress(
     epochs: int,
     done: int,
     on_epoch: Callable[[EpochRecord], None],
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     name: str = "train",
 ) -> Iterator[Listener]:
-    """A listener that passes on what it hears, and shows it."""
+    """A listener that shows the progress and passes everything on."""
     # disable=None: quiet when stderr is not a terminal.
     with tqdm(
         total=epochs,
@@ -32,7 +32,7 @@ def progress(
         bar_format=_LAYOUT,
     ) as bar:
 
-        def tell(record: EpochRecord) -> None:
+        def show(record: EpochRecord) -> None:
             bar.set_postfix_str(
                 f"loss {record.valid_loss:.4g}, error {record.valid_error:.4g}, "
                 f"rate {record.learning_rate:.2g}, {record.rows_per_second:,.0f} rows/s"
@@ -43,5 +43,5 @@ def progress(
         def move(epochs_done: float) -> None:
             bar.update(epochs_done - bar.n)
 
-        listener = Listener(on_epoch=tell, on_share=move, say=say)
-        yield listener if not bar.disable else Listener(on_epoch=on_epoch, say=say)
+        listener = Listener(on_epoch=show, on_share=move, report=report)
+        yield listener if not bar.disable else Listener(on_epoch=on_epoch, report=report)

@@ -1,4 +1,4 @@
-"""Learning rate schedules: what multiplies the base learning rate, as training goes on.
+"""Learning rate schedules: the factor of the base learning rate, by the progress of training.
 
 A builder returns `factor(progress)`, with progress from 0 (before the first step) to 1 (after the
 last). Most are pure; `reduce_on_plateau` also watches the validation (see Adaptive). To add one: a
@@ -23,7 +23,7 @@ Positive = Annotated[float, Field(gt=0, le=1)]
 
 @runtime_checkable
 class Adaptive(Protocol):
-    """A schedule that is told the monitored value after each epoch, and can be resumed."""
+    """A schedule that observes the monitored value after each epoch, and can be resumed."""
 
     def __call__(self, progress: float) -> float: ...
 
@@ -34,7 +34,7 @@ class Adaptive(Protocol):
         """All it remembers, ready for JSON."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state()`."""
+        """Resume from a `state()`."""
 
 
 def constant(*, warmup: Warmup = 0.0) -> Schedule:
@@ -109,7 +109,7 @@ def coslog4() -> Schedule:
 class ReduceOnPlateau:
     """Multiply the rate by `factor` when the monitored value was no better for a while.
 
-    Better means lower than the best by more than `min_delta`; the count starts anew after each
+    Better means lower than the best by more than `min_delta`; the count restarts after each
     reduction. Source: torch.optim.lr_scheduler.ReduceLROnPlateau with an absolute threshold.
     """
 
@@ -151,7 +151,7 @@ class ReduceOnPlateau:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state()`."""
+        """Resume from a `state()`."""
         self.current = state["current"]
         self.best = math.inf if state["best"] is None else state["best"]
         self.epochs_no_better = state["epochs_no_better"]

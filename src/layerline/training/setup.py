@@ -1,79 +1,80 @@
-"""What a training is made of, read from a workspace: arrays, the network's spec, seed, threads."""
+"""What a training is made of, read from a workspace: data, the network's spec, seed, threads."""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Generator, nn
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import Params, TrainSection
 from layerline.networks.serialization import NetworkSpec
-from layerline.training.dataset import Rows, load_rows
+from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
+from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
-from layerline.training.objectives import TargetFacts
+from layerline.training.optimizers import takes_all_rows
 
 
 @dataclasses.dataclass(frozen=True)
-class Material:
-    """What every seed learns from. Equal material gives equal bytes on one kind of machine.
+class TrainingSetup:
+    """What every seed learns from. An equal setup gives equal bytes on one kind of machine.
 
     `section` is train with its precision settled; `files` are those of data/scaled, with hashes.
     """
 
-    train: Rows
-    valid: Rows
+    data: TrainingData
     section: TrainSection
     spec: NetworkSpec
-    facts: TargetFacts
     seed: int
     threads: int
     files: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def build(self, seed: int) -> nn.Module:
-        """A network with the weights of that seed; torch's generator goes on from there."""
+    def build_member(self, seed: int) -> Member:
+        """A network with that seed's weights; torch's generator then draws its dropout."""
         prepare_torch(seed, self.threads)
-        return self.spec.build()
+        network = self.spec.build()
+        return Member(network, seed, Generator().set_state(torch.get_rng_state()))
 
     def identity(self) -> dict[str, Any]:
-        """All of it that decides bytes, as JSON values."""
+        """Everything that decides bytes, as JSON values."""
         return {
             "data": self.files,
             "train": dataclasses.asdict(self.section),
             "seed": self.seed,
             "threads": self.threads,
             "device": choose_device(self.section.device).type,
-            "is_streamed": self.train.is_streamed,
+            "is_streamed": self.data.train.is_streamed,
         }
 
-    def about(self, kept_epoch: int) -> dict[str, Any]:
-        """What the manifest of models/network says of a training, beside its files."""
+    def manifest_facts(self, kept_epoch: int) -> dict[str, Any]:
+        """What the manifest of models/network records of a training, beside its files."""
         return {
             "kept_epoch": kept_epoch,
             "threads": self.threads,
             "precision": self.section.precision,
-            "is_streamed": self.train.is_streamed,
+            "is_streamed": self.data.train.is_streamed,
         }
 
 
-def read_material(workspace: Workspace, params: Params) -> tuple[Material, nn.Module]:
+def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.Module]:
     """Read data/scaled; choose threads and precision; also the network with the seed's weights.
 
     Raises:
         SourceError: data/scaled is missing or damaged.
-        ParamsError: a component is not known or does not fit the task.
+        ParamsError: a component is unknown or does not fit the task.
     """
-    data = read_manifest(workspace.scaled)
+    manifest = read_manifest(workspace.scaled)
     train, valid = (load_rows(workspace.scaled, split) for split in ("train", "valid"))
-    facts = describe_data(data, train)
-    spec = build_spec(params, data, facts)
+    targets = describe_data(manifest, train)
+    spec = build_spec(params, manifest, targets)
     prepare_torch(params.seed, 1)
     network = spec.build()
-    at_once = len(train) if params.train.takes_all_rows else params.train.batch_size
+    at_once = len(train) if takes_all_rows(params.train) else params.train.batch_size
     threads = choose_threads(params.threads, network, spec.input_shape, at_once)
     torch.set_num_threads(threads)
     section = settle_precision(params.train, network, spec.input_shape, spec.task)
-    files = data["files"]
-    return Material(train, valid, section, spec, facts, params.seed, threads, files), network
+    data = TrainingData(train, valid, spec.task, targets)
+    setup = TrainingSetup(data, section, spec, params.seed, threads, manifest["files"])
+    return setup, network

@@ -1,7 +1,7 @@
-"""A training on disk while it runs, so that a killed one goes on where it was.
+"""A training on disk while it runs, so that a killed one can be resumed.
 
 One folder a training, named by a hash of all that decides its bytes (data, params, code, torch);
-another training's snapshot is never taken up. It is replaced in one step, sealed by a manifest with
+another training's snapshot is never loaded. It is replaced in one step, sealed by a manifest with
 sha256, and removed when the training is done.
 """
 
@@ -26,7 +26,7 @@ from layerline.errors import SourceError
 EVERY_SECONDS = 10.0  # between the ends of epochs
 WITHIN_SECONDS = 120.0  # inside an epoch that takes longer than that
 _FILE = "snapshot.safetensors"
-_ROOMS = ("networks", "training")  # the code that weights depend on
+_ROOMS = ("kernels", "networks", "training")  # the code that weights depend on
 
 
 def training_key(facts: Mapping[str, Any]) -> str:
@@ -61,7 +61,7 @@ class Snapshots:
         return time.monotonic() - self._last >= wait
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write nested tensors and plain values in place of the snapshot before."""
+        """Write nested tensors and plain values, replacing the previous snapshot."""
         tensors: dict[str, Tensor] = {}
         described = json.dumps(_pack(state, tensors))
         with replace_folder(self.folder, {}) as folder:
@@ -69,7 +69,7 @@ class Snapshots:
         self._last = time.monotonic()
 
     def exists(self) -> bool:
-        """Whether there is one to go on from."""
+        """Whether there is one to resume from."""
         return (self.folder / _FILE).exists()
 
     def load(self) -> Any:
@@ -95,17 +95,17 @@ class Snapshots:
 
 
 class Resumable(Protocol):
-    """A training that can be put where an earlier run of it was."""
+    """A training that can be put where an earlier run of it stopped."""
 
     def load(self, state: Mapping[str, Any]) -> None: ...
 
 
-def take_up(snapshots: Snapshots, training: Resumable, say: Callable[[str], None]) -> bool:
-    """Put the training where its last snapshot is, if there is one; a damaged one is discarded."""
+def resume(snapshots: Snapshots, training: Resumable, report: Callable[[str], None]) -> bool:
+    """Load the last snapshot into the training, if there is one; a damaged one is discarded."""
     try:
         state = snapshots.load()
     except SourceError as error:
-        say(f"note: {error}; training begins anew")
+        report(f"note: {error}; training starts from the beginning")
         snapshots.discard()
         return False
     if state is None:

@@ -56,7 +56,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Go on from a `state()`."""
+        """Resume from a `state()`."""
         self.n_updates = numbers["n_updates"]
         for name, item in self._average.items():
             item.copy_(tensors[name])

@@ -14,10 +14,10 @@ from layerline.kernels.linear import Linear
 from layerline.networks.cnn import CNN
 from layerline.networks.serialization import load_network
 from layerline.training.cleanup import prune
+from layerline.training.fine_tuning import FineTuning, freeze_statistics
 from layerline.training.optimizers import OPTIMIZERS, split_rates
 from layerline.training.snapshots import Snapshots
 from layerline.training.train import train
-from layerline.training.trainable import Learning, freeze_statistics
 from layerline.training.transfer.depth import blocks_of
 
 
@@ -73,7 +73,7 @@ def test_cached_features_give_the_result_of_running_the_backbone(run):
     assert one.history[-1].valid_loss == pytest.approx(two.history[-1].valid_loss, abs=1e-4)
     assert any("computed and kept in features/" in text for text in said)
     _, again, _ = run({"mode": "feature_extraction"}, "a")
-    assert any("were there already" in text for text in again)
+    assert any("read from features/" in text for text in again)
 
 
 def test_damaged_features_are_computed_again(tmp_path, run):
@@ -142,11 +142,11 @@ def test_unfreezing_goes_block_by_block_from_the_head(source):
     network = source[1]
     names = [name for name, _ in network.named_parameters()]
     first = {n: 1 if "head" in n else 2 if n[7] in "34" else 3 for n in names}
-    learning = Learning(first)
-    learning.freeze(network)
+    fine_tuning = FineTuning(first)
+    fine_tuning.freeze(network)
     for epoch in (1, 2, 3):
         network.train()
-        learning.begin_epoch(network, epoch)
+        fine_tuning.begin_epoch(network, epoch)
         learns = {name for name, p in network.named_parameters() if p.requires_grad}
         assert learns == {name for name in names if first[name] <= epoch}
         assert network.blocks[1].training == (epoch == 3)
@@ -164,7 +164,7 @@ def test_norms_without_weights_go_with_the_layer_before_them():
 def test_rates_of_their_own_move_weights_by_their_factor(name):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
-    builder = OPTIMIZERS[name]
+    builder = OPTIMIZERS[name].build
     optimizer = builder(network, learning_rate=0.1)
     slow = dict.fromkeys(network[0].parameters(), 0.25)
     split_rates(optimizer, slow)
@@ -301,8 +301,8 @@ def test_a_section_that_contradicts_itself_is_refused():
     for wrong, message in (
         ({"mode": "feature_extraction", "l2_sp": 1.0}, "so l2_sp says nothing"),
         ({"mode": "feature_extraction", "adapters": AdaptersSection()}, "so adapters says nothing"),
-        ({"learn": ("a",), "last_blocks": 1}, "each say what learns"),
-        ({"adapters": AdaptersSection(), "last_blocks": 1}, "each say what learns"),
+        ({"learn": ("a",), "last_blocks": 1}, "each choose what is trained"),
+        ({"adapters": AdaptersSection(), "last_blocks": 1}, "each choose what is trained"),
     ):
         with pytest.raises(ValueError, match=message):
             TransferSection(source="x", **wrong)

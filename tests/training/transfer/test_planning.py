@@ -175,10 +175,10 @@ def test_the_table_says_when_each_weight_learns(plan):
         ({"classes": [1, 2, 3], "theirs": ["1", "2", "3"]}, "classes are str ('1'), here they are"),
         ({"task": "regression", "classes": None}, "the source's task is multiclass, here it is"),
         ({"network": "seven_layer", "options": {}}, "set train.network: mlp"),
-        ({"options": {"activation": "gelu"}}, "is 'gelu', the source learnt with 'relu'"),
+        ({"options": {"activation": "gelu"}}, "is 'gelu', the source was trained with 'relu'"),
         (
             {"options": {"hidden": [8]}},
-            "train.options.hidden: is (8,), the source learnt with (8, 8)",
+            "train.options.hidden: is (8,), the source was trained with (8, 8)",
         ),
         (
             {"skip": ("blok.*",)},
@@ -235,10 +235,10 @@ def test_bare_weights_get_a_new_head_unless_it_is_to_be_kept(tmp_path, plan, sou
 
 def test_a_tampered_or_wrong_file_never_loads(plan, source):
     right = source[0].weights.read_bytes()
-    with pytest.raises(SourceError, match=r"asks for 0{64}; .* was not loaded"):
+    with pytest.raises(SourceError, match=r"train\.transfer\.sha256 is 0{64}; .* was not loaded"):
         plan(sha256="0" * 64)
     named = dataclasses.replace(source[0], sha256_start="deadbeef")
-    with pytest.raises(SourceError, match=r"its name says deadbeef…; .* was not loaded"):
+    with pytest.raises(SourceError, match=r"its name has deadbeef…; .* was not loaded"):
         plan(files=named)
     source[0].weights.write_bytes(right[:-10])
     with pytest.raises(SourceError, match="cannot be read as weights"):

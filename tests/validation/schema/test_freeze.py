@@ -58,7 +58,7 @@ def layerline(*arguments: str, answers: str = "") -> Result:
 
 
 def test_a_schema_that_the_data_keep(shop: Path) -> None:
-    assert layerline("--diff").output == "data/raw keeps the frozen schema\n"
+    assert layerline("--diff").output == "data/raw matches the frozen schema\n"
     assert json.loads(layerline("--diff", "--json").output) == []
     assert "nothing to update" in layerline("--update", "--yes").output
 
@@ -118,7 +118,7 @@ def test_update_keeps_comments_order_and_hand_edits(shop: Path, frame: pd.DataFr
 
 def test_only_what_is_accepted_is_written(shop: Path, frame: pd.DataFrame) -> None:
     fetched(changed(frame))
-    assert "is as it was" in layerline("--update", answers="n\n" * 6).output
+    assert "is unchanged" in layerline("--update", answers="n\n" * 6).output
     layerline("--update", "--only", "city", "--only", "age", answers="n\ny\n")
     schema = read_schema(shop)
     assert "Paris" in (schema["city"].levels or ())
@@ -143,10 +143,10 @@ def test_show_and_infer(shop: Path) -> None:
     as_json = json.loads(layerline("--show", "--json").output)
     assert as_json["columns"][0]["name"] == "age"
     assert as_json["checks"] == [{"text": "age >= 0", "severity": "error"}]
-    assert layerline().exit_code == 2  # it is there already
+    assert layerline().exit_code == 2  # it exists already
     assert layerline("--show", "--diff").exit_code == 2
     shop.unlink()
     result = layerline()
     assert "'note' is not used" in result.output
     assert "wrote data/schemas/shop.yaml" in result.output
-    assert layerline("--diff").output == "data/raw keeps the frozen schema\n"
+    assert layerline("--diff").output == "data/raw matches the frozen schema\n"

@@ -22,7 +22,8 @@ from layerline.errors import LayerlineError
 from layerline.model.bundle import EXAMPLES_IMAGES, EXAMPLES_TABLE, Rows
 from layerline.model.exporting.torch_module import Portable, example_inputs, is_text
 from layerline.model.inputs import read_columns
-from layerline.model.predictor import Model, load_bundle
+from layerline.model.load import load_bundle
+from layerline.model.predictor import Model
 from layerline.scaling.preprocessing.categories import codes_of
 from layerline.scaling.preprocessing.numbers import to_numbers
 from layerline.tables.storage import read_parquet

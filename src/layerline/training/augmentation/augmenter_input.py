@@ -8,7 +8,7 @@ from torch import Tensor
 
 from layerline.errors import ParamsError, Problem
 
-Augmentation = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
 @dataclasses.dataclass(frozen=True)

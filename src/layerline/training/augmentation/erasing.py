@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from layerline.training.augmentation.augmenter_input import (
-    Augmentation,
+    Augment,
     InputFacts,
     image_sides,
     uniform,
@@ -21,7 +21,7 @@ def erase(
     smallest: Annotated[float, Field(gt=0, lt=1)] = 0.02,
     largest: Annotated[float, Field(gt=0, lt=1)] = 0.2,
     aspect: Annotated[float, Field(gt=0, le=1)] = 0.3,
-) -> Augmentation:
+) -> Augment:
     """Paint a random rectangle of some images with the background.
 
     Its share of the image is from `smallest` to `largest`, its height over its width from `aspect`

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from layerline.training.augmentation.augmenter_input import (
-    Augmentation,
+    Augment,
     InputFacts,
     image_sides,
     uniform,
@@ -24,9 +24,7 @@ Alpha = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(gt=0, le=1)]
 
 
-def mixup(
-    inputs: InputFacts, *, alpha: Alpha = 0.2, probability: Probability = 1.0
-) -> Augmentation:
+def mixup(inputs: InputFacts, *, alpha: Alpha = 0.2, probability: Probability = 1.0) -> Augment:
     """A weighted mean of two rows; each row's weight is drawn from Beta(alpha, alpha).
 
     Source: Zhang et al., mixup (2018).
@@ -40,9 +38,7 @@ def mixup(
     return augment
 
 
-def cutmix(
-    inputs: InputFacts, *, alpha: Alpha = 1.0, probability: Probability = 1.0
-) -> Augmentation:
+def cutmix(inputs: InputFacts, *, alpha: Alpha = 1.0, probability: Probability = 1.0) -> Augment:
     """A rectangle of another image set in; its share of the image is the share of its target.
 
     The share is drawn from Beta(alpha, alpha). Source: Yun et al., CutMix (2019); our rectangle

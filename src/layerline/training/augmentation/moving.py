@@ -10,14 +10,14 @@ from torch import Tensor
 
 from layerline.errors import ParamsError, Problem
 from layerline.training.augmentation.augmenter_input import (
-    Augmentation,
+    Augment,
     InputFacts,
     image_sides,
     uniform,
 )
 
 
-def shift(inputs: InputFacts, *, pixels: Annotated[int, Field(ge=1)] = 2) -> Augmentation:
+def shift(inputs: InputFacts, *, pixels: Annotated[int, Field(ge=1)] = 2) -> Augment:
     """Move each image by up to `pixels`, whole ones, along both axes.
 
     Raises:
@@ -63,9 +63,7 @@ def _windows(framed: Tensor, sides: tuple[int, int], down: Tensor, right: Tensor
     return runs.index_select(0, starts.flatten()).view(n_images, channels, height, width)
 
 
-def flip(
-    inputs: InputFacts, *, probability: Annotated[float, Field(gt=0, le=1)] = 0.5
-) -> Augmentation:
+def flip(inputs: InputFacts, *, probability: Annotated[float, Field(gt=0, le=1)] = 0.5) -> Augment:
     """Mirror images, left for right. Not for digits and letters."""
     image_sides("flip", inputs)
 
@@ -76,9 +74,7 @@ def flip(
     return augment
 
 
-def rotate(
-    inputs: InputFacts, *, degrees: Annotated[float, Field(gt=0, le=180)] = 10.0
-) -> Augmentation:
+def rotate(inputs: InputFacts, *, degrees: Annotated[float, Field(gt=0, le=180)] = 10.0) -> Augment:
     """Turn each image about its centre by up to `degrees` either way, with bilinear sampling."""
     height, width = image_sides("rotate", inputs)
 

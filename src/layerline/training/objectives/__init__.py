@@ -1,16 +1,18 @@
-"""Losses by name. To add one: a builder, a line in LOSSES, and its tasks in TASKS.
+"""Losses by name. To add one: a builder, a line in LOSSES.
 
 A builder takes the facts of the training targets and its own options, and returns
 `loss(outputs, targets)`, the mean over the rows of a batch. Outputs (B, O) float32. Targets:
 classes as indices (B,) int64 or as shares (B, K) float32, which mixing images makes; numbers
 (B,) float32, standardised as `scale.target` says.
 
-classes.py  cross entropy and its kin     numbers.py  errors of numbers
-targets.py  what a loss may know of the training targets
-links.py    from outputs to the prediction, for losses whose outputs are something else
+classification.py     cross entropy and its relatives
+regression.py         errors of numbers, counts, quantiles
+target_statistics.py  what a loss may know of the training targets
+links.py              from outputs to the prediction
 """
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from layerline.config import Component
@@ -25,31 +27,35 @@ from layerline.training.objectives.target_statistics import (
     TargetFacts,
     describe_targets,
     losses_of_members,
+    value_and_gradient,
 )
 
-LOSSES: dict[str, Callable[..., Loss]] = {
-    "cross_entropy": cross_entropy,
-    "focal": focal,
-    "binary_cross_entropy": binary_cross_entropy,
-    "mse": mse,
-    "mae": mae,
-    "huber": huber,
-    "quantile": quantile,
-    "poisson": poisson,
-}
+CLASSES = frozenset({"binary", "multiclass"})
+NUMBERS = frozenset({"regression"})
 
-_CLASSES = frozenset({"binary", "multiclass"})
-_NUMBERS = frozenset({"regression"})
 
-TASKS: dict[str, frozenset[str]] = {
-    "cross_entropy": _CLASSES,
-    "focal": _CLASSES,
-    "binary_cross_entropy": frozenset({"binary"}),
-    "mse": _NUMBERS,
-    "mae": _NUMBERS,
-    "huber": _NUMBERS,
-    "quantile": _NUMBERS,
-    "poisson": _NUMBERS,
+def _identity(facts: TargetFacts, options: Mapping[str, Any]) -> Link:
+    return IDENTITY
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """A loss's builder, the tasks it fits, and the link from its outputs to the prediction."""
+
+    build: Callable[..., Loss]
+    tasks: frozenset[str]
+    link: Callable[[TargetFacts, Mapping[str, Any]], Link] = _identity
+
+
+LOSSES: dict[str, Objective] = {
+    "cross_entropy": Objective(cross_entropy, CLASSES),
+    "focal": Objective(focal, CLASSES),
+    "binary_cross_entropy": Objective(binary_cross_entropy, frozenset({"binary"})),
+    "mse": Objective(mse, NUMBERS),
+    "mae": Objective(mae, NUMBERS),
+    "huber": Objective(huber, NUMBERS),
+    "quantile": Objective(quantile, NUMBERS, lambda facts, given: quantile_link(given["levels"])),
+    "poisson": Objective(poisson, NUMBERS, lambda facts, given: log_link(facts)),
 }
 
 
@@ -57,54 +63,50 @@ def build_loss(component: Component, task: str, facts: TargetFacts | None = None
     """Build the loss; `auto` is cross entropy for classes and squared error for numbers.
 
     Raises:
-        ParamsError: the loss is not known, or does not fit the task or the targets.
+        ParamsError: the loss is unknown, or does not fit the task or the targets.
     """
-    builder, options = _read(component, task)
-    return builder(facts or TargetFacts(), **options)
+    objective, options = _read(component, task)
+    return objective.build(facts or TargetFacts(), **options)
 
 
 def n_outputs(component: Component, task: str, n_classes: int | None) -> int:
     """How many outputs the loss needs: K for classes, one for a number, one a quantile.
 
     Raises:
-        ParamsError: the loss is not known, or does not fit the task.
+        ParamsError: the loss is unknown, or does not fit the task.
     """
-    builder, options = _read(component, task)
-    if n_classes is not None:
-        return n_classes
-    return len(options["levels"]) if builder is quantile else 1
+    link = build_link(component, task)
+    return max(1, len(link.levels)) if n_classes is None else n_classes
 
 
 def build_link(component: Component, task: str, facts: TargetFacts | None = None) -> Link:
     """How the outputs of a network trained with this loss become predictions.
 
     Raises:
-        ParamsError: the loss is not known, or does not fit the task.
+        ParamsError: the loss is unknown, or does not fit the task.
     """
-    builder, options = _read(component, task)
-    if builder is quantile:
-        return quantile_link(options["levels"])
-    return log_link(facts or TargetFacts()) if builder is poisson else IDENTITY
+    objective, options = _read(component, task)
+    return objective.link(facts or TargetFacts(), options)
 
 
-def _read(component: Component, task: str) -> tuple[Callable[..., Loss], dict[str, Any]]:
+def _read(component: Component, task: str) -> tuple[Objective, dict[str, Any]]:
     name = component.name
     if name == "auto":
         name = "mse" if task == "regression" else "cross_entropy"
-    builder = pick(LOSSES, name, "train.loss")
-    if task not in TASKS[name]:
+    objective = pick(LOSSES, name, "train.loss")
+    if task not in objective.tasks:
         message = f"{name!r} does not fit a {task} task; use `auto`, or another loss"
         raise ParamsError([Problem("train.loss", message)])
-    return builder, read_options(builder, component.options, "train.loss")
+    return objective, read_options(objective.build, component.options, "train.loss")
 
 
 __all__ = [
     "IDENTITY",
     "LOSSES",
-    "TASKS",
     "Link",
     "Loss",
     "MeanOfRows",
+    "Objective",
     "TargetFacts",
     "build_link",
     "build_loss",
@@ -112,4 +114,5 @@ __all__ = [
     "losses_of_members",
     "n_outputs",
     "read_link",
+    "value_and_gradient",
 ]

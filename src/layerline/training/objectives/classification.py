@@ -10,12 +10,11 @@ from pydantic import Field, PlainValidator
 from torch import Tensor
 
 from layerline.errors import ParamsError, Problem
+from layerline.kernels import cross_entropy as kernels
 from layerline.training.objectives.target_statistics import Constant, Loss, MeanOfRows, TargetFacts
 
 # Below this share a class counts as won: the focal factor's slope stays finite.
 _TINY = 1e-12
-
-_FEW_CLASSES = 64
 
 
 def _class_weights_option(value: Any) -> Any:
@@ -55,8 +54,8 @@ def cross_entropy(
     """
     weights = _class_weights(class_weights, facts)
     if weights is None:
-        plain = partial(_cross_entropy, label_smoothing=label_smoothing)
-        slope = partial(_cross_entropy_slope, smoothing=label_smoothing)
+        plain = partial(kernels.cross_entropy, label_smoothing=label_smoothing)
+        slope = partial(kernels.cross_entropy_gradient, label_smoothing=label_smoothing)
         return MeanOfRows(plain, partial(plain, reduction="none"), slope)
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -70,42 +69,6 @@ def cross_entropy(
         return total / (targets @ placed).sum()
 
     return loss
-
-
-def _cross_entropy(
-    outputs: Tensor, targets: Tensor, label_smoothing: float, reduction: str = "mean"
-) -> Tensor:
-    few = outputs.shape[1] <= _FEW_CLASSES < len(outputs)
-    if not few or targets.ndim > 1 or outputs.device.type != "cpu":
-        return F.cross_entropy(
-            outputs, targets, label_smoothing=label_smoothing, reduction=reduction
-        )
-    # Classes first: torch's softmax over a short last dimension is twenty times slower.
-    found = F.cross_entropy(
-        outputs.t().contiguous().unsqueeze(0),
-        targets.unsqueeze(0),
-        label_smoothing=label_smoothing,
-        reduction=reduction,
-    )
-    return found if reduction == "mean" else found.squeeze(0)
-
-
-def _cross_entropy_slope(
-    outputs: Tensor, targets: Tensor, smoothing: float
-) -> tuple[Tensor, Tensor]:
-    """The mean over rows with indices as targets, and its gradient, (p - shares) / B."""
-    n_rows, n_classes = outputs.shape
-    logs = outputs.t().contiguous().log_softmax(0)
-    places = targets.unsqueeze(0)
-    of_targets = logs.gather(0, places)
-    value = -(1 - smoothing) * of_targets.mean()
-    if smoothing:
-        value -= smoothing * logs.mean()
-    gradient = logs.exp_()
-    if smoothing:
-        gradient -= smoothing / n_classes
-    gradient.scatter_add_(0, places, torch.full_like(of_targets, smoothing - 1))
-    return value, gradient.t().contiguous().mul_(1 / n_rows)
 
 
 def focal(

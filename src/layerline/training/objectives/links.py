@@ -70,7 +70,7 @@ class Link:
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> "Link":
-        """The link that `to_json` told of."""
+        """The link that `to_json` described."""
         return cls(**{**state, "levels": tuple(state["levels"])})
 
 

@@ -36,6 +36,18 @@ def losses_of_members(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
     return torch.stack([loss(one, two) for one, two in pairs])
 
 
+def value_and_gradient(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """A loss, detached, and its gradient for the outputs (B, O); by autograd without a `slope`."""
+    if isinstance(loss, MeanOfRows) and loss.slope is not None and targets.ndim == 1:
+        with torch.no_grad():
+            return loss.slope(outputs, targets)
+    outputs.requires_grad_()
+    value = loss(outputs, targets)
+    value.backward()
+    assert outputs.grad is not None
+    return value.detach(), outputs.grad
+
+
 @dataclasses.dataclass(frozen=True)
 class TargetFacts:
     """Facts of the train rows' targets.

@@ -1,6 +1,6 @@
-"""What must fit between a source and the new data, told before anything is trained.
+"""What must fit between a source and the new data, checked before anything is trained.
 
-Everything that does not fit is told at once, each with what, where, and how to map it.
+Everything that does not fit is reported at once: what, where, and how to map it.
 """
 
 import dataclasses
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from layerline.scaling.preprocessing.preprocessor import Preprocessor
 
 HEAD = "train.transfer.head"
-NEW_HEAD = "set train.transfer.head: new to learn a head from nothing"
+NEW_HEAD = "set train.transfer.head: new to train a head from scratch"
 
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """What was found: how features match (None for images or where nothing is known), in words."""
+    """How features match (None for images or where nothing is known), and notes for the user."""
 
     features: FeatureMap | None
     notes: tuple[str, ...]
@@ -59,13 +59,11 @@ def check_contract(
         problems += _head_problems(section, source, spec, here)
     if source.preprocessor is None:
         notes.append(
-            "the source tells nothing of its columns, scaling and classes: inputs are taken by "
-            "position, scaled as the new data are"
+            "the columns, scaling and classes of the source are unknown: inputs are matched by "
+            "position, and scaled as the new data are"
         )
     elif here.image is None and source.preprocessor.image is None:
-        from layerline.scaling.preprocessing.renamed import renamed
-
-        mapped = renamed(source.preprocessor, section.columns)
+        mapped = source.preprocessor.renamed(section.columns)
         problems += column_problems(source.preprocessor, here.input_columns, section.columns)
         problems += kind_problems(mapped, here)
         features = map_features(mapped.features, here.features)
@@ -85,16 +83,16 @@ def _network_problems(theirs: NetworkSpec, ours: NetworkSpec) -> list[Problem]:
             f"set train.network: {theirs.network}"
         )
         return [Problem("train.network", message)]
-    builder = find_network(ours.network)
+    builder = find_network(ours.network).build
     read = [read_options(builder, s.options, "train.options", SIZES) for s in (theirs, ours)]
     return [
         Problem(
             f"train.options.{name}",
-            f"is {read[1][name]!r}, the source learnt with {read[0].get(name)!r}, and its weights "
-            "mean nothing elsewhere; set it as the source has it",
+            f"is {read[1][name]!r}, the source was trained with {read[0].get(name)!r}, and its "
+            "weights fit no other value; set it as the source has it",
         )
         for name in read[1]
-        # What is dropped while learning leaves the function as it is.
+        # Dropout changes nothing in the trained function.
         if "drop" not in name and "depth_prob" not in name and read[0].get(name) != read[1][name]
     ]
 
@@ -160,10 +158,10 @@ def _image_problems(theirs: "Preprocessor", ours: "Preprocessor") -> list[Proble
 
 def _scaling_note(theirs: "Preprocessor", ours: "Preprocessor") -> str:
     if _is_reused(theirs, ours):
-        return "the preprocessor is the source's: inputs mean what they meant to it"
+        return "the preprocessor is the source's: its inputs are scaled as in its own training"
     return (
-        "the preprocessor was fitted to the new data: inputs are scaled by these, so the first "
-        "predictions differ from the source's; `scale.preprocessor: {from: ...}` takes the source's"
+        "the preprocessor was fitted to the new data, so the first predictions differ from the "
+        "source's; `scale.preprocessor: {from: ...}` uses the source's scaling"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of the rows, computed once and kept on disk.
+"""Features of a frozen backbone, computed once and kept on disk.
 
 A folder in .layerline/features is named by a hash of the backbone's weights and architecture, the
 rows, and what decides the arithmetic. Old folders, and the oldest ones when all of them are
@@ -32,7 +32,7 @@ def features_key(network: nn.Module, about: Mapping[str, Any]) -> str:
     """The hash that names the features.
 
     Args:
-        network: its head is no part of it.
+        network: without its head.
         about: JSON values: the architecture, the rows' sha256, threads, precision, device.
     """
     head = head_of(network)
@@ -84,7 +84,7 @@ def cached_features(
 ) -> tuple[Rows, Rows, bool]:
     """The features (B, d_hidden) of train and valid rows, from `folder` or computed into it.
 
-    Returns them, and whether they were there already.
+    Returns them, and whether they were in the folder already.
     """
     names = ("train", "valid")
     was_there = _is_sound(folder)

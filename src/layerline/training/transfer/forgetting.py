@@ -1,6 +1,6 @@
-"""What a network still knows of the rows its source knew: the loss of each row, before and after.
+"""Forgetting: the loss of each row that the source knew, before and after the training.
 
-The source's side is computed before the training, so that what does not fit is told first. Both
+The source's side is computed before the training, so that what does not fit is reported first. Both
 networks read the raw rows through their own preprocessor and answer as they would be used: each
 chooses among all of its classes, without temperature or threshold, which only evaluate fits.
 """
@@ -30,11 +30,12 @@ Losses = dict[str, NDArray[np.float64]]
 
 @dataclasses.dataclass(frozen=True)
 class ForgettingCheck:
-    """Rows ready for the trained network, and what the source makes of them.
+    """Rows ready for the trained network, and the losses of the source.
 
-    `facts` are JSON values: how many rows, which classes are judged, or why none is. `before` is
+    `facts` are JSON values: how many rows, which classes are measured, or why none is. `before` is
     the source's loss of each row by figure, as `Predictions.row_losses` has it: accuracy (1 where
-    wrong) and log_loss, or rmse (squared error) and mae. All is empty where nothing is judged.
+    wrong) and log_loss, or rmse (squared error) and mae. All is empty where
+    nothing is measured.
     """
 
     facts: Mapping[str, Any]
@@ -55,10 +56,10 @@ class ForgettingCheck:
     def describe(self) -> str:
         """One line for the user."""
         if self.facts["reason"]:
-            return f"forgetting is not judged: {self.facts['reason']}"
+            return f"forgetting is not measured: {self.facts['reason']}"
         left = self.facts["n_left_out"]
-        return f"forgetting is judged on {self.facts['n_rows']:,} of the source's rows" + (
-            f"; {left:,} more are of classes that are no more: {self.facts['classes_left_out']}"
+        return f"forgetting is measured on {self.facts['n_rows']:,} rows of the source" + (
+            f"; {left:,} more are of classes that no longer exist: {self.facts['classes_left_out']}"
             if left
             else ""
         )
@@ -71,23 +72,23 @@ def open_check(
     here: Preprocessor,
     columns: Mapping[str, str | None],
 ) -> ForgettingCheck:
-    """Read the rows and ask the source about them.
+    """Read the rows and predict them with the source.
 
     Args:
         path: as `read_holdout` takes it.
-        source: whose knowledge is at stake.
+        source: the weights that training starts from.
         spec: the network that is to be trained.
         here: its preprocessor.
         columns: train.transfer.columns.
 
     Raises:
-        ParamsError: the source is weights alone, so that what it predicted is not known.
+        ParamsError: the source is weights alone, so that its predictions are unknown.
         SourceError, DataError: the rows are missing, damaged, or not such as the source reads.
     """
     if source.spec is None or source.preprocessor is None:
         message = (
-            f"{source.name} is weights alone, and what it predicts for raw rows is not known; "
-            "leave forgetting out, or start from a model that has its preprocessor"
+            f"{source.name} has weights only, and what it predicts for raw rows is unknown; "
+            "remove forgetting, or start from a model that has its preprocessor"
         )
         raise ParamsError([Problem(WHERE, message)])
     holdout = read_holdout(path, source.preprocessor)
@@ -113,24 +114,27 @@ def _comparable(
     here: Preprocessor,
     target: Any,
 ) -> tuple[str, NDArray[np.bool_]]:
-    """Why nothing can be compared, or nothing and the rows (B,) that can."""
+    """Why nothing can be compared ("" if something can), and the rows (B,) that can."""
     everything = np.asarray(target.notna())
     if (theirs.classes is None) != (ours.classes is None):
-        return "one of the two predicts classes, the other a number", everything
+        return "one of the two networks predicts classes, the other a number", everything
     if ours.classes is None or theirs.classes is None:
         if source.target != here.target:
-            return f"the source predicts {source.target!r}, this is of {here.target!r}", everything
+            return (
+                f"the source predicts {source.target!r}, the new network {here.target!r}",
+                everything,
+            )
         return "", everything
     shared = _shared(theirs.classes, ours.classes)
     keep = codes_of(target, shared) >= 0 if shared else ~everything
     if not shared:
         names = ", ".join(map(str, theirs.classes[:10]))
         reason = (
-            f"none of the source's classes ({names}) is left, so its head was replaced; whether "
-            "the rest still tells them apart would need a head of its own"
+            f"none of the source's classes ({names}) is left, so its head was replaced; measuring "
+            "whether the rest still separates them would need another head"
         )
         return reason, keep
-    return ("" if keep.any() else "the rows hold none of the classes that both know"), keep
+    return ("" if keep.any() else "no row is of a class that both know"), keep
 
 
 def _shared(theirs: Sequence[Any], ours: Sequence[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A training's start from a source, of a workspace: what is trained, and what would be.
+"""A training's start from a source, in a workspace: what is trained, and what would be.
 
 Importing it imports pandas: it reads preprocessors.
 """
@@ -12,24 +12,25 @@ from layerline.artifacts import SourceFiles, Workspace, read_json
 from layerline.config import Params, TransferSection
 from layerline.networks.serialization import NetworkSpec
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.training.setup import Material, read_material
-from layerline.training.trainable import Learner
+from layerline.training.learner import Learner
+from layerline.training.setup import TrainingSetup, read_setup
 from layerline.training.transfer.forgetting import ForgettingCheck, open_check
 from layerline.training.transfer.start import (
+    FeatureCache,
     Plan,
     features_folder,
     make_plan,
+    report_plan,
     start_learner,
-    tell_plan,
 )
 
 
 def start_from(
     source: SourceFiles,
     workspace: Workspace,
-    material: Material,
+    setup: TrainingSetup,
     network: nn.Module,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Learner:
     """What is trained: `network` with the weights of `source`, or its head alone.
 
@@ -37,15 +38,14 @@ def start_from(
         ParamsError: what does not fit, all at once.
         SourceError: the source is damaged, or not what params.yaml says.
     """
-    plan, check = _open(source, workspace, _transfer_of(material), network, material.spec)
-    tell_plan(plan, say)
-    spec = dataclasses.asdict(material.spec)
-    about = {"spec": spec, "data": material.files, "threads": material.threads}
-    cache = (features_folder(workspace), about)
-    rows = (material.train, material.valid)
-    learner = start_learner(plan, material.section, network, rows, cache, say)
+    plan, check = _open(source, workspace, _transfer_of(setup), network, setup.spec)
+    report_plan(plan, report)
+    spec = dataclasses.asdict(setup.spec)
+    about = {"spec": spec, "data": setup.files, "threads": setup.threads}
+    cache = FeatureCache(features_folder(workspace), about)
+    learner = start_learner(plan, setup.section, Learner(network, setup.data), cache, report)
     if check is not None:
-        say(check.describe())
+        report(check.describe())
     return dataclasses.replace(learner, forgetting=check)
 
 
@@ -56,16 +56,16 @@ def plan_training(workspace: Workspace, params: Params, source: SourceFiles) -> 
         SourceError: data/scaled or the source is missing or damaged.
         ParamsError: what does not fit, all at once.
     """
-    material, network = read_material(workspace, params)
-    plan, check = _open(source, workspace, _transfer_of(material), network, material.spec)
+    setup, network = read_setup(workspace, params)
+    plan, check = _open(source, workspace, _transfer_of(setup), network, setup.spec)
     if check is None:
         return plan
     return dataclasses.replace(plan, notes=(*plan.notes, check.describe()))
 
 
-def _transfer_of(material: Material) -> TransferSection:
-    assert material.section.transfer is not None
-    return material.section.transfer
+def _transfer_of(setup: TrainingSetup) -> TransferSection:
+    assert setup.section.transfer is not None
+    return setup.section.transfer
 
 
 def _open(

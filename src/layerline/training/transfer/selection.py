@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from layerline.config import TransferSection
 from layerline.errors import ParamsError, Problem
-from layerline.training.trainable import Learning
+from layerline.training.fine_tuning import FineTuning
 from layerline.training.transfer.depth import depths, head_of, is_in
 
 
@@ -32,9 +32,9 @@ def matched(patterns: Sequence[str], names: Sequence[str], where: str) -> set[st
     return found
 
 
-def choose_learning(
+def choose_fine_tuning(
     section: TransferSection, network: nn.Module, loaded: Mapping[str, Tensor]
-) -> Learning:
+) -> FineTuning:
     """What params.yaml asks for; the head and whatever is new always learn.
 
     Args:
@@ -49,7 +49,7 @@ def choose_learning(
     head, depth = head_of(network), depths(network)
     fresh = {name for name in names if is_in(name, head) or _plain(name) not in loaded}
     learning = _learning(section, names, depth) | fresh
-    return Learning(
+    return FineTuning(
         first_epochs={
             name: 1 if name in fresh else _first_epoch(section, depth[name]) for name in learning
         },

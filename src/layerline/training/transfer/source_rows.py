@@ -1,4 +1,4 @@
-"""Rows that the source knew, as their user has them: what both networks are asked about."""
+"""Raw rows that the source knew, which both networks predict."""
 
 import dataclasses
 from pathlib import Path
@@ -36,11 +36,11 @@ def read_holdout(path: Path, source: Preprocessor) -> Holdout:
 
     Args:
         path: a folder `data` (its test rows are taken) or `data/validated`, or a Parquet file.
-        source: the source's preprocessor, which says what the target is.
+        source: the source's preprocessor, which names the target.
 
     Raises:
         SourceError: a file is missing or damaged, or of another kind than the source.
-        DataError: the target's column is not there.
+        DataError: the target's column is missing.
     """
     if path.is_file():
         found = Holdout(read_parquet(path), None, sha256_of(path), False)

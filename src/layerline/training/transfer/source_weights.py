@@ -1,4 +1,4 @@
-"""The weights a training starts from, and what is known of them."""
+"""The weights a training starts from, and what describes them."""
 
 import dataclasses
 import pickle
@@ -46,16 +46,16 @@ def read_source(files: SourceFiles, sha256: str | None = None) -> Source:
         SourceError: a file is missing or damaged, has another sha256, or would run code.
     """
     if not files.weights.is_file():
-        raise SourceError(f"{files.weights}: not there; train.transfer.from names it")
+        raise SourceError(f"{files.weights}: missing; train.transfer.from names it")
     found = sha256_of(files.weights)
     if sha256 is not None and found != sha256:
         raise SourceError(
-            f"{files.weights}: sha256 is {found}, train.transfer.sha256 asks for {sha256}; "
+            f"{files.weights}: sha256 is {found}, train.transfer.sha256 is {sha256}; "
             "the file was changed or is another one, and was not loaded"
         )
     if sha256 is None and not found.startswith(files.sha256_start):
         raise SourceError(
-            f"{files.weights}: sha256 is {found}, its name says {files.sha256_start}…; the file "
+            f"{files.weights}: sha256 is {found}, its name has {files.sha256_start}…; the file "
             "was changed or is another one, and was not loaded; remove it to have it fetched "
             "again, or set train.transfer.sha256 if it is yours"
         )
@@ -76,7 +76,7 @@ def _read_preprocessor(path: Path | None) -> "Preprocessor | None":
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from a safetensors file, or a .pth file that holds nothing but tensors.
+    """Tensors by name from a safetensors file, or a .pth file that holds only tensors.
 
     Raises:
         SourceError: it is neither, or damaged, or loading it would run code.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -12,14 +12,15 @@ from layerline.config import TrainSection, TransferSection
 from layerline.networks.serialization import NetworkSpec
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.training.cleanup import prune
-from layerline.training.dataset import Rows
+from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_device, dtype_of
-from layerline.training.trainable import Learner, Learning
+from layerline.training.fine_tuning import FineTuning
+from layerline.training.learner import Learner
 from layerline.training.transfer.adapters import add_adapters, merge_adapters
 from layerline.training.transfer.compatibility import check_contract
 from layerline.training.transfer.depth import head_of
 from layerline.training.transfer.feature_cache import cached_features, ends_in_head, features_key
-from layerline.training.transfer.selection import choose_learning
+from layerline.training.transfer.selection import choose_fine_tuning
 from layerline.training.transfer.source_weights import Source, read_source
 from layerline.training.transfer.weight_loading import Entry, Loader
 
@@ -31,20 +32,20 @@ class Plan:
     """What a training would start from, and what would learn in it."""
 
     source: Source
-    learning: Learning
+    fine_tuning: FineTuning
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
     counts: Mapping[str, int]  # of numbers: frozen, learning, and of the learning ones new
 
     def to_json(self) -> dict[str, Any]:
         """All of it but whose run it was: equal trainings give equal bytes wherever they ran."""
-        identity = self.source.identity
+        identity, first_epochs = self.source.identity, self.fine_tuning.first_epochs
         return {
             "source": {key: identity[key] for key in ("from", "sha256") if key in identity},
             "notes": list(self.notes),
             "counts": dict(self.counts),
             "weights": [
-                {**entry.to_json(), "learns_from_epoch": self.learning.first_epochs.get(entry.name)}
+                {**entry.to_json(), "learns_from_epoch": first_epochs.get(entry.name)}
                 for entry in self.entries
             ],
         }
@@ -77,10 +78,10 @@ def make_plan(
     if section.adapters is not None:
         add_adapters(network, section.adapters)
         entries += _adapter_entries(network)
-    learning = choose_learning(section, network, loaded)
-    learning.freeze(network)
-    counts = _counts(network, learning, entries)
-    return Plan(source, learning, tuple(entries), agreement.notes, counts)
+    fine_tuning = choose_fine_tuning(section, network, loaded)
+    fine_tuning.freeze(network)
+    counts = _counts(network, fine_tuning, entries)
+    return Plan(source, fine_tuning, tuple(entries), agreement.notes, counts)
 
 
 def _adapter_entries(network: nn.Module) -> list[Entry]:
@@ -91,9 +92,11 @@ def _adapter_entries(network: nn.Module) -> list[Entry]:
     ]
 
 
-def _counts(network: nn.Module, learning: Learning, entries: Sequence[Entry]) -> dict[str, int]:
+def _counts(
+    network: nn.Module, fine_tuning: FineTuning, entries: Sequence[Entry]
+) -> dict[str, int]:
     sizes = {name: value.numel() for name, value in network.named_parameters()}
-    n_learning = sum(size for name, size in sizes.items() if name in learning.first_epochs)
+    n_learning = sum(size for name, size in sizes.items() if name in fine_tuning.first_epochs)
     return {
         "parameters": sum(sizes.values()),
         "frozen": sum(sizes.values()) - n_learning,
@@ -102,22 +105,22 @@ def _counts(network: nn.Module, learning: Learning, entries: Sequence[Entry]) ->
     }
 
 
-def tell_plan(plan: Plan, say: Callable[[str], None]) -> None:
-    """Say what was taken from where, weight by weight."""
+def report_plan(plan: Plan, report: Callable[[str], None]) -> None:
+    """Report what was taken from where, weight by weight."""
     identity = ", ".join(f"{key} {value}" for key, value in plan.source.identity.items())
-    say(f"starts {identity}")  # the first is `from`
+    report(f"starts {identity}")  # the first is `from`
     for note in plan.notes:
-        say(f"note: {note}")
+        report(f"note: {note}")
     for line in table(plan):
-        say("  ".join(line))
-    say(", ".join(f"{count:,} {name}" for name, count in plan.counts.items()))
+        report("  ".join(line))
+    report(", ".join(f"{count:,} {name}" for name, count in plan.counts.items()))
 
 
 def table(plan: Plan) -> list[tuple[str, str, str, str, str]]:
     """A line a weight: name, shape, status, when it learns, note."""
     lines = []
     for entry in plan.entries:
-        first = plan.learning.first_epochs.get(entry.name)
+        first = plan.fine_tuning.first_epochs.get(entry.name)
         learns = "frozen" if first is None else "learns" if first == 1 else f"from epoch {first}"
         if entry.status == "skipped":
             learns = ""
@@ -126,52 +129,73 @@ def table(plan: Plan) -> list[tuple[str, str, str, str, str]]:
     return lines
 
 
+class FeatureCache(NamedTuple):
+    """The folder where features are kept, and what else than weights they depend on."""
+
+    folder: Path
+    about: Mapping[str, Any]
+
+
 def start_learner(
     plan: Plan,
     section: TrainSection,
-    network: nn.Module,
-    rows: tuple[Rows, Rows],
-    cache: tuple[Path, Mapping[str, Any]],
-    say: Callable[[str], None],
+    learner: Learner,
+    cache: FeatureCache,
+    report: Callable[[str], None],
 ) -> Learner:
     """What is trained: the network, or for a frozen backbone its head alone, on cached features.
 
     Args:
         plan: as `make_plan` made it for this network.
         section: train, its precision settled.
-        network: with its known weights.
-        rows: train and valid.
-        cache: where features are kept, and what else than weights they depend on.
-        say: tells the user.
+        learner: the network with its known weights, and the data.
+        cache: of features.
+        report: passes messages to the user.
     """
-    assert section.transfer is not None
-    learner = Learner(network, *rows, plan.learning, plan.to_json(), merge_adapters)
-    if section.transfer.mode != "feature_extraction" or not section.transfer.cache:
+    transfer = section.transfer
+    assert transfer is not None
+    network, data = learner.network, learner.data
+    learner = dataclasses.replace(learner, fine_tuning=plan.fine_tuning, origin=plan.to_json())
+    learner = dataclasses.replace(learner, merge=merge_adapters)
+    if transfer.mode != "feature_extraction" or not transfer.cache:
         return learner
     if section.augment:
-        say("note: with augmentation no two epochs see the same rows, so no features are kept")
+        report("note: with augmentation no two epochs see the same rows, so no features are kept")
         return learner
-    if not ends_in_head(network, rows[0].x[:2]):
-        say("note: this network goes on after its head, so no features are kept")
+    if not ends_in_head(network, data.train.x[:2]):
+        report("note: this network does not end in its head, so no features are kept")
         return learner
-    device = choose_device(section.device)
-    precision = dtype_of(section)
-    parent, about = cache
-    key = features_key(network, {**about, "device": device.type, "precision": str(precision)})
-    train, valid, was_there = cached_features(parent / key, network, rows, device, precision)
-    for name in prune(parent, keep_bytes=KEEP_BYTES):
-        say(f"features {name[:12]} were removed: not used for long, or too large together")
-    say(
+    features = _read_features(network, data, section, cache, report)
+    head = network.get_submodule(head_of(network))
+    part = nn.Sequential()
+    part.add_module("head", head)
+    first_epochs = {f"head.{name}": 1 for name, _ in head.named_parameters()}
+    fine_tuning = FineTuning(first_epochs=first_epochs)
+    return Learner(network, features, fine_tuning, plan.to_json(), part=part)
+
+
+def _read_features(
+    network: nn.Module,
+    data: TrainingData,
+    section: TrainSection,
+    cache: FeatureCache,
+    report: Callable[[str], None],
+) -> TrainingData:
+    """The backbone's features of both splits, computed or read from the cache."""
+    device, precision = choose_device(section.device), dtype_of(section)
+    about = {**cache.about, "device": device.type, "precision": str(precision)}
+    key = features_key(network, about)
+    rows = (data.train, data.valid)
+    found = cached_features(cache.folder / key, network, rows, device, precision)
+    train, valid, was_there = found
+    for name in prune(cache.folder, keep_bytes=KEEP_BYTES):
+        report(f"features {name[:12]} were removed: not used for long, or too large in total")
+    report(
         f"features of {len(train):,} + {len(valid):,} rows "
-        + ("were there already" if was_there else "computed and kept")
-        + f" in {parent.name}/{key[:12]}"
+        + ("read from" if was_there else "computed and kept in")
+        + f" {cache.folder.name}/{key[:12]}"
     )
-    path = head_of(network)
-    alone = nn.Sequential()
-    alone.add_module("head", network.get_submodule(path))
-    names = {f"head.{n}": 1 for n, _ in network.get_submodule(path).named_parameters()}
-    learning = Learning(first_epochs=names)
-    return Learner(alone, train, valid, learning, plan.to_json())
+    return dataclasses.replace(data, train=train, valid=valid)
 
 
 def features_folder(workspace: Workspace) -> Path:

@@ -91,7 +91,7 @@ class Loader:
         if is_in(name, self.head):
             return self._head(name, fresh, old)
         if old is None:
-            note = f"the source has no weight {name!r} {_said(shape)}{_REMEDY.format(name)}"
+            note = f"the source has no weight {name!r} {_shape(shape)}{_REMEDY.format(name)}"
             return None, Entry(name, shape, "refused", note)
         own, features = self.per_feature.get(name), self.features
         if own is not None and features is not None and not features.is_identity:
@@ -103,10 +103,10 @@ class Loader:
             note = f"{old.shape[1]} channels became {fresh.shape[1]}"
             return spread(old, fresh.shape[1]), Entry(name, shape, "mapped", note)
         note = (
-            f"weight {name!r} is {_said(tuple(old.shape))} in the source and {_said(shape)} here "
-            f"(inputs of {_said(self.spec.input_shape)}"
+            f"weight {name!r} is {_shape(tuple(old.shape))} in the source and {_shape(shape)} here "
+            f"(inputs of {_shape(self.spec.input_shape)}"
             + (
-                f", the source's of {_said(self.source.spec.input_shape)}"
+                f", the source's of {_shape(self.source.spec.input_shape)}"
                 if self.source.spec
                 else ""
             )
@@ -121,15 +121,15 @@ class Loader:
             return None, _new(name, fresh, "a new head")
         if mode == "keep" or (theirs is not None and theirs.classes is None):
             if old is None or old.shape != fresh.shape:
-                there = "nothing" if old is None else _said(tuple(old.shape))
+                there = "nothing" if old is None else _shape(tuple(old.shape))
                 note = (
-                    f"the head's {name!r} is {_said(shape)} here and {there} in the source, so it "
+                    f"the head's {name!r} is {_shape(shape)} here and {there} in the source, so it "
                     "cannot be kept; set train.transfer.head: new"
                 )
                 return None, Entry(name, shape, "refused", note)
             return self._whole_head(name, fresh, old)
         if theirs is None or old is None or theirs.classes is None or self.spec.classes is None:
-            return None, _new(name, fresh, "the source does not tell its classes")
+            return None, _new(name, fresh, "the source's classes are unknown")
         rows, known = rows_by_class(theirs.classes, self.spec.classes, old, fresh)
         if not known:
             return None, _new(name, fresh, "no class is known to the source")
@@ -174,7 +174,7 @@ class Loader:
                 continue
             known = name in self.skipped or is_in(name, self.head)
             status = "skipped" if known else "refused"
-            left.append(Entry(name, tuple(value.shape), status, "the source's, not used here"))
+            left.append(Entry(name, tuple(value.shape), status, "of the source, not used here"))
         return left
 
 
@@ -182,14 +182,14 @@ def _new(name: str, fresh: Tensor, note: str) -> Entry:
     return Entry(name, tuple(fresh.shape), "new", note, fresh.numel())
 
 
-_REMEDY = "; train.network and its options must be the source's, or `skip: [{}]` learns it anew"
+_REMEDY = "; train.network and its options must be the source's, or `skip: [{}]` draws it anew"
 
 
 def _unused_problems(names: list[str]) -> list[Problem]:
     if not names:
         return []
     message = (
-        f"the source has weights the network has no place for: {_few(names)}; train.network and "
+        f"the source has weights that this network lacks: {_few(names)}; train.network and "
         f"its options must be the source's, or `skip: [{names[0].partition('.')[0]}]` leaves them"
     )
     return [Problem("train.transfer.from", message)]
@@ -208,7 +208,7 @@ def _few(items: Any) -> str:
     return ", ".join(texts[:_FEW]) + (f" and {len(texts) - _FEW} more" if len(texts) > _FEW else "")
 
 
-def _said(shape: tuple[int, ...]) -> str:
+def _shape(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape)) or "a number"
 
 

@@ -1,0 +1,64 @@
+"""JSON that an earlier stage wrote; what is not as it was written is reported as damage."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from layerline.errors import SourceError
+
+T = TypeVar("T")
+
+
+class _Facts(dict[str, Any]):
+    """A JSON object of a file: a key that is missing means that the file is damaged."""
+
+    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
+        super().__init__(content)
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise damaged(self._path, f"{key!r} is missing")
+
+
+def damaged(path: Path, what: str) -> SourceError:
+    """The error for a file that is not as a stage wrote it."""
+    return SourceError(f"{path}: damaged ({what}); remove it and run `dvc repro`")
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, object_hook=lambda inner: _Facts(path, inner))
+    except FileNotFoundError:
+        raise SourceError(f"{path}: missing; run the earlier stages first: `dvc repro`") from None
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, str(error)) from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that an earlier stage wrote.
+
+    Raises:
+        SourceError: the file is missing, unreadable or not a JSON object, or, later, a key that
+            somebody asks for is missing; the message names the file and the remedy.
+    """
+    content = _read(path)
+    if not isinstance(content, dict):
+        raise damaged(path, f"a JSON object is expected, not {str(content)[:20]!r}")
+    return content
+
+
+def read_json_as(path: Path, build: Callable[[Any], T]) -> T:
+    """Read JSON that an earlier stage wrote, and build something of it.
+
+    Raises:
+        SourceError: as `read_json`; also when `build` finds values of another type or shape.
+    """
+    content = _read(path)
+    try:
+        return build(content)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise damaged(path, f"{type(error).__name__}: {error}".splitlines()[0]) from error

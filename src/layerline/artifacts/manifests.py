@@ -1,0 +1,104 @@
+"""Folders sealed with a manifest: the sha256 of each file, checked by whoever reads.
+
+DVC trusts read-only cache objects without hashing them, so a flipped bit would otherwise travel on.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from layerline.artifacts.atomic_files import named_when_full, sha256_of, sync, write_json
+from layerline.artifacts.json_files import damaged, read_json
+from layerline.errors import SourceError
+
+MANIFEST = "manifest.json"
+
+
+@contextlib.contextmanager
+def replace_folder(path: Path, about: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield a temporary folder; on success it is sealed with a manifest and takes `path`'s place.
+
+    Args:
+        path: the folder to replace.
+        about: what the manifest records besides the files' hashes; mutable until the block ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in (
+        *path.parent.glob(f".{path.name}.*.tmp"),
+        *path.parent.glob(f".{path.name}.*.old"),
+    ):
+        shutil.rmtree(left, ignore_errors=True)  # of a killed stage: we hold the project's lock
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.mkdir()
+    try:
+        with named_when_full(path):
+            yield temporary
+        files = sorted(file for file in temporary.rglob("*") if file.is_file())
+        hashes = {
+            file.relative_to(temporary).as_posix(): {
+                "bytes": file.stat().st_size,
+                "sha256": sha256_of(file),
+            }
+            for file in files
+        }
+        write_json(temporary / MANIFEST, {**about, "files": hashes})
+        for file in files:
+            sync(file)
+        old = path.with_name(f".{path.name}.{os.getpid()}.old")
+        if path.exists():
+            _require_ours(path)
+            os.replace(path, old)
+        os.replace(temporary, path)
+        sync(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse to replace a folder that no stage made: it may be the only copy."""
+    if any(path.iterdir()) and not (path / MANIFEST).is_file():
+        raise SourceError(
+            f"{path}: holds files that no stage made; move them elsewhere: the stages replace it"
+        )
+
+
+@dataclass(frozen=True)
+class _FileRecord:
+    sha256: str
+
+
+_FILES = TypeAdapter(dict[str, _FileRecord])
+
+
+def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any]:
+    """Read a folder's manifest and check the sha256 of every file it names.
+
+    Raises:
+        SourceError: the manifest or a file is missing or damaged.
+    """
+    manifest = read_json(folder / name)
+    try:
+        files = _FILES.validate_python(manifest["files"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("files", *first["loc"])))
+        raise damaged(folder / name, f"{where}: {first['msg'].lower()}") from None
+    for listed, recorded in files.items():
+        file = folder / listed
+        if not file.is_file():
+            raise SourceError(f"{file}: missing, though {name} names it; run `dvc repro -f`")
+        found = sha256_of(file)
+        if found != recorded.sha256:
+            raise SourceError(
+                f"{file}: sha256 is {found[:12]}…, {name} recorded {recorded.sha256[:12]}…; "
+                "the file was changed or damaged after the stage that made it: "
+                "remove it and its copy in DVC's cache, then run `dvc repro -f`"
+            )
+    return manifest

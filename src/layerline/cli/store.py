@@ -1,0 +1,41 @@
+"""`layerline flush` and `ui`: MLflow's store, filled and opened."""
+
+import os
+import sys
+
+import click
+
+from layerline.cli.command import find_workspace, handle_errors
+from layerline.text import plural
+
+
+@click.command()
+@handle_errors
+def flush() -> None:
+    """Send what the journals still hold to MLflow (after a server was down, for example)."""
+    from layerline.errors import TrackingError
+    from layerline.tracking.flush import flush as send
+
+    report = send(find_workspace().home, wait_seconds=30)
+    click.echo(f"{plural(report.sent, 'journal')} sent, {report.waiting} waiting")
+    if report.errors:
+        raise TrackingError("; ".join(report.errors))
+
+
+@click.command()
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@handle_errors
+def ui(port: int) -> None:
+    """Open MLflow's UI on this project's runs, on http://127.0.0.1:PORT."""
+    from layerline.tracking.store import ensure_store, tracking_uri
+
+    home = find_workspace().home
+    uri = tracking_uri(home)
+    if uri.startswith(("http://", "https://")):
+        click.echo("MLFLOW_TRACKING_URI is a server with a UI of its own: open that address")
+        return
+    ensure_store(home)
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # not an argument: it may hold a password
+    # -P: a secrets.py or types.py in the current folder must not hide the standard library's.
+    command = [sys.executable, "-P", "-m", "mlflow", "ui", "--port", str(port)]
+    os.execv(command[0], command)  # noqa: S606 - a fixed command, without a shell

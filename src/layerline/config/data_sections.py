@@ -1,0 +1,67 @@
+"""The sections on the data and how they become numbers: fetch, validate, scale."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass
+
+from layerline.config.components import SECTION, WITH_FROM, Component, Method, Named, by_column
+
+Task = Literal["binary", "multiclass", "regression"]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class FetchSection:
+    """Where the data come from and what to predict."""
+
+    source: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    target: str = "target"
+    task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
+
+
+def _committed_schema(path: str | None) -> str | None:
+    if path is not None and not path.startswith("data/schemas/"):
+        raise ValueError("must lie in data/schemas/, the folder that DVC watches")
+    return path
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class ValidateSection:
+    """How strictly the frozen schema is enforced.
+
+    `schema: null` means data/schemas/<project>.yaml.
+    """
+
+    schema: Annotated[str | None, AfterValidator(_committed_schema)] = None
+    on_bad_rows: Literal["fail", "quarantine"] = "fail"
+    max_bad_fraction: Fraction = 0.05
+    min_class_rows: Annotated[int, Field(ge=1)] = 3
+
+
+@dataclass(frozen=True, kw_only=True, config=WITH_FROM)
+class ReusedPreprocessor:
+    """Reuse an earlier model's preprocessor; `columns` maps its columns to their names here."""
+
+    source: Annotated[str, Field(alias="from", min_length=1)]
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class ScaleSection:
+    """How rows are split and how columns become numbers; everything is fitted on train rows.
+
+    `numeric`, `missing`, `categorical` and `dates` are each a name, a name with options, or a
+    default with exceptions by column: see `layerline.lookup.read_choices`.
+    """
+
+    split: Method = Component(name="hash")
+    numeric: Annotated[str | dict[str, Any], by_column("standard")] = "standard"
+    missing: Annotated[str | dict[str, Any], by_column("median")] = "median"
+    missing_indicator: bool = True
+    categorical: Annotated[str | dict[str, Any], by_column("one_hot")] = "one_hot"
+    dates: Annotated[str | dict[str, Any], by_column("days")] = "days"
+    target: Named = Component(name="standard")
+    fit_rows: Annotated[int, Field(ge=1000)] = 1_000_000
+    preprocessor: ReusedPreprocessor | None = None

@@ -1,0 +1,88 @@
+"""The sections on what follows training: evaluate, register and its gate, retrain."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass
+
+from layerline.config.components import SECTION
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class ThresholdSection:
+    """What the threshold of a binary decision is chosen for, on the validation rows.
+
+    With `metric: cost`, the costs of a false positive and a false negative, in the same unit.
+    """
+
+    metric: Literal["f1", "accuracy", "balanced_accuracy", "cost"]
+    false_positive: Annotated[float, Field(ge=0)] = 1.0
+    false_negative: Annotated[float, Field(ge=0)] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class EvaluateSection:
+    """How outputs become decisions, and which metrics are computed on the rows of each split.
+
+    `positive` is the class that the threshold applies to; the second by default.
+    """
+
+    temperature: bool = True
+    threshold: ThresholdSection | Annotated[float, Field(gt=0, lt=1)] | None = None
+    positive: str | int | bool | None = None
+    bootstrap: Annotated[int, Field(ge=0)] = 1000
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    slices: tuple[str, ...] = ()
+    importance_rows: Annotated[int, Field(ge=0)] = 1000
+    baselines: tuple[Literal["majority", "linear", "gradient_boosting"], ...] = (
+        "majority",
+        "linear",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class GateSection:
+    """When a challenger replaces the champion: the lower bound of its gain is above `margin`.
+
+    `floors` are the worst values a new champion may have, by their names in reports/metrics.json.
+    `slices` are columns: on none of their levels may it lose more than `slice_tolerance`, in the
+    unit of the gain. Fewer test rows than `min_rows` cannot tell two models apart; a level with
+    fewer than `min_slice_rows` is shown, not judged. `max_latency_ms` is for one row, in process.
+    """
+
+    metric: Literal["auto", "log_loss", "accuracy", "rmse", "mae"] = "auto"
+    margin: Annotated[float, Field(ge=0)] = 0.0
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    floors: dict[str, float] = Field(default_factory=dict)
+    slices: tuple[str, ...] = ()
+    slice_tolerance: Annotated[float, Field(ge=0)] = 0.0
+    min_slice_rows: Annotated[int, Field(ge=2)] = 30
+    min_rows: Annotated[int, Field(ge=2)] = 30
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    max_size_mb: Annotated[float, Field(gt=0)] | None = None
+
+
+def _free_alias(alias: str) -> str:
+    if alias == "latest" or re.fullmatch(r"v\d+", alias):
+        raise ValueError("MLflow reserves `latest` and `v1`, `v2`, ...; choose another alias")
+    return alias
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class RegisterSection:
+    """Which alias the registered model gets, by which gate, and what is exported with it."""
+
+    gate: GateSection = GateSection()
+    export: tuple[Literal["onnx", "torch"], ...] = ()
+    alias: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_free_alias)] = (
+        "champion"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class RetrainSection:
+    """How `layerline retrain` runs."""
+
+    wait_seconds: Annotated[float, Field(ge=0)] = 60.0

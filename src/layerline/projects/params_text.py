@@ -1,0 +1,132 @@
+"""The text of a first params.yaml: commented, with defaults that suit the size of the table."""
+
+import io
+import json
+from dataclasses import dataclass
+from string import Template
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from layerline.config import Task
+from layerline.validation.schema.definitions import TableSchema
+
+MANY_ROWS = 10_000  # from here on a larger batch learns as well and faster
+MANY_INPUTS = 500  # beyond it embeddings cost more time and memory than they are worth
+
+_TEMPLATE = Template("""\
+# Every choice that changes a result, one section per stage; YAML 1.2. Unknown keys are refused.
+project: $project  # names the MLflow experiment and the registered model
+seed: 0
+threads: auto  # or a number; another number of threads gives slightly different weights
+
+fetch:  # where the data come from
+  source: files
+  options:
+$options
+  target: $target  # the column to predict
+  # $reason
+  task: $task  # auto, binary, multiclass or regression
+
+validate:  # the schema is yours to edit: data/schemas/$project.yaml
+  schema: data/schemas/$project.yaml
+  on_bad_rows: fail  # or quarantine: set bad rows aside, each with its reason
+  max_bad_fraction: 0.05  # more bad rows than this fail even then
+  min_class_rows: 3
+
+scale:  # fitted on train rows alone
+  split: $split  # or group, time, random, stratified, column, official
+  numeric: standard
+  categorical: one_hot
+  missing: median  # or mean, most_frequent, zero; by column: docs/scaling.md
+  missing_indicator: true  # one more feature for each column that has gaps
+  target: standard  # for regression, or log, quantile, none; predictions come in its own unit
+
+train:
+$train
+  # restarts: {seeds: 4, keep: ensemble}  # a mean of four: better, in four times the time
+
+evaluate:
+  bootstrap: 1000  # resamples for the confidence intervals; 0 leaves them out
+  confidence: 0.95
+
+register:
+  gate: {metric: auto, confidence: 0.95}  # when a new model becomes the champion
+  alias: champion
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What params.yaml says of the user's table."""
+
+    target: str
+    task: Task
+    task_reason: str
+    source_options: dict[str, str]
+    split: str  # as YAML
+    schema: TableSchema
+    n_rows: int
+
+
+def params_text(project: str, table: Table) -> str:
+    """params.yaml for a table, with comments."""
+    options = (f"    {key}: {_scalar(value)}" for key, value in table.source_options.items())
+    training = default_training(table.n_rows, _count_inputs(table.schema))
+    return _TEMPLATE.substitute(
+        project=project,
+        options="\n".join(options),
+        target=_scalar(table.target),
+        reason=" ".join(table.task_reason.split()),
+        task=table.task,
+        split=table.split,
+        train=_indented(_yaml(training), 2),
+    )
+
+
+def default_training(n_rows: int, n_inputs: int) -> dict[str, Any]:
+    """The section `train` to start from, by the size of the table.
+
+    Embedded, an MLP finds thresholds in single features as trees do; batch norm beside it
+    over-fits. benchmarks/results/tables.md has what it brings.
+    """
+    options = {"hidden": [256, 128], "activation": "relu", "dropout": 0.1}
+    if n_inputs <= MANY_INPUTS:
+        embeddings = {"name": "piecewise_linear", "width": 8, "bins": 32}
+        options |= {"norm": "none", "numeric_embeddings": embeddings}
+    else:
+        options |= {"norm": "batch"}
+    return {
+        "network": "mlp",
+        "options": options,
+        "loss": "auto",
+        "optimizer": {"name": "adamw", "learning_rate": 0.002, "weight_decay": 0.01},
+        "schedule": {"name": "cosine"},
+        "batch_size": 256 if n_rows >= MANY_ROWS else 128,
+        "epochs": 200,
+        "early_stopping": {"patience_epochs": 40},
+    }
+
+
+def _count_inputs(schema: TableSchema) -> int:
+    """About how many inputs the network will have: one per number, one per level of a category."""
+    return sum(len(column.levels) if column.levels else 1 for column in schema.features)
+
+
+def _scalar(value: str) -> str:
+    # A JSON string is a YAML string, whatever is in it.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _yaml(value: dict[str, Any]) -> str:
+    """Block style, inner mappings and lists on one line."""
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = None
+    yaml.width = 1 << 20
+    yaml.dump(value, stream)
+    return stream.getvalue().rstrip("\n")
+
+
+def _indented(text: str, spaces: int) -> str:
+    return "\n".join(" " * spaces + line for line in text.splitlines())

@@ -1,0 +1,118 @@
+"""A registered model's bundle: found by its URI, fetched, and compared with the version's tags."""
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from layerline.errors import TrackingError
+from layerline.registry.client import open_registry
+from layerline.registry.promotion import champion_of
+from layerline.registry.registration import require_tags
+from layerline.text import first_line
+from layerline.tracking.store import tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
+_UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+INSIDE = Path("artifacts") / "bundle"  # of an MLflow model
+
+
+class RegisteredName(NamedTuple):
+    """A version of the registry, by its number or by an alias."""
+
+    name: str
+    version: str | None = None
+    alias: str | None = None
+
+
+class Download(NamedTuple):
+    """A bundle, and the version that it is of; `version` is empty for other models of MLflow."""
+
+    bundle: Path
+    version: str = ""
+    run_id: str = ""
+    tags: Mapping[str, str] = {}
+
+
+def parse_uri(uri: str) -> RegisteredName | None:
+    """Read models:/NAME@ALIAS or models:/NAME/VERSION; None for any other URI."""
+    match = _URI.fullmatch(uri)
+    return None if match is None else RegisteredName(**match.groupdict())
+
+
+@contextlib.contextmanager
+def registered_bundle(model_uri: str, home: Path) -> Iterator[Path]:
+    """A copy of a registered model's bundle, deleted after the block.
+
+    Its bytes are not hashed here, which `load_bundle` does.
+
+    Raises:
+        TrackingError: there is no such model, or the store does not respond.
+        SourceError: the files are those of another version.
+    """
+    with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
+        yield download(model_uri, home, Path(folder)).bundle
+
+
+def download(model_uri: str, home: Path, folder: Path) -> Download:
+    """Fetch a model into `folder`; refuse a version whose files are not those registered.
+
+    Raises:
+        TrackingError: there is no such model, or the store does not respond.
+        SourceError: the files are those of another version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with open_registry(home, f"loading {model_uri}") as client:
+        from mlflow.artifacts import download_artifacts
+
+        try:
+            version = find_version(client, model_uri)
+            # By number: the alias may move before the files are read.
+            uri = model_uri if version is None else f"models:/{version.name}/{version.version}"
+            path = download_artifacts(
+                artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri(home)
+            )
+        except MlflowException as error:
+            if error.error_code not in _UNKNOWN:
+                raise
+            raise TrackingError(
+                f"{model_uri}: there is no such model ({first_line(error)}); "
+                "`dvc repro` trains and registers one"
+            ) from None
+    bundle = bundle_in(Path(path))
+    if version is None:
+        return Download(bundle)
+    require_tags(uri, bundle, version.tags)
+    return Download(bundle, str(version.version), str(version.run_id or ""), dict(version.tags))
+
+
+def find_version(client: "MlflowClient", model_uri: str) -> "ModelVersion | None":
+    """The version that a URI names now; None where it names another model of MLflow.
+
+    Raises:
+        TrackingError: no version holds the alias.
+    """
+    name = parse_uri(model_uri)
+    if name is None:
+        return None
+    if name.alias is None:
+        return client.get_model_version(name.name, str(name.version))
+    found = champion_of(client, name.name, name.alias)
+    if found is None:
+        raise TrackingError(
+            f"{model_uri}: no version holds this alias; `dvc repro` trains and registers one"
+        )
+    return found
+
+
+def bundle_in(path: Path) -> Path:
+    """The bundle's folder, inside an MLflow model or by itself."""
+    inside = path / INSIDE
+    return inside if inside.is_dir() else path

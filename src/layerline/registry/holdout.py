@@ -1,0 +1,87 @@
+"""The raw test rows of a pipeline, their true values, and predictions joined with these."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from layerline.artifacts import Workspace, read_manifest
+from layerline.errors import DataError
+from layerline.evaluation.prediction_table import QUANTILE
+from layerline.evaluation.predictions import Predictions
+from layerline.model.bundle import Rows
+from layerline.tables.storage import read_images, read_table
+from layerline.validation.schema.definitions import ColumnSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Holdout:
+    """B raw rows as a user would send them, and their true values.
+
+    `frame` holds every column, the target too; of images only the columns beside the pixels.
+    `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is about
+    one standardised unit.
+    """
+
+    rows: Rows
+    frame: pd.DataFrame
+    actual: NDArray[Any]
+    target_scale: float
+    classes: tuple[Any, ...] | None
+    columns: tuple[ColumnSpec, ...]
+    task: str
+
+
+def read_holdout(workspace: Workspace) -> Holdout:
+    """Read the test rows from data/validated and data/scaled, whose bytes are checked.
+
+    Raises:
+        SourceError: an artifact is missing or damaged.
+    """
+    validated, scaled = read_manifest(workspace.validated), read_manifest(workspace.scaled)
+    position = np.load(workspace.scaled / "test_row.npy", allow_pickle=False)
+    target = validated["target"]
+    labels = read_table(workspace.validated).iloc[position].reset_index(drop=True)
+    rows: Rows = labels.drop(columns=target)
+    if validated["kind"] == "images":
+        rows = np.asarray(read_images(workspace.validated)[position])
+    classes = None if scaled["classes"] is None else tuple(scaled["classes"])
+    if classes is None:
+        actual = labels[target].to_numpy(dtype=np.float64)
+    else:
+        actual = np.load(workspace.scaled / "test_y.npy", allow_pickle=False)
+    unit = scaled["target_scale"]
+    if scaled.get("target_curve"):  # then that scale is of the logarithms, or of the ranks
+        unit = float(actual.std()) or 1.0
+    columns = tuple(ColumnSpec.from_dict(column) for column in validated["columns"])
+    return Holdout(rows, labels, actual, unit, classes, columns, scaled["task"])
+
+
+def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
+    """A model's predictions in terms of the current classes, with the true values.
+
+    A class that the model does not know has probability 0 in all its predictions.
+
+    Raises:
+        DataError: the model predicts another kind of target.
+    """
+    names = [str(name) for name in table.columns[1:]]
+    if test.classes is None:
+        if any(
+            not name.startswith(QUANTILE) for name in names
+        ) or not pd.api.types.is_numeric_dtype(table["prediction"]):
+            raise DataError("it predicts classes, the target is now a number")
+        return Predictions(test.actual, table["prediction"].to_numpy(dtype=np.float64))
+    current = [f"probability_{label}" for label in test.classes]
+    if not set(names) & set(current):
+        raise DataError("it knows none of the target's current classes")
+    probabilities = np.zeros((len(table), len(current)))
+    for k, name in enumerate(current):
+        if name in names:
+            probabilities[:, k] = table[name].to_numpy(dtype=np.float64)
+    index: Mapping[str, int] = {str(label): k for k, label in enumerate(test.classes)}
+    predicted = table["prediction"].astype(object).map(lambda label: index.get(str(label), -1))
+    return Predictions(test.actual, predicted.to_numpy(dtype=np.int64), probabilities)

@@ -1,0 +1,128 @@
+"""`dvc` as a child process: its output, the exit codes of its stages, and how to stop it.
+
+DVC ends with 255 whichever stage failed, so the stages report in a file that STAGES_FILE names:
+which of them ran, with which exit code, and why one failed.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from layerline.errors import BusyError, LayerlineError
+from layerline.stage.messages import STAGES_FILE
+
+STOP_SECONDS = 10.0  # for each signal, before the next and harder one
+_TAIL_LINES = 5
+
+
+class RetrainError(LayerlineError):
+    """A stage failed, or the run was interrupted; carries the exit code."""
+
+    def __init__(self, message: str, exit_code: int, stages: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.stages = stages
+
+
+class Dvc:
+    """`dvc` in one project, and what its stages reported."""
+
+    def __init__(self, root: Path, report: Callable[[str], None]) -> None:
+        self._root, self._report = root, report
+        self._folder = tempfile.TemporaryDirectory(prefix="layerline-retrain-")
+        self._stages_file = Path(self._folder.name) / "stages.jsonl"
+
+    def __enter__(self) -> "Dvc":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._folder.cleanup()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that ran, in order."""
+        return tuple(ended["stage"] for ended in self._read_stages())
+
+    def is_clean(self) -> bool:
+        """Whether `dvc repro` would have nothing to do."""
+        code, lines = self._call("status", "--quiet", is_quiet=True)
+        if code not in (0, 1):
+            raise self._failure(code, lines)
+        return code == 0
+
+    def repro(self, *options: str) -> None:
+        """Run `dvc repro`.
+
+        Raises:
+            RetrainError: a stage failed.
+            BusyError: another DVC is at work in this project.
+        """
+        code, lines = self._call("repro", *options)
+        if code:
+            raise self._failure(code, lines)
+
+    def _read_stages(self) -> list[dict[str, Any]]:
+        if not self._stages_file.exists():
+            return []
+        return [json.loads(line) for line in self._stages_file.read_text("utf-8").splitlines()]
+
+    def _call(self, *arguments: str, is_quiet: bool = False) -> tuple[int, list[str]]:
+        tools = str(Path(sys.executable).parent)  # cron's PATH knows no virtual environment
+        path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
+        lines: list[str] = []
+        with subprocess.Popen(
+            # -P: a secrets.py or types.py in the project must not hide the standard library's.
+            [sys.executable, "-P", "-m", "dvc", *arguments],
+            cwd=self._root,
+            env=os.environ | {"PATH": path, STAGES_FILE: str(self._stages_file)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # so that DVC and its stage can be stopped together
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    lines.append(line.rstrip())
+                    if not is_quiet:
+                        self._report(line.rstrip())
+            except BaseException:
+                _stop(process)
+                raise
+        return process.returncode, lines
+
+    def _failure(self, code: int, lines: list[str]) -> LayerlineError:
+        ended = self._read_stages()
+        if ended and ended[-1]["exit_code"]:
+            last = ended[-1]
+            message = f"{last['stage']}: {last['message']}"
+            return RetrainError(message, last["exit_code"], self.stages)
+        tail = "; ".join(line for line in lines[-_TAIL_LINES:] if line)
+        if "busy" in tail or "acquire lock" in tail:
+            return BusyError(f"DVC is at work in this project: {tail}")
+        return RetrainError(f"dvc ended with {code}: {tail}", LayerlineError.exit_code, self.stages)
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    """End DVC and its stage: in order if they can, by force if they do not.
+
+    SIGINT first: on SIGTERM DVC dies where it stands, perhaps while it writes dvc.lock. Its group
+    is signalled as long as anything in it lives, a stage that outlives DVC, say.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=STOP_SECONDS)  # ends when all have closed the pipe
+            return

@@ -1,0 +1,72 @@
+"""What the train stage logs: its inputs, each epoch, system metrics, and what it kept."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from layerline.artifacts import Workspace
+from layerline.config import Params
+from layerline.tracking.delivery_problems import trouble_of
+from layerline.tracking.follower import start_follower
+from layerline.tracking.journal import Journal
+from layerline.tracking.provenance import tell_files, tell_inputs, tell_network, tell_transfer
+from layerline.tracking.switch import is_off
+from layerline.tracking.system_metrics import sampling
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+class TrainingResult(Protocol):
+    """What a training returns: records of its epochs, the kept one (from 1), why it stopped."""
+
+    @property
+    def history(self) -> Sequence[Any]: ...
+    @property
+    def kept_epoch(self) -> int: ...
+    @property
+    def reason(self) -> str | None: ...
+
+
+class TrainingLog:
+    """The journal of one training; `report` passes messages to the user."""
+
+    def __init__(
+        self, journal: Journal, workspace: Workspace, report: Callable[[str], None]
+    ) -> None:
+        """Start sending the journal to MLflow: that process imports it while this imports torch."""
+        self.journal, self.workspace, self.report = journal, workspace, report
+        if not is_off():
+            start_follower(workspace.home, journal.path)
+
+    def log_inputs(self, params: Params) -> None:
+        """The data, and params.yaml with the files it names."""
+        tell_inputs(self.journal, self.workspace, params.project)
+        for note in tell_files(self.journal, self.workspace, params):
+            self.report(f"note: {note}")
+
+    def log_epoch(self, record: "DataclassInstance") -> None:
+        """One epoch's figures."""
+        figures = dataclasses.asdict(record)
+        self.journal.metrics(figures, step=figures.pop("epoch"))
+
+    def system_metrics(self) -> contextlib.AbstractContextManager[None]:
+        """Sample the machine's load while the block runs."""
+        return sampling(self.journal)
+
+    def log_result(self, result: TrainingResult, identity: Mapping[str, str] | None) -> None:
+        """What was kept and why training stopped; `identity` names the source it started from."""
+        if identity is not None:
+            tell_transfer(self.journal, self.workspace, identity)
+        tell_network(self.journal, self.workspace, result.kept_epoch)
+        if result.reason is not None:
+            self.journal.tags({"layerline.stopped": result.reason})
+            self.report(f"stopped: {result.reason}")
+        kept = result.history[result.kept_epoch - 1]
+        self.report(
+            f"kept epoch {result.kept_epoch} of {len(result.history)}: "
+            f"validation loss {kept.valid_loss:.4g}, error {kept.valid_error:.4g}"
+        )
+        if not is_off() and (trouble := trouble_of(self.workspace.home, self.journal.path)):
+            self.report(f"note: {trouble}")

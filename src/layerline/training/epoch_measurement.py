@@ -1,0 +1,38 @@
+"""What an epoch achieved: its record for each member."""
+
+import torch
+from torch import Tensor
+
+from layerline.training.dataset import Rows
+from layerline.training.epoch_records import EpochRecord
+from layerline.training.session import Session
+
+
+@torch.inference_mode()
+def measure_epoch(
+    session: Session, valid: Rows, losses: Tensor, epoch: int, rows_per_second: float
+) -> list[EpochRecord]:
+    """The record of each member, from the `losses` (steps, R) and the validation rows."""
+    norms = session.gradient_norm().view(-1).tolist()
+    with session.averaged():
+        outputs = session.predict(valid.x).to(valid.y.device)
+    return [
+        EpochRecord(
+            epoch=epoch,
+            train_loss=float(own.double().mean()),
+            valid_loss=float(session.loss(answers, valid.y)),
+            valid_error=error_of(session.link(answers), valid.y),
+            learning_rate=session.learning_rate,
+            gradient_norm=norm,
+            rows_per_second=rows_per_second,
+        )
+        for own, norm, answers in zip(losses.unbind(1), norms, outputs, strict=True)
+    ]
+
+
+def error_of(outputs: Tensor, y: Tensor) -> float:
+    """1 - accuracy for classes, the root mean squared error for numbers."""
+    if y.dtype == torch.int64:
+        return int((outputs.argmax(1) != y).sum()) / len(y)
+    # On the CPU: Apple's GPUs have no float64.
+    return float((outputs.view_as(y) - y).cpu().double().square().mean().sqrt())

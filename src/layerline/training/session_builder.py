@@ -1,0 +1,154 @@
+"""From the train section of params.yaml to a session, its batches and its stopping rules."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn, optim
+
+from layerline.config import TrainSection
+from layerline.errors import ParamsError, Problem
+from layerline.kernels.cuda_graphs import StepGraphs
+from layerline.kernels.switch import is_on
+from layerline.lookup import pick, read_options
+from layerline.networks import find_network
+from layerline.networks.embeddings import TableEmbeddings
+from layerline.networks.stack import NotStackableError, stack_networks
+from layerline.training.augmentation import Augment, InputFacts, build_augmentation
+from layerline.training.batching import BatchPlan
+from layerline.training.dataset import Rows, TrainingData
+from layerline.training.device import dtype_of
+from layerline.training.early_stopping import BestWeights, StoppingRules
+from layerline.training.fine_tuning import FineTuning
+from layerline.training.member import Member
+from layerline.training.objectives import TargetFacts, build_link, build_loss
+from layerline.training.optimizers import (
+    OPTIMIZERS,
+    bare_step,
+    full_batch_problems,
+    start_without_compiler,
+    takes_all_rows,
+)
+from layerline.training.schedules import SCHEDULES, Adaptive
+from layerline.training.session import Session
+from layerline.training.stacked_session import StackedSession
+from layerline.training.weight_averaging import WeightAverage
+
+_BACKGROUND_ROWS = 10_000  # that the background of images is read from
+
+
+def build_session(
+    members: Sequence[Member],
+    data: TrainingData,
+    section: TrainSection,
+    fine_tuning: FineTuning | None = None,
+) -> tuple[Session, BatchPlan]:
+    """What takes the steps, and how the rows of each epoch are cut into them.
+
+    Raises:
+        ParamsError: a component is unknown, or does not fit the task or the data.
+        NotStackableError: there are several members, and no batched form of them.
+    """
+    _require_possible(section, data.train)
+    start_without_compiler()
+    network = members[0].network
+    dropouts = [member.dropout for member in members if member.dropout is not None]
+    if len(members) > 1:
+        network = stack_networks([member.network for member in members], dropouts)
+    optimizer = _build_optimizer(section, network, fine_tuning)
+    schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
+    schedule = schedules(**read_options(schedules, section.schedule.options, "train.schedule"))
+    if len(members) > 1 and isinstance(schedule, Adaptive):  # each would need a rate of its own
+        raise NotStackableError(section.schedule.name)
+    full_batch = takes_all_rows(section)
+    plan = BatchPlan.of(section, len(data.train), full_batch=full_batch)
+    parts: dict[str, Any] = {
+        "network": network,
+        "optimizer": optimizer,
+        "take_step": bare_step(optimizer),
+        "schedule": schedule,
+        "loss": build_loss(section.loss, data.task, data.targets),
+        "link": build_link(section.loss, data.task, data.targets),
+        "precision": dtype_of(section),
+        "clip_norm": section.clip_norm,
+        "n_steps": plan.n_steps(section.epochs),
+        "orders": [member.order for member in members],
+        "augment": _build_augment(section, data.train, data.targets),
+        "average": WeightAverage(network, section.average) if section.average else None,
+        "full_batch": full_batch,
+        "fine_tuning": fine_tuning,
+    }
+    if len(members) > 1:
+        networks = [member.network for member in members]
+        return StackedSession(**parts, dropouts=dropouts, networks=networks), plan
+    session = Session(**parts)
+    if _is_graphable(session, data.train, section):
+        session.graphs = StepGraphs(network, optimizer)
+    return session, plan
+
+
+def _build_optimizer(
+    section: TrainSection, network: nn.Module, fine_tuning: FineTuning | None
+) -> optim.Optimizer:
+    name, options = section.optimizer.name, section.optimizer.options
+    build = pick(OPTIMIZERS, name, "train.optimizer").build
+    optimizer = build(network, **read_options(build, options, "train.optimizer"))
+    if fine_tuning is not None:
+        fine_tuning.set_rates(network, optimizer, name)
+    return optimizer
+
+
+def _require_possible(section: TrainSection, train: Rows) -> None:
+    """Refuse what an optimizer of all rows, or rows that are read from disk, do not allow."""
+    problems = full_batch_problems(section)
+    reason = "the rows need more than half of the memory and are read from disk"
+    if train.is_streamed and takes_all_rows(section):
+        message = f"{reason}: {section.optimizer.name} needs all rows at once; use adamw"
+        problems.append(Problem("train.optimizer", message))
+    if train.is_streamed and section.sampling == "balanced":
+        message = (
+            f"{reason}: balanced draws single rows from anywhere; use shuffled, and a loss that "
+            "weighs classes (class_weights)"
+        )
+        problems.append(Problem("train.sampling", message))
+    if problems:
+        raise ParamsError(problems)
+
+
+def _is_graphable(session: Session, train: Rows, section: TrainSection) -> bool:
+    """Whether each step is known to run the same kernels on the same addresses of a CUDA device."""
+    return (
+        train.x.is_cuda
+        and is_on("cuda_graphs")
+        and session.augment is None  # draws on the CPU
+        and session.fine_tuning is None  # other parameters from epoch to epoch
+        and OPTIMIZERS[section.optimizer.name].graphable
+        and find_network(section.network).is_recordable
+        and not any(isinstance(module, TableEmbeddings) for module in session.network.modules())
+    )
+
+
+def _build_augment(section: TrainSection, train: Rows, targets: TargetFacts) -> Augment | None:
+    if not section.augment:
+        return None
+    counts = targets.class_counts
+    some = train.x[:_BACKGROUND_ROWS]
+    # Pixels of the background are the lowest ones, whatever scaling made of them.
+    fill = some.amin(dim=[0, *range(2, some.ndim)])
+    inputs = InputFacts(tuple(some.shape[1:]), fill, None if counts is None else len(counts))
+    return build_augmentation(section.augment, inputs)
+
+
+def build_best(section: TrainSection) -> BestWeights:
+    """What keeps a member's best weights."""
+    stopping = section.early_stopping
+    return BestWeights() if stopping is None else BestWeights(stopping.min_delta)
+
+
+def build_stopping(section: TrainSection, targets: TargetFacts) -> StoppingRules:
+    """When training ends before its last epoch."""
+    stopping = section.early_stopping
+    if stopping is None:
+        return StoppingRules()
+    # The error of numbers is monitored in standardised units, and its target is in the user's.
+    unit = targets.scale if stopping.metric == "error" else 1.0
+    return StoppingRules(stopping.patience_epochs, stopping.target, stopping.time_minutes, unit)

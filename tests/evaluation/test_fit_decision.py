@@ -1,0 +1,189 @@
+"""Temperature and threshold: fitted right, kept only when they help, and the same from JSON."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from sklearn import metrics as reference
+
+from layerline.artifacts import write_json
+from layerline.config import EvaluateSection, ThresholdSection
+from layerline.errors import ParamsError, SourceError
+from layerline.evaluation.decision import PLAIN, Decision, read_decision, write_decision
+from layerline.evaluation.fit_decision import default_decision, fit_decision
+from layerline.evaluation.predictions import softmax
+from layerline.evaluation.temperature import calibrate, fit_temperature
+from layerline.evaluation.thresholds import SCORES, choose_threshold, threshold_counts
+
+
+def drawn(temperature: float, n_rows: int = 2000, n_classes: int = 3, seed: int = 0):
+    """Logits that are right once they are divided by `temperature`, and classes drawn so."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(0, 2, (n_rows, n_classes))
+    draws = generator.random((n_rows, 1))
+    actual = (softmax(logits).cumsum(axis=1) < draws).sum(axis=1)
+    return (logits * temperature).astype(np.float32), actual
+
+
+@pytest.mark.parametrize("true", [0.4, 1.0, 3.0])
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_the_temperature_is_the_minimum_that_scipy_finds(true, n_classes):
+    logits, actual = drawn(true, n_classes=n_classes)
+
+    def loss(log_temperature):
+        p = softmax(logits / np.exp(log_temperature))
+        return reference.log_loss(actual, p, labels=range(n_classes))
+
+    wanted = np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x)
+    found = fit_temperature(logits, actual)
+    assert found == pytest.approx(wanted, rel=1e-3)
+    assert found == pytest.approx(true, rel=0.15)
+
+
+def test_an_over_confident_network_is_calibrated_and_its_ranking_kept():
+    logits, actual = drawn(3.0)
+    found = calibrate(logits, actual)
+    assert found.kept
+    assert found.after < found.before
+    plain, cooled = softmax(logits), Decision(found.temperature).probabilities(logits)
+    assert (plain.argmax(axis=1) == cooled.argmax(axis=1)).all()
+
+
+def test_a_temperature_that_does_not_help_other_rows_is_left_out():
+    kept = [calibrate(*drawn(1.0, n_rows=60, seed=seed)).kept for seed in range(40)]
+    # Its own rows would say yes 40 times.
+    assert sum(kept) <= 4
+    for seed in range(40):
+        found = calibrate(*drawn(1.0, n_rows=60, seed=seed))
+        assert found.kept or found.temperature == 1.0
+
+
+def test_few_wrong_answers_make_no_network_surer_of_itself():
+    logits, actual = drawn(0.3)  # too unsure of itself
+    assert calibrate(logits, actual).kept
+    found = calibrate(logits[:60], actual[:60])
+    assert found.after < 0.9 * found.before
+    assert not found.kept
+
+
+def test_separated_rows_have_no_temperature():
+    logits = np.array([[4.0, 0.0], [0.0, 4.0]] * 20)
+    actual = np.array([0, 1] * 20)
+    assert fit_temperature(logits, actual) is None
+    assert not calibrate(logits, actual).kept
+
+
+def test_without_a_temperature_the_probabilities_are_softmax_to_the_bit():
+    logits, _ = drawn(1.0)
+    assert np.array_equal(PLAIN.probabilities(logits), softmax(logits))
+
+
+@given(
+    scores=st.lists(st.floats(0, 1), min_size=1, max_size=30),
+    seed=st.integers(0, 99),
+)
+def test_every_threshold_counts_what_choosing_by_it_gives(scores, seed):
+    scores = np.array(scores)
+    truth = np.random.default_rng(seed).random(len(scores)) < 0.4
+    thresholds, counts = threshold_counts(scores, truth)
+    assert (np.diff(thresholds) > 0).all()
+    for k, threshold in enumerate(thresholds):
+        chosen = scores >= threshold
+        assert counts.tp[k] == (chosen & truth).sum()
+        assert counts.fp[k] == (chosen & ~truth).sum()
+        assert counts.fn[k] == (~chosen & truth).sum()
+        assert counts.tn[k] == (~chosen & ~truth).sum()
+
+
+def scored(n_rows=400, seed=0):
+    generator = np.random.default_rng(seed)
+    truth = generator.random(n_rows) < 0.2
+    return np.clip(generator.normal(0.2 + 0.3 * truth, 0.15), 0, 1), truth
+
+
+@pytest.mark.parametrize("metric", SCORES)
+def test_no_threshold_of_a_fine_grid_is_better(metric):
+    scores, truth = scored()
+    section = ThresholdSection(metric=metric, false_positive=1.0, false_negative=5.0)
+    measures = {
+        "f1": lambda p: reference.f1_score(truth, p, zero_division=0.0),
+        "accuracy": lambda p: reference.accuracy_score(truth, p),
+        "balanced_accuracy": lambda p: reference.balanced_accuracy_score(truth, p),
+        "cost": lambda p: -((p & ~truth).sum() + 5 * (~p & truth).sum()) / len(truth),
+    }
+    found = choose_threshold(scores, truth, section)
+    best = measures[metric](scores >= found)
+    assert best == pytest.approx(
+        max([best, *(measures[metric](scores >= t) for t in np.linspace(0.001, 1, 500))])
+    )
+
+
+def test_a_dear_miss_lowers_the_threshold():
+    scores, truth = scored()
+    dear = ThresholdSection(metric="cost", false_negative=20.0)
+    cheap = ThresholdSection(metric="cost", false_positive=20.0)
+    assert choose_threshold(scores, truth, dear) < choose_threshold(scores, truth, cheap)
+
+
+@pytest.mark.parametrize("positive", [0, 1])
+def test_the_threshold_is_for_the_positive_class(positive):
+    p = np.array([[0.7, 0.3], [0.2, 0.8], [0.5, 0.5]])
+    chosen = Decision(threshold=0.6, positive=positive).choose(p)
+    assert chosen.tolist() == [[0, 1, 1], [0, 1, 0]][positive]
+    margins = Decision(threshold=0.6, positive=positive).margins(p)
+    np.testing.assert_allclose(margins, np.abs(p[:, positive] - 0.6))
+
+
+@pytest.mark.parametrize("classes", [("no", "yes"), (10, 20), (False, True)])
+def test_it_comes_back_from_its_file(tmp_path, classes):
+    decision = Decision(1.25, 0.3, positive=0)
+    write_decision(tmp_path, decision, classes)
+    assert read_decision(tmp_path, classes) == decision
+
+
+def test_a_model_without_one_decides_plainly(tmp_path):
+    assert read_decision(tmp_path, ("a", "b")) == PLAIN
+
+
+def test_a_file_that_is_no_decision_is_refused(tmp_path):
+    write_json(tmp_path / "decision.json", {"temperature": 1.0})
+    with pytest.raises(SourceError, match="not a valid decision"):
+        read_decision(tmp_path, ("a", "b"))
+
+
+def test_defaults_leave_the_most_probable_class():
+    logits, actual = drawn(3.0, n_classes=2)
+    decision, calibration = fit_decision(logits, actual, ("a", "b"), EvaluateSection())
+    assert decision.threshold is None
+    assert calibration is not None
+    assert calibration.kept
+    bare, none = fit_decision(logits, actual, ("a", "b"), EvaluateSection(temperature=False))
+    assert (bare, none) == (PLAIN, None)
+
+
+def test_a_fixed_threshold_is_taken_as_it_is():
+    logits, actual = drawn(1.0, n_classes=2)
+    section = EvaluateSection(threshold=0.2, positive="a")
+    decision, _ = fit_decision(logits, actual, ("a", "b"), section)
+    assert (decision.threshold, decision.positive) == (0.2, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "classes", "says"),
+    [
+        ({"threshold": 0.5}, ("a", "b", "c"), "only a binary task has a threshold"),
+        ({"positive": "x"}, ("a", "b"), "'x' is not one of the two classes"),
+        ({"positive": "a"}, ("a", "b", "c"), "not one of the two classes"),
+    ],
+)
+def test_what_does_not_fit_the_classes_is_refused(changes, classes, says):
+    logits, actual = drawn(1.0, n_classes=len(classes))
+    with pytest.raises(ParamsError, match=says):
+        fit_decision(logits, actual, classes, EvaluateSection(**changes))
+
+
+def test_a_regression_has_no_threshold():
+    assert default_decision(EvaluateSection()) == PLAIN
+    with pytest.raises(ParamsError, match=r"evaluate\.threshold: a regression has no classes"):
+        default_decision(EvaluateSection(threshold=0.5))

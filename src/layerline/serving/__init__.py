@@ -21,6 +21,6 @@ openapi.py             the OpenAPI schema of a model
 prometheus_metrics.py  counters at /metrics
 request_log.py         sampled rows, for drift checks
 
-Small JSON bodies are predicted in the server's own process, without pandas; files and large bodies in
-a worker process, whose memory and time are limited.
+Small JSON bodies are predicted in the server's own process, without pandas; files and large bodies
+in a worker process, whose memory and time are limited.
 """

@@ -7,6 +7,7 @@ gives the same as `Model.predict`. A version that does not is not served.
 import dataclasses
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,7 @@ class ServedModel:
     source: Source
     version: str
     handler: RequestHandler
-    files: "tempfile.TemporaryDirectory[str]"  # its bundle, which goes when nothing refers to it
-    bundle: Path
+    bundle: Path  # a copy, removed when nothing refers to the model
     hashes: Mapping[str, str]
     lineage: Mapping[str, str]
 
@@ -120,8 +120,17 @@ def load(
         TrackingError: there is no such model, or the store is unavailable.
         SourceError: its bytes were changed, or it does not reproduce the recorded predictions.
     """
-    files = tempfile.TemporaryDirectory(prefix="layerline-serve-", ignore_cleanup_errors=True)
-    found = _fetch(source, home, Path(files.name))
+    folder = Path(tempfile.mkdtemp(prefix="layerline-serve-"))
+    try:
+        served = _load(source, _fetch(source, home, folder), any_value, verify)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(served, shutil.rmtree, folder, ignore_errors=True)
+    return served
+
+
+def _load(source: Source, found: Download, any_value: bool, verify: Verify) -> ServedModel:
     version = found.version or NO_VERSION
     hashes = check_bundle(found.bundle)
     where = source.uri if source.alias is None else f"{source.uri} (version {version})"
@@ -129,7 +138,7 @@ def load(
     handler = RequestHandler(load_bundle(found.bundle), any_value, way)
     handler.warm()
     lineage = {"run_id": found.run_id, **found.tags} if found.version else {}
-    return ServedModel(source, version, handler, files, found.bundle, hashes, lineage)
+    return ServedModel(source, version, handler, found.bundle, hashes, lineage)
 
 
 def _fetch(source: Source, home: Path, folder: Path) -> Download:

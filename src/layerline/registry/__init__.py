@@ -15,6 +15,8 @@ gate_rules.py        the gate's other rules
 promotion.py         the alias and its history
 integrity.py         unchanged since registration?
 administration.py    promote, roll back, verify, history
+version_files.py     hashes, MLmodel, compiled code
+loaded_version.py    what pyfunc loads, against its tags
 download.py          a version's bundle, fetched
 predict.py           a version predicts a file
 client.py            the store's client and lock

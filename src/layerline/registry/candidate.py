@@ -94,7 +94,7 @@ def dialect_of(params: Params) -> Dialect:
     """How the training's own CSV files are written, where params.yaml says so."""
     options = params.fetch.options if params.fetch.source == "files" else {}
     missing = tuple(options.get("missing") or ())
-    return Dialect(options.get("separator"), options.get("encoding", "utf-8"), missing)
+    return Dialect(options.get("separator"), options.get("encoding"), missing)
 
 
 def _export(bundle: Path, formats: tuple[str, ...], holdout: Holdout) -> Path | None:

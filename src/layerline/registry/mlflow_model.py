@@ -15,6 +15,7 @@ import pandas as pd
 
 import layerline
 from layerline.model.bundle import About, Rows
+from layerline.registry.version_files import PYFUNC_CODE, make_relocatable
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -46,7 +47,7 @@ def signature_of(about: About) -> "ModelSignature":
     checks each value and names column and row; the types are in the metadata.
     """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema, TensorSpec
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
     from mlflow.types.schema import AnyType
 
     if about.image_shape is None:
@@ -56,7 +57,8 @@ def signature_of(about: About) -> "ModelSignature":
     first, *others = about.output_columns
     outputs = [ColSpec(_mlflow_type(about.classes), first)]
     outputs += [ColSpec("double", name) for name in others]
-    return ModelSignature(inputs=inputs, outputs=Schema(outputs))
+    params = ParamSchema([ParamSpec("any_value", "boolean", False)])
+    return ModelSignature(inputs=inputs, outputs=Schema(outputs), params=params)
 
 
 def _mlflow_type(classes: tuple[Any, ...] | None) -> str:
@@ -86,7 +88,7 @@ def save_mlflow_model(
         pyfunc.save_model(
             folder,
             mlflow_model=Model(**ids),
-            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            python_model=str(Path(__file__).with_name(PYFUNC_CODE)),
             artifacts={name: str(place) for name, place in folders.items()},
             signature=signature_of(about),
             input_example=_input_example(about, examples),
@@ -94,6 +96,7 @@ def save_mlflow_model(
             code_paths=[str(Path(layerline.__file__).parent)],
             metadata={"layerline": about.layerline, "columns": _described(about)},
         )
+    make_relocatable(folder)
 
 
 def _described(about: About) -> list[dict[str, str]]:

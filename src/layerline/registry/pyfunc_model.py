@@ -24,12 +24,15 @@ class BundleModel(PythonModel):
         """Load the bundle.
 
         Raises:
-            SourceError: a byte of it was changed.
+            SourceError: a byte of it was changed, or it is the bundle of another version.
         """
         # Here, not above: MLflow runs this file even where a model is only written.
         from layerline.model.load import load_bundle
+        from layerline.registry.loaded_version import require_registered_files
 
-        self.model = load_bundle(Path(context.artifacts["bundle"]))
+        bundle = Path(context.artifacts["bundle"])
+        self.model = load_bundle(bundle)
+        require_registered_files(bundle)
 
     def predict(
         self,
@@ -38,8 +41,9 @@ class BundleModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Predict raw rows as `Model.predict` does."""
-        return self.model.predict(model_input)
+        """Predict raw rows as `Model.predict` does; `params` may hold its `any_value`."""
+        any_value = bool((params or {}).get("any_value", False))
+        return self.model.predict(model_input, any_value=any_value)
 
 
 mlflow.models.set_model(BundleModel())

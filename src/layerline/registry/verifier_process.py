@@ -40,6 +40,9 @@ def main() -> None:
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
     _prepare()
+    # Only now, since the libraries' own compiled code is to be used: that of a version is not, for
+    # it is covered by no hash.
+    sys.pycache_prefix = os.path.join(os.getcwd(), "compiled")  # noqa: PTH109, PTH118
     while True:
         request = json.loads(requests.get())
         try:
@@ -87,7 +90,10 @@ def _predict(request: dict[str, Any]) -> dict[str, Any]:
         _check(model.metadata.get_input_schema(), rows)
         if request["output"] is None:
             return {"milliseconds": _time_rows(model, rows)}
-        model.predict(rows).to_parquet(request["output"], index=False)
+        # Later rows may violate an older version's schema; it is judged on them all the same.
+        takes_any = model.metadata.get_params_schema() is not None
+        params = {"any_value": True} if takes_any else None
+        model.predict(rows, params).to_parquet(request["output"], index=False)
         return {}
     finally:
         # The next version brings its own code, perhaps of another release.

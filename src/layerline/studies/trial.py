@@ -16,6 +16,7 @@ from layerline.config import Params, TrainSection, TransferSection
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.evaluate import predict_rows
 from layerline.evaluation.metrics import measure
+from layerline.networks.embeddings import fit_embeddings
 from layerline.networks.serialization import NetworkSpec
 from layerline.training.dataset import Rows, TrainingData, load_rows
 from layerline.training.device import choose_threads, prepare_torch, settle_precision
@@ -132,6 +133,7 @@ def train_cell(bench: Bench, cell: Cell) -> float:
     section = _section(bench, cell, len(rows))
     prepare_torch(seed, 1)
     network = bench.spec.build()
+    fit_embeddings(network, rows.x)
     threads = choose_threads(
         bench.params.threads, network, bench.spec.input_shape, section.batch_size
     )

@@ -1,11 +1,15 @@
 """What a user reads of a failure holds no credential, nor does the traceback that is kept."""
 
+import errno
+import json
 import sys
+
+import pytest
 
 from layerline.artifacts import Workspace
 from layerline.errors import SourceError
 from layerline.masking import mask_output
-from layerline.stage.messages import tell_defect, tell_failure
+from layerline.stage.messages import STAGES_FILE, report_defect, report_failure
 
 
 def raised(error: Exception) -> Exception:
@@ -20,7 +24,7 @@ def test_the_traceback_of_a_defect_is_kept_masked(tmp_path, capsys, monkeypatch)
     (tmp_path / ".layerline").mkdir()
     mask_output()
     error = raised(RuntimeError("https://me:s3cret-7@host refused tr0ub4dor&3"))
-    assert tell_defect("train", error, Workspace(tmp_path)) == 1
+    assert report_defect("train", error, Workspace(tmp_path)) == 1
     kept = (tmp_path / ".layerline" / "traceback-train.txt").read_text()
     told = capsys.readouterr().err
     assert "RuntimeError: https://***@host refused ***" in kept
@@ -36,9 +40,20 @@ def test_a_user_s_mistake_is_told_masked_with_and_without_its_traceback(capsys, 
     for debug in ("0", "1"):
         monkeypatch.setenv("LAYERLINE_DEBUG", debug)
         mask_output()
-        assert tell_failure("fetch", error) == 4
+        assert report_failure("fetch", error) == 4
         told = capsys.readouterr().err
         assert "fetch: error: ftp://***@host/x.csv: there is no such file" in told
         assert "me:s3cret" not in told
         assert ("Traceback" in told) == (debug == "1")
     assert sys.stderr.isatty() is False
+
+
+@pytest.mark.parametrize("place", ["data/raw/table.parquet", None])
+def test_a_full_disk_is_no_defect(tmp_path, capsys, monkeypatch, place):
+    monkeypatch.setenv(STAGES_FILE, str(tmp_path / "stages.jsonl"))
+    error = OSError(errno.ENOSPC, "No space left on device", *([place] if place else []))
+    assert report_defect("fetch", raised(error), Workspace(tmp_path)) == 1
+    text = f"the disk is full{f' ({place})' if place else ''}; free some space and run it again"
+    assert capsys.readouterr().err == f"fetch: error: {text}\n"
+    record = json.loads((tmp_path / "stages.jsonl").read_text())
+    assert record == {"stage": "fetch", "exit_code": 1, "message": text}

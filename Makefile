@@ -47,33 +47,34 @@ fuzz: $(READY)  ## 105,000 damaged inputs through every reader (5 to 20 minutes)
 faults: $(READY)  ## a thousand faults injected into stages and commands (about an hour)
 	@python benchmarks/fault_injection.py --faults $(FAULTS)
 
-check: $(READY)  ## ruff, mypy --strict, import-linter
+check: $(READY)  ## ruff, mypy --strict, import-linter, codespell, known vulnerabilities
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@lint-imports
+	@codespell src pipeline benchmarks docs recipes *.md *.yaml
 	@$(MAKE) --no-print-directory audit
 
 # In an environment of its own; without a network, or without advisories, it says so and passes.
-audit: $(TOOLS)  ## known vulnerabilities of the pinned packages
+audit: $(TOOLS)/.ready  ## known vulnerabilities of the pinned packages
 	@$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock \
 	  --progress-spinner off --timeout 10 >$(TOOLS)/audit.txt 2>&1 \
 	  && ! grep -q "could not be audited" $(TOOLS)/audit.txt && echo "audit: no known vulnerabilities" \
 	  || if grep -q "Found [0-9]* known" $(TOOLS)/audit.txt; then cat $(TOOLS)/audit.txt; exit 1; \
 	  else echo "audit: skipped, the advisories cannot be reached"; fi
 
-sbom: $(TOOLS)  ## reports/sbom.json: the pinned packages as a CycloneDX bill of materials
+sbom: $(TOOLS)/.ready  ## reports/sbom.json: the pinned packages as a CycloneDX bill of materials
 	@mkdir -p reports
 	@$(TOOLS)/bin/cyclonedx-py requirements requirements.lock --output-reproducible -o reports/sbom.json
 
-lock: $(TOOLS)  ## requirements.lock from requirements.in: the sha256 of every file of each version
+lock: $(TOOLS)/.ready  ## requirements.lock from requirements.in: the sha256 of every file of each version
 	@$(TOOLS)/bin/uv pip compile --quiet --no-deps --generate-hashes --no-annotate --no-header \
 	  --python-version 3.11 requirements.in -o requirements.lock
 
-$(TOOLS): requirements-tools.in
+$(TOOLS)/.ready: requirements-tools.in
 	@$(PYTHON) -m venv $(TOOLS)
-	@$(TOOLS)/bin/python -m pip install --quiet -r requirements-tools.in || true
-	@touch $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet -r requirements-tools.in && touch $@ \
+	  || echo "the tools for audit, sbom and lock cannot be installed: no package index"
 
 format: $(READY)  ## format the code
 	@ruff check --fix .

@@ -20,6 +20,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return make_template(tmp_path_factory.mktemp("faults") / "template")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", plan(N_FAULTS, SEED), ids=lambda b: f"{b.kind}-{b.seeds[0]}")
 def test_faults_break_no_promise(template: Bench, batch: Batch) -> None:
     for result in inject(template, batch):

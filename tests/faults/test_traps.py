@@ -11,6 +11,9 @@ TRAPS = Path(__file__).parent / "traps"
 OUR_PROGRAMS = ("git", "dvc", "ldconfig", "/sbin/ldconfig", "uname", "gcc", "cc", "lscpu", "ps")
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> list[list[Any]]:
     """What the traps saw in a repro, a prediction, a verification and a retraining."""

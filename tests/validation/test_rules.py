@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from layerline.config import ValidateSection
-from layerline.validation.checks import BrokenRulesError, said
+from layerline.validation.checks import BrokenRulesError, warning_lines
 from layerline.validation.column_warnings import FLAGS
 from layerline.validation.quarantine import ValidationResult, validate
 from layerline.validation.schema.definitions import CrossRule, TableSchema
@@ -186,7 +186,7 @@ def test_flags_and_what_is_no_flag() -> None:
     assert "holds the one value 3.5" in messages["one"]
     assert "is 0 in 99.75% of its values" in messages["nearly"]
     assert "has no value in 95.0% of the rows" in messages["sparse"]
-    lines = said(result.report["warnings"], "the page")
+    lines = warning_lines(result.report["warnings"], "the page")
     assert "features that alone tell the target, in 4: 'leak', 'told', 'gap', 'same'" in lines
     assert lines[-1] == "more in the page"
     accepted = edited(edited(schema, "same", use=False), "leak", accept=("target_leak",))

@@ -2,7 +2,7 @@
 
 The usual request is right, so whole blocks are read at once and judged by their set of types. A
 request that does not pass so is read by `layerline.columns`, which takes more forms of a value
-(a number as text, say) and names row and field of what is wrong.
+(a number as text, for instance) and names row and field of what is wrong.
 """
 
 import itertools
@@ -31,7 +31,7 @@ from layerline.serving.column_checks import (
 )
 
 _PLAIN = frozenset({int, float, type(None)})
-_UNKNOWN = -2  # no level as it stands; -1 is one that the train rows did not have
+_UNKNOWN = -2  # not a level as it stands; -1 is one that the train rows did not have
 
 
 class Refused(Exception):  # noqa: N818 (a request is, nothing failed)
@@ -182,7 +182,7 @@ class _Limits:
             binds = value is not None and not any_value and "limits" not in spec.lenient
             return value if binds and value is not None else otherwise
 
-        # The largest finite float: infinity is outside, whatever the schema says.
+        # The largest finite float: infinity is outside whatever the limits are.
         largest = float(np.finfo(np.float64).max)
         self._low = np.array([limit(spec, spec.minimum, -largest) for spec in specs])
         self._high = np.array([limit(spec, spec.maximum, largest) for spec in specs])
@@ -226,7 +226,7 @@ class _Codes:
         self._types = frozenset({*types.get(spec.dtype, {str}), type(None)})
 
     def of_rows(self, rows: Sequence[Any]) -> list[int]:
-        """(B,) codes, _UNKNOWN for what is no level as it stands; TypeError for another type."""
+        """(B,) codes, _UNKNOWN for what is not a level as it stands; TypeError for another type."""
         values = [row[self.name] for row in rows]
         # By type first: True and 1 are equal, and find the same entry of a dict.
         if not self._types.issuperset(map(type, values)):
@@ -247,7 +247,7 @@ class _Codes:
         )
 
     def of_column(self, column: pd.Series) -> list[int]:
-        """(B,) codes of a column that was cast and judged; -1 for what is no level."""
+        """(B,) codes of a column that was cast and judged; -1 for what is not a level."""
         plain = column.astype(object)
         values = plain.where(column.notna(), None).tolist()
         get = self._index.get

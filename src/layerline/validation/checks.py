@@ -1,9 +1,9 @@
 """The frozen schema enforced on every row: fail with every broken rule, or set bad rows aside.
 
-`check` reads the rows once, batch by batch, and says what is broken and which rows are bad; `sift`
-then parts each batch into what passed and what is set aside. A rule that rows break (a type, a
-missing value, a level, a limit) can be answered by quarantine; one that the table breaks (a column
-that vanished, a class with too few rows) cannot.
+`check` reads the rows once, batch by batch, and finds what is broken and which rows are bad;
+`quarantine` then parts each batch into what passed and what is set aside. A rule that rows break (a
+type, a missing value, a level, a limit) can be answered by quarantine; one that the table breaks (a
+column that vanished, a class with too few rows) cannot.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from layerline.validation.row_rules import cast_columns, parse_checks, row_hits
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.severities import RULES
 from layerline.validation.table_rules import class_rules, column_rules, image_rules, row_rules
-from layerline.validation.violation_messages import word
+from layerline.validation.violation_messages import describe
 from layerline.validation.violations import Broken, Hit, Tallies
 
 MANY_ROWS = 100_000  # bad ones whose reasons are kept, though there are too many of them
@@ -34,7 +34,7 @@ SAMPLE_CELLS = 16_000_000  # twice what is read as one batch: there, all is exac
 
 
 class BrokenRulesError(DataError):
-    """The data break the schema; `report` is what reports/validation.json should say."""
+    """The data break the schema; `report` is the content of reports/validation.json."""
 
     def __init__(self, message: str, report: dict[str, Any]) -> None:
         self.report = report
@@ -104,7 +104,7 @@ def check(
         if hit.severity == "error":
             look.bad[hit.rows] = True
     tallies.add(late, 0)
-    of_rows = [word(tally, schema, places.schema) for tally in tallies]
+    of_rows = [describe(tally, schema, places.schema) for tally in tallies]
     order = {name: position for position, name in enumerate(schema.names)}
     of_rows.sort(key=lambda rule: order.get(rule.column or "", len(order)))
     of_table = image_rules(images, rows.n_rows, schema)
@@ -203,7 +203,7 @@ def sampled_rows(n_rows: int, n_columns: int) -> NDArray[np.int64]:
 def report_of(
     verdict: Verdict, rows: Rows, section: ValidateSection, schema: TableSchema
 ) -> dict[str, Any]:
-    """What reports/validation.json says."""
+    """The content of reports/validation.json."""
     bad = verdict.bad
     too_many = bool(len(bad)) and bad.mean() > section.max_bad_fraction
     of_rows = section.on_bad_rows == "quarantine" and not too_many
@@ -221,8 +221,8 @@ def report_of(
     }
 
 
-def said(warnings: Sequence[Mapping[str, Any]], page: str) -> list[str]:
-    """Warnings in a few lines: columns with the same one share a line."""
+def warning_lines(warnings: Sequence[Mapping[str, Any]], page: str) -> list[str]:
+    """Warnings in a few lines: columns with the same warning share a line."""
     by_rule: dict[str, list[Mapping[str, Any]]] = {}
     for warning in warnings:
         by_rule.setdefault(warning["rule"], []).append(warning)
@@ -232,7 +232,7 @@ def said(warnings: Sequence[Mapping[str, Any]], page: str) -> list[str]:
             lines.append(group[0]["message"])
             continue
         names = listing([repr(warning["column"]) for warning in group], 5)
-        about = RULES[rule].about.split(" (")[0]
+        about = RULES[rule].about.split(" (")[0] if rule in RULES else f"rule {rule!r}"
         lines.append(f"{about}, in {len(group)}: {names}")
     return [*lines, f"more in {page}"] if lines else []
 
@@ -255,7 +255,7 @@ def refuse(verdict: Verdict, section: ValidateSection, report: dict[str, Any], f
         share, allowed = f"{bad.mean():.1%}", f"{section.max_bad_fraction:.1%}"
         lines.append(
             f"{file}: {bad.sum()} of {len(bad)} rows ({share}) would be set aside, more than the "
-            f"{allowed} of validate.max_bad_fraction; mend the data, or raise it"
+            f"{allowed} of validate.max_bad_fraction; fix the data, or raise it"
         )
     if lines:
         raise BrokenRulesError("\n".join(lines), report)

@@ -9,7 +9,7 @@ from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
-    from layerline.validation.checks import BrokenRulesError, warning_lines
+    from layerline.validation.refusal import BrokenRulesError, warning_lines
     from layerline.validation.validate import FAILED_PAGE, PAGE, PROFILE, REPORT, validate_raw
 
     params = stage.params

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from layerline.config import ValidateSection
-from layerline.validation.checks import BrokenRulesError, warning_lines
 from layerline.validation.column_warnings import FLAGS
 from layerline.validation.quarantine import ValidationResult, validate
+from layerline.validation.refusal import BrokenRulesError, warning_lines
 from layerline.validation.schema.definitions import CrossRule, TableSchema
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.severities import RULES, Setting

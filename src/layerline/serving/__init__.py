@@ -5,7 +5,8 @@ app.py                 the routes
 middleware.py          token, body size, time, load
 uploads.py             CSV, Parquet, npy bodies -> rows
 json_rows.py           JSON rows -> two matrices
-column_checks.py       one rule per column
+category_codes.py      levels -> codes
+column_checks.py       faults by row and field
 request_handler.py     a body -> predictions
 compiled_model.py      a model as arrays
 numpy_network.py       an MLP as numpy products
@@ -15,5 +16,5 @@ openapi.py             the OpenAPI schema of a model
 prometheus_metrics.py  counters at /metrics
 request_log.py         sampled rows, for drift checks
 
-No request imports or uses pandas unless it uploads a file.
+No valid request uses pandas unless it uploads a file, or writes values in an unusual form.
 """

@@ -33,9 +33,10 @@ from layerline.tables.storage import (
     write_images,
     write_table,
 )
-from layerline.validation.checks import BrokenRulesError, Places, Verdict, check, refuse, report_of
+from layerline.validation.checks import Places, Verdict, check
 from layerline.validation.profile import profile
 from layerline.validation.quarantine import arrow_schema, passed, reason_column, set_aside
+from layerline.validation.refusal import BrokenRulesError, refuse, report_of
 from layerline.validation.report.image_samples import MAX_CLASSES, SHOWN
 from layerline.validation.report.page import Evidence, validation_page
 from layerline.validation.row_batches import FrameRows, ParquetRows, open_rows

@@ -65,7 +65,7 @@ def transfer(
     """
     from layerline.origins import SourceContext, find_source
     from layerline.projects.outdated import require_current
-    from layerline.studies.report import write_study
+    from layerline.studies.study_report import write_study
     from layerline.studies.transfer_study import StudyPlan, run_study
 
     workspace, params = open_project()

@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest
+from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError
 from layerline.evaluation.prediction_table import QUANTILE
 from layerline.evaluation.predictions import Predictions
 from layerline.model.bundle import Rows
 from layerline.tables.storage import read_images, read_table
-from layerline.validation.schema.definitions import ColumnSpec
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from layerline.columns.spec import ColumnSpec
 from layerline.validation.leakage import share_told
-from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.violations import Broken
 
 FEWEST = 20  # rows that a judgement needs

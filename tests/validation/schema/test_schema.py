@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError, ParamsError
-from layerline.validation.schema.definitions import ColumnSpec, CrossRule, TableSchema
+from layerline.validation.schema.definitions import CrossRule, TableSchema
 from layerline.validation.schema.infer import advice, infer_schema
 from layerline.validation.schema.schema_file import read_schema, schema_text, write_schema
 from layerline.validation.schema.severities import Setting

@@ -27,6 +27,7 @@ archive_members members of archives, one by one
 compressed      .gz, .bz2, .xz, .zst
 spreadsheet     sheets of Excel files as CSV
 json_array      a list of JSON objects
+temporary       folders that no kill leaves behind
 plain_copy      what is inside, for a prediction
 remote          copies of remote files
 remote_systems  http(s) and s3 servers

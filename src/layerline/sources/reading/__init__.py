@@ -1,6 +1,7 @@
 """Reading a user's files exactly: no value is changed silently.
 
 reader          many files to one table
+file_columns    columns that differ between files
 paths           paths, patterns, folders to files
 batches         a file as typed batches
 bounded         one uploaded file, within limits

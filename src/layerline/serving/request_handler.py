@@ -23,7 +23,13 @@ from layerline.model.predictor import Model
 from layerline.serving.column_checks import Fault, examples_of, frame_of
 from layerline.serving.compiled_model import CompiledModel, Predicted
 from layerline.serving.json_rows import Refused, RowReader, refuse_rows
-from layerline.serving.uploads import NPY, UPLOADS, Unreadable, Uploaded
+from layerline.serving.uploads import (
+    NPY,
+    UPLOADS,
+    Unreadable,
+    Uploaded,
+    require_json_size,
+)
 
 TOLERANCE = 1e-6
 JSON = "application/json"
@@ -43,9 +49,15 @@ class RequestPredictions:
 
 
 class RequestHandler:
-    """Predicts request bodies by one model; made once when the model is loaded."""
+    """Predicts request bodies by one model; made once when the model is loaded.
 
-    def __init__(self, model: Model, any_value: bool = False) -> None:
+    Args:
+        model: predicts.
+        any_value: levels and limits of the schema do not bind.
+        way: COMPILED or PANDAS, where that was verified before.
+    """
+
+    def __init__(self, model: Model, any_value: bool = False, way: str | None = None) -> None:
         self.model = model
         self.any_value = any_value
         self.is_image = model.about.image_shape is not None
@@ -53,7 +65,7 @@ class RequestHandler:
             model.about.columns, model.preprocessor, any_value, model.about.dialect.missing
         )
         self._compiled = CompiledModel(model)
-        self.way = COMPILED if self._is_verified() else PANDAS
+        self.way = way or (COMPILED if self._is_verified() else PANDAS)
 
     def handle(self, content_type: str, body: bytes) -> RequestPredictions:
         """Predict the rows of a body.
@@ -64,9 +76,11 @@ class RequestHandler:
         """
         if content_type == JSON:
             return self._of_json(body)
-        return self._of_upload(UPLOADS[content_type](body, self.model.about.dialect))
+        dialect = self.model.about.dialect
+        return self._of_upload(UPLOADS[content_type](body, dialect, self.names))
 
     def _of_json(self, body: bytes) -> RequestPredictions:
+        require_json_size(body)
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -184,6 +198,11 @@ class RequestHandler:
         usual = examples_of(self.reader.columns)
         texts = {s.name for s in self.reader.columns if s.kind == "category" and s.dtype == "str"}
         return [usual | dict.fromkeys(texts, "never seen before")]
+
+
+def encode(version: str, found: RequestPredictions) -> bytes:
+    """The response's body."""
+    return orjson.dumps({"version": version, "predictions": found.predicted.rows()})
 
 
 def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:

@@ -27,7 +27,7 @@ from layerline.stage.messages import (
     report_defect,
     report_failure,
 )
-from layerline.stage.outputs import restore_outputs
+from layerline.stage.output_restoration import restore_outputs
 from layerline.stage.protection import Terminated, checkout_lock, ends_with_parent
 from layerline.stage.run_journal import flush_now, open_journal
 from layerline.tracking.final_flush import start_final_flush

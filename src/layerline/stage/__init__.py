@@ -3,10 +3,10 @@
 `run_stage` reads params.yaml, takes the checkout's lock, opens the journal, runs the work, writes
 runs/<stage>.json, and turns every failure into one message and its exit code.
 
-    messages.py     what users read when something fails
-    outputs.py      a failed stage's last outputs, restored
-    protection.py   one stage at a time, none without its parent
-    run_journal.py  the journal of a stage's run
+    messages.py            what users read when something fails
+    output_restoration.py  a failed stage's last outputs, restored
+    protection.py          one stage at a time, none without its parent
+    run_journal.py         the journal of a stage's run
 """
 
 import os

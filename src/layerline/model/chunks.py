@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from layerline.columns.survey import ColumnType, FieldSurvey, convert
+from layerline.columns.convert import convert
+from layerline.columns.survey import ColumnType, FieldSurvey
 from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import Rows
 from layerline.model.file_suffix import pick_by_suffix

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from layerline.columns.convert import Parsed
 from layerline.columns.forms import UNDECIDED, Choices
-from layerline.columns.survey import TEXT, ColumnType, Parsed
+from layerline.columns.survey import TEXT, ColumnType
 from layerline.columns.written import PLAIN, Written
 from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, Stream, typed

@@ -30,9 +30,11 @@ class InputTally:
     unknown: Counter[str] = field(default_factory=Counter)  # levels that training did not have
     outside: Counter[str] = field(default_factory=Counter)  # numbers beyond the limits
 
-    def add(self, cast: Cast, spec: ColumnSpec) -> None:
-        """Count a column."""
+    def add(self, cast: Cast, spec: ColumnSpec, rules: frozenset[str] | None) -> None:
+        """Count a column that was judged by these rules."""
         self.imputed[spec.name] += int(gaps_of(cast.values).sum())
+        if rules is None and not spec.lenient:
+            return  # whatever else there was is refused
         for breach in breaches(cast, replace(spec, lenient=())):
             if breach.rule in _COUNTED:
                 getattr(self, _COUNTED[breach.rule])[spec.name] += int(breach.rows.sum())
@@ -83,7 +85,7 @@ def read_columns(
         for breach in breaches(cast, spec, rules=rules):
             _refuse(raw, cast, spec, breach, refusal)
         if tally is not None:
-            tally.add(cast, spec)
+            tally.add(cast, spec, rules)
         read[spec.name] = cast.values
     return pd.DataFrame(read, index=frame.index)
 

@@ -42,12 +42,12 @@ class InputTally:
     def lines(self) -> list[str]:
         """One line for each kind that occurred, with its columns."""
         kinds = (
-            (self.imputed, "missing values were imputed"),
-            (self.unknown, "values are unknown levels"),
-            (self.outside, "numbers are outside the limits of the schema"),
+            (self.imputed, "imputed missing values"),
+            (self.unknown, "unknown levels"),
+            (self.outside, "numbers outside the limits"),
         )
         return [
-            f"{counts.total():,} {what}: {listing([f'{k} {n:,}' for k, n in counts.items() if n])}"
+            f"{what}: {counts.total():,} ({listing([f'{k} {n:,}' for k, n in counts.items() if n])})"
             for counts, what in kinds
             if counts.total()
         ]

@@ -46,11 +46,11 @@ class InputTally:
             (self.unknown, "unknown levels"),
             (self.outside, "numbers outside the limits"),
         )
-        return [
-            f"{what}: {counts.total():,} ({listing([f'{k} {n:,}' for k, n in counts.items() if n])})"
-            for counts, what in kinds
-            if counts.total()
-        ]
+        lines = []
+        for counts, what in kinds:
+            columns = listing([f"{name} {n:,}" for name, n in counts.items() if n])
+            lines += [f"{what}: {counts.total():,} ({columns})"] if columns else []
+        return lines
 
 
 _COUNTED = {"levels": "unknown", "limits": "outside"}

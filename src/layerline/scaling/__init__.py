@@ -5,5 +5,5 @@ preprocessing/  columns to features, fitted and frozen
 splitting/      which rows train, validate, test
 validated_data  data/validated with its manifest
 stored_table    a table read piece by piece
-arrays          data/scaled written batch by batch
+array_writer    data/scaled written batch by batch
 """

@@ -58,7 +58,7 @@ register:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What params.yaml says of the user's table."""
+    """What params.yaml states about the user's table."""
 
     target: str
     task: Task

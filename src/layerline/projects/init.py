@@ -92,7 +92,7 @@ def start_project(
     text = params_text(project, table)
     notes = [*read.notes, reason, *advice(frame, schema)]
     if split_column:
-        notes.append(f"column {split_column!r} says which rows are for train, valid and test")
+        notes.append(f"column {split_column!r} has the split of each row: train, valid or test")
     return Start(text, YAML(typ="safe", pure=True).load(text), schema, tuple(notes))
 
 

@@ -222,7 +222,7 @@ class Journal:
 
     def _lose(self, error: OSError) -> None:
         if not self.n_lost:
-            _log.warning("%s: tracking cannot write (%s); the run goes on", self.path, error)
+            _log.warning("%s: tracking cannot write (%s); the run continues", self.path, error)
         self.n_lost += 1
 
 

@@ -53,7 +53,7 @@ def set_aside_lost_journals(home: Path) -> list[Path]:
 
 
 def _set_aside_whole(path: Path) -> Path:
-    summary = "the start of this journal is damaged: nobody can tell which run it belongs to"
+    summary = "the start of this journal is damaged: its run is unknown"
     aside = set_aside_lines(path, path.read_bytes().split(b"\n"), summary)
     path.unlink()
     return aside

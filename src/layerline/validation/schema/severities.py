@@ -60,7 +60,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "class_balance": Rule(
         "table",
-        "classes far rarer than others (limit: the commonest to the rarest)",
+        "classes far rarer than others (limit: the most frequent to the rarest)",
         Setting("warning", 50.0),
     ),
     "image_shape": Rule("table", "images of another shape or type", ERROR, STRICT),

@@ -39,7 +39,7 @@ def test_figures_are_those_of_evaluation(tmp_path):
             dataclasses.astuple(loss)
         )
     for name, sign in (("log_loss", -1), ("accuracy", 1)):
-        gain = paired_gain(*known, metric=name, n_resamples=200, confidence=0.9, seed=3)
+        gain = paired_gain(*known, metric=name, n_resamples=200, confidence=0.9, draws=Draws(3))
         difference = found.differences[name][1]
         assert sign * difference.value == pytest.approx(gain.mean)
         bounds = sorted(sign * bound for bound in (difference.lower, difference.upper))

@@ -2,8 +2,10 @@
 
 import dataclasses
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerline.evaluation.metrics import RANKED, measure, table_of
 from layerline.evaluation.predictions import Floats, Predictions
@@ -22,12 +24,31 @@ class Interval:
     upper: float
 
 
-def resampled_means(rows: Floats, n_resamples: int, seed: int) -> Floats:
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """How the bootstrap draws: its seed, and the groups (B,) of rows that are drawn together."""
+
+    seed: int
+    groups: NDArray[Any] | None = None
+
+    def of(self, rows: NDArray[np.bool_]) -> NDArray[Any] | None:
+        """The groups of some of the rows."""
+        return None if self.groups is None else self.groups[rows]
+
+
+def resampled_means(
+    rows: Floats, n_resamples: int, seed: int, groups: NDArray[Any] | None = None
+) -> Floats:
     """(n_resamples,) means of `rows` (B,), drawn with replacement.
+
+    With `groups` (B,), all rows of a group are drawn together: copies of a row, or the rows of one
+    patient, are not independent.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     generator = np.random.default_rng(seed)
+    if groups is not None and len(np.unique(groups)) < len(rows):
+        return _resampled_groups(rows, n_resamples, generator, groups)
     means = [
         rows[
             generator.integers(len(rows), size=(min(_CHUNK, n_resamples - start), len(rows)))
@@ -37,10 +58,32 @@ def resampled_means(rows: Floats, n_resamples: int, seed: int) -> Floats:
     return np.concatenate(means)
 
 
-def interval(rows: Floats, n_resamples: int, confidence: float, seed: int) -> Interval:
+def _resampled_groups(
+    rows: Floats, n_resamples: int, generator: np.random.Generator, groups: NDArray[Any]
+) -> Floats:
+    """Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8."""
+    _, codes = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(codes)
+    sums = np.bincount(codes, weights=rows)
+    means = []
+    for start in range(0, n_resamples, _CHUNK):
+        size = (min(_CHUNK, n_resamples - start), len(sizes))
+        drawn = generator.integers(len(sizes), size=size)
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    return np.concatenate(means)
+
+
+def interval(
+    rows: Floats,
+    n_resamples: int,
+    confidence: float,
+    seed: int,
+    groups: NDArray[Any] | None = None,
+) -> Interval:
     """The mean of `rows` (B,) with its interval, widened where rows are few."""
-    means = resampled_means(rows, n_resamples, seed)
-    tail = expanded_tail((1 - confidence) / 2, len(rows))
+    means = resampled_means(rows, n_resamples, seed, groups)
+    n_independent = len(rows) if groups is None else len(np.unique(groups))
+    tail = expanded_tail((1 - confidence) / 2, n_independent)
     lower, upper = np.quantile(means, [tail, 1 - tail])
     return Interval(float(rows.mean()), float(lower), float(upper))
 
@@ -115,11 +158,11 @@ def paired_gain(
     metric: str,
     n_resamples: int,
     confidence: float,
-    seed: int,
+    draws: Draws,
 ) -> Interval:
     """How much lower the challenger's mean row loss is on the same rows; above 0 is better.
 
     Rows are drawn in pairs, so that what is hard for both cancels.
     """
     gains = champion.row_losses(metric) - challenger.row_losses(metric)
-    return interval(gains, n_resamples, confidence, seed)
+    return interval(gains, n_resamples, confidence, draws.seed, draws.groups)

@@ -53,7 +53,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     Raises:
         SourceError: an artifact is missing or damaged.
     """
-    holdout = read_holdout(workspace)
+    holdout = read_holdout(workspace, _group_columns(params))
     gate = params.register.gate
     _require_metric(gate, holdout.task)
     slices = gate_slices(holdout.frame, gate.slices)
@@ -73,6 +73,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
         seen=seen_by_training(workspace),
         dialect=dialect_of(params),
+        target_profile=holdout.target_profile,
     )
     about = write_bundle(bundle, contents)
     metrics = workspace.reports / "metrics.json"
@@ -88,6 +89,15 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         slices=tuple(slices),
         exports=_export(bundle, params.register.export, holdout),
     )
+
+
+def _group_columns(params: Params) -> tuple[str, ...]:
+    """The columns whose rows belong together, where the split keeps groups whole."""
+    split = params.scale.split
+    named = split.options.get("column" if split.name == "group" else "keys", ())
+    if split.name not in ("group", "hash") or named is None:
+        return ()
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def dialect_of(params: Params) -> Dialect:

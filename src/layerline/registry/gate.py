@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from layerline.config import GateSection
-from layerline.evaluation.bootstrap import Interval, paired_gain
+from layerline.evaluation.bootstrap import Draws, Interval, paired_gain
 from layerline.evaluation.predictions import Predictions
 from layerline.registry.gate_rules import (
     UNITS,
@@ -19,10 +19,12 @@ from layerline.registry.gate_rules import (
     Context,
     SliceGain,
     absolute_checks,
+    count_distinct,
     rows_check,
     select_rows,
     slice_gains,
     slices_check,
+    target_check,
 )
 from layerline.text import readable
 
@@ -145,7 +147,9 @@ def _compare(
         n_rows=n_rows,
         n_left_out=None if context.seen is None else int(context.seen.sum()),
     )
-    enough = rows_check(n_rows, verdict.n_left_out, section)
+    draws = Draws(seed, None if context.groups is None else context.groups[fresh])
+    n_distinct = count_distinct(draws.groups, n_rows)
+    enough = rows_check(n_rows, verdict.n_left_out, section, n_distinct)
     if not n_rows:
         checks = (*verdict.checks, enough)
         reason = "no test row is left to compare the two by"
@@ -156,12 +160,18 @@ def _compare(
         metric=verdict.metric,
         n_resamples=section.bootstrap,
         confidence=section.confidence,
-        seed=seed,
+        draws=draws,
     )
     fresh_slices = [part._replace(is_in=part.is_in[fresh]) for part in context.slices]
-    slices = slice_gains(pair, fresh_slices, verdict.metric, section, seed)
-    won = _gain_check(gain, n_rows, verdict.metric, section)
-    checks = (won, enough, *slices_check(slices, verdict.metric, section), *verdict.checks)
+    slices = slice_gains(pair, fresh_slices, verdict.metric, section, draws)
+    won = _gain_check(gain, (n_rows, n_distinct), verdict.metric, section)
+    checks = (
+        won,
+        enough,
+        *slices_check(slices, verdict.metric, section),
+        *target_check(context.target_shift, section),
+        *verdict.checks,
+    )
     return dataclasses.replace(
         verdict,
         promote=all(check.passed for check in checks),
@@ -176,11 +186,13 @@ def _compare(
     )
 
 
-def _gain_check(gain: Interval, n_rows: int, metric: str, section: GateSection) -> Check:
+def _gain_check(gain: Interval, rows: tuple[int, int], metric: str, section: GateSection) -> Check:
+    n_rows, n_distinct = rows
+    copies = f" ({n_distinct:,} distinct)" if n_distinct < n_rows else ""
     is_better = gain.lower > section.margin
     message = (
-        f"{'better' if is_better else 'not reliably better'} on {n_rows:,} test rows: gain in "
-        f"{metric} {readable(gain.mean)} {UNITS[metric]}, "
+        f"{'better' if is_better else 'not reliably better'} on {n_rows:,} test rows{copies}: "
+        f"gain in {metric} {readable(gain.mean)} {UNITS[metric]}, "
         f"{section.confidence:.0%} interval {readable(gain.lower)} to {readable(gain.upper)}, "
         f"its lower end must be above {section.margin:g}"
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from layerline.config import GateSection
 from layerline.errors import ParamsError, Problem
-from layerline.evaluation.bootstrap import interval
+from layerline.evaluation.bootstrap import Draws, interval
 from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.registry.gate_slices import Slice
@@ -31,7 +31,7 @@ UNITS = {
 class Check:
     """One rule, checked: `value` beside its `limit`, and a message with both."""
 
-    rule: str  # gain, rows, slices, floor, latency, size
+    rule: str  # gain, rows, slices, target, floor, latency, size
     subject: str
     passed: bool
     value: float | None
@@ -64,6 +64,8 @@ class Context:
     unreadable: str = ""  # why the champion could not predict the rows
     seen: NDArray[np.bool_] | None = None
     slices: Sequence[Slice] = ()
+    groups: NDArray[Any] | None = None  # (B,) equal where rows count as one observation
+    target_shift: str = ""  # how the target differs from the one the champion was trained on
     latency_ms: float | None = None
     size_mb: float | None = None
 
@@ -117,19 +119,40 @@ def _floor(figures: dict[str, float], name: str, limit: float) -> Check:
     )
 
 
-def rows_check(n_rows: int, n_left_out: int | None, section: GateSection) -> Check:
-    """Whether there are enough rows for a bootstrap interval to be trusted."""
+def count_distinct(groups: NDArray[Any] | None, n_rows: int) -> int:
+    """How many observations the rows are."""
+    return n_rows if groups is None else len(np.unique(groups))
+
+
+def target_check(shift: str, section: GateSection) -> tuple[Check, ...]:
+    """Whether the target is still distributed as it was for the champion; none where it is."""
+    if not shift or section.target_shift == "allow":
+        return ()
+    message = (
+        f"the target has moved since the champion was trained: {shift}; check its unit and its "
+        "source; if it is right, `layerline promote VERSION`, or set register.gate.target_shift: "
+        "allow"
+    )
+    return (Check("target", "target", False, None, None, message),)
+
+
+def rows_check(
+    n_rows: int, n_left_out: int | None, section: GateSection, n_distinct: int | None = None
+) -> Check:
+    """Whether there are enough rows for a bootstrap interval to be trusted; copies count once."""
+    n_distinct = n_rows if n_distinct is None else n_distinct
+    copies = f" ({n_distinct:,} distinct ones)" if n_distinct < n_rows else ""
     gone = (
         ""
         if not n_left_out
         else f" ({n_left_out:,} more were left out: the champion was trained on them)"
     )
     message = (
-        f"{n_rows:,} test rows{gone} are too few to compare by, {section.min_rows:,} are "
+        f"{n_rows:,} test rows{copies}{gone} are too few to compare by, {section.min_rows:,} are "
         "needed: add data, raise scale.split.test, or lower register.gate.min_rows"
     )
-    passed = n_rows >= section.min_rows
-    return Check("rows", "test rows", passed, float(n_rows), float(section.min_rows), message)
+    passed = n_distinct >= section.min_rows
+    return Check("rows", "test rows", passed, float(n_distinct), float(section.min_rows), message)
 
 
 def slice_gains(
@@ -137,7 +160,7 @@ def slice_gains(
     slices: Sequence[Slice],
     metric: str,
     section: GateSection,
-    seed: int,
+    draws: Draws,
 ) -> tuple[SliceGain, ...]:
     """The gain on each slice that has rows.
 
@@ -152,7 +175,9 @@ def slice_gains(
     found = []
     for part in filled:
         n_rows = int(part.is_in.sum())
-        gain = interval(gains[part.is_in], section.bootstrap, confidence, seed)
+        gain = interval(
+            gains[part.is_in], section.bootstrap, confidence, draws.seed, draws.of(part.is_in)
+        )
         is_judged = n_rows >= section.min_slice_rows
         has_lost = gain.mean < -section.slice_tolerance and gain.upper < 0
         passed = not (is_judged and has_lost)

@@ -1,7 +1,7 @@
 """The raw test rows of a pipeline, their true values, and predictions joined with these."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from layerline.errors import DataError
 from layerline.evaluation.prediction_table import QUANTILE
 from layerline.evaluation.predictions import Predictions
 from layerline.model.bundle import Rows
+from layerline.model.target_profile import TargetProfile
 from layerline.tables.storage import read_images, read_table
 from layerline.validation.schema.definitions import ColumnSpec
 
@@ -23,7 +24,8 @@ class Holdout:
 
     `frame` holds every column, the target too; of images only the columns beside the pixels.
     `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is about
-    one standardised unit.
+    one standardised unit. Rows of equal `groups` (B,) are copies, or belong together: they count
+    as one observation. `target_profile` is that of all rows, train rows too.
     """
 
     rows: Rows
@@ -33,10 +35,14 @@ class Holdout:
     classes: tuple[Any, ...] | None
     columns: tuple[ColumnSpec, ...]
     task: str
+    groups: NDArray[Any] | None = None
+    target_profile: TargetProfile | None = None
 
 
-def read_holdout(workspace: Workspace) -> Holdout:
+def read_holdout(workspace: Workspace, group_columns: Sequence[str] = ()) -> Holdout:
     """Read the test rows from data/validated and data/scaled, whose bytes are checked.
+
+    Rows are grouped by `group_columns`, or without any by their content.
 
     Raises:
         SourceError: an artifact is missing or damaged.
@@ -44,7 +50,8 @@ def read_holdout(workspace: Workspace) -> Holdout:
     validated, scaled = read_manifest(workspace.validated), read_manifest(workspace.scaled)
     position = np.load(workspace.scaled / "test_row.npy", allow_pickle=False)
     target = validated["target"]
-    labels = read_table(workspace.validated).iloc[position].reset_index(drop=True)
+    table = read_table(workspace.validated)
+    labels = table.iloc[position].reset_index(drop=True)
     rows: Rows = labels.drop(columns=target)
     if validated["kind"] == "images":
         rows = np.asarray(read_images(workspace.validated)[position])
@@ -57,7 +64,20 @@ def read_holdout(workspace: Workspace) -> Holdout:
     if scaled.get("target_curve"):  # then that scale is of the logarithms, or of the ranks
         unit = float(actual.std()) or 1.0
     columns = tuple(ColumnSpec.from_dict(column) for column in validated["columns"])
-    return Holdout(rows, labels, actual, unit, classes, columns, scaled["task"])
+    groups = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
+    if group_columns:
+        groups = labels.groupby(list(group_columns), dropna=False).ngroup().to_numpy()
+    return Holdout(
+        rows=rows,
+        frame=labels,
+        actual=actual,
+        target_scale=unit,
+        classes=classes,
+        columns=columns,
+        task=scaled["task"],
+        groups=groups,
+        target_profile=TargetProfile.of(table[target], classes),
+    )
 
 
 def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from layerline.config import FetchSection
-from layerline.projects.watched_files import source_paths
+from layerline.projects.watched_files import must_fetch, source_paths
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,18 @@ def test_source_paths(
     with zipfile.ZipFile("shop.zip", "w") as archive:
         archive.writestr("rows/a.csv", "x\n")
     assert source_paths(FetchSection(source=source, options=options)) == paths
+
+
+def test_a_source_that_dvc_cannot_watch_is_fetched_again(tmp_path: Path) -> None:
+    def section(source: str, **options: object) -> FetchSection:
+        return FetchSection(source=source, options=options)
+
+    dvc = "stages: {fetch: {cmd: x, deps: [pipeline/fetch.py, shop.csv]}}\n"
+    (tmp_path / "dvc.yaml").write_text(dvc)
+    assert not must_fetch(tmp_path, section("files", path="shop.csv"))
+    assert must_fetch(tmp_path, section("files", path="other.csv"))
+    assert must_fetch(tmp_path, section("files", path="https://example.org/shop.csv"))
+    assert must_fetch(tmp_path, section("files", path=["shop.csv", "s3://b/shop.csv"]))
+    assert must_fetch(tmp_path, section("sql", url="postgresql://h/db", query="select 1"))
+    assert not must_fetch(tmp_path, section("sql", url="sqlite:///shop.csv", query="select 1"))
+    assert not must_fetch(tmp_path, section("sklearn", dataset="digits"))

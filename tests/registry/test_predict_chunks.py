@@ -21,7 +21,7 @@ from layerline.errors import BusyError, DataError, ParamsError
 from layerline.model.bundle import ABOUT, About
 from layerline.model.predict_file import PredictOptions
 from layerline.registry.predict import load_registered, predict_file
-from layerline.sources.reading.delimited import USUAL, Dialect
+from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.tables.storage import read_images, read_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")

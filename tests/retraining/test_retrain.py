@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -185,21 +184,3 @@ def test_a_killed_run_is_made_up_for(shop):
     while retrain(shop, code=None).count("at work") and time.monotonic() < deadline:
         time.sleep(2)  # the orphaned dvc ends by itself
     assert lines(shop)[-1]["outcome"] in ("promoted", "kept", "unchanged", "restored")
-
-
-def test_a_source_that_dvc_cannot_watch_is_fetched_again(tmp_path):
-    from layerline.config import FetchSection
-    from layerline.retraining.unwatched_sources import must_fetch
-
-    def section(source: str, **options: object) -> FetchSection:
-        return FetchSection(source=source, options=options)
-
-    dvc = "stages: {fetch: {cmd: x, deps: [pipeline/fetch.py, shop.csv]}}\n"
-    Path(tmp_path / "dvc.yaml").write_text(dvc)
-    assert not must_fetch(tmp_path, section("files", path="shop.csv"))
-    assert must_fetch(tmp_path, section("files", path="other.csv"))
-    assert must_fetch(tmp_path, section("files", path="https://example.org/shop.csv"))
-    assert must_fetch(tmp_path, section("files", path=["shop.csv", "s3://b/shop.csv"]))
-    assert must_fetch(tmp_path, section("sql", url="postgresql://h/db", query="select 1"))
-    assert not must_fetch(tmp_path, section("sql", url="sqlite:///shop.csv", query="select 1"))
-    assert not must_fetch(tmp_path, section("sklearn", dataset="digits"))

@@ -12,7 +12,8 @@ import pytest
 from layerline.artifacts import Workspace, read_manifest, replace_folder
 from layerline.config import Component, ScaleSection, ValidateSection
 from layerline.errors import DataError
-from layerline.scaling.preprocessing.encoders import DATES, ENCODERS
+from layerline.scaling.preprocessing.dates import DATES
+from layerline.scaling.preprocessing.encoders import ENCODERS
 from layerline.scaling.preprocessing.imputers import IMPUTERS
 from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS

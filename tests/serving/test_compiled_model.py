@@ -16,7 +16,8 @@ from layerline.model.load import load_bundle
 from layerline.model.predictor import Model
 from layerline.networks import build_network
 from layerline.networks.activations import ACTIVATIONS
-from layerline.scaling.preprocessing.encoders import DATES, ENCODERS
+from layerline.scaling.preprocessing.dates import DATES
+from layerline.scaling.preprocessing.encoders import ENCODERS
 from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.scale import scale

@@ -19,7 +19,7 @@ from servers import free_port
 from layerline.model.load import load_bundle
 from layerline.serving.load_model import load, parse_source
 from layerline.serving.request_handler import RequestHandler
-from layerline.sources.reading.delimited import Dialect
+from layerline.sources.reading.dialect import Dialect
 from layerline.tracking.store import tracking_uri
 
 # MLflow's own, with SQLAlchemy 2.1 and with pandas 3.

@@ -1,5 +1,6 @@
 """Images in folders and archives: a class a folder or a row of a CSV file, one mode, one size."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from layerline.errors import LayerlineError
+from layerline.errors import DataError, LayerlineError, SourceError
 from layerline.sources import SOURCES, SourceInfo
 from layerline.tables.storage import read_images, read_table
 
@@ -21,7 +22,7 @@ def save(path: Path, shade: int, size: tuple[int, int] = (4, 3), mode: str = "RG
 def fetch(tmp_path: Path, **options: object) -> tuple[np.ndarray, pd.DataFrame, SourceInfo]:
     folder = tmp_path / "out"
     folder.mkdir(exist_ok=True)
-    info = SOURCES["image_folder"](folder, "kind", **options)
+    info = SOURCES["image_folder"].build(folder, "kind", **options)
     assert info.kind == "images"
     return np.asarray(read_images(folder)), read_table(folder), info
 
@@ -92,13 +93,13 @@ def test_other_sizes_are_resized_and_said(pictures: Path, tmp_path: Path) -> Non
     assert "1 images were resized" in info.notes
 
 
-def test_transparency_is_put_on_black_and_said(tmp_path: Path) -> None:
+def test_transparency_is_put_on_black_and_reported(tmp_path: Path) -> None:
     save(tmp_path / "p" / "a" / "1.png", 200, mode="RGBA")
     picture = Image.new("RGBA", (4, 3), (100, 100, 100, 0))
     picture.save(tmp_path / "p" / "a" / "2.png")
     images, _, info = fetch(tmp_path, path=str(tmp_path / "p"))
     assert images[1].max() == 0
-    assert any("transparency" in note for note in info.notes)
+    assert any("they are transparent" in note for note in info.notes)
 
 
 def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
@@ -110,6 +111,45 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     picture.save(tmp_path / "p" / "a" / "1.png", exif=exif)
     images, _, _ = fetch(tmp_path, path=str(tmp_path / "p"), mode="L")
     assert images[0].tolist() == [[255], [0]]
+
+
+@pytest.mark.parametrize("inside", [None, "notes.txt", "photo.heic", ".hidden.png"])
+def test_a_class_without_an_image_does_not_vanish(
+    inside: str | None, pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "wolf").mkdir()
+    if inside:
+        (pictures / "wolf" / inside).write_bytes(b"x")
+    with pytest.raises(DataError, match=r"wolf: the folder of this class holds no image"):
+        fetch(tmp_path, path=str(pictures))
+
+
+def test_a_class_may_lack_images_in_one_split(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        save(tmp_path / "p" / split / "cat" / "a.png", 1)
+    save(tmp_path / "p" / "train" / "dog" / "a.png", 2)
+    (tmp_path / "p" / "test" / "dog").mkdir()
+    _, rows, _ = fetch(tmp_path, path=str(tmp_path / "p"))
+    assert sorted(zip(rows["split"], rows["kind"], strict=True)) == [
+        ("test", "cat"),
+        ("train", "cat"),
+        ("train", "dog"),
+    ]
+
+
+def test_a_folder_that_cannot_be_read_does_not_vanish(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def refuse(place: str | os.PathLike[str]) -> object:
+        if str(place).endswith("dog"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # the tests may run as root, whom no mode stops
+    with pytest.raises(SourceError, match=r"dog: cannot be read \(Permission denied\)"):
+        fetch(tmp_path, path=str(pictures))
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty", "deep", "many", "larger"])
@@ -138,7 +178,7 @@ def test_pictures_that_cannot_be_used_are_named(
 @pytest.mark.parametrize(
     ("content", "options", "code", "message"),
     [
-        ("file,kind\na.png,x\n", {}, 3, "1 files are not there"),
+        ("file,kind\na.png,x\n", {}, 3, "1 files are missing"),
         ("file,kind\n../a.png,x\n", {}, 3, "leads out of"),
         ("file,kind\n/etc/passwd,x\n", {}, 3, "leads out of"),
         ("file,kind\n,x\n", {}, 3, "is empty in 1 rows"),

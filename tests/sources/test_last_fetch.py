@@ -25,7 +25,7 @@ BEFORE = Facts(10, {"a": "int64", "b": "double", "y": "string"})
         ),
         (
             Facts(10, {"a": "int64", "c": "double", "y": "string"}),
-            ["column 'b' is gone, 'c' is in its place: it seems to be renamed"],
+            ["column 'b' is gone and 'c' is in its place: it seems to be renamed"],
         ),
         (
             Facts(10, {"a": "int64", "c": "bool", "y": "string"}),
@@ -33,9 +33,9 @@ BEFORE = Facts(10, {"a": "int64", "b": "double", "y": "string"})
         ),
         (
             Facts(10, {"a": "string", "b": "double", "y": "string"}),
-            ["column 'a' was int64 at the last fetch, and is string"],
+            ["column 'a' was int64 at the last fetch and is now string"],
         ),
-        (BEFORE._replace(image_shape=[28, 28]), ["images were None, and are [28, 28]"]),
+        (BEFORE._replace(image_shape=[28, 28]), ["images were None and are now [28, 28]"]),
     ],
 )
 def test_changes(now: Facts, said: list[str]) -> None:

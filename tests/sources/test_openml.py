@@ -87,7 +87,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
 
 def fetch(target: str = "kind", **options: object) -> tuple[pd.DataFrame, SourceInfo]:
     Path("out").mkdir(exist_ok=True)
-    info = SOURCES["openml"](Path("out"), target, **options)
+    info = SOURCES["openml"].build(Path("out"), target, **options)
     assert [path.name for path in Path("out").iterdir()] == ["table.parquet"]
     return read_table(Path("out")), info
 
@@ -109,16 +109,16 @@ def test_what_was_fetched_once_spares_the_network(server: FileServer) -> None:
     server.behaviour.files.clear()
     again, _ = fetch(id=77, data_home="kept")
     pd.testing.assert_frame_equal(first, again)
-    with pytest.raises(LayerlineError, match="cannot be reached, nor is it in the cache"):
+    with pytest.raises(LayerlineError, match="cannot be reached and is not in the cache"):
         fetch(id=77, data_home="elsewhere")
 
 
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        ({}, 2, "give an id, or a name"),
-        ({"id": 77, "name": "shop"}, 2, "give an id, or a name"),
-        ({"id": 77, "version": 2}, 2, "give an id, or a name"),
+        ({}, 2, "give either an id, or a name"),
+        ({"id": 77, "name": "shop"}, 2, "give either an id, or a name"),
+        ({"id": 77, "version": 2}, 2, "give either an id, or a name"),
         ({"id": 77, "target": "y"}, 3, "(OpenML's own target: kind): there is no target column"),
         ({"id": 78}, 4, "HTTP Error 404"),
     ],
@@ -140,7 +140,7 @@ def test_a_set_that_openml_does_not_have(server: FileServer) -> None:
 
 def test_a_body_that_is_not_the_one_described(server: FileServer) -> None:
     server.behaviour.files |= answers(server.url(""), md5="0" * 32)
-    with pytest.raises(LayerlineError, match=r"damaged, or not as described .*md5") as caught:
+    with pytest.raises(LayerlineError, match=r"damaged or not as described .*md5") as caught:
         fetch(id=77)
     assert caught.value.exit_code == 4
 

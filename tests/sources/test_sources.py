@@ -1,9 +1,12 @@
 """Every source keeps the contract; each of its errors ends in one message with its exit code."""
 
 import gzip
+import importlib.util
 import inspect
+import os
 import sqlite3
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ import layerline.sources
 from layerline.errors import DataError, LayerlineError, ParamsError, SourceError
 from layerline.lookup import option_problems
 from layerline.sources import SOURCES
+from layerline.sources.fetch import load_libraries
 from layerline.sources.torchvision import IDX_FILES
 from layerline.tables.storage import read_images, read_table
 
@@ -60,18 +64,20 @@ def options(tmp_path: Path, openml_cache: dict[str, object]) -> dict[str, dict[s
 
 
 def test_each_file_in_sources_has_its_line_in_the_table() -> None:
-    folder = Path(layerline.sources.__file__).parent
-    assert {p.stem for p in folder.glob("*.py")} - {"__init__", "info"} == set(SOURCES)
+    files = {path.stem for path in Path(layerline.sources.__file__).parent.glob("*.py")}
+    assert files - {"__init__", "source", "fetch", "last_fetch"} == set(SOURCES)
+    for name, line in SOURCES.items():
+        assert line.build.__module__ == f"layerline.sources.{name}"
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_contract(name: str, options: dict[str, dict[str, object]], tmp_path: Path) -> None:
-    assert option_problems(SOURCES[name], options[name], "fetch.options") == []
-    assert option_problems(SOURCES[name], options[name] | {"bogus": 1}, "fetch.options")
+    assert option_problems(SOURCES[name].build, options[name], "fetch.options") == []
+    assert option_problems(SOURCES[name].build, options[name] | {"bogus": 1}, "fetch.options")
     hashes = []
     for folder in (tmp_path / "a", tmp_path / "b"):
         folder.mkdir()
-        info = SOURCES[name](folder, "target", **options[name])
+        info = SOURCES[name].build(folder, "target", **options[name])
         rows = read_table(folder)
         assert "target" in rows
         if info.kind == "images":
@@ -84,9 +90,45 @@ def test_contract(name: str, options: dict[str, dict[str, object]], tmp_path: Pa
     assert hashes[0] == hashes[1]
 
 
+OPENED: list[Path] = []
+sys.addaudithook(
+    lambda event, given: (
+        OPENED.append(Path(os.fsdecode(given[0])))
+        if event in ("open", "sqlite3.connect") and isinstance(given[0], str | bytes | Path)
+        else None
+    )
+)
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_what_a_source_reads_is_watched_or_never_changes(
+    name: str, options: dict[str, dict[str, object]], tmp_path: Path
+) -> None:
+    line, out = SOURCES[name], tmp_path / "out"
+    out.mkdir()
+    OPENED.clear()
+    line.build(out, "target", **options[name])
+    read = {file for file in OPENED if file.is_relative_to(tmp_path)}
+    read = {file for file in read if not file.is_relative_to(out) and file.is_file()}
+    watched = [Path(path) for path in line.local_paths(options[name])]
+    assert all(path.exists() for path in watched)
+    if not line.is_versioned:
+        assert read
+        assert all(any(file.is_relative_to(path) for path in watched) for file in read), read
+        assert not line.reads_elsewhere(options[name])
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_libraries_are_known_by_name(name: str) -> None:
+    for library in SOURCES[name].libraries:
+        assert importlib.util.find_spec(library)
+    load_libraries(name)
+    load_libraries("a source that is misspelt")
+
+
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_options_are_keyword_only_and_typed(name: str) -> None:
-    parameters = list(inspect.signature(SOURCES[name]).parameters.values())
+    parameters = list(inspect.signature(SOURCES[name].build).parameters.values())
     assert [p.name for p in parameters[:2]] == ["folder", "target"]
     for parameter in parameters[2:]:
         assert parameter.kind is parameter.KEYWORD_ONLY
@@ -106,7 +148,7 @@ def test_options_are_keyword_only_and_typed(name: str) -> None:
 def test_sklearn(
     dataset: str, shape: tuple[int, int], levels: set[object] | None, tmp_path: Path
 ) -> None:
-    SOURCES["sklearn"](tmp_path, "y", dataset=dataset)
+    SOURCES["sklearn"].build(tmp_path, "y", dataset=dataset)
     rows = read_table(tmp_path)
     assert rows.shape == shape
     if levels is None:
@@ -117,7 +159,7 @@ def test_sklearn(
 
 def test_sklearn_refuses_a_target_that_is_a_feature(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"fetch\.target: 'alcohol' is a feature of wine"):
-        SOURCES["sklearn"](tmp_path, "alcohol", dataset="wine")
+        SOURCES["sklearn"].build(tmp_path, "alcohol", dataset="wine")
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -125,7 +167,7 @@ def test_sklearn_refuses_a_target_that_is_a_feature(tmp_path: Path) -> None:
 def test_torchvision_reads_every_layout(packed: bool, layout: str, tmp_path: Path) -> None:
     images = write_idx(tmp_path / "root" / layout, packed=packed)
     (tmp_path / "out").mkdir()
-    info = SOURCES["torchvision"](
+    info = SOURCES["torchvision"].build(
         tmp_path / "out", "label", dataset="FashionMNIST", root=str(tmp_path / "root")
     )
     rows = read_table(tmp_path / "out")
@@ -140,16 +182,16 @@ def test_torchvision_cut_file(packed: bool, tmp_path: Path) -> None:
     write_idx(tmp_path, packed=packed)
     file = next(tmp_path.glob("train-images*"))
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(SourceError, match="damaged or cut short") as caught:
-        SOURCES["torchvision"](tmp_path, "y", dataset="MNIST", root=str(tmp_path))
+    with pytest.raises(SourceError, match="damaged or truncated") as caught:
+        SOURCES["torchvision"].build(tmp_path, "y", dataset="MNIST", root=str(tmp_path))
     assert caught.value.exit_code == 4
 
 
 def test_torchvision_files_that_do_not_belong_together(tmp_path: Path) -> None:
     write_idx(tmp_path, packed=False)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(3)))
-    with pytest.raises(SourceError, match="do not belong together"):
-        SOURCES["torchvision"](tmp_path, "y", dataset="MNIST", root=str(tmp_path))
+    with pytest.raises(SourceError, match="do not match"):
+        SOURCES["torchvision"].build(tmp_path, "y", dataset="MNIST", root=str(tmp_path))
 
 
 def test_torchvision_without_files_and_network(
@@ -160,13 +202,13 @@ def test_torchvision_without_files_and_network(
     # A port that nothing listens on is a network that is down.
     monkeypatch.setattr(torchvision_datasets().MNIST, "mirrors", ["http://127.0.0.1:9/"])
     with pytest.raises(SourceError, match="no mirror could be reached") as caught:
-        SOURCES["torchvision"](tmp_path, "y", dataset="MNIST", root=str(tmp_path / "typo"))
+        SOURCES["torchvision"].build(tmp_path, "y", dataset="MNIST", root=str(tmp_path / "typo"))
     assert all(name in str(caught.value) for name in IDX_FILES)
 
 
 def fetch_file(tmp_path: Path, path: Path | str, target: str = "y", **options: object) -> None:
     (tmp_path / "out").mkdir(exist_ok=True)
-    SOURCES["files"](tmp_path / "out", target, path=str(path), **options)
+    SOURCES["files"].build(tmp_path / "out", target, path=str(path), **options)
 
 
 GOOD = b"x,y\n1,a\n2,b\n"
@@ -178,7 +220,7 @@ GOOD = b"x,y\n1,a\n2,b\n"
         (b"", "t.csv", {}, 3, "the file is empty"),
         (b"", "t.parquet", {}, 3, "the file is empty"),
         (b"\nx,y\n1,a\n", "t.csv", {}, 3, "the first line is blank"),
-        (b"x,y\n", "t.csv", {}, 3, "not one row of data"),
+        (b"x,y\n", "t.csv", {}, 3, "no row of data"),
         (b"x,x,y\n1,2,3\n", "t.csv", {}, 3, "names 'x' more than once"),
         (b"x,y\n1,2\n3,4,5\n6\n", "t.csv", {}, 3, "line 3 has 3, line 4 has 1"),
         (b'x,y\n"1",2\n3,4,5\n', "t.csv", {}, 3, "line 3 has 3"),
@@ -191,10 +233,10 @@ GOOD = b"x,y\n1,a\n2,b\n"
         (GOOD, "t.csv", {"target": "Y "}, 3, "no target column 'Y '; did you mean 'y'?"),
         (GOOD, "t.csv", {"separator": ";"}, 3, "set fetch.options.separator: ','"),
         (GOOD, "t.csv", {"separator": "ab"}, 2, "must be one character"),
-        (GOOD, "t.csv", {"encoding": "utf-9"}, 2, "'utf-9' is not known"),
+        (GOOD, "t.csv", {"encoding": "utf-9"}, 2, "'utf-9' is unknown"),
         (GOOD, "t.csv", {"text": ["z"]}, 2, "has no column 'z'"),
-        (GOOD, "t.xlsx", {}, 2, "is of no known kind"),
-        (b"PAR1 not at all PAR1", "t.parquet", {}, 4, "damaged or cut short"),
+        (GOOD, "t.xlsx", {}, 2, "is of an unknown kind"),
+        (b"PAR1 not at all PAR1", "t.parquet", {}, 4, "damaged or truncated"),
     ],
 )
 def test_files_refused(
@@ -217,7 +259,7 @@ def test_damaged_parquet(how: str, tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[60] ^= 255
     path.write_bytes(content if how == "flipped" else path.read_bytes()[:-50])
-    with pytest.raises(SourceError, match="damaged or cut short") as caught:
+    with pytest.raises(SourceError, match="damaged or truncated") as caught:
         fetch_file(tmp_path, path)
     assert caught.value.exit_code == 4
 
@@ -269,7 +311,7 @@ def test_parquet_types_become_five(tmp_path: Path) -> None:
     )
     frame.to_parquet(tmp_path / "t.parquet")
     (tmp_path / "out").mkdir()
-    info = SOURCES["files"](tmp_path / "out", "y", path=str(tmp_path / "t.parquet"))
+    info = SOURCES["files"].build(tmp_path / "out", "y", path=str(tmp_path / "t.parquet"))
     rows = read_table(tmp_path / "out")
     assert [str(t) for t in rows.dtypes] == [
         *("int64", "float64", "float64", "str", "object", "datetime64[us]", "str", "str")

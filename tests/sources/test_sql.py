@@ -23,7 +23,7 @@ from layerline.tables.storage import read_table
 def fetch(tmp_path: Path, **options: object) -> tuple[pd.DataFrame, SourceInfo]:
     folder = tmp_path / "out"
     folder.mkdir(exist_ok=True)
-    info = SOURCES["sql"](folder, "y", **options)
+    info = SOURCES["sql"].build(folder, "y", **options)
     assert [path.name for path in folder.iterdir()] == ["table.parquet"]
     return read_table(folder), info
 
@@ -56,7 +56,7 @@ def test_a_query_with_colons_and_percents(shop: str, tmp_path: Path) -> None:
 
 def test_an_order_that_may_change_is_said(shop: str, tmp_path: Path) -> None:
     _, info = fetch(tmp_path, url=shop, query="SELECT x, y FROM sales")
-    assert "own order" in info.notes[1]
+    assert "no fixed order" in info.notes[1]
 
 
 def test_types_are_those_of_all_chunks(
@@ -87,9 +87,9 @@ def test_the_url_may_come_from_the_environment(
     [
         ({"table": "sales"}, 2, "give either url, or url_env"),
         ({"url_env": "NOT_SET", "table": "sales"}, 2, "NOT_SET is not set"),
-        ({"url": "nonsense", "table": "sales"}, 2, "is no database URL"),
+        ({"url": "nonsense", "table": "sales"}, 2, "is not a database URL"),
         ({"url": "postgresql://me:s3cret@h/d", "table": "t"}, 2, "holds a password"),
-        ({"url": "oracle9://h/d", "table": "t"}, 2, "is not known to SQLAlchemy"),
+        ({"url": "oracle9://h/d", "table": "t"}, 2, "is unknown to SQLAlchemy"),
         ({"url": "mssql+pyodbc://h/d", "table": "t"}, 2, "needs the package pyodbc"),
         ({"url": "sqlite:///absent.db", "table": "t"}, 4, "no such SQLite file"),
         ({"url": "SHOP"}, 2, "give either query or table"),
@@ -98,7 +98,7 @@ def test_the_url_may_come_from_the_environment(
         ({"url": "SHOP", "query": "SELEC 1"}, 2, "syntax error"),
         ({"url": "SHOP", "query": "DELETE FROM sales"}, 2, "readonly"),
         ({"url": "SHOP", "query": "SELECT y FROM sales WHERE id > 99"}, 3, "the query has no rows"),
-        ({"url": "SHOP", "query": "SELECT x AS y, y FROM sales"}, 3, "gives 'y' more than once"),
+        ({"url": "SHOP", "query": "SELECT x AS y, y FROM sales"}, 3, "returns 'y' more than once"),
         ({"url": "SHOP", "query": "SELECT x FROM sales"}, 3, "there is no target column 'y'"),
         ({"url": "SHOP", "query": "SELECT x'00' AS b, y FROM sales"}, 3, "is of type bytes"),
         ({"url": "SHOP", "query": "SELECT 1 AS y UNION SELECT 'a'"}, 3, "text and whole numbers"),

@@ -31,7 +31,7 @@ from layerline.evaluation.prediction_table import output_columns
 from layerline.model.seen_rows import Seen, write_seen
 from layerline.model.target_profile import TargetProfile
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.sources.reading.delimited import USUAL, Dialect
+from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.tables.storage import read_parquet, write_table
 from layerline.validation.schema.definitions import ColumnSpec
 

@@ -13,7 +13,8 @@ from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import Rows
 from layerline.model.file_suffix import pick_by_suffix
 from layerline.sources.reading.batches import Stream
-from layerline.sources.reading.delimited import USUAL, Dialect, open_fields
+from layerline.sources.reading.delimited import open_fields
+from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.sources.reading.parsing import ColumnType, FieldSurvey, convert
 from layerline.sources.reading.reader import DELIMITED, PARQUET
 from layerline.tables.storage import to_frame

@@ -33,6 +33,16 @@ def _classes_can_be_balanced(params: Params) -> Iterator[Problem]:
         yield Problem("train.sampling", f"{message}; use shuffled")
 
 
+def _split_fits_task(params: Params) -> Iterator[Problem]:
+    from layerline.scaling.splitting import SPLITS
+
+    name, task = params.scale.split.name, params.fetch.task
+    if task != "auto" and name in SPLITS and task not in SPLITS[name].tasks:
+        fitting = ", ".join(sorted(split for split, line in SPLITS.items() if task in line.tasks))
+        message = f"{name!r} does not fit fetch.task: {task}; use one of {fitting}"
+        yield Problem("scale.split.method", message)
+
+
 def _full_batch_has_no_batches(params: Params) -> Iterator[Problem]:
     from layerline.training.optimizers import full_batch_problems
 
@@ -42,5 +52,6 @@ def _full_batch_has_no_batches(params: Params) -> Iterator[Problem]:
 RULES: tuple[Rule, ...] = (
     _loss_fits_task,
     _classes_can_be_balanced,
+    _split_fits_task,
     _full_batch_has_no_batches,
 )

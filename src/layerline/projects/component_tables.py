@@ -10,7 +10,8 @@ from layerline.errors import Problem
 from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION
 from layerline.lookup import builders
 from layerline.networks import network_problems
-from layerline.scaling.preprocessing.encoders import DATES, ENCODERS
+from layerline.scaling.preprocessing.dates import DATES
+from layerline.scaling.preprocessing.encoders import ENCODERS
 from layerline.scaling.preprocessing.imputers import IMPUTERS
 from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS

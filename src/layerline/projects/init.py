@@ -10,7 +10,8 @@ from layerline.config import parse_params
 from layerline.errors import ParamsError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows
-from layerline.sources.reading.delimited import Dialect, separator_of
+from layerline.sources.reading.delimited import separator_of
+from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.paths import find_files, find_partitions, kind_of
 from layerline.sources.reading.reader import read_files
 from layerline.tables.storage import SPLIT_VALUES, require_target, to_frame

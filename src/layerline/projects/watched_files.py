@@ -14,23 +14,21 @@ from ruamel.yaml import YAML
 from layerline.artifacts import write_text
 from layerline.config import FetchSection
 from layerline.errors import ParamsError, Problem
+from layerline.lookup import pick
+from layerline.sources import SOURCES, Source
 from layerline.sources.reading.archives import split_archive
 
 OUTPUT_FOLDERS = ("data/raw", "data/validated", "data/scaled", "models", "reports", "runs")
-# The options of each source that name its files.
-_PLACES = {"files": ("path",), "image_folder": ("path", "labels"), "sql": ("url",)}
 OWN = ("pipeline/", "src/")  # dependencies that belong to the project itself
 
 
 def source_paths(section: FetchSection) -> list[str]:
-    """The local files and folders the source reads, as params.yaml writes them."""
-    paths: list[str] = []
-    for option in _PLACES.get(section.source, ()):
-        given = section.options.get(option) or []
-        paths += [given] if isinstance(given, str) else [str(item) for item in given]
-    if section.source == "sql":
-        paths = [path.partition("///")[2] for path in paths if path.startswith("sqlite:///")]
-    return [_outermost(path) for path in paths if path and "://" not in path]
+    """The local files, folders and archives the source reads, as params.yaml names them."""
+    return [_outermost(path) for path in _line(section).local_paths(section.options)]
+
+
+def _line(section: FetchSection) -> Source:
+    return pick(SOURCES, section.source, "fetch.source")
 
 
 def _outermost(path: str) -> str:
@@ -59,6 +57,17 @@ def unwatched(dvc_file: Path, section: FetchSection) -> list[str]:
         return []
     deps = _load(dvc_file)["stages"]["fetch"].get("deps", [])
     return [path for path in _as_deps(section) if path not in deps]
+
+
+def must_fetch(root: Path, section: FetchSection) -> bool:
+    """Whether the source may have changed without DVC noticing.
+
+    URLs, databases, and local files that dvc.yaml does not name.
+    """
+    line = _line(section)
+    if line.is_versioned:
+        return False
+    return line.reads_elsewhere(section.options) or bool(unwatched(root / "dvc.yaml", section))
 
 
 def missing_files(root: Path, section: FetchSection) -> list[str]:

@@ -19,7 +19,7 @@ from layerline.registry.mlflow_model import N_EXAMPLES
 from layerline.registry.registration import Version, log_version
 from layerline.registry.verifier import write_rows
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.sources.reading.delimited import Dialect
+from layerline.sources.reading.dialect import Dialect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

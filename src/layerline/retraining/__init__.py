@@ -2,7 +2,6 @@
 
 retrain            one run: lock, sources, `dvc repro`, verdict
 dvc_process        `dvc` as a child process, stoppable
-unwatched_sources  sources that DVC cannot watch
 log                reports/retrain.jsonl, one line a run
 
 Drift, triggers and alerts belong between the sources and `dvc repro`, and after the verdict; none

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from layerline.artifacts import STAGES, Workspace, read_json
 from layerline.config import Params
 from layerline.errors import BusyError, GateError, LayerlineError, SourceError
-from layerline.projects.watched_files import missing_files
+from layerline.projects.watched_files import missing_files, must_fetch
 from layerline.retraining.dvc_process import Dvc, RetrainError
 from layerline.retraining.log import (
     BUSY,
@@ -25,7 +25,6 @@ from layerline.retraining.log import (
     Record,
     append,
 )
-from layerline.retraining.unwatched_sources import must_fetch
 from layerline.stage.protection import Terminated, ends_with_parent
 
 

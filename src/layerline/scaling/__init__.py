@@ -1,1 +1,9 @@
-"""Scaling: rows split, and columns made into the network's arrays."""
+"""Scaling: rows are split, and columns become the network's arrays.
+
+scale           the stage: split, fit, write
+preprocessing/  columns to features, fitted and frozen
+splitting/      which rows train, validate, test
+validated_data  data/validated with its manifest
+stored_table    a table read piece by piece
+arrays          data/scaled written batch by batch
+"""

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from layerline.errors import LayerlineError
-from layerline.sources.reading.delimited import Dialect, read_fields
+from layerline.sources.reading.delimited import read_fields
+from layerline.sources.reading.dialect import Dialect
 from layerline.tables.storage import to_frame
 from layerline.text import first_line
 

@@ -1,23 +1,37 @@
-"""Where data come from: name in `fetch.source` -> the function that fetches.
+"""Where data come from: the name in `fetch.source` -> its line.
 
 A source is `fetch(folder, target, *, <its options>) -> SourceInfo`: it writes `table.parquet`, or
 `images.npy` and `labels.parquet`, into `folder`. Its keyword-only arguments are `fetch.options`.
-To add one: write a file with `fetch` that imports heavy libraries inside the function (this table
-is read to check params), and add a line here. The contract test runs over every line.
+To add one: a file with `fetch` that imports heavy libraries inside the function (this table is read
+to check params), and a line in SOURCES that says what other rooms must know of it (`Source`). The
+contract tests run over every line.
+
+source        a line of the table
+fetch         the stage: run, find task, seal
+last_fetch    what changed since last time
+files         CSV, Parquet, Arrow, JSON lines
+image_folder  pictures in folders or archives
+openml        tables of openml.org
+sklearn       data sets of scikit-learn
+sql           queries and tables of databases
+torchvision   MNIST, CIFAR and others
+reading/      readers of each kind of file
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Concatenate
+from collections.abc import Mapping
 
 from layerline.sources import files, image_folder, openml, sklearn, sql, torchvision
-from layerline.sources.fetched import SourceInfo
+from layerline.sources.source import Source, SourceInfo
 
-SOURCES: Mapping[str, Callable[Concatenate[Path, str, ...], SourceInfo]] = {
-    "files": files.fetch,
-    "image_folder": image_folder.fetch,
-    "openml": openml.fetch,
-    "sklearn": sklearn.fetch,
-    "sql": sql.fetch,
-    "torchvision": torchvision.fetch,
+SOURCES: Mapping[str, Source] = {
+    "files": Source(files.fetch, watched=("path",), is_versioned=False),
+    "image_folder": Source(image_folder.fetch, watched=("path", "labels"), is_versioned=False),
+    "openml": Source(openml.fetch, watched=(), is_versioned=True, libraries=("sklearn.datasets",)),
+    "sklearn": Source(
+        sklearn.fetch, watched=(), is_versioned=True, libraries=("sklearn.datasets",)
+    ),
+    "sql": Source(sql.fetch, watched=("url",), is_versioned=False),
+    "torchvision": Source(torchvision.fetch, watched=(), is_versioned=True),
 }
+
+__all__ = ["SOURCES", "Source", "SourceInfo"]

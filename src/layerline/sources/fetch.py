@@ -1,5 +1,6 @@
 """The fetch stage's work: run the source, find the task, seal data/raw."""
 
+import importlib
 from typing import Any
 
 from layerline.artifacts import Workspace, replace_folder
@@ -11,24 +12,24 @@ from layerline.tables.storage import read_column
 from layerline.tables.task import resolve_task
 
 
-def load_libraries(source: str) -> None:
-    """Import now what the source will need: the caller has time, later it has not."""
-    if source in ("sklearn", "openml"):
-        import sklearn.datasets  # noqa: F401
+def load_libraries(name: str) -> None:
+    """Import what the source will need, now: the caller is waiting for another process anyway."""
+    for library in SOURCES[name].libraries if name in SOURCES else ():
+        importlib.import_module(library)
 
 
 def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
-    """Write data/raw; return what its manifest says of it, and what is no more as it was.
+    """Write data/raw; return its manifest, with notes on what changed since the last fetch.
 
     Raises:
         SourceError: the source cannot be reached or read.
         DataError: the table is empty, has no target column, or its target fits no task.
     """
-    source = pick(SOURCES, section.source, "fetch.source")
-    options = read_options(source, section.options, "fetch.options")
+    build = pick(SOURCES, section.source, "fetch.source").build
+    options = read_options(build, section.options, "fetch.options")
     about: dict[str, Any] = {"source": section.source, "target": section.target}
     with replace_folder(workspace.raw, about) as folder:
-        info = source(folder, section.target, **options)
+        info = build(folder, section.target, **options)
         n_rows, target = read_column(folder, section.target, section.source)
         task, reason = resolve_task(target, section.task)
         about.update(
@@ -40,5 +41,5 @@ def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
             task=task,
             task_reason=reason,
         )
-    # Not in the manifest: its bytes depend on the source alone, not on what was there before.
+    # Not in the manifest: its bytes depend on the source alone, not on earlier fetches.
     return about | {"notes": [*about["notes"], *compare_with_last(workspace, section)]}

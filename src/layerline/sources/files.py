@@ -1,16 +1,17 @@
 """CSV, TSV, Parquet, Arrow or JSON-lines files: one, a glob pattern, a folder, or a list of these.
 
-They lie on this machine or behind http(s):// and s3://, as they are or in a zip or tar archive. A
+They lie on this machine or behind http(s):// and s3://, plain or in a zip or tar archive. A
 folder's partitions (`year=2024/`) are columns.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from layerline.errors import ParamsError, Problem
-from layerline.sources.fetched import SourceInfo
+from layerline.sources.source import SourceInfo
 
 
 def fetch(
@@ -28,7 +29,7 @@ def fetch(
 
     Args:
         folder: where `table.parquet` goes.
-        target: the column to predict; it must be there.
+        target: the column to predict.
         path: file, pattern, folder, archive, path in an archive, URL or list; relative to the
             repository root.
         separator: of CSV files; null finds it from the header.
@@ -40,32 +41,37 @@ def fetch(
 
     Raises:
         DataError: the files are empty, malformed, differ in their columns, or lack the target.
-        SourceError: nothing is there, or it cannot be read, or it has another sha256.
+        SourceError: a file is missing, cannot be read, or has another sha256.
     """
     # Here, not above: params are checked against this signature where nothing is read.
-    from layerline.sources.reading.delimited import Dialect
-    from layerline.sources.reading.paths import find_files, find_partitions, said_of
+    from layerline.sources.reading.dialect import Dialect
+    from layerline.sources.reading.display_names import renamed, shown_as
+    from layerline.sources.reading.paths import display_name, find_files, find_partitions
     from layerline.sources.reading.reader import open_files
-    from layerline.sources.reading.remote import is_remote, renamed, saying
+    from layerline.sources.reading.remote_systems import is_remote
     from layerline.tables.storage import TABLE, require_target, write_tables
-    from layerline.text import listing
 
     paths = find_files(path, sha256)
-    names = {str(file): said for file in paths if (said := said_of(file))}
-    with saying(names):
+    names = {str(file): shown for file in paths if (shown := display_name(file))}
+    with shown_as(names):
         dialect = Dialect(separator, encoding, tuple(missing or ()))
         reading = open_files(paths, dialect, text or (), find_partitions(path, paths, sha256))
-        columns = reading.schema.names
-        require_target(columns, target, str(paths[0]))
-        absent = [name for name in text or () if name not in columns]
-        if absent:
-            message = f"{paths[0]} has no column {absent[0]!r}; its columns: {listing(columns)}"
-            raise ParamsError([Problem("fetch.options.text", message)])
+        require_target(reading.schema.names, target, str(paths[0]))
+        _require_listed(text or (), reading.schema.names, paths[0])
         write_tables(folder / TABLE, reading.schema, reading.tables())
     origin: list[dict[str, Any]] = [
         file | {"path": names.get(file["path"], file["path"])} for file in reading.files
     ]
     notes = [renamed(note, names) for note in reading.notes]
     if any(is_remote(one) for one in ([path] if isinstance(path, str) else path)):
-        notes.append("DVC does not watch URLs: after a change there, `dvc repro -f fetch`")
+        notes.append("DVC does not watch URLs: after a change there, run `dvc repro -f fetch`")
     return SourceInfo("table", None, {"files": origin}, tuple(notes))
+
+
+def _require_listed(text: Sequence[str], columns: Sequence[str], file: Path) -> None:
+    from layerline.text import listing
+
+    absent = [name for name in text if name not in columns]
+    if absent:
+        message = f"{file} has no column {absent[0]!r}; its columns: {listing(columns)}"
+        raise ParamsError([Problem("fetch.options.text", message)])

@@ -1,17 +1,18 @@
-"""Image files in a folder or an archive: a folder a class, or a CSV file of paths and labels.
+"""Image files in a folder or an archive: one folder per class, or a CSV file of paths and labels.
 
 pictures/cat/1.png, pictures/dog/2.png            the class is the folder's name
 pictures/train/cat/1.png, pictures/test/dog/2.png the official split too (train, valid, test)
 pictures/1.png + labels.csv: file,label           with fetch.options.labels
 """
 
+import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from layerline.errors import DataError, ParamsError, Problem, SourceError
-from layerline.sources.fetched import SourceInfo
+from layerline.sources.source import SourceInfo
 
 SPLIT = "split"
 _SPLITS = {
@@ -38,7 +39,7 @@ def fetch(
 
     Args:
         folder: where `images.npy` and `labels.parquet` go.
-        target: what the column of labels is called, or is called in `labels`.
+        target: the name of the column of labels, in `labels` too.
         path: the folder, or a zip or tar archive of one, or a URL of such an archive.
         labels: a CSV file with `file_column` and the target; further columns are kept. A column
             `split` of train, valid and test is the official split.
@@ -47,44 +48,59 @@ def fetch(
         size: [height, width] that each image is resized to; null: all must have one size.
 
     Raises:
-        SourceError: there is no such folder, or no image in it.
-        DataError: images that cannot be read or differ in size, a class or a file missing.
+        SourceError: the folder is missing, or has no image in it.
+        DataError: images that cannot be read or differ in size, a class without images, a file
+            or a label missing.
     """
     # Here, not above: params are checked against this signature where nothing is read.
+    from layerline.sources.reading.display_names import renamed, shown_as
+    from layerline.sources.reading.paths import display_name
+
+    root = _root(path)
+    names = {str(root): display_name(root) or str(root)}
+    with shown_as(names):
+        found = (
+            _by_folder(root, target)
+            if labels is None
+            else _by_table(root, target, labels, file_column)
+        )
+        notes = [*found.notes, *_write(folder, root, found, mode, size)]
+    origin: dict[str, Any] = {"path": path, "labels": labels, **_facts(root, found.files)}
+    split = SPLIT if SPLIT in found.labels and target != SPLIT else None
+    return SourceInfo("images", split, origin, tuple(renamed(note, names) for note in notes))
+
+
+class _Found(NamedTuple):
+    """The images, and for each its row of labels.parquet, by column."""
+
+    files: list[Path]
+    labels: dict[str, Any]
+    notes: list[str]
+
+
+def _write(
+    folder: Path, root: Path, found: _Found, mode: Literal["L", "RGB"], size: list[int] | None
+) -> list[str]:
+    """Write `images.npy` and `labels.parquet`; return what was done to the images."""
     import pandas as pd
 
     from layerline.sources.reading.image_files import (
-        Told,
+        ImageReport,
         fill,
         read_pictures,
         require_readable,
         size_of,
     )
-    from layerline.sources.reading.paths import said_of
-    from layerline.sources.reading.remote import renamed, saying
     from layerline.tables.storage import IMAGES, LABELS, write_table
 
-    root = _root(path)
-    names = {str(root): said_of(root) or str(root)}
-    told = Told()
-    with saying(names):
-        files, rows, notes = (
-            _by_folder(root, target)
-            if labels is None
-            else _by_table(root, target, labels, file_column)
-        )
-        wanted = (size[0], size[1]) if size else size_of(files[0])
-        shape = [len(files), *wanted, *([3] if mode == "RGB" else [])]
-        pictures = read_pictures(files, mode, wanted, resize=size is not None, told=told)
-        fill(folder / IMAGES, pictures, shape)
-        require_readable(told, str(root))
-    frame = pd.DataFrame(rows)
-    write_table(folder / LABELS, frame)
-    origin: dict[str, Any] = {"path": path, "labels": labels, **_facts(root, files)}
-    split = SPLIT if SPLIT in frame and target != SPLIT else None
-    return SourceInfo(
-        "images", split, origin, tuple(renamed(n, names) for n in (*notes, *told.notes))
-    )
+    report = ImageReport()
+    wanted = (size[0], size[1]) if size else size_of(found.files[0])
+    shape = [len(found.files), *wanted, *([3] if mode == "RGB" else [])]
+    pictures = read_pictures(found.files, mode, wanted, resize=size is not None, report=report)
+    fill(folder / IMAGES, pictures, shape)
+    require_readable(report, str(root))
+    write_table(folder / LABELS, pd.DataFrame(found.labels))
+    return report.notes
 
 
 def _root(path: str) -> Path:
@@ -92,35 +108,53 @@ def _root(path: str) -> Path:
 
     root = unpacked(local_path(path))
     if not root.is_dir():
-        raise SourceError(f"{path}: there is no such folder or archive; set fetch.options.path")
+        raise SourceError(f"{path}: no such folder or archive; set fetch.options.path")
     return root
 
 
-def _by_folder(root: Path, target: str) -> tuple[list[Path], dict[str, list[str]], list[str]]:
-    """The files, and a class (and a split) for each, from the names of the folders."""
+def _by_folder(root: Path, target: str) -> _Found:
+    """The class (and the split) of each file, from the names of the folders."""
     tops = _folders(root)
     splits = {top: _SPLITS[top.name.lower()] for top in tops if top.name.lower() in _SPLITS}
     if splits and len(splits) < len(tops):
         others = ", ".join(top.name for top in tops if top not in splits)
         raise DataError(f"{root}: has folders of splits and others beside them: {others}")
     if splits and target == SPLIT:
-        message = f"{SPLIT!r} is the column of the official split; call the target otherwise"
+        message = f"{SPLIT!r} is the column of the official split; rename the target"
         raise ParamsError([Problem("fetch.target", message)])
     files: list[Path] = []
-    rows: dict[str, list[str]] = {name: [] for name in ([target, SPLIT] if splits else [target])}
-    n_left = 0
+    labels: dict[str, list[str]] = {name: [] for name in ([target, SPLIT] if splits else [target])}
+    n_left, empty = 0, []
     for top in tops:
         for place in _folders(top) if splits else [top]:
             found, left = _pictures(place)
             n_left += left
             files += found
-            rows[target] += [place.name] * len(found)
+            empty += [] if found else [place]
+            labels[target] += [place.name] * len(found)
             if splits:
-                rows[SPLIT] += [splits[top]] * len(found)
+                labels[SPLIT] += [splits[top]] * len(found)
     if not files:
-        raise SourceError(f"{root}: no folder in it holds an image; a folder a class is needed")
-    notes = [f"{n_left:,} files in {root} are no images by their names; they are left out"]
-    return files, rows, notes if n_left else []
+        raise SourceError(f"{root}: no folder in it holds an image; one folder per class is needed")
+    _require_full([place for place in empty if place.name not in labels[target]])
+    notes = [f"{n_left:,} files in {root} are not images by their names; they are left out"]
+    return _Found(files, labels, notes if n_left else [])
+
+
+def _require_full(empty: list[Path]) -> None:
+    """Refuse a class without an image: it would vanish from the task."""
+    if empty:
+        more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        raise DataError(
+            f"{empty[0]}{more}: the folder of this class holds no image (images end in "
+            f"{', '.join(_endings())}); add images, or remove the folder"
+        )
+
+
+def _endings() -> tuple[str, ...]:
+    from layerline.sources.reading.image_files import PICTURES
+
+    return PICTURES
 
 
 def _folders(place: Path) -> list[Path]:
@@ -128,16 +162,27 @@ def _folders(place: Path) -> list[Path]:
 
 
 def _pictures(place: Path) -> tuple[list[Path], int]:
-    from layerline.sources.reading.image_files import PICTURES
+    """The images below a folder, by name, and the number of other files.
 
-    found = sorted(path for path in place.rglob("*") if path.is_file() and path.name[0] != ".")
-    pictures = [path for path in found if path.suffix.lower() in PICTURES]
+    Raises:
+        SourceError: a folder cannot be read; glob would pass over it.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise SourceError(f"{error.filename}: cannot be read ({error.strerror})")
+
+    found = sorted(
+        Path(folder) / name
+        for folder, _, names in os.walk(place, onerror=refuse)
+        for name in names
+        if name[0] != "."
+    )
+    pictures = [path for path in found if path.suffix.lower() in _endings()]
     return pictures, len(found) - len(pictures)
 
 
-def _by_table(
-    root: Path, target: str, labels: str, file_column: str
-) -> tuple[list[Path], dict[str, Any], list[str]]:
+def _by_table(root: Path, target: str, labels: str, file_column: str) -> _Found:
+    """The files that a table names, and its other columns."""
     from layerline.sources.reading.reader import find_files, read_files
     from layerline.tables.storage import require_target, to_frame
     from layerline.text import listing
@@ -153,14 +198,14 @@ def _by_table(
         raise DataError(f"{labels}: column {file_column!r} is empty in {names.isna().sum()} rows")
     outside = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
     if outside:
-        raise DataError(f"{labels}: {outside[0]!r} leads out of {root}; give paths below it")
+        raise DataError(f"{labels}: {outside[0]!r} leads out of {root}; use paths below it")
     files = [root / name for name in names]
     absent = [str(file) for file in files if not file.is_file()]
     if absent:
-        raise DataError(f"{labels}: {len(absent)} files are not there: {listing(absent, 5)}")
+        raise DataError(f"{labels}: {len(absent)} files are missing: {listing(absent, 5)}")
     if SPLIT in frame and target != SPLIT:
         _require_splits(frame[SPLIT].unique().tolist(), labels)
-    return files, {str(name): frame[name] for name in frame}, list(read.notes)
+    return _Found(files, {str(name): frame[name] for name in frame}, list(read.notes))
 
 
 def _require_splits(found: list[Any], labels: str) -> None:

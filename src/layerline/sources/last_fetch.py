@@ -1,4 +1,4 @@
-"""What the last fetch of a source brought, so that the next one can say what became different.
+"""What the last fetch of a source brought, so that the next one can report what changed.
 
 The facts lie in .layerline/fetched of the main checkout, a file for each source and its options:
 DVC removes data/raw before the stage runs, and its bytes must not depend on what was there before.
@@ -39,7 +39,7 @@ def facts_of(folder: Path) -> Facts:
 
 
 def compare_with_last(workspace: Workspace, section: FetchSection) -> list[str]:
-    """Say what the last fetch of this source had that data/raw has no more; remember data/raw."""
+    """Report how data/raw differs from the last fetch of this source; remember data/raw."""
     definition = to_json({"source": section.source, "options": section.options})
     name = hashlib.sha256(definition.encode()).hexdigest()[:16]
     file = workspace.home / ".layerline" / "fetched" / f"{name}.json"
@@ -51,27 +51,27 @@ def compare_with_last(workspace: Workspace, section: FetchSection) -> list[str]:
 
 def changes(before: Facts, now: Facts) -> list[str]:
     """One sentence for each way in which the source shrank or changed its schema."""
-    said = []
+    found = []
     if now.n_rows < before.n_rows:
-        said.append(f"the source shrank: {now.n_rows:,} rows, {before.n_rows:,} at the last fetch")
+        found.append(f"the source shrank: {now.n_rows:,} rows, {before.n_rows:,} at the last fetch")
     if now.image_shape != before.image_shape:
-        said.append(f"images were {before.image_shape}, and are {now.image_shape}")
+        found.append(f"images were {before.image_shape} and are now {now.image_shape}")
     vanished = [name for name in before.columns if name not in now.columns]
     added = [name for name in now.columns if name not in before.columns]
     for name, new in _renamed(before, now, vanished, added):
-        said.append(f"column {name!r} is gone, {new!r} is in its place: it seems to be renamed")
+        found.append(f"column {name!r} is gone and {new!r} is in its place: it seems to be renamed")
         vanished.remove(name)
         added.remove(new)
     if vanished:
-        said.append(f"gone since the last fetch: {listing(vanished)}")
+        found.append(f"gone since the last fetch: {listing(vanished)}")
     if added:
-        said.append(f"new since the last fetch: {listing(added)}")
-    said += [
-        f"column {name!r} was {kind} at the last fetch, and is {now.columns[name]}"
+        found.append(f"new since the last fetch: {listing(added)}")
+    found += [
+        f"column {name!r} was {kind} at the last fetch and is now {now.columns[name]}"
         for name, kind in before.columns.items()
         if now.columns.get(name, kind) != kind
     ]
-    return said
+    return found
 
 
 def _renamed(
@@ -92,4 +92,4 @@ def _read(file: Path) -> Facts | None:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return Facts(found["n_rows"], dict(found["columns"]), found["image_shape"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # nothing was fetched yet, or by another version
+        return None  # nothing was fetched yet, or another version wrote it

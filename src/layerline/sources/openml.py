@@ -1,4 +1,4 @@
-"""A table of openml.org, by its id or its name, through scikit-learn; what was fetched is kept."""
+"""A table of openml.org, by its id or its name, through scikit-learn; downloads are kept."""
 
 import contextlib
 import re
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from layerline.errors import DataError, ParamsError, Problem, SourceError
-from layerline.sources.fetched import SourceInfo
+from layerline.sources.source import SourceInfo
 
 _TIMEOUT_SECONDS = 30.0
 
@@ -43,33 +43,41 @@ def fetch(
         DataError: the data set is sparse, or lacks the target.
     """
     # Here, not above: scikit-learn costs 1.6 s, and this module is imported to check params.
-    import pyarrow as pa
-
-    from layerline.sources.reading.reader import open_files
-    from layerline.sources.reading.remote import downloads, renamed, saying
-    from layerline.tables.storage import TABLE, require_target, write_tables
+    from layerline.sources.reading.remote import downloads
+    from layerline.tables.storage import require_target
 
     if (id is None) == (name is None) or (version is not None and name is None):
-        message = "give an id, or a name and with it a version if you like"
+        message = "give either an id, or a name and optionally its version"
         raise ParamsError([Problem("fetch.options.id", message)])
     called = f"OpenML {id or name}"
     bunch, notes = _load(called, id, name, version, str(data_home or downloads()))
-    columns = list(map(str, bunch.frame.columns))
     own = bunch.details.get("default_target_attribute") or "not given"
+    columns = list(map(str, bunch.frame.columns))
     require_target(columns, target, f"{called} (OpenML's own target: {own})")
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".rows") as spool:
-        path = Path(spool) / "rows.arrow"
-        rows = pa.Table.from_pandas(bunch.frame.apply(_unquoted), preserve_index=False)
-        with pa.ipc.new_file(str(path), rows.schema) as writer:
-            writer.write_table(rows)
-        names = {str(path): called}
-        with saying(names):
-            reading = open_files([path])
-            write_tables(folder / TABLE, reading.schema, reading.tables())
-        notes += [renamed(note, names) for note in reading.notes]
+    notes += _write(folder, bunch.frame, called)
     details = bunch.details
     origin = {key: details.get(key) for key in ("id", "name", "version", "url", "md5_checksum")}
     return SourceInfo("table", None, {**origin, "n_rows": len(bunch.frame)}, tuple(notes))
+
+
+def _write(folder: Path, frame: Any, called: str) -> list[str]:
+    """Write the table through the same reader as files, so that a value means the same."""
+    import pyarrow as pa
+
+    from layerline.sources.reading.display_names import renamed, shown_as
+    from layerline.sources.reading.reader import open_files
+    from layerline.tables.storage import TABLE, write_tables
+
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".rows") as spool:
+        path = Path(spool) / "rows.arrow"
+        rows = pa.Table.from_pandas(frame.apply(_unquoted), preserve_index=False)
+        with pa.ipc.new_file(str(path), rows.schema) as writer:
+            writer.write_table(rows)
+        names = {str(path): called}
+        with shown_as(names):
+            reading = open_files([path])
+            write_tables(folder / TABLE, reading.schema, reading.tables())
+        return [renamed(note, names) for note in reading.notes]
 
 
 def _unquoted(column: Any) -> Any:
@@ -84,14 +92,14 @@ def _unquoted(column: Any) -> Any:
 def _load(
     called: str, number: int | None, name: str | None, version: int | None, home: str
 ) -> tuple[Any, list[str]]:
-    """The data set with all its columns, and what OpenML says of it."""
+    """The data set with all its columns, and the warnings of OpenML."""
     from sklearn.datasets import fetch_openml
     from sklearn.datasets._openml import OpenMLError
 
     which: dict[str, Any] = {"data_id": number}
     if name is not None:
         which = {"name": quote(name, safe=""), "version": version or "active"}
-    with _socket_timeout(), warnings.catch_warnings(record=True) as said:
+    with _socket_timeout(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             bunch = fetch_openml(
@@ -101,7 +109,7 @@ def _load(
                 as_frame=True,
                 parser="pandas",
                 n_retries=1,
-                # pandas' own is quicker, and wrong in the last digit of some numbers.
+                # pandas' own parser is faster, and wrong in the last digit of some numbers.
                 read_csv_kwargs={"float_precision": "round_trip"},
             )
         except OpenMLError as error:
@@ -109,19 +117,21 @@ def _load(
             raise ParamsError([Problem(where, f"{str(error).rstrip('.')} on OpenML")]) from None
         except (OSError, ValueError, KeyError, EOFError, TypeError, IndexError) as error:
             raise _failed(called, error) from None
-    told = (" ".join(str(one.message).split()) for one in said if one.category is UserWarning)
-    return bunch, [note for note in dict.fromkeys(told) if "network error" not in note]
+    found = (" ".join(str(one.message).split()) for one in caught if one.category is UserWarning)
+    return bunch, [note for note in dict.fromkeys(found) if "network error" not in note]
 
 
 def _failed(called: str, error: Exception) -> DataError | SourceError:
     text = " ".join(str(error).split())[:300] or type(error).__name__
     if text.startswith("Sparse ARFF"):
-        return DataError(f"{called}: is sparse; a network needs a dense table: choose another one")
+        return DataError(
+            f"{called}: is sparse; a network needs a dense table, choose another data set"
+        )
     if isinstance(error, HTTPError):
         error.close()
     if isinstance(error, OSError):
-        return SourceError(f"{called}: cannot be reached, nor is it in the cache ({text})")
-    return SourceError(f"{called}: what was sent is damaged, or not as described ({text})")
+        return SourceError(f"{called}: cannot be reached and is not in the cache ({text})")
+    return SourceError(f"{called}: the response is damaged or not as described ({text})")
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
-"""The real data sets that come with scikit-learn; no network is needed."""
+"""The real data sets that scikit-learn brings; no network is needed."""
 
 from pathlib import Path
 from typing import Any, Literal
 
 from layerline.errors import ParamsError, Problem
-from layerline.sources.fetched import SourceInfo
+from layerline.sources.source import SourceInfo
 
 Dataset = Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
 
@@ -12,10 +12,10 @@ Dataset = Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
 def fetch(folder: Path, target: str, *, dataset: Dataset) -> SourceInfo:
     """Write the data set as a table; its target column is called `target`.
 
-    Classes carry scikit-learn's names (iris: setosa, ...), the digits are the numbers 0 to 9.
+    Classes have scikit-learn's names (iris: setosa, ...), the digits are the numbers 0 to 9.
 
     Raises:
-        ParamsError: a feature is already called as the target should be.
+        ParamsError: a feature already has the target's name.
     """
     # Here, not above: scikit-learn costs 1.6 s, and this module is imported to check params.
     import sklearn
@@ -26,7 +26,7 @@ def fetch(folder: Path, target: str, *, dataset: Dataset) -> SourceInfo:
     bunch: Any = getattr(datasets, f"load_{dataset}")(as_frame=True)
     frame = bunch.data.copy()
     if target in frame:
-        message = f"{target!r} is a feature of {dataset}; call the target otherwise"
+        message = f"{target!r} is a feature of {dataset}; rename the target"
         raise ParamsError([Problem("fetch.target", message)])
     names = [getattr(name, "item", lambda name=name: name)() for name in _names(bunch)]
     named = bool(names) and isinstance(names[0], str)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from layerline.errors import DataError
-from layerline.sources.fetched import SourceInfo
+from layerline.sources.source import SourceInfo
 
 CHUNK_ROWS = 1 << 16
 
@@ -32,37 +32,38 @@ def fetch(
 
     Args:
         folder: where `table.parquet` goes.
-        target: the column to predict; it must be there.
-        url: of the database, without a password.
+        target: the column to predict.
+        url: of the database, without user and password.
         url_env: the environment variable that holds the URL, if that has a password.
         query: one SELECT, in the database's own SQL.
-        table: instead of a query; `schema.table` where it lies in a schema.
-        text: columns that are text whatever they hold.
+        table: instead of a query; `schema.table` names one in a schema.
+        text: columns to keep as text whatever they hold.
 
     Raises:
-        ParamsError: the URL, query or table cannot be.
+        ParamsError: the URL, query or table is unknown or refused.
         SourceError: the database cannot be reached, or the connection broke.
-        DataError: no rows, a column twice, of several types, or no target.
+        DataError: no rows, a column twice or of several types, or no target.
     """
     # Here, not above: params are checked against this signature where nothing is read.
-    from layerline.sources.reading.databases import find_url, said
+    from layerline.sources.reading.databases import find_url, without_secrets
+    from layerline.sources.reading.display_names import renamed, shown_as
     from layerline.sources.reading.reader import open_files
-    from layerline.sources.reading.remote import renamed, saying
     from layerline.tables.storage import TABLE, require_target, write_tables
 
     found = find_url(url, url_env)
-    notes = ["DVC does not watch databases: after a change there, `dvc repro -f fetch`"]
+    shown = without_secrets(found)
+    notes = ["DVC does not watch databases: after a change there, run `dvc repro -f fetch`"]
     with tempfile.TemporaryDirectory(dir=folder, prefix=".rows") as spool:
         chunks = list(_spool(Path(spool), found, query, table, notes))
-        names = {str(path): f"{said(found)}: rows {_rows_of(path)}" for path in chunks}
-        with saying(names):
+        names = {str(path): f"{shown}: rows {_rows_of(path)}" for path in chunks}
+        with shown_as(names):
             if not chunks:
-                raise DataError(f"{said(found)}: the {'query' if query else 'table'} has no rows")
+                raise DataError(f"{shown}: the {'query' if query else 'table'} has no rows")
             reading = open_files(chunks, text=text or ())
-            require_target(reading.schema.names, target, said(found))
+            require_target(reading.schema.names, target, shown)
             n_rows = write_tables(folder / TABLE, reading.schema, reading.tables())
         notes += [renamed(note, names) for note in reading.notes]
-    origin = {"database": said(found), "query": query, "table": table, "n_rows": n_rows}
+    origin = {"database": shown, "query": query, "table": table, "n_rows": n_rows}
     return SourceInfo("table", None, origin, tuple(notes))
 
 
@@ -77,7 +78,7 @@ def _spool(
 
     with open_rows(url, query, table, CHUNK_ROWS) as rows:
         if not rows.is_ordered:
-            notes.append("the rows come in the database's own order, which may change: ORDER BY")
+            notes.append("the rows have no fixed order, and it may change: add ORDER BY")
         n_before = 0
         for chunk in rows.chunks:
             arrays = []

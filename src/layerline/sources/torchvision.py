@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from layerline.artifacts import sha256_of
 from layerline.errors import ParamsError, Problem, SourceError
-from layerline.sources.fetched import SourceInfo
+from layerline.sources.source import SourceInfo
 
 IDX = ("MNIST", "FashionMNIST", "KMNIST")
 Dataset = Literal["MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "SVHN", "STL10", "USPS"]
@@ -32,17 +32,17 @@ def fetch(folder: Path, target: str, *, dataset: Dataset, root: str | None = Non
 
     Args:
         folder: where `images.npy` and `labels.parquet` go.
-        target: what the column of labels is called.
+        target: the name of the column of labels.
         dataset: the class in torchvision.datasets.
         root: a folder with the four IDX files (gzipped or not) or in torchvision's own layout,
-            which is the only one for sets of other files; null, or a root without them,
-            downloads (to root, or to .layerline/downloads).
+            which is the only one for other sets; null, or a root without them, downloads (to root,
+            or to .layerline/downloads).
 
     Raises:
-        SourceError: files are damaged, or are neither on disk nor to be downloaded.
+        SourceError: files are damaged, or neither on disk nor at a mirror.
     """
     if target == SPLIT:
-        message = f"{SPLIT!r} is the column of the official split; call the target otherwise"
+        message = f"{SPLIT!r} is the column of the official split; rename the target"
         raise ParamsError([Problem("fetch.target", message)])
     place = Path(root).expanduser() if root else CACHE
     if dataset not in IDX:
@@ -54,7 +54,7 @@ def fetch(folder: Path, target: str, *, dataset: Dataset, root: str | None = Non
         files = find_idx_files(place, dataset)
         notes = (f"{dataset} was downloaded to {place}",)
     if files is None:
-        raise SourceError(f"{place}: torchvision downloaded {dataset}, but its files are not there")
+        raise SourceError(f"{place}: torchvision downloaded {dataset}, but its files are missing")
     return _write(folder, target, dataset, files, notes)
 
 
@@ -88,7 +88,7 @@ def _write_set(folder: Path, target: str, dataset: str, place: Path) -> SourceIn
 
 
 def find_idx_files(root: Path, dataset: str) -> list[Path] | None:
-    """The four files, in the order of IDX_FILES; null when a folder lacks one of them."""
+    """The four files, in the order of IDX_FILES; None when no folder has all of them."""
     for place in (root, root / "raw", root / dataset / "raw"):
         found = [_find_one(place, name) for name in IDX_FILES]
         if all(found):
@@ -121,7 +121,7 @@ def _write(
         if part.data.shape[0] != len(part.targets) or part.data.shape[1:] != train.data.shape[1:]:
             raise SourceError(
                 f"{files[0].parent}: images {tuple(part.data.shape)} and {len(part.targets)} "
-                "labels do not belong together; get the four files again"
+                "labels do not match; get the four files again"
             )
     write_images(folder, np.concatenate([train.data.numpy(), test.data.numpy()]), labels)
     origin = {
@@ -147,7 +147,7 @@ def _load(dataset: str, files: list[Path]) -> tuple[Any, Any]:
         except (OSError, EOFError, ValueError, AssertionError, RuntimeError, KeyError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "malformed"
             raise SourceError(
-                f"{files[0].parent}: the IDX files of {dataset} are damaged or cut short "
+                f"{files[0].parent}: the IDX files of {dataset} are damaged or truncated "
                 f"({reason}); remove them and get them again"
             ) from None
 
@@ -178,7 +178,7 @@ def _download(place: Path, dataset: str) -> None:
         if dataset not in IDX:
             wanted = "put torchvision's own files of it into a folder"
         raise SourceError(
-            f"{place}: holds no files of {dataset}, and no mirror could be reached "
+            f"{place}: has no files of {dataset}, and no mirror could be reached "
             f"({reason}); {wanted} and set fetch.options.root to it"
         ) from None
     finally:

@@ -16,9 +16,8 @@ from layerline.model.inputs import read_columns
 from layerline.networks import build_network
 from layerline.scaling.preprocessing import dates as dates_module
 from layerline.scaling.preprocessing.normal_quantiles import normal_quantiles
-from layerline.scaling.preprocessing.scalers import SCALERS
+from layerline.scaling.preprocessing.scalers import KINDS, SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS
-from layerline.scaling.preprocessing.transforms import KINDS
 from layerline.tables.storage import read_images, read_table
 
 # torch's exporter deprecates parts of itself, and warns of its own use of them.
@@ -37,7 +36,7 @@ def test_a_scaler_gives_what_numpy_gives(name):
     columns = generator.normal(size=300), generator.exponential(size=300) - 0.2, np.ones(300)
     steps = generator.integers(0, 4, 300).astype(float)
     x = np.stack([*columns, steps], axis=1)
-    fitted = SCALERS[name](x)
+    fitted = SCALERS[name].build(x)
     beyond = np.vstack([x, 3 * x - 1, generator.normal(scale=50, size=(200, 4))])
     found = forms.FORMS[type(fitted)](torch.from_numpy(beyond), fitted)
     np.testing.assert_allclose(found.numpy(), fitted.apply(beyond), rtol=1e-7, atol=1e-9)
@@ -70,7 +69,7 @@ def test_a_cycle_goes_round_and_a_gap_is_its_middle():
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_comes_back_in_the_users_unit(name):
     y = np.random.default_rng(0).exponential(size=400) + 0.1
-    scale = TARGETS[name](y, clamp=name != "none")
+    scale = TARGETS[name].build(y, clamp=name != "none")
     t = np.linspace(-3, 3, 50)[:, None]
     found = forms.restore(torch.from_numpy(t), scale.curve).numpy()
     np.testing.assert_allclose(found, scale.curve.restore(t), rtol=1e-5, atol=1e-6)

@@ -14,13 +14,14 @@ from sklearn.impute import SimpleImputer
 
 from layerline.config import Component, ScaleSection
 from layerline.errors import DataError, ParamsError
-from layerline.scaling.preprocessing.encoders import DATES, ENCODERS, target_columns
+from layerline.scaling.preprocessing.dates import DATES
+from layerline.scaling.preprocessing.encoders import ENCODERS, target_columns
 from layerline.scaling.preprocessing.fit import fit_images, fit_preprocessor
-from layerline.scaling.preprocessing.imputers import IMPUTERS, fit_numbers
+from layerline.scaling.preprocessing.imputers import IMPUTERS
+from layerline.scaling.preprocessing.numbers import fit_numbers
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.scaling.preprocessing.scalers import SCALERS
+from layerline.scaling.preprocessing.scalers import KINDS, SCALERS, Affine, Power, read_transform
 from layerline.scaling.preprocessing.target_transforms import TARGETS
-from layerline.scaling.preprocessing.transforms import KINDS, Affine, Power, read_transform
 from layerline.validation.schema.definitions import ColumnSpec
 
 REFERENCES = {
@@ -84,7 +85,7 @@ def test_every_scaler_agrees_with_scikit_learn_and_inverts(name: str) -> None:
     x[:, 4] = generator.lognormal(0, 1, 300)
     x[:, 5] = x[:, 5].round()  # many equal values
     options = {"quantiles": 300} if name == "quantile" else {}
-    transform = SCALERS[name](x, **options)
+    transform = SCALERS[name].build(x, **options)
     z = transform.apply(x)
     if name in REFERENCES:
         new = generator.normal(3, [2, 20, 2e-3, 2e6, 1, 2], (300, 6))
@@ -100,14 +101,14 @@ def test_every_scaler_agrees_with_scikit_learn_and_inverts(name: str) -> None:
 def test_the_table_of_scalers_is_compared_with_scikit_learn() -> None:
     assert set(SCALERS) - set(REFERENCES) == {"robust_clip"}
     x = np.random.default_rng(0).normal(0, 5, (100, 2))
-    assert {type(SCALERS[name](x)) for name in SCALERS} == set(KINDS.values())
-    assert np.abs(SCALERS["robust_clip"](x).apply(1e9 * x)).max() <= 3
+    assert {type(SCALERS[name].build(x)) for name in SCALERS} == set(KINDS.values())
+    assert np.abs(SCALERS["robust_clip"].build(x).apply(1e9 * x)).max() <= 3
 
 
 def test_uniform_quantiles_agree_with_scikit_learn() -> None:
     x = np.random.default_rng(0).integers(0, 30, (500, 2)).astype(float)
     fitted = reference.QuantileTransformer(n_quantiles=100, subsample=None).fit(x)
-    ours = SCALERS["quantile"](x, output="uniform", quantiles=100)
+    ours = SCALERS["quantile"].build(x, output="uniform", quantiles=100)
     np.testing.assert_allclose(ours.apply(x - 3), fitted.transform(x - 3), atol=1e-6)
 
 
@@ -120,7 +121,9 @@ def test_every_power_is_undone(power: float) -> None:
 
 @pytest.mark.parametrize("name", SCALERS)
 def test_a_constant_column_stays_finite(name: str) -> None:
-    assert np.isfinite(SCALERS[name](np.full((5, 1), 7.0)).apply(np.array([[7.0], [8.0]]))).all()
+    assert np.isfinite(
+        SCALERS[name].build(np.full((5, 1), 7.0)).apply(np.array([[7.0], [8.0]]))
+    ).all()
 
 
 def test_columns_may_be_scaled_and_filled_each_in_its_way() -> None:
@@ -157,7 +160,7 @@ def test_many_columns_are_fitted_block_by_block_to_the_same_bits(
     values = np.random.default_rng(0).lognormal(0, 1, (1001, 10))
     frame = pd.DataFrame(values, columns=list("abcdefghij"))
     whole = fit_numbers(frame, list(frame), ScaleSection())
-    monkeypatch.setattr("layerline.scaling.preprocessing.imputers.FIT_VALUES", 1)
+    monkeypatch.setattr("layerline.scaling.preprocessing.numbers.FIT_VALUES", 1)
     blocks = fit_numbers(frame, list(frame), ScaleSection())
     assert [len(part.columns) for part in blocks.scaled] == [3, 3, 2, 2]
     np.testing.assert_array_equal(whole.apply(frame), blocks.apply(frame))
@@ -197,7 +200,7 @@ def test_rare_levels_are_those_of_scikit_learn(options: dict[str, int]) -> None:
         **{names[key]: value for key, value in options.items()},
     ).fit(column.to_frame())
     new = pd.Series([*column[:50], "never seen"], name="city")
-    ours = ENCODERS["one_hot"](column, np.empty((len(column), 0)), **options)
+    ours = ENCODERS["one_hot"].build(column, np.empty((len(column), 0)), **options)
     np.testing.assert_array_equal(ours.apply(new), expected.transform(new.to_frame()))
     assert ("city is rare" in ours.features) == bool(options)
 
@@ -208,7 +211,7 @@ def test_target_means_are_those_of_scikit_learn(n_classes: int | None) -> None:
     y = y % (n_classes or 3)
     kind = {2: "binary", 3: "multiclass", None: "continuous"}[n_classes]
     expected = reference.TargetEncoder(target_type=kind).fit(column.to_frame(), y)
-    ours = ENCODERS["target"](column, target_columns(y, n_classes))
+    ours = ENCODERS["target"].build(column, target_columns(y, n_classes))
     new = pd.Series([*column, "never seen"], name="city")
     np.testing.assert_allclose(ours.apply(new), expected.transform(new.to_frame()), atol=1e-6)
 
@@ -350,8 +353,8 @@ def test_every_target_is_given_back_in_its_unit(name: str, clamp: bool) -> None:
 
 def test_a_target_without_a_logarithm_is_told() -> None:
     with pytest.raises(DataError, match=r"log needs targets above 0, found -3 .*offset"):
-        TARGETS["log"](np.array([1.0, -3.0]))
-    assert TARGETS["log"](np.array([1.0, -3.0]), offset=4.0).curve.offset == 4
+        TARGETS["log"].build(np.array([1.0, -3.0]))
+    assert TARGETS["log"].build(np.array([1.0, -3.0]), offset=4.0).curve.offset == 4
 
 
 def test_older_states_are_read() -> None:

@@ -67,7 +67,7 @@ def test_a_column_is_found_under_its_name_here():
 
 
 def test_a_column_that_is_not_there_or_another_kind_is_refused():
-    with pytest.raises(DataError, match=r"reads column 'age', and the data have none; map it with"):
+    with pytest.raises(DataError, match=r"reads column 'age', which the data lack; map it with"):
         reuse(table(), COLUMNS[1:])
     other = (dataclasses.replace(COLUMNS[0], kind="category"), *COLUMNS[1:])
     with pytest.raises(DataError, match="'age' is a number to the source and a category in the"):

@@ -1,5 +1,6 @@
 """Every method gives every row one split; the hash keeps rows where they are."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerline.errors import DataError
+from layerline.lookup import option_problems
+from layerline.scaling import splitting
 from layerline.scaling.splitting import (
     LEFT_OUT,
     SPLITS,
@@ -24,8 +27,9 @@ from layerline.scaling.splitting import (
     hash_rows,
 )
 
-by_hash, by_group, by_column = SPLITS["hash"], SPLITS["group"], SPLITS["column"]
-by_time, stratified = SPLITS["time"], SPLITS["stratified"]
+by_hash, by_group, by_column, by_time, stratified = (
+    SPLITS[name].build for name in ("hash", "group", "column", "time", "stratified")
+)
 OPTIONS: dict[str, dict[str, Any]] = {
     "column": {"column": "part"},
     "group": {"column": "shop"},
@@ -61,11 +65,34 @@ def rows(frame: pd.DataFrame, **changes: Any) -> SplitInput:
     return SplitInput(frame, tuple(frame.columns), **{**facts, **changes})
 
 
+SUPPORT = {"split", "shares", "row_hash", "split_counts", "folds"}
+
+
+def test_each_file_of_a_split_has_its_line_in_the_table() -> None:
+    files = {path.stem for path in Path(splitting.__file__).parent.glob("*.py")} - {"__init__"}
+    assert {line.build.__module__.rpartition(".")[2] for line in SPLITS.values()} == files - SUPPORT
+
+
+@pytest.mark.parametrize("method", SPLITS)
+def test_a_line_says_what_the_split_does(method: str) -> None:
+    line, options = SPLITS[method], OPTIONS.get(method, {})
+    known = option_problems(line.build, {"salt": 1, **options}, "scale.split")
+    assert line.has_salt == (not known)
+    assert line.key_columns(options) == ((options["column"],) if line.key_option else ())
+    whole = table(400)
+    before = line.build(rows(whole.head(150)), **options)
+    after = line.build(rows(whole), **options)[:150]
+    assert line.is_stable == bool((before == after).all())
+    if "regression" not in line.tasks:
+        with pytest.raises(DataError, match="needs classes"):
+            line.build(rows(whole, is_classification=False), **options)
+
+
 @pytest.mark.parametrize("method", SPLITS)
 def test_every_row_gets_a_split_and_again_the_same(method: str) -> None:
     options = OPTIONS.get(method, {})
-    labels = SPLITS[method](rows(table()), **options)
-    again = SPLITS[method](rows(table()), **options)
+    labels = SPLITS[method].build(rows(table()), **options)
+    again = SPLITS[method].build(rows(table()), **options)
     assert labels.shape == (2000,)
     assert labels.dtype == np.int8
     assert set(labels) == {TRAIN, VALID, TEST}
@@ -75,7 +102,7 @@ def test_every_row_gets_a_split_and_again_the_same(method: str) -> None:
 @pytest.mark.parametrize("method", ["hash", "random", "stratified", "group", "time"])
 def test_shares_are_as_asked(method: str) -> None:
     options = OPTIONS.get(method, {})
-    counts = check_splits(SPLITS[method](rows(table()), valid=0.1, test=0.3, **options), None)
+    counts = check_splits(SPLITS[method].build(rows(table()), valid=0.1, test=0.3, **options), None)
     assert counts["test"] == pytest.approx(600, abs=90)
     assert counts["valid"] == pytest.approx(200, abs=60)
 
@@ -161,11 +188,16 @@ def test_a_column_without_valid_rows_gives_some_of_its_train_rows() -> None:
     [
         ("column", {"column": "prat"}, {}, "no column 'prat'; did you mean 'part'"),
         ("group", {"column": ("shop", "ctiy")}, {}, "no column 'ctiy'; did you mean 'city'"),
-        ("group", {"column": ()}, {}, "names no column"),
-        ("time", {"column": "city"}, {}, "needs dates or numbers, 'city' holds text"),
-        ("time", {"column": "income"}, {}, "'income' says the time of each row and is missing"),
-        ("time", {"column": "day", "test_from": "soon"}, {}, "a date like 2024-12-31, got 'soon'"),
-        ("time", {"column": "day", "valid_from": "2030-01-01"}, {}, "too few moments"),
+        ("group", {"column": ()}, {}, "is an empty list"),
+        ("time", {"column": "city"}, {}, "needs dates or numbers, and 'city' is text"),
+        ("time", {"column": "income"}, {}, "'income' is the time of each row and is missing"),
+        (
+            "time",
+            {"column": "day", "test_from": "soon"},
+            {},
+            "a number or a date like 2024-12-31, got 'soon'",
+        ),
+        ("time", {"column": "day", "valid_from": "2030-01-01"}, {}, "too few distinct times"),
         ("column", {"column": "city"}, {}, "must be train, valid or test, found"),
         ("official", {}, {"official": None}, "no official split"),
         ("stratified", {}, {"is_classification": False}, "needs classes"),
@@ -176,7 +208,7 @@ def test_what_cannot_be_split_is_told(
     method: str, options: dict[str, object], changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        SPLITS[method](rows(table(), **changes), **options)
+        SPLITS[method].build(rows(table(), **changes), **options)
 
 
 def test_an_empty_split_and_a_class_without_train_rows_are_told() -> None:

@@ -115,7 +115,7 @@ def test_arrow_with_a_name_that_is_no_text(tmp_path: Path) -> None:
     with pa.ipc.new_file(str(path), pa.schema([("name_of_it", pa.int64())])) as writer:
         writer.write_table(pa.table({"name_of_it": [1]}))
     path.write_bytes(path.read_bytes().replace(b"name_of_it", b"name\xe3of_it"))
-    with pytest.raises(LayerlineError, match="damaged or cut short"):
+    with pytest.raises(LayerlineError, match="damaged or truncated"):
         read(path)
 
 

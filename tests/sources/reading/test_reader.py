@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerline.errors import LayerlineError, ParamsError
-from layerline.sources.reading.delimited import Dialect, read_fields
+from layerline.sources.reading.delimited import read_fields
+from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.paths import find_files
 from layerline.sources.reading.reader import read_files, read_frame
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from fileserver import FileServer, file_server
 
 from layerline.errors import LayerlineError, ParamsError, SourceError
 from layerline.sources import SOURCES
-from layerline.sources.reading.remote import download, downloads
+from layerline.sources.reading.remote import download, downloads, origin_of
 from layerline.tables.storage import read_table
 
 TABLE = b"x,target\n" + b"".join(b"%d,%s\n" % (i, b"ab"[i % 2 :][:1]) for i in range(4000))
@@ -30,7 +31,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
 
 def fetch(tmp_path: Path, **options: object) -> object:
     (tmp_path / "out").mkdir(exist_ok=True)
-    return SOURCES["files"](tmp_path / "out", "target", **options)
+    return SOURCES["files"].build(tmp_path / "out", "target", **options)
 
 
 def test_a_url_is_read_like_a_file_and_its_origin_is_the_url(
@@ -45,6 +46,68 @@ def test_a_url_is_read_like_a_file_and_its_origin_is_the_url(
         "sha256": SHA256,
         "n_rows": 4000,
     }
+
+
+HOSTILE = (
+    "..%2f..%2f..%2ft.csv",
+    "..%2Fsrc%2Fmain.py",
+    "%2e%2e/%2e%2e/t.csv",
+    "..%5c..%5ct.csv",
+    "about.json",
+    ".lock",
+    "part.json",
+    "data.csv.part",
+    "t.csv%00.json",
+    f"{'x' * 300}.csv",
+    f"t.{'c' * 300}",
+    "%ef%bc%8e%ef%bc%8e%ef%bc%8fshop.csv",
+    "\u2024\u2024\u2215t.csv",
+    "con.csv",
+    "aux",
+    "-rf.csv",
+    "~root/t.csv",
+    "C:%5ct.csv",
+    "t.csv%0a.csv",
+    "%252e%252e%252ft.csv",
+    "",
+    "?x=../../t.csv",
+    "t.csv#../../t.csv",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_url_writes_outside_its_own_folder(
+    server: FileServer, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "t.csv").write_text("mine")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.py").write_text("mine")
+    url = server.url(name)
+    server.behaviour.files = AnyName()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for _ in range(2):
+        copy = download(url)
+        assert copy.read_bytes() == TABLE
+        assert copy.parent.parent == downloads()
+        assert re.fullmatch(r"data(\.[a-z0-9_]{1,12}){0,2}", copy.name)
+    assert {path: path.read_bytes() for path in before} == before
+    added = {path for path in tmp_path.rglob("*") if path.is_file()} - set(before)
+    folder = tmp_path / copy.parent
+    assert added <= {folder / copy.name, folder / "about.json", folder / ".lock"}
+    assert origin_of(copy) == url
+
+
+class AnyName(dict[str, bytes]):
+    """The table under whatever name it is asked for."""
+
+    def get(self, key: str, default: object = None) -> bytes:  # type: ignore[override]
+        return TABLE
+
+    def __getitem__(self, key: str) -> bytes:
+        return TABLE
+
+    def __contains__(self, key: object) -> bool:
+        return True
 
 
 def test_a_second_fetch_asks_but_does_not_transfer(server: FileServer) -> None:
@@ -86,7 +149,7 @@ def test_what_was_cut_off_goes_on_in_the_next_run(server: FileServer) -> None:
     server.behaviour.cut_after = [CUT, 0, 0]
     with pytest.raises(SourceError, match=r"t\.csv: cannot be read"):
         download(server.url("t.csv"))
-    assert not list(downloads().rglob("t.csv"))
+    assert not list(downloads().rglob("data.csv"))
     assert download(server.url("t.csv")).read_bytes() == LARGE
     assert server.behaviour.starts[0] == 0 < server.behaviour.starts[-1]
 
@@ -131,7 +194,7 @@ def test_a_file_replaced_while_it_is_read_comes_whole(server: FileServer) -> Non
 def test_a_wrong_sha256_keeps_the_earlier_copy(server: FileServer, tmp_path: Path) -> None:
     copy = download(server.url("t.csv"), SHA256)
     server.behaviour.files["t.csv"] = b"x,target\n1,a\n"
-    with pytest.raises(SourceError, match=f"its sha256 is .*sha256 says {'0' * 64}"):
+    with pytest.raises(SourceError, match=f"its sha256 is .*sha256 is {'0' * 64}"):
         download(server.url("t.csv"), "0" * 64)
     assert copy.read_bytes() == TABLE
 
@@ -139,7 +202,7 @@ def test_a_wrong_sha256_keeps_the_earlier_copy(server: FileServer, tmp_path: Pat
 def test_a_local_file_is_held_to_its_sha256_too(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(TABLE)
     fetch(tmp_path, path=str(tmp_path / "t.csv"), sha256=SHA256.upper())
-    with pytest.raises(SourceError, match=r"fetch\.options\.sha256 says"):
+    with pytest.raises(SourceError, match=r"fetch\.options\.sha256 is"):
         fetch(tmp_path, path=str(tmp_path / "t.csv"), sha256="1" * 64)
 
 
@@ -163,7 +226,7 @@ def test_credentials_come_from_netrc(
 
 @pytest.mark.parametrize(
     ("url", "message"),
-    [("ftp://x/t.csv", "ftp:// is not read"), ("http://x/*.csv", "lists no files")],
+    [("ftp://x/t.csv", "ftp:// is not supported"), ("http://x/*.csv", "does not list files")],
 )
 def test_urls_that_cannot_be(url: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=message):

@@ -215,7 +215,7 @@ def test_committed_schema_of_digits_is_what_is_inferred(tmp_path: Path) -> None:
     from layerline.sources import SOURCES
     from layerline.tables.storage import read_table
 
-    SOURCES["sklearn"](tmp_path, "target", dataset="digits")
+    SOURCES["sklearn"].build(tmp_path, "target", dataset="digits")
     schema = infer_schema(read_table(tmp_path), "target", "multiclass")
     committed = Path(__file__).parents[3] / "data" / "schemas" / "digits.yaml"
     assert committed.read_text(encoding="utf-8") == schema_text(schema)

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from layerline.scaling.preprocessing import normal_quantiles as normal
+from layerline.scaling.preprocessing.scalers import Affine, Power, Quantile
+from layerline.scaling.preprocessing.scalers.quantile import OUTERMOST_SHARE
 from layerline.scaling.preprocessing.target_transforms import TargetCurve
-from layerline.scaling.preprocessing.transforms import OUTERMOST_SHARE, Affine, Power, Quantile
 
 _LARGEST = 700.0  # beyond it exp is infinite in float64
 _SURE = 1e-7  # normal shares nearer to 0 or 1 are 0 or 1

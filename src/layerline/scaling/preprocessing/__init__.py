@@ -1,10 +1,16 @@
-"""From raw columns to the network's arrays.
+"""From raw columns to the network's arrays: fitted on train rows, frozen to numbers, applied.
 
-Frozen, applied with numpy:
-preprocessor  all of it       numbers, categories, dates, targets  its blocks
-transforms    what scales numbers, column by column    normal      the normal distribution
-
-Fitted with scikit-learn:
-fitting       all of it, on train rows        refusing    what cannot be fitted
-scalers, imputing, encoders                   how columns are treated, by name
+preprocessor       all frozen parts together
+fit                fits them with scikit-learn
+numbers            numeric columns, frozen and fitted
+dates              date columns, frozen and fitted
+categories         categorical columns, frozen
+encoders           categorical columns, fitted
+imputers           what fills numeric gaps
+scalers/           what scales numeric columns
+target_transforms  regression targets and back
+normal_quantiles   the normal distribution's quantiles
+choices            which builder a column gets
+reuse              an earlier preprocessor on new data
+unfittable         what cannot be fitted, refused
 """

@@ -1,7 +1,7 @@
 """Categorical columns, frozen: levels as features, as codes for embeddings, or as numbers.
 
 A level has a place: its position in `levels`, or the one after them for what is rare or was never
-seen. To add an encoding: a line in WIDTHS, its features, and what `apply` makes of the places.
+seen. To add an encoding: its features, and what `apply` makes of the places.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.scaling.preprocessing.transforms import Matrix
+from layerline.scaling.preprocessing.scalers import Matrix
 
 MISSING = None  # the level of a gap, as JSON has it
 ONE_HOT, CODE, VALUES = "one_hot", "code", "values"
@@ -28,7 +28,7 @@ class Category:
 
     name: str
     levels: tuple[Any, ...]
-    rare: bool = False  # rare levels were put together; what is new goes to them
+    rare: bool = False  # rare levels share one place; unseen levels go there
     encoding: str = ONE_HOT
     values: tuple[tuple[float, ...], ...] = ()
 

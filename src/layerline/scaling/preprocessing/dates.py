@@ -1,19 +1,23 @@
-"""Date columns, frozen: as numbers by part (year, month, ...), and as points on circles.
+"""Date columns: as numbers by part (year, month, ...), and as points on circles.
 
-A circle's end is beside its beginning: December beside January, Sunday beside Monday. To add a part
-or a cycle: a function, and a line in PARTS or CYCLES.
+A circle's end is beside its beginning: December beside January, Sunday beside Monday. `Dates` is
+the frozen form, `fit_dates` makes it from train rows. To add a part or a cycle: a function, and a
+line in PARTS or CYCLES; to add a way to combine them: a function, and a line in DATES.
 """
 
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Concatenate
 
 import numpy as np
 import pandas as pd
 
-from layerline.scaling.preprocessing.numbers import Numbers
-from layerline.scaling.preprocessing.transforms import Matrix
+from layerline.config import ScaleSection
+from layerline.lookup import Choice, read_choices
+from layerline.scaling.preprocessing.choices import chosen
+from layerline.scaling.preprocessing.numbers import Numbers, Scaled, fit_values
+from layerline.scaling.preprocessing.scalers import Matrix
 
 Part = Callable[["pd.Series[pd.Timestamp]"], Matrix]
 
@@ -90,3 +94,63 @@ def plain_dates(column: pd.Series) -> "pd.Series[pd.Timestamp]":
 def part_values(dates: "pd.Series[pd.Timestamp]", parts: tuple[str, ...]) -> Matrix:
     """(B,) -> (B, P) float64, NaN for gaps."""
     return np.stack([PARTS[part](dates) for part in parts], axis=1)
+
+
+Parts = tuple[tuple[str, ...], tuple[str, ...]]  # names in PARTS, names in CYCLES
+
+
+@dataclasses.dataclass(frozen=True)
+class DateEncoding:
+    """A line of the table: a train column (B,) and options -> the parts and cycles it becomes.
+
+    Attributes:
+        is_number: the column is treated as a number, days since 1970, among the numeric ones.
+    """
+
+    build: Callable[Concatenate[pd.Series, ...], Parts]
+    is_number: bool = False
+
+
+def days(column: pd.Series) -> Parts:
+    """Days since 1970, the time of day as a fraction: a trend, and nothing that repeats."""
+    return ("days",), ()
+
+
+def parts(column: pd.Series) -> Parts:
+    """Year, month, day, weekday; the hour where there are times of day."""
+    return ("year", "month", "day", "weekday", *(("hour",) if _has_times(column) else ())), ()
+
+
+def cyclic(column: pd.Series) -> Parts:
+    """Days since 1970, and cosine and sine of the time of year, of the week, and of the day."""
+    return ("days",), ("year", "week", *(("day",) if _has_times(column) else ()))
+
+
+def _has_times(column: pd.Series) -> bool:
+    dates = plain_dates(column).dropna()
+    return bool((dates != dates.dt.normalize()).any())
+
+
+DATES: Mapping[str, DateEncoding] = {
+    "days": DateEncoding(days, is_number=True),
+    "parts": DateEncoding(parts),
+    "cyclic": DateEncoding(cyclic),
+}
+
+
+def fit_dates(column: pd.Series, choice: Choice, section: ScaleSection) -> Dates:
+    """Fit one date column; its parts are filled and scaled as numbers are.
+
+    Raises:
+        DataError: it has no value in any train row.
+    """
+    name = str(column.name)
+    names, cycles = chosen(DATES, choice, "scale.dates")(column)
+    values = part_values(plain_dates(column), names)
+    missing = read_choices(section.missing, "median").of(name)
+    numeric = read_choices(section.numeric, "standard").of(name)
+    fill, transform = fit_values(values, [name] * len(names), missing, numeric)
+    is_marked = section.missing_indicator and bool(np.isnan(values).any())
+    scaled = (Scaled(tuple(range(len(names))), transform),)
+    numbers = Numbers(names, tuple(fill.tolist()), scaled, names[:1] if is_marked else ())
+    return Dates(name, numbers, cycles)

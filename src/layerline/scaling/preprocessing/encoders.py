@@ -1,13 +1,12 @@
-"""Categorical and date columns, fitted.
+"""Categorical columns, fitted: levels as features, as codes for embeddings, or as target means.
 
-An entry of ENCODERS takes a train column (B,), the encoded targets y (B, M) and its own options,
-and returns a `Category`. An entry of DATES takes a train column and returns which parts and cycles
-it becomes. To add one: write the function, add one line.
+`build` of a line of ENCODERS takes a train column (B,), the encoded targets y (B, M) and its own
+options, and returns a frozen `Category`. To add one: a function, and a line in ENCODERS.
 """
 
 import dataclasses
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Concatenate, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,25 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from layerline.config import ScaleSection
-from layerline.lookup import Choice, read_choices
+from layerline.lookup import read_choices
 from layerline.scaling.preprocessing.categories import CODE, MISSING, VALUES, Category
-from layerline.scaling.preprocessing.dates import Dates, part_values, plain_dates
-from layerline.scaling.preprocessing.imputers import build, fit_values
-from layerline.scaling.preprocessing.numbers import Numbers, Scaled
-from layerline.scaling.preprocessing.transforms import Matrix
+from layerline.scaling.preprocessing.scalers import Matrix
 
 Count = Annotated[int, Field(ge=1)]
 Limit = Annotated[int, Field(ge=2)] | None
 Smooth = Literal["auto"] | Annotated[float, Field(ge=0)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """A line of the table: a train column (B,), targets (B, M) and options -> the frozen form.
+
+    Attributes:
+        needs_target: y holds the targets; for others it is (B, 0).
+    """
+
+    build: Callable[Concatenate[pd.Series, Matrix, ...], Category]
+    needs_target: bool = False
 
 
 def one_hot(
@@ -61,10 +69,10 @@ def target(
     return with_values(category, column, y, smooth)
 
 
-ENCODERS: dict[str, Callable[..., Category]] = {
-    "one_hot": one_hot,
-    "embedding": embedding,
-    "target": target,
+ENCODERS: Mapping[str, Encoder] = {
+    "one_hot": Encoder(one_hot),
+    "embedding": Encoder(embedding),
+    "target": Encoder(target, needs_target=True),
 }
 
 
@@ -109,50 +117,6 @@ def smooth_of(section: ScaleSection, column: str) -> str | float:
     choice = read_choices(section.categorical, "one_hot").of(column)
     smooth: str | float = choice.options.get("smooth", "auto")
     return smooth
-
-
-Parts = tuple[tuple[str, ...], tuple[str, ...]]
-
-
-def days(column: pd.Series) -> Parts:
-    """Days since 1970, the time of day as a fraction: a trend, and nothing that comes back."""
-    return ("days",), ()
-
-
-def parts(column: pd.Series) -> Parts:
-    """Year, month, day, weekday; the hour where there are times of day."""
-    return ("year", "month", "day", "weekday", *(("hour",) if _has_times(column) else ())), ()
-
-
-def cyclic(column: pd.Series) -> Parts:
-    """Days since 1970, and cosine and sine of the time of year, of the week, and of the day."""
-    return ("days",), ("year", "week", *(("day",) if _has_times(column) else ()))
-
-
-def _has_times(column: pd.Series) -> bool:
-    dates = plain_dates(column).dropna()
-    return bool((dates != dates.dt.normalize()).any())
-
-
-DATES: dict[str, Callable[..., Parts]] = {"days": days, "parts": parts, "cyclic": cyclic}
-
-
-def fit_dates(column: pd.Series, choice: Choice, section: ScaleSection) -> Dates:
-    """Fit one date column; its parts are filled and scaled as numbers are.
-
-    Raises:
-        DataError: it has no value in any train row.
-    """
-    name = str(column.name)
-    names, cycles = build(DATES, choice, "scale.dates")(column)
-    values = part_values(plain_dates(column), names)
-    missing = read_choices(section.missing, "median").of(name)
-    numeric = read_choices(section.numeric, "standard").of(name)
-    fill, transform = fit_values(values, [name] * len(names), missing, numeric)
-    is_marked = section.missing_indicator and bool(np.isnan(values).any())
-    scaled = (Scaled(tuple(range(len(names))), transform),)
-    numbers = Numbers(names, tuple(fill.tolist()), scaled, names[:1] if is_marked else ())
-    return Dates(name, numbers, cycles)
 
 
 def target_columns(y: NDArray[Any], n_classes: int | None) -> Matrix:

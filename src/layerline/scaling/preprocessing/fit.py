@@ -8,19 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerline.config import ScaleSection
-from layerline.lookup import Choice, read_choices
+from layerline.lookup import Choice, pick, read_choices
 from layerline.scaling.preprocessing.categories import VALUES, Category
+from layerline.scaling.preprocessing.choices import chosen
+from layerline.scaling.preprocessing.dates import DATES, fit_dates
 from layerline.scaling.preprocessing.encoders import (
     ENCODERS,
-    fit_dates,
     smooth_of,
     target_columns,
     with_values,
 )
-from layerline.scaling.preprocessing.imputers import TrainRows, build, fit_numbers
+from layerline.scaling.preprocessing.numbers import TrainRows, fit_numbers
 from layerline.scaling.preprocessing.preprocessor import Images, Preprocessor
+from layerline.scaling.preprocessing.scalers import Affine
 from layerline.scaling.preprocessing.target_transforms import TARGETS
-from layerline.scaling.preprocessing.transforms import Affine
 from layerline.scaling.preprocessing.unfittable import require_known, require_usable
 from layerline.validation.schema.definitions import ColumnSpec
 
@@ -50,13 +51,13 @@ def fit_preprocessor(
     numeric = [
         column.name
         for column in features
-        if column.kind == "number" or (column.kind == "date" and _is_days(split[column.name]))
+        if column.kind == "number" or (column.kind == "date" and _is_number(split[column.name]))
     ]
     fitted = Preprocessor(target, task, classes)
     if classes is None:
         y = rows[[target]][target].to_numpy(dtype=np.float64)
         choice = Choice(section.target.name, section.target.options)
-        center, scale, curve = build(TARGETS, choice, "scale.target")(y)
+        center, scale, curve = chosen(TARGETS, choice, "scale.target")(y)
         fitted = Preprocessor(target, task, None, center, scale, target_curve=curve)
     return dataclasses.replace(
         fitted,
@@ -64,7 +65,7 @@ def fit_preprocessor(
         dates=tuple(
             fit_dates(rows[[name]][name], choice, section)
             for name, choice in split.items()
-            if not _is_days(choice)
+            if not _is_number(choice)
         ),
         categories=_fit_categories(
             rows, [column.name for column in features if column.kind == "category"], section, fitted
@@ -72,8 +73,8 @@ def fit_preprocessor(
     )
 
 
-def _is_days(choice: Choice) -> bool:
-    return choice.name == "days"
+def _is_number(choice: Choice) -> bool:
+    return pick(DATES, choice.name, "scale.dates").is_number
 
 
 def _fit_categories(
@@ -83,7 +84,7 @@ def _fit_categories(
     choices = read_choices(section.categorical, "one_hot")
     y = _columns_of(rows, fitted) if _wants_target(names, section) else np.empty((len(rows), 0))
     categories = [
-        build(ENCODERS, choices.of(name), "scale.categorical")(rows[[name]][name], y)
+        chosen(ENCODERS, choices.of(name), "scale.categorical")(rows[[name]][name], y)
         for name in names
     ]
     return tuple(sorted(categories, key=lambda category: category.is_code))
@@ -91,7 +92,9 @@ def _fit_categories(
 
 def _wants_target(names: Sequence[str], section: ScaleSection) -> bool:
     choices = read_choices(section.categorical, "one_hot")
-    return any(choices.of(name).name == "target" for name in names)
+    return any(
+        pick(ENCODERS, choices.of(name).name, "scale.categorical").needs_target for name in names
+    )
 
 
 def _columns_of(rows: TrainRows, fitted: Preprocessor) -> NDArray[np.float64]:

@@ -1,18 +1,34 @@
-"""Numeric columns, frozen: gaps are filled, values scaled, and gaps said.
+"""Numeric columns: gaps are filled and marked, values scaled.
 
-`to_numbers` is how any column that counts as one becomes float64.
+`Numbers` is the frozen block, `fit_numbers` makes it from train rows. `to_numbers` is how any
+column that counts as a number becomes float64.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.config import ScaleSection
 from layerline.errors import DataError
-from layerline.scaling.preprocessing.transforms import Matrix, Transform, read_transform
+from layerline.lookup import Choice, read_choices
+from layerline.scaling.preprocessing.choices import chosen
+from layerline.scaling.preprocessing.imputers import IMPUTERS
+from layerline.scaling.preprocessing.scalers import SCALERS, Matrix, Transform, read_transform
+
+FIT_VALUES = 1 << 23  # numbers in memory at a time; scikit-learn makes a few copies of them
+
+
+class TrainRows(Protocol):
+    """Train rows of a table, whose columns are read by name; a pandas frame is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, names: list[str]) -> pd.DataFrame: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,3 +106,61 @@ def to_numbers(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]
         except (ValueError, TypeError) as error:
             raise DataError(f"column {name!r} must hold numbers: {error}") from None
     return values
+
+
+def fit_numbers(rows: TrainRows, names: Sequence[str], section: ScaleSection) -> Numbers:
+    """Fit the numeric columns, as many at a time as memory allows.
+
+    Raises:
+        DataError: a column has no value in any train row.
+    """
+    missing = read_choices(section.missing, "median")
+    numeric = read_choices(section.numeric, "standard")
+    fill, has_gaps = np.empty(len(names)), np.zeros(len(names), dtype=bool)
+    scaled = []
+    choices = [(missing.of(name), numeric.of(name)) for name in names]
+    for columns in _blocks(choices, len(rows)):
+        block = [names[column] for column in columns]
+        values = to_numbers(rows[block], block)
+        has_gaps[columns] = np.isnan(values).any(axis=0)
+        fill[columns], transform = fit_values(values, block, *choices[columns[0]])
+        scaled.append(Scaled(tuple(columns), transform))
+    marked = np.flatnonzero(has_gaps & section.missing_indicator).tolist()
+    return Numbers(
+        names=tuple(names),
+        fill=tuple(fill.tolist()),
+        scaled=tuple(scaled),
+        indicators=tuple(names[column] for column in marked),
+    )
+
+
+def fit_values(
+    values: Matrix, names: Sequence[str], missing: Choice, numeric: Choice
+) -> tuple[NDArray[np.float64], Transform]:
+    """What fills and what scales values (B, F), NaN for gaps, whose choice is the same.
+
+    Raises:
+        DataError: a column has no value in any train row.
+    """
+    gaps = np.isnan(values)
+    empty = np.flatnonzero(gaps.all(axis=0))
+    if len(empty):
+        raise DataError(
+            f"column {names[empty[0]]!r} has no value in any train row; "
+            "set `use: false` for it in the schema"
+        )
+    fill = chosen(IMPUTERS, missing, "scale.missing")(values)
+    filled = np.where(gaps, fill, values) if gaps.any() else values
+    return fill, chosen(SCALERS, numeric, "scale.numeric")(filled)
+
+
+def _blocks(choices: Sequence[tuple[Choice, Choice]], n_rows: int) -> Iterator[list[int]]:
+    """Positions of columns that are treated alike, at most so many at a time."""
+    alike: dict[str, list[int]] = {}
+    for column, choice in enumerate(choices):
+        alike.setdefault(json.dumps(choice, sort_keys=True), []).append(column)
+    width = max(3, FIT_VALUES // max(n_rows, 1))
+    for columns in alike.values():
+        # Evenly, so that none is left alone: the sums of one column are rounded otherwise.
+        for part in np.array_split(columns, -(-len(columns) // width)):
+            yield part.tolist()

@@ -1,6 +1,6 @@
 """The preprocessor: raw columns in, the network's arrays out, and targets back again.
 
-It is fitted on train rows with scikit-learn (fitting.py), frozen to JSON numbers, and applied with
+It is fitted on train rows with scikit-learn (fit.py), frozen to JSON numbers, and applied with
 numpy: no pickle, the same bytes for the same content, and nothing heavy to import where a model
 predicts.
 """
@@ -17,10 +17,11 @@ from layerline.errors import DataError
 from layerline.scaling.preprocessing.categories import Category, codes_of
 from layerline.scaling.preprocessing.dates import Dates
 from layerline.scaling.preprocessing.numbers import Numbers
+from layerline.scaling.preprocessing.scalers import Affine
 from layerline.scaling.preprocessing.target_transforms import NO_CURVE, TargetCurve, read_curve
-from layerline.scaling.preprocessing.transforms import Affine
 
 Images = NDArray[np.uint8]
+_DROPPED = "\0"  # begins the name of a column that is left behind; no real name does
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,26 @@ class Preprocessor:
         """The names of the F features it gives."""
         numbers = self.numbers.features if self.numbers else []
         return [*numbers, *(name for item in self._by_column for name in item.features)]
+
+    def renamed(self, columns: Mapping[str, str | None]) -> "Preprocessor":
+        """The same preprocessor with its columns under other names, in the same order.
+
+        A column mapped to None keeps a name that no table has: its features are there, but nothing
+        in the new data matches it.
+        """
+
+        def name_of(old: str) -> str:
+            new = columns.get(old, old)
+            return f"{_DROPPED}{old}" if new is None else new
+
+        state = self.to_json()
+        if state["numbers"]:
+            for key in ("names", "indicators"):
+                state["numbers"][key] = [name_of(name) for name in state["numbers"][key]]
+        for key in ("dates", "categories"):
+            for item in state[key]:
+                item["name"] = name_of(item["name"])
+        return Preprocessor.from_json(state)
 
     @property
     def category_sizes(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""An earlier model's preprocessor on new data: its columns as they were, new ones fitted beside."""
+"""An earlier model's preprocessor on new data: its columns unchanged, new ones fitted."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from layerline.config import ScaleSection
 from layerline.errors import DataError
 from layerline.scaling.preprocessing.fit import fit_preprocessor
-from layerline.scaling.preprocessing.imputers import TrainRows
-from layerline.scaling.preprocessing.numbers import Numbers
+from layerline.scaling.preprocessing.numbers import Numbers, TrainRows
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.scaling.preprocessing.renamed import renamed
 from layerline.validation.schema.definitions import ColumnSpec
 
 WHERE = "scale.preprocessor.columns"
@@ -36,15 +34,9 @@ def reuse_for_table(
     Raises:
         DataError: the new data lack a column that the source reads, or it is of another kind.
     """
-    mapped = renamed(source, names)
+    mapped = source.renamed(names)
     by_name = {column.name: column for column in columns}
-    absent = [old for old in source.input_columns if names.get(old, old) not in by_name]
-    if absent:
-        raise DataError(
-            f"scale.preprocessor: the source reads column {absent[0]!r}, and the data have none; "
-            f"map it with `{WHERE}: {{{absent[0]}: NAME}}`, or leave scale.preprocessor out to "
-            "fit a new one"
-        )
+    _require_columns(source, names, by_name)
     _require_kinds(mapped, by_name)
     kept = set(mapped.input_columns)
     new = [c for c in columns if c.name not in kept and c.use and c.name != fitted.target]
@@ -53,10 +45,8 @@ def reuse_for_table(
             rows, new, section, target=fitted.target, task=fitted.task, classes=fitted.classes
         )
         mapped = _joined(mapped, more)
-    if fitted.task != source.task and "regression" in (fitted.task, source.task):
-        unit = fitted
-    else:
-        unit = source
+    other_kind = fitted.task != source.task and "regression" in (fitted.task, source.task)
+    unit = fitted if other_kind else source
     return dataclasses.replace(
         mapped,
         target=fitted.target,
@@ -83,6 +73,18 @@ def reuse_for_images(source: Preprocessor, fitted: Preprocessor) -> Preprocessor
             f"{n_ours}; leave scale.preprocessor out to fit a new one"
         )
     return dataclasses.replace(fitted, image=source.image)
+
+
+def _require_columns(
+    source: Preprocessor, names: Mapping[str, str], by_name: Mapping[str, ColumnSpec]
+) -> None:
+    absent = [old for old in source.input_columns if names.get(old, old) not in by_name]
+    if absent:
+        raise DataError(
+            f"scale.preprocessor: the source reads column {absent[0]!r}, which the data lack; "
+            f"map it with `{WHERE}: {{{absent[0]}: NAME}}`, or leave scale.preprocessor out to "
+            "fit a new one"
+        )
 
 
 def _require_kinds(mapped: Preprocessor, by_name: Mapping[str, ColumnSpec]) -> None:

@@ -3,20 +3,21 @@
 `(curve(y) - center) / scale` is what the network learns. `TargetCurve` is what lies between that
 and the user's unit beyond center and scale; most targets have none.
 
-An entry of TARGETS takes the train rows' targets (B,) and its own options, and returns a
-`TargetScale`. To add one: write the function, add one line; a new curve also in `TargetCurve`.
+`build` of a line of TARGETS takes the train rows' targets (B,) and its own options, and returns a
+`TargetScale`. To add one: a function, and a line in TARGETS; a new curve also in `TargetCurve`.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Concatenate, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from layerline.errors import DataError
-from layerline.scaling.preprocessing.transforms import Quantile
+from layerline.scaling.preprocessing.scalers.quantile import Quantile
+from layerline.scaling.preprocessing.scalers.quantile import quantile as fit_quantiles
 
 Floats = NDArray[np.float64]
 _LARGEST_LOG = 700.0  # beyond it exp is infinite in float64
@@ -86,11 +87,18 @@ def read_curve(state: Mapping[str, Any] | None) -> TargetCurve:
 
 
 class TargetScale(NamedTuple):
-    """What becomes of the targets: `(curve(y) - center) / scale`."""
+    """The scale of the targets: `(curve(y) - center) / scale`."""
 
     center: float
     scale: float
     curve: TargetCurve = NO_CURVE
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetTransform:
+    """A line of the table: targets (B,) and options -> the frozen scale."""
+
+    build: Callable[Concatenate[Floats, ...], TargetScale]
 
 
 def _after(curve: TargetCurve, y: Floats, clamp: bool) -> TargetScale:
@@ -126,9 +134,7 @@ def quantile(
 
     Source: sklearn.preprocessing.QuantileTransformer, with all train rows.
     """
-    from layerline.scaling.preprocessing.scalers import quantile as fit_quantile
-
-    (values,) = fit_quantile(y[:, None], quantiles=quantiles).quantiles
+    (values,) = fit_quantiles(y[:, None], quantiles=quantiles).quantiles
     return TargetScale(0.0, 1.0, _clamped(TargetCurve("quantile", quantiles=values), y, clamp))
 
 
@@ -137,9 +143,9 @@ def none(y: Floats, *, clamp: bool = False) -> TargetScale:
     return TargetScale(0.0, 1.0, _clamped(NO_CURVE, y, clamp))
 
 
-TARGETS: dict[str, Callable[..., TargetScale]] = {
-    "standard": standard,
-    "log": log,
-    "quantile": quantile,
-    "none": none,
+TARGETS: Mapping[str, TargetTransform] = {
+    "standard": TargetTransform(standard),
+    "log": TargetTransform(log),
+    "quantile": TargetTransform(quantile),
+    "none": TargetTransform(none),
 }

@@ -1,38 +1,54 @@
 """Which rows are for training, which for choosing (valid), which for the final figure (test).
 
 A method takes `SplitInput` and its own options and returns (B,) int8: TRAIN, VALID, TEST or
-LEFT_OUT. To add one: write the function, add one line to SPLITS.
+LEFT_OUT. To add one: a file with the function, and a line in SPLITS that says what other rooms must
+know of it (`Split`). The contract tests run over every line.
 
-shares   by hash, group, chance, class     told     as a column, the source or the time says
-hashing  a row's content as a number       folds    k folds, for studies
-checking empty splits, and the salt that mends them
+split         what a method sees, returns, declares
+by_hash       by the content of the row
+by_group      groups of rows stay whole
+by_time       the latest rows are test
+by_column     a column holds the split
+at_random     a permutation from the seed
+stratified    at random within each class
+official      the source's own test rows
+shares        cutting positions into three splits
+row_hash      the content of rows, hashed
+split_counts  empty splits, and salts against them
+folds         k folds, for studies
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from layerline.scaling.splitting.by_column import by_column, by_time, official
-from layerline.scaling.splitting.by_share import at_random, by_group, by_hash, stratified
-from layerline.scaling.splitting.checks_of_splits import check_splits, count_rows, find_salt
+from layerline.scaling.splitting.at_random import at_random
+from layerline.scaling.splitting.by_column import by_column
+from layerline.scaling.splitting.by_group import by_group
+from layerline.scaling.splitting.by_hash import by_hash
+from layerline.scaling.splitting.by_time import by_time
 from layerline.scaling.splitting.folds import assign_folds
+from layerline.scaling.splitting.official import official
 from layerline.scaling.splitting.row_hash import hash_images, hash_rows
-from layerline.scaling.splitting.split_input import (
+from layerline.scaling.splitting.split import (
     LEFT_OUT,
     SPLIT_NAMES,
     TEST,
     TRAIN,
     VALID,
     Labels,
+    Split,
     SplitInput,
 )
+from layerline.scaling.splitting.split_counts import check_splits, count_rows, find_salt
+from layerline.scaling.splitting.stratified import stratified
 
-SPLITS: dict[str, Callable[..., Labels]] = {
-    "hash": by_hash,
-    "group": by_group,
-    "random": at_random,
-    "stratified": stratified,
-    "time": by_time,
-    "column": by_column,
-    "official": official,
+SPLITS: Mapping[str, Split] = {
+    "hash": Split(by_hash, is_stable=True, has_salt=True),
+    "group": Split(by_group, is_stable=True, has_salt=True, key_option="column"),
+    "random": Split(at_random, is_stable=False),
+    "stratified": Split(stratified, is_stable=False, tasks=("binary", "multiclass")),
+    "time": Split(by_time, is_stable=False),
+    "column": Split(by_column, is_stable=True, key_option="column"),
+    "official": Split(official, is_stable=True),
 }
 
 __all__ = [
@@ -43,6 +59,7 @@ __all__ = [
     "TRAIN",
     "VALID",
     "Labels",
+    "Split",
     "SplitInput",
     "assign_folds",
     "check_splits",

@@ -1,8 +1,22 @@
-"""Reading a user's files exactly: no value is changed in silence.
+"""Reading a user's files exactly: no value is changed silently.
 
-finding.py    paths, patterns, folders to files   remote.py      http(s) and s3, copied once
-delimited.py  CSV and TSV as text, defensively    json_lines.py  one object a line
-columnar.py   Parquet and Arrow                   parsing.py     text columns to types
-streams.py    a file as batches, a column's type  surveying.py   every column looked at first
-guarding.py   a file stays as it was              files.py       many files to one table
+reader          many files to one table
+paths           paths, patterns, folders to files
+batches         a file as typed batches
+delimited       CSV and TSV as text
+csv_rows        quotes and rows, checked first
+dialect         separator, encoding, missing words
+json_lines      one JSON object a line
+columnar        Parquet and Arrow
+databases       rows of SQL databases
+records         Python values to typed columns
+parsing         text columns to types
+column_types    every column looked at first
+image_files     pictures to arrays
+image_sets      CIFAR, SVHN, STL10, USPS
+archives        zip and tar, unpacked safely
+remote          copies of remote files
+remote_systems  http(s) and s3 servers
+unchanged       files that change while read
+display_names   the user's names in messages
 """

@@ -1,9 +1,9 @@
 """zip and tar archives -> a folder of their files, each copied by name and within limits.
 
-Nothing is extracted in bulk: a member must be a plain file below the archive's own folder, and the
-bytes that come out are counted while they are written. What was unpacked is kept in
+Nothing is extracted in bulk: a member must be a plain file below the archive's own folder, and its
+bytes are counted while they are written. What was unpacked is kept in
 .layerline/downloads/unpacked/<sha256 of the archive>, and its hashes are checked before it is used
-again. A path may go on inside an archive: `shop.zip/rows/*.csv`.
+again. A path may continue inside an archive: `shop.zip/rows/*.csv`.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from layerline.text import first_line
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MAX_MEMBERS = 1_000_000
 MAX_BYTES = 64 << 30
-# Tables of text compress up to 30-fold, bombs a thousandfold; small ones harm nobody.
+# Tables of text compress up to 30-fold, bombs a thousandfold; small ones do no harm.
 MAX_RATIO, HARMLESS_BYTES = 200, 64 << 20
 HERE = PurePosixPath(".")
 _BLOCK = 1 << 20
@@ -39,7 +39,7 @@ _ORIGIN = "origin.txt"
 class _Member(NamedTuple):
     name: str
     is_folder: bool
-    is_file: bool  # a plain one: no link, no device
+    is_file: bool  # neither a link nor a device
     open: Callable[[], IO[bytes]]
 
 
@@ -62,8 +62,8 @@ def unpack(archive: Path, inside: PurePosixPath = HERE) -> Path:
     A single folder that holds everything is entered.
 
     Raises:
-        SourceError: damaged, encrypted, a member that leads elsewhere or is no plain file, a name
-            twice, or more or larger files than the limits allow.
+        SourceError: damaged, encrypted, a member that leads elsewhere or is not a plain file, a
+            name twice, or more or larger files than the limits allow.
     """
     from filelock import FileLock  # here: predictions read files too, and need no lock
 
@@ -118,7 +118,7 @@ def _copy_members(archive: Path, folder: Path) -> dict[str, str]:
     allowed = min(MAX_BYTES, max(HARMLESS_BYTES, archive.stat().st_size * MAX_RATIO))
     hashes: dict[str, str] = {}
     seen: set[str] = set()
-    with _saying_damaged(archive), _members(archive) as members:
+    with _reporting_damage(archive), _members(archive) as members:
         for count, member in enumerate(members, 1):
             if count > MAX_MEMBERS:
                 raise _refused(archive, f"it has more than {MAX_MEMBERS:,} members")
@@ -126,7 +126,7 @@ def _copy_members(archive: Path, folder: Path) -> dict[str, str]:
             if member.is_folder or name.parts[0] in _TRASH or name.name[0] == ".":
                 continue
             if not member.is_file:
-                raise _refused(archive, f"{member.name!r} is a link or a device, no plain file")
+                raise _refused(archive, f"{member.name!r} is a link or a device, not a plain file")
             if name.as_posix().casefold() in seen:
                 raise _refused(archive, f"it has {member.name!r} twice")
             seen.add(name.as_posix().casefold())
@@ -139,7 +139,7 @@ def _copy_members(archive: Path, folder: Path) -> dict[str, str]:
 
 
 def _safe_name(archive: Path, member: _Member) -> PurePosixPath:
-    """The path below the folder; `..`, a root, a drive and what other systems take for one."""
+    """The path below the folder; no `..`, root, drive, or what other systems take for one."""
     name = PurePosixPath(member.name)
     odd = "\\" in member.name or "\0" in member.name or ":" in (name.parts or ("",))[0]
     if odd or name.is_absolute() or ".." in name.parts or not (name.parts or member.is_folder):
@@ -158,8 +158,8 @@ def _copy(archive: Path, member: _Member, place: Path, allowed: int) -> tuple[in
                 if size > allowed:
                     raise _refused(
                         archive,
-                        f"it unpacks to more than {MAX_RATIO} times its size, or more than "
-                        f"{MAX_BYTES >> 30} GB, as bombs do",
+                        f"it unpacks to more than {MAX_RATIO} times its size, or to more "
+                        f"than {MAX_BYTES >> 30} GB, as decompression bombs do",
                     )
                 digest.update(block)
                 unpacked.write(block)
@@ -170,26 +170,26 @@ def _copy(archive: Path, member: _Member, place: Path, allowed: int) -> tuple[in
 
 def _refused(archive: Path, reason: str) -> SourceError:
     return SourceError(
-        f"{archive}: is not unpacked: {reason}; if you trust it, unpack it yourself and give the "
+        f"{archive}: is refused: {reason}; if you trust it, unpack it yourself and name the "
         "folder instead"
     )
 
 
 @contextlib.contextmanager
-def _saying_damaged(archive: Path) -> Iterator[None]:
+def _reporting_damage(archive: Path) -> Iterator[None]:
     try:
         yield
     except LayerlineError:
         raise
-    except RuntimeError as error:  # zipfile's word for a missing password
+    except RuntimeError as error:  # zipfile raises it for a missing password
         raise _refused(archive, first_line(error)) from None
     except (
         *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError),
         *(OSError, ValueError, NotImplementedError, LookupError),
     ) as error:
         raise SourceError(
-            f"{archive}: is damaged or cut short ({first_line(error)[:200]}); get it again from "
-            "where it came from"
+            f"{archive}: is damaged or truncated ({first_line(error)[:200]}); get it again from "
+            "its origin"
         ) from None
 
 
@@ -204,7 +204,7 @@ def _members(archive: Path) -> Iterator[Iterator[_Member]]:
         file = packed_tar.fileobj
         assert file is not None  # it is open
         file.seek(packed_tar.offset)
-        if not file.read(tarfile.BLOCKSIZE):  # tarfile takes a cut between members for the end
+        if not file.read(tarfile.BLOCKSIZE):  # tarfile takes a cut here for the end
             raise tarfile.ReadError("its end is missing")
         while file.read(_BLOCK):  # a compressed stream checks itself at its very end
             pass

@@ -1,6 +1,6 @@
 """A file as a sequence of batches, and the type that a column has in all batches of all files.
 
-A reader of one kind of file gives a `Stream`. Its columns are typed already (Parquet, Arrow), or
+A reader of one kind of file returns a `Stream`. Its columns are typed already (Parquet, Arrow), or
 text whose type is found from the whole column (CSV, the numbers of JSON lines). A `ColumnSurvey`
 looks at every batch of a column; `typed` then converts them one by one.
 """

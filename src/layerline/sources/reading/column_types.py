@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from layerline.sources.reading.batches import Batch, Column, ColumnSurvey, Stream
 from layerline.sources.reading.parsing import ColumnType
-from layerline.sources.reading.unchanged import Untouched, saying_unreadable
+from layerline.sources.reading.unchanged import Unchanged, reporting_unreadable
 
 _GAP = Column(pa.chunked_array([pa.nulls(1)]))
 
@@ -18,7 +18,7 @@ class Part(NamedTuple):
 
     stream: Stream
     partition: Mapping[str, str | None]
-    guard: Untouched
+    guard: Unchanged
 
     @property
     def path(self) -> Path:
@@ -73,7 +73,7 @@ def _look_at(part: Part, unsure: set[str], surveys: dict[str, ColumnSurvey]) -> 
             surveys.setdefault(name, ColumnSurvey(name)).take(kind, part.path)
     names = dict.fromkeys(part.names)
     if not known or unsure - part.partition.keys():
-        with saying_unreadable(part.path):
+        with reporting_unreadable(part.path):
             for position, batch in enumerate(part.stream.batches(unsure if known else None)):
                 late = [name for name in batch.columns if position and name not in names]
                 names |= dict.fromkeys(batch.columns)

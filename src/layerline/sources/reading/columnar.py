@@ -1,4 +1,4 @@
-"""Parquet and Arrow files -> batches in the five types, or a refusal."""
+"""Parquet and Arrow files -> batches of columns in the five types."""
 
 import contextlib
 from collections.abc import Collection, Iterator
@@ -16,7 +16,7 @@ from layerline.sources.reading.paths import ARROW
 from layerline.text import first_line, listing
 
 _ARROW_MAGIC = b"ARROW1"
-# Without a buffer for each column, or with pre_buffer, all that is read stays in memory.
+# Without a buffer for each column, or with pre_buffer, everything read stays in memory.
 _BUFFER = 1 << 20
 
 
@@ -25,12 +25,12 @@ def open_columnar(path: Path) -> Stream:
 
     Raises:
         DataError: empty, a column twice, or a column of a type that cannot be used.
-        SourceError: the file is damaged or cut short; also while it is read.
+        SourceError: the file is damaged or truncated; also while it is read.
     """
     if not path.stat().st_size:
         raise DataError(f"{path}: the file is empty (0 bytes); give a table with rows")
     is_arrow = path.suffix.lower() in ARROW
-    with _saying_damaged(path):
+    with _reporting_damage(path):
         schema = (_arrow_schema if is_arrow else _parquet_schema)(path)
         found = list(schema.names)
     twice = sorted({name for name in found if found.count(name) > 1})
@@ -46,7 +46,7 @@ def open_columnar(path: Path) -> Stream:
 
     def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
         wanted = names if columns is None else [name for name in names if name in columns]
-        with _saying_damaged(path):
+        with _reporting_damage(path):
             for table in read(wanted):
                 table.validate(full=True)
                 yield _to_batch(table.select(wanted), path)
@@ -55,14 +55,14 @@ def open_columnar(path: Path) -> Stream:
 
 
 @contextlib.contextmanager
-def _saying_damaged(path: Path) -> Iterator[None]:
+def _reporting_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of a name
         kind = "Arrow" if path.suffix.lower() in ARROW else "Parquet"
         raise SourceError(
-            f"{path}: not a readable {kind} file, it is damaged or cut "
-            f"short ({first_line(error)[:200]}); get it again from where it came from"
+            f"{path}: not a readable {kind} file, it is damaged or "
+            f"truncated ({first_line(error)[:200]}); get it again from its origin"
         ) from None
 
 
@@ -135,7 +135,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _type_of(kind: pa.DataType) -> pa.DataType | None:
-    """The type that values of this kind have, whatever they are; null when it depends on them."""
+    """The type of values of this kind, whatever they are; None when it depends on them."""
     if pa.types.is_dictionary(kind):
         return _type_of(kind.value_type)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
@@ -198,5 +198,5 @@ def _to_timestamp(values: pa.ChunkedArray, where: str) -> tuple[pa.ChunkedArray,
 
 def _beyond_years(where: str) -> DataError:
     return DataError(
-        f"{where} has a date outside the years 1 to 9999; mend it, or store the column as text"
+        f"{where} has a date outside the years 1 to 9999; correct it, or store the column as text"
     )

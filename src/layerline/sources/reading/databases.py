@@ -35,7 +35,7 @@ _OPTIONS = "fetch.options"
 
 
 class Rows(NamedTuple):
-    """The columns of a result, its rows in chunks, and whether their order is settled."""
+    """The columns of a result, its rows in chunks, and whether their order is fixed."""
 
     names: list[str]
     chunks: Iterator[list[tuple[Any, ...]]]
@@ -46,7 +46,7 @@ def find_url(url: str | None, url_env: str | None) -> URL:
     """The database's URL from params.yaml, or from an environment variable.
 
     Raises:
-        ParamsError: none or both are given, it is no URL, or params.yaml holds a password.
+        ParamsError: none or both are given, it is not a URL, or params.yaml holds a password.
     """
     if (url is None) == (url_env is None):
         raise _wrong("url", "give either url, or url_env: the variable that holds it")
@@ -56,7 +56,7 @@ def find_url(url: str | None, url_env: str | None) -> URL:
         found = make_url(os.environ[url_env] if url_env is not None else str(url))
     except ArgumentError:
         where = "url" if url_env is None else "url_env"
-        raise _wrong(where, "is no database URL, such as postgresql://host/database") from None
+        raise _wrong(where, "is not a database URL, such as postgresql://host/database") from None
     if url is not None and found.password is not None:
         raise _wrong(
             "url",
@@ -67,8 +67,8 @@ def find_url(url: str | None, url_env: str | None) -> URL:
     return found
 
 
-def said(url: URL) -> str:
-    """The URL without whatever may be secret."""
+def without_secrets(url: URL) -> str:
+    """The URL without user, password and query, which may be secret."""
     return url.set(username=None, password=None, query={}).render_as_string()
 
 
@@ -77,7 +77,7 @@ def open_rows(url: URL, query: str | None, table: str | None, n_rows: int) -> It
     """Run the query, or read the table by its primary key.
 
     Raises:
-        ParamsError: no such driver or table, or the database refuses the query.
+        ParamsError: unknown driver or table, or the database refuses the query.
         SourceError: it cannot be reached, or the connection broke.
         DataError: a value that Python cannot hold, a column twice.
     """
@@ -86,16 +86,16 @@ def open_rows(url: URL, query: str | None, table: str | None, n_rows: int) -> It
     engine = _engine(url)
     with contextlib.ExitStack() as stack:
         stack.callback(engine.dispose)
-        # What SQLAlchemy cannot name it gives as it comes; values are checked one by one.
+        # SQLAlchemy warns of types it does not know; values are checked one by one.
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        with _saying_unreachable(url):
+        with _reporting_unreachable(url):
             connection = stack.enter_context(engine.connect())
-        with _saying_refused(url, "table" if query is None else "query"):
+        with _reporting_refusal(url, "table" if query is None else "query"):
             result, is_ordered = _run(_read_only(connection), query, table, n_rows)
             stack.callback(_close, result)
             if not result.returns_rows:
-                raise _wrong("query", "gives no rows back; it must be a SELECT")
+                raise _wrong("query", "returns no rows; it must be a SELECT")
             yield Rows(_names(result), _chunks(result, n_rows), is_ordered)
 
 
@@ -118,14 +118,14 @@ def _engine(url: URL) -> Engine:
         hint = "psycopg[binary]" if backend == "postgresql" else error.name
         raise _wrong("url", f"needs the package {error.name}: pip install '{hint}'") from None
     except (NoSuchModuleError, ArgumentError) as error:
-        raise _wrong("url", f"{url.drivername}:// is not known to SQLAlchemy ({error})") from None
+        raise _wrong("url", f"{url.drivername}:// is unknown to SQLAlchemy ({error})") from None
 
 
 def _require_file(url: URL) -> None:
     """SQLite would make an empty database where there is none."""
     path = Path(url.database or "")
     if not path.is_file():
-        raise SourceError(f"{path}: there is no such SQLite file (from {Path.cwd()})")
+        raise SourceError(f"{path}: no such SQLite file (from {Path.cwd()})")
 
 
 def _read_only(connection: Connection) -> Connection:
@@ -152,15 +152,13 @@ def _run(
         names = inspect(connection).get_table_names(schema or None)
         near = closest(name, names)
         hint = f"did you mean {near!r}? " if near else ""
-        raise _wrong(
-            "table", f"there is no table {table!r}; {hint}there are: {listing(names)}"
-        ) from None
+        raise _wrong("table", f"no table {table!r}; {hint}the tables: {listing(names)}") from None
     keys = list(found.primary_key)
     return connection.execute(select(found).order_by(*keys), execution_options=options), bool(keys)
 
 
 def _close(result: CursorResult[Any]) -> None:
-    with contextlib.suppress(SQLAlchemyError):  # what broke was told already
+    with contextlib.suppress(SQLAlchemyError):  # the first failure is reported already
         result.close()
 
 
@@ -169,7 +167,7 @@ def _names(result: CursorResult[Any]) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(
-            f"the query gives {listing([repr(name) for name in twice])} more than once; "
+            f"the query returns {listing([repr(name) for name in twice])} more than once; "
             "name each column with AS"
         )
     return names
@@ -181,29 +179,34 @@ def _chunks(result: CursorResult[Any], n_rows: int) -> Iterator[list[tuple[Any, 
 
 
 @contextlib.contextmanager
-def _saying_unreachable(url: URL) -> Iterator[None]:
+def _reporting_unreachable(url: URL) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        raise SourceError(f"{said(url)}: cannot be reached ({_reason(error)})") from None
+        raise SourceError(f"{without_secrets(url)}: cannot be reached ({_reason(error)})") from None
 
 
 @contextlib.contextmanager
-def _saying_refused(url: URL, option: str) -> Iterator[None]:
+def _reporting_refusal(url: URL, option: str) -> Iterator[None]:
+    shown = without_secrets(url)
     try:
         yield
     except LayerlineError:
         raise
     except BadValueError as error:
         raise DataError(
-            f"{said(url)}: a value cannot be read ({_reason(error)}); cast it in the query"
+            f"{shown}: a value cannot be read ({_reason(error)}); cast it in the query"
         ) from None
     except (DBAPIError, ValueError) as error:
         if isinstance(error, ValueError):  # SQLAlchemy's own reading of SQLite's dates
-            raise DataError(f"{said(url)}: {first_line(error)}; cast it in the query") from None
+            raise DataError(
+                f"{without_secrets(url)}: {first_line(error)}; cast it in the query"
+            ) from None
         if isinstance(error, ProgrammingError) or _is_of_the_query(error):
             raise _wrong(option, f"the database refuses it: {_reason(error)}") from None
-        raise SourceError(f"{said(url)}: the connection broke ({_reason(error)})") from None
+        raise SourceError(
+            f"{without_secrets(url)}: the connection broke ({_reason(error)})"
+        ) from None
 
 
 def _is_of_the_query(error: DBAPIError) -> bool:

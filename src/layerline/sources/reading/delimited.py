@@ -1,13 +1,9 @@
-"""CSV and TSV files -> text fields, block by block; what is malformed is refused with its line.
+"""CSV and TSV files -> text fields, block by block; malformed lines are refused by number.
 
-Arrow's reader is the fast path, but by itself it closes an open quote at the end of the file and
-joins `"a"b` into `ab`: a first pass looks for bad bytes and for quotes, and a file with quotes is
-checked with Python's strict reader too.
+A first pass (csv_rows) looks for bad bytes and for quotes, and a file with quotes is checked with
+Python's strict reader too; Arrow's reader then reads the fields.
 """
 
-import codecs
-import csv
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -16,23 +12,20 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from layerline.errors import DataError, ParamsError, Problem
+from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, Stream
+from layerline.sources.reading.csv_rows import check_rows, records, scan
+from layerline.sources.reading.dialect import (
+    SEPARATORS,
+    USUAL,
+    Dialect,
+    check_dialect,
+    codec_of,
+    usual_separator,
+)
 from layerline.text import first_line, listing
 
-SEPARATORS = (",", ";", "\t", "|")
 _BLOCK = 1 << 22  # bytes; a single row must fit, and Arrow reads up to 32 of them ahead
-
-
-class Dialect(NamedTuple):
-    """How a delimited file is written; `separator: None` is found from the header."""
-
-    separator: str | None = None
-    encoding: str = "utf-8"
-    missing: tuple[str, ...] = ()  # words that are missing values in every column
-
-
-USUAL = Dialect()
 
 
 class Fields(NamedTuple):
@@ -47,18 +40,18 @@ def open_fields(path: Path, dialect: Dialect = USUAL) -> Stream:
 
     Raises:
         DataError: the file is empty, not in its encoding, ragged, or its quotes do not match.
-        ParamsError: the separator or the encoding cannot be.
+        ParamsError: the separator or the encoding is invalid.
     """
-    _check_dialect(dialect)
-    quoted, has_end = _scan(path, dialect.encoding)
+    check_dialect(dialect)
+    quoted, has_end = scan(path, dialect.encoding)
     separator = separator_of(path, dialect)
     header = _header(path, separator, dialect)
     names, notes = _names(path, header, separator)
-    if dialect.separator is None and separator != _usual_separator(path):
+    if dialect.separator is None and separator != usual_separator(path):
         notes = (*notes, f"{path}: its columns are separated by {separator!r}")
     if not has_end:
-        notes = (*notes, f"{path}: its last line has no line end; the file may be cut off")
-    n_rows = _check_rows(path, separator, dialect.encoding, len(names)) if quoted else None
+        notes = (*notes, f"{path}: its last line is not terminated; the file may be cut off")
+    n_rows = check_rows(path, separator, dialect.encoding, len(names)) if quoted else None
 
     def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
         n_read = 0
@@ -92,80 +85,11 @@ def read_fields(path: Path, dialect: Dialect = USUAL) -> Fields:
     return Fields(pa.concat_tables([schema.empty_table(), *tables]), stream.notes)
 
 
-def _check_dialect(dialect: Dialect) -> None:
-    separator = dialect.separator
-    if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
-        message = f"must be one character that is no quote or line end, got {separator!r}"
-        raise ParamsError([Problem("fetch.options.separator", message)])
-    try:
-        codecs.lookup(dialect.encoding)
-    except LookupError:
-        message = f"{dialect.encoding!r} is not known; try utf-8, latin-1, windows-1252 or utf-16"
-        raise ParamsError([Problem("fetch.options.encoding", message)]) from None
-
-
-def _codec(encoding: str) -> str:
-    # utf-8-sig also reads files without a byte order mark.
-    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-
-
-def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
-    """Check every byte; return whether there is a quote, and whether the last line has its end."""
-    decoder = codecs.getincrementaldecoder(_codec(encoding))()
-    quoted, n_lines, n_bytes, last = False, 0, 0, ""
-    with path.open("rb") as file:
-        while True:
-            block = file.read(1 << 20)
-            n_bytes += len(block)
-            try:
-                text = decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                line = n_lines + error.object[: error.start].count(b"\n") + 1
-                raise DataError(
-                    f"{path}: line {line} is not {encoding}: it has the byte "
-                    f"0x{error.object[error.start]:02x}; save it as UTF-8, or set "
-                    "fetch.options.encoding, for instance to windows-1252"
-                ) from None
-            if "\0" in text:
-                line = n_lines + text[: text.index("\0")].count("\n") + 1
-                raise DataError(
-                    f"{path}: line {line} has a NUL byte; it is damaged, or no text file, "
-                    "or UTF-16: then set fetch.options.encoding: utf-16"
-                )
-            quoted = quoted or '"' in text
-            n_lines += text.count("\n")
-            last = text[-1:] or last
-            if not block:
-                break
-    if not n_bytes:
-        raise DataError(f"{path}: the file is empty (0 bytes); give a file with a header and rows")
-    return quoted, last in ("\n", "\r")
-
-
-def _records(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, fields) of each record by Python's strict reader; the line is where it ends."""
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    with path.open(encoding=_codec(encoding), newline="") as file:
-        reader = csv.reader(file, delimiter=separator, strict=True)
-        try:
-            for record in reader:
-                yield reader.line_num, record
-        except csv.Error as error:
-            raise DataError(
-                f"{path}: line {reader.line_num}: {error}; close each quote, and write a quote "
-                'inside a quoted field as ""'
-            ) from None
-
-
-def _usual_separator(path: Path) -> str:
-    return "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
-
-
 def separator_of(path: Path, dialect: Dialect) -> str:
     """The separator asked for; else the usual one, unless the header has none of it but another."""
     if dialect.separator is not None:
         return dialect.separator
-    usual = _usual_separator(path)
+    usual = usual_separator(path)
     widths = {separator: _width(path, separator, dialect) for separator in (usual, *SEPARATORS)}
     best = max(widths, key=lambda separator: widths[separator])
     return usual if widths[usual] > 1 or widths[best] <= 1 else best
@@ -180,7 +104,7 @@ def _width(path: Path, separator: str, dialect: Dialect) -> int:
 
 
 def _header(path: Path, separator: str, dialect: Dialect) -> list[str]:
-    _, record = next(_records(path, separator, dialect.encoding), (0, []))
+    _, record = next(records(path, separator, dialect.encoding), (0, []))
     if not record:
         # Arrow would skip the blank line and then take the header for data.
         raise DataError(f"{path}: the first line is blank; it must be the header")
@@ -212,27 +136,6 @@ def _names(path: Path, header: list[str], separator: str) -> tuple[list[str], tu
     return names, tuple(notes)
 
 
-def _check_rows(path: Path, separator: str, encoding: str, n_columns: int) -> int:
-    """Count the data rows; refuse the file when some have too many or too few fields."""
-    bad: list[str] = []
-    n_bad = n_rows = 0
-    records = (item for item in _records(path, separator, encoding) if item[1] or n_columns == 1)
-    next(records)
-    for line, record in records:
-        n_rows += 1
-        if len(record) != n_columns and not (n_columns == 1 and not record):
-            n_bad += 1
-            if len(bad) < 5:
-                bad.append(f"line {line} has {len(record)}")
-    if n_bad:
-        more = f" and {n_bad - len(bad)} more lines" if n_bad > len(bad) else ""
-        raise DataError(
-            f"{path}: the header names {n_columns} columns, but {', '.join(bad)}{more}; "
-            "mend these lines (a separator inside a field needs quotes around the field)"
-        )
-    return n_rows
-
-
 def _read(path: Path, names: list[str], separator: str, dialect: Dialect) -> Iterator[pa.Table]:
     ragged: list[object] = []
 
@@ -255,12 +158,12 @@ def _read(path: Path, names: list[str], separator: str, dialect: Dialect) -> Ite
     except pa.ArrowInvalid as error:
         raise DataError(f"{path}: not a well-formed table: {first_line(error)}") from None
     if ragged:
-        _check_rows(path, separator, dialect.encoding, len(names))
+        check_rows(path, separator, dialect.encoding, len(names))
         raise DataError(f"{path}: {len(ragged)} lines have too many or too few fields")
 
 
 def _how_to_read(names: list[str], dialect: Dialect) -> pacsv.ReadOptions:
-    utf8 = _codec(dialect.encoding) == "utf-8-sig"
+    utf8 = codec_of(dialect.encoding) == "utf-8-sig"
     return pacsv.ReadOptions(
         column_names=names,
         skip_rows_after_names=1,

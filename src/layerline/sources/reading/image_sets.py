@@ -17,10 +17,10 @@ from layerline.text import first_line
 
 
 class _Layout(NamedTuple):
-    """The files below the root, how the class is told its split, and where its channels are."""
+    """The files below the root, how the class names its split, and where its channels are."""
 
     files: tuple[str, ...]
-    says_train: bool = False  # train=True, not split="train"
+    takes_train: bool = False  # train=True, not split="train"
     channels_first: bool = False
 
 
@@ -35,14 +35,14 @@ class ImageSet(NamedTuple):
 _CIFAR10 = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")
 _STL10 = ("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "class_names.txt")
 SETS: Mapping[str, _Layout] = {
-    "CIFAR10": _Layout(tuple(f"cifar-10-batches-py/{name}" for name in _CIFAR10), says_train=True),
+    "CIFAR10": _Layout(tuple(f"cifar-10-batches-py/{name}" for name in _CIFAR10), takes_train=True),
     "CIFAR100": _Layout(
         ("cifar-100-python/train", "cifar-100-python/test", "cifar-100-python/meta"),
-        says_train=True,
+        takes_train=True,
     ),
     "SVHN": _Layout(("train_32x32.mat", "test_32x32.mat"), channels_first=True),
     "STL10": _Layout(tuple(f"stl10_binary/{name}" for name in _STL10), channels_first=True),
-    "USPS": _Layout(("usps.bz2", "usps.t.bz2"), says_train=True),
+    "USPS": _Layout(("usps.bz2", "usps.t.bz2"), takes_train=True),
 }
 
 
@@ -80,7 +80,7 @@ def load(root: Path, dataset: str, split: str) -> ImageSet:
             found = build(str(root), **_arguments(dataset, split))
     except (OSError, EOFError, ValueError, RuntimeError, KeyError, IndexError) as error:
         raise SourceError(
-            f"{root}: the files of {dataset} are damaged or cut short "
+            f"{root}: the files of {dataset} are damaged or truncated "
             f"({first_line(error)[:200]}); remove them and get them again"
         ) from None
     return _as_arrays(found, SETS[dataset])
@@ -88,7 +88,7 @@ def load(root: Path, dataset: str, split: str) -> ImageSet:
 
 def _arguments(dataset: str, split: str) -> dict[str, Any]:
     layout = SETS.get(dataset)
-    if layout is None or layout.says_train:
+    if layout is None or layout.takes_train:
         return {"train": split == "train"}
     return {"split": split}
 

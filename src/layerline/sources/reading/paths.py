@@ -1,4 +1,4 @@
-"""Which files a path, a glob pattern, a folder, an archive or a list of these means."""
+"""The files that a path, a glob pattern, a folder, an archive or a list of these names."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,14 +7,9 @@ from urllib.parse import unquote, urlsplit
 from layerline.artifacts import sha256_of
 from layerline.errors import ParamsError, Problem, SourceError
 from layerline.sources.reading.archives import archive_origin, is_archive, split_archive, unpack
-from layerline.sources.reading.remote import (
-    download,
-    expand,
-    is_remote,
-    origin_of,
-    require_sha256,
-    saying,
-)
+from layerline.sources.reading.display_names import shown_as
+from layerline.sources.reading.remote import download, origin_of, require_sha256
+from layerline.sources.reading.remote_systems import expand, is_remote
 from layerline.text import closest, listing
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt")
@@ -29,7 +24,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 SUFFIXES = tuple(suffix for suffixes in KINDS.values() for suffix in suffixes)
 _WHERE = "fetch.options.path"
-_HIVE_GAP = "__HIVE_DEFAULT_PARTITION__"  # Hive, Spark and Arrow write a missing value so
+_HIVE_GAP = "__HIVE_DEFAULT_PARTITION__"  # how Hive, Spark and Arrow write a missing value
 
 
 def kind_of(path: Path) -> str:
@@ -38,13 +33,13 @@ def kind_of(path: Path) -> str:
 
 
 def find_files(path: str | Sequence[str], sha256: str | None = None) -> list[Path]:
-    """The files that a path, a glob pattern, a folder or a list of these name, sorted within each.
+    """The files that a path, a glob pattern, a folder or a list of these names, sorted within each.
 
     Remote ones are copied to this machine; `sha256` is what the one file must have.
 
     Raises:
-        SourceError: nothing is there, or it has another sha256.
-        ParamsError: a file of a kind that is not read.
+        SourceError: a file is missing, or has another sha256.
+        ParamsError: a file of an unknown kind.
     """
     given = [path] if isinstance(path, str) else list(path)
     found = [file for one in given for file in _expand(one, sha256)]
@@ -64,26 +59,26 @@ def find_files(path: str | Sequence[str], sha256: str | None = None) -> list[Pat
 
 
 def _unknown_kind(files: str) -> ParamsError:
-    message = f"{files} is of no known kind; files end in one of {', '.join(SUFFIXES)}"
+    message = f"{files} is of an unknown kind; files end in one of {', '.join(SUFFIXES)}"
     return ParamsError([Problem(_WHERE, message)])
 
 
 def _require_one(found: list[Path], wanted: str) -> None:
     if len(found) > 1:
-        message = f"is for one file, but fetch.options.path names {len(found)}"
+        message = f"is of one file, but fetch.options.path names {len(found)}"
         raise ParamsError([Problem("fetch.options.sha256", message)])
     require_sha256(str(found[0]), sha256_of(found[0]), wanted)
 
 
 def local_path(path: str, sha256: str | None = None) -> Path:
-    """The place of a local path or of a remote archive, as it is written."""
+    """The place of a local path, or of the copy of a remote file."""
     if is_remote(path):
         return download(path, sha256)
     return Path(path).expanduser()
 
 
 def unpacked(place: Path) -> Path:
-    """The place on disk; what lies in an archive is unpacked for it.
+    """The place on disk; what lies in an archive is unpacked first.
 
     Raises:
         SourceError: the archive is damaged, or goes beyond the limits.
@@ -92,12 +87,12 @@ def unpacked(place: Path) -> Path:
     if found is None:
         return place
     url = origin_of(found[0])
-    with saying({str(found[0]): url} if url else {}):
+    with shown_as({str(found[0]): url} if url else {}):
         return unpack(*found)
 
 
-def said_of(file: Path) -> str | None:
-    """What the user calls a file that was copied or unpacked: its URL, `shop.zip/rows.csv`."""
+def display_name(file: Path) -> str | None:
+    """The user's name of a file that was copied or unpacked: its URL, `shop.zip/rows.csv`."""
     return archive_origin(file) or origin_of(file)
 
 
@@ -118,9 +113,7 @@ def _expand(path: str, sha256: str | None) -> list[Path]:
     if place.is_dir():
         files = _files_below(place)
         if not files:
-            raise SourceError(
-                f"{path}: the folder holds no file that ends in {', '.join(SUFFIXES)}"
-            )
+            raise SourceError(f"{path}: the folder has no file that ends in {', '.join(SUFFIXES)}")
         return files
     pattern = (
         place.relative_to(place.anchor).as_posix() if place.is_absolute() else place.as_posix()
@@ -179,4 +172,4 @@ def _nothing_at(path: str, place: Path) -> str:
     near = closest(place.name, siblings) if siblings else None
     hint = f"did you mean {str(place.with_name(near))!r}? " if near else ""
     where = "" if place.is_absolute() else f" (from {Path.cwd()})"
-    return f"{path}: there is no such file or folder{where}; {hint}set fetch.options.path"
+    return f"{path}: no such file or folder{where}; {hint}set fetch.options.path"

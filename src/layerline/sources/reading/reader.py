@@ -1,8 +1,9 @@
 """The user's files of any kind, one or many -> one Arrow table in the five column types.
 
-`open_files` gives it piece by piece, for the sources; `read_files` and `read_frame` give it whole,
-for whoever takes a table from the user later (predict, serving), so that a value means the same
-there. Nothing is changed silently: what cannot be kept exactly is refused, kept as text, or noted.
+`open_files` returns it piece by piece, for the sources; `read_files` and `read_frame` return it
+whole, for those who take a table from the user later (predict, serving), so that a value means the
+same there. Nothing is changed silently: what cannot be kept exactly is refused, kept as text, or
+noted.
 """
 
 from collections import Counter
@@ -17,11 +18,12 @@ from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, Stream, typed
 from layerline.sources.reading.column_types import Part, survey_columns
 from layerline.sources.reading.columnar import open_columnar
-from layerline.sources.reading.delimited import Dialect, open_fields
+from layerline.sources.reading.delimited import open_fields
+from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.json_lines import open_json_lines
 from layerline.sources.reading.parsing import TEXT, ColumnType, Parsed
 from layerline.sources.reading.paths import DELIMITED, PARQUET, find_files, kind_of
-from layerline.sources.reading.unchanged import Untouched, saying_unreadable
+from layerline.sources.reading.unchanged import Unchanged, reporting_unreadable
 from layerline.tables.storage import to_frame
 from layerline.text import listing
 
@@ -30,7 +32,7 @@ __all__ += ["read_frame"]
 
 
 class FileTable(NamedTuple):
-    """What was read: the rows of all files in order, what to say aloud, and each file's sha256."""
+    """What was read: the rows of all files in order, notes for the user, and each file's sha256."""
 
     table: pa.Table
     notes: tuple[str, ...]
@@ -42,7 +44,7 @@ class Reading:
 
     Attributes:
         schema: the columns in their types.
-        notes: what to say aloud; complete when all tables were taken.
+        notes: for the user; complete when all tables were read.
         files: each file's path, size, sha256 and row count; likewise.
     """
 
@@ -53,9 +55,9 @@ class Reading:
         self._parts, self._kinds = parts, kinds
         for name, kind in kinds.items():
             if kind.note:
-                self._say(f"column {name!r} is kept as text: it holds {kind.note}")
+                self._note(f"column {name!r} is kept as text: it holds {kind.note}")
 
-    def _say(self, note: str) -> None:
+    def _note(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
 
@@ -69,19 +71,19 @@ class Reading:
         problems = _RangeProblems()
         for part in self._parts:
             n_rows = 0
-            with saying_unreadable(part.path):
+            with reporting_unreadable(part.path):
                 for batch in part.stream.batches(None):
                     yield self._table(part, batch, problems, n_rows)
                     n_rows += batch.n_rows
             self.files.append({**part.guard.check(), "n_rows": n_rows})
-        problems.tell()
+        problems.require_none()
         if not any(file["n_rows"] for file in self.files):
             paths = [part.path for part in self._parts]
-            raise DataError(f"{_names_of(paths)}: there is a header but not one row of data")
+            raise DataError(f"{_names_of(paths)}: there is a header but no row of data")
 
     def _table(self, part: Part, batch: Batch, problems: "_RangeProblems", n_before: int) -> Any:
         for note in batch.notes:
-            self._say(note)
+            self._note(note)
         columns = {}
         for name, kind in self._kinds.items():
             parsed = typed(_column(part, batch, name), kind)
@@ -114,9 +116,10 @@ class _RangeProblems:
                 self._first.setdefault((name, what), first)
                 self._counts[name, what] += len(rows)
 
-    def tell(self) -> None:
+    def require_none(self) -> None:
+        """Refuse the files when there was a problem."""
         lines = [
-            f"{first} as a 64-bit number ({self._counts[at]} such values); mend it, or list "
+            f"{first} as a 64-bit number ({self._counts[at]} such values); correct it, or list "
             "the column in fetch.options.text"
             for at, first in self._first.items()
         ]
@@ -135,8 +138,8 @@ def open_files(
     Args:
         paths: as `find_files` gives them.
         dialect: how CSV files are written.
-        text: columns that are text whatever their values look like (others may be named too).
-        partitions: columns whose values stand in the names of a file's folders.
+        text: columns that are text whatever their values look like; unknown names are ignored.
+        partitions: columns whose values are in the names of a file's folders.
 
     Raises:
         DataError: empty, malformed, columns that differ, a column without one type.
@@ -148,7 +151,7 @@ def open_files(
     surveyed = survey_columns(parts, set(text))
     _require_equal_columns(list(surveyed.names.items()))
     if not surveyed.kinds:
-        raise DataError(f"{_names_of(paths)}: there is no column at all")
+        raise DataError(f"{_names_of(paths)}: it has no column")
     return Reading(parts, surveyed.kinds | {name: TEXT for name in text if name in surveyed.kinds})
 
 
@@ -181,8 +184,8 @@ def _names_of(paths: Sequence[Path]) -> str:
 
 
 def _open_part(path: Path, dialect: Dialect, partition: Mapping[str, str | None]) -> Part:
-    with saying_unreadable(path):
-        guard = Untouched(path)
+    with reporting_unreadable(path):
+        guard = Unchanged(path)
         stream = _open_one(path, dialect)
     for name in partition:
         if name in (stream.names or ()):
@@ -205,9 +208,9 @@ def _require_equal_columns(files: Sequence[tuple[Path, list[str]]]) -> None:
         absent = [name for name in names if name not in others]
         added = [name for name in others if name not in names]
         if absent or added:
-            said = [f"lacks {listing(absent, 5)}"] if absent else []
-            said += [f"adds {listing(added, 5)}"] if added else []
+            differences = [f"lacks {listing(absent, 5)}"] if absent else []
+            differences += [f"adds {listing(added, 5)}"] if added else []
             raise DataError(
-                f"{other}: its columns differ from {first}: it {' and '.join(said)}; "
+                f"{other}: its columns differ from {first}: it {' and '.join(differences)}; "
                 "files that are read together need the same columns"
             )

@@ -1,4 +1,4 @@
-"""A file must be the same when its last row was read as when its first was."""
+"""A file must not change while it is read."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from layerline.errors import LayerlineError, SourceError
 from layerline.text import first_line
 
 
-class Untouched:
-    """Remembers a file as it is now: its place on disk, size, times and sha256."""
+class Unchanged:
+    """Remembers a file as it is now: its inode, size, time and sha256."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -22,9 +22,9 @@ class Untouched:
         """The file's path, size and sha256.
 
         Raises:
-            SourceError: it was changed or replaced since.
+            SourceError: it was changed or replaced meanwhile.
         """
-        with saying_unreadable(self._path):
+        with reporting_unreadable(self._path):
             if _facts(self._path) != self._stat or sha256_of(self._path) != self.sha256:
                 raise SourceError(
                     f"{self._path}: was changed while it was read; run again when it is complete"
@@ -38,8 +38,8 @@ def _facts(path: Path) -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
-def saying_unreadable(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about a file into one message."""
+def reporting_unreadable(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system into one message."""
     try:
         yield
     except LayerlineError:

@@ -63,9 +63,7 @@ def check_contract(
             "position, and scaled as the new data are"
         )
     elif here.image is None and source.preprocessor.image is None:
-        from layerline.scaling.preprocessing.renamed import renamed
-
-        mapped = renamed(source.preprocessor, section.columns)
+        mapped = source.preprocessor.renamed(section.columns)
         problems += column_problems(source.preprocessor, here.input_columns, section.columns)
         problems += kind_problems(mapped, here)
         features = map_features(mapped.features, here.features)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from layerline.errors import LayerlineError
 from layerline.sources.reading import archives
-from layerline.sources.reading.image_files import Told, read_pictures, size_of
+from layerline.sources.reading.image_files import ImageReport, read_pictures, size_of
 
 MEMBER = st.one_of(
     st.sampled_from(
@@ -102,13 +102,13 @@ def as_picture(shade: int, kind: str) -> bytes:
 )
 def test_pictures(content: bytes) -> None:
     with on_disk("t.png", content) as path:
-        told = Told()
+        report = ImageReport()
         try:
             size = size_of(path)
         except LayerlineError:
             return
-        found = list(read_pictures([path], "RGB", size, resize=False, told=told))
-        assert len(found) + len(told.problems) == 1
+        found = list(read_pictures([path], "RGB", size, resize=False, report=report))
+        assert len(found) + len(report.problems) == 1
         if found:
             with Image.open(path) as image:
                 same = np.asarray(image.convert("RGB"))

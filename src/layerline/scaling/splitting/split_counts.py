@@ -1,7 +1,7 @@
-"""Splits that cannot be used, and the salt that mends those of a small table.
+"""Splits that are too small to use, and the salt that avoids them for a small table.
 
 A hash deals rows as dice do: of ten rows, none may fall to valid. Moving single rows would break
-the promise that a row stays where it is; another salt, once and for all, deals all of them anew.
+the promise that a row stays where it is; another salt, set once, deals all of them anew.
 """
 
 from typing import Any
@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from layerline.errors import DataError
-from layerline.scaling.splitting.by_share import by_share
 from layerline.scaling.splitting.row_hash import Hashes, shares_of
-from layerline.scaling.splitting.split_input import SPLIT_NAMES, TRAIN, Labels
+from layerline.scaling.splitting.shares import cut
+from layerline.scaling.splitting.split import SPLIT_NAMES, TRAIN, Labels
 
 MOST_SALTS = 1000
 LEAST_ROWS = {"train": 2, "valid": 1, "test": 1}
@@ -29,7 +29,7 @@ def check_splits(labels: Labels, classes: Any | None, remedy: str = "") -> dict[
     Args:
         labels: (B,) split of each row.
         classes: (B,) class of each row, or None for regression.
-        remedy: what else the user may do, where something is known.
+        remedy: what the user can do, where it is known; else general advice.
 
     Raises:
         DataError: a split is empty, or a class has no train row.
@@ -69,7 +69,7 @@ def find_salt(
     wanted = {"train": 1 - valid - test, "valid": valid, "test": test}
     n_distinct = len(np.unique(hashes))
     for salt in range(MOST_SALTS):
-        labels = by_share(shares_of(hashes, salt), valid, test)
+        labels = cut(shares_of(hashes, salt), valid, test)
         counts = count_rows(labels)
         enough = all(
             counts[name] >= max(LEAST_ROWS[name], int(0.5 * share * n_distinct))

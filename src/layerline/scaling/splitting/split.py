@@ -1,7 +1,8 @@
-"""What a split method may look at, and what it returns."""
+"""A split method: what it may look at, what it returns, and its line in the table."""
 
 import dataclasses
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from layerline.text import closest
 SPLIT_NAMES = ("train", "valid", "test")
 TRAIN, VALID, TEST, LEFT_OUT = np.int8(0), np.int8(1), np.int8(2), np.int8(-1)
 Labels = NDArray[np.int8]
+ANY_TASK = ("binary", "multiclass", "regression")
 
 
 class Columns(Protocol):
@@ -30,9 +32,9 @@ class SplitInput:
 
     columns: Columns
     names: tuple[str, ...]  # of all columns
-    row_hashes: Hashes  # (B,) of the features or pixels; an id must not tell twins apart
+    row_hashes: Hashes  # (B,) of the features or pixels; an id must not separate duplicates
     target: str
-    official: str | None
+    official: str | None  # the column of the source's own split
     is_classification: bool
     seed: int
 
@@ -59,3 +61,28 @@ class SplitInput:
             hint = f"; did you mean {near!r}?" if near else ""
             raise DataError(f"{where}: the data have no column {absent[0]!r}{hint}")
         return self.columns[names]
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """A line of the table of splits.
+
+    Attributes:
+        build: (rows, options) -> (B,) the split of each row.
+        is_stable: a row keeps its split while other rows come and go (as long as what decides
+            about it stays the same).
+        has_salt: rows are dealt by their hash, and another `salt` deals them anew.
+        key_option: the option that names columns which decide the split and are not learnt from.
+        tasks: those it can be used for.
+    """
+
+    build: Callable[Concatenate[SplitInput, ...], Labels]
+    is_stable: bool
+    has_salt: bool = False
+    key_option: str | None = None
+    tasks: tuple[str, ...] = ANY_TASK
+
+    def key_columns(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """The columns that decide the split and are not learnt from."""
+        named = () if self.key_option is None else options[self.key_option]
+        return (named,) if isinstance(named, str) else tuple(named)

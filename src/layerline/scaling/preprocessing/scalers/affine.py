@@ -1,0 +1,89 @@
+"""Affine scalers: a centre and a width for each column, perhaps a smooth clip after them."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from layerline.scaling.preprocessing.scalers.transform import Matrix
+
+
+@dataclasses.dataclass(frozen=True)
+class Affine:
+    """z = (x - center) / scale for each column; with `clip`, then z / sqrt(1 + (z / 3)^2).
+
+    Source of the smooth clip: Holzmüller et al., Better by Default (2024), section 3.
+    """
+
+    kind: ClassVar[str] = "affine"
+    center: tuple[float, ...]
+    scale: tuple[float, ...]
+    clip: bool = False
+
+    def apply(self, x: Matrix) -> Matrix:
+        """(B, F) -> (B, F)."""
+        z = x - np.asarray(self.center)
+        z /= np.asarray(self.scale)
+        return z / np.sqrt(1 + np.square(z / 3)) if self.clip else z
+
+    def invert(self, z: Matrix) -> Matrix:
+        """(B, F) -> (B, F); with `clip`, exact for values that `apply` can give: |z| < 3."""
+        if self.clip:
+            z = z / np.sqrt(1 - np.square(z / 3))
+        return z * np.asarray(self.scale) + np.asarray(self.center)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its whole state."""
+        return {"kind": self.kind, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> "Affine":
+        """The inverse of `to_json`."""
+        return cls(tuple(state["center"]), tuple(state["scale"]), state["clip"])
+
+
+def _affine(center: Any, scale: Any) -> Affine:
+    return Affine(tuple(map(float, center)), tuple(map(float, scale)))
+
+
+def standard(x: Matrix) -> Affine:
+    """Mean 0, standard deviation 1. Source: sklearn.preprocessing.StandardScaler."""
+    from sklearn.preprocessing import StandardScaler
+
+    fitted = StandardScaler().fit(x)
+    return _affine(fitted.mean_, fitted.scale_)
+
+
+def minmax(x: Matrix) -> Affine:
+    """Train values fill [0, 1]. Source: sklearn.preprocessing.MinMaxScaler."""
+    from sklearn.preprocessing import MinMaxScaler
+
+    fitted = MinMaxScaler().fit(x)
+    return _affine(fitted.data_min_, 1 / fitted.scale_)
+
+
+def maxabs(x: Matrix) -> Affine:
+    """The largest absolute train value becomes 1. Source: sklearn.preprocessing.MaxAbsScaler."""
+    from sklearn.preprocessing import MaxAbsScaler
+
+    fitted = MaxAbsScaler().fit(x)
+    return _affine(np.zeros(x.shape[1]), fitted.scale_)
+
+
+def robust(x: Matrix) -> Affine:
+    """Median 0, interquartile range 1. Source: sklearn.preprocessing.RobustScaler."""
+    from sklearn.preprocessing import RobustScaler
+
+    fitted = RobustScaler().fit(x)
+    return _affine(fitted.center_, fitted.scale_)
+
+
+def robust_clip(x: Matrix) -> Affine:
+    """`robust`, then a smooth clip to (-3, 3): outliers keep their order and lose their pull."""
+    return dataclasses.replace(robust(x), clip=True)
+
+
+def none(x: Matrix) -> Affine:
+    """Values as they are."""
+    return _affine(np.zeros(x.shape[1]), np.ones(x.shape[1]))

@@ -1,0 +1,82 @@
+"""What data/validated holds: the rows, the images if there are any, and its manifest."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerline.artifacts import Workspace, read_manifest
+from layerline.scaling.preprocessing.preprocessor import Images
+from layerline.scaling.splitting import hash_images, hash_rows
+from layerline.scaling.stored_table import Batch, StoredTable
+from layerline.tables.storage import read_images, table_path
+from layerline.validation.schema.definitions import ColumnSpec
+
+IMAGE_BATCH = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidatedData:
+    """data/validated: its rows, its images if it has any, and its manifest.
+
+    Attributes:
+        keys: columns that only decide the split: not learnt from, whatever the schema says.
+    """
+
+    table: StoredTable
+    images: Images | None
+    about: Mapping[str, Any]
+    keys: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        name: str = self.about["target"]
+        return name
+
+    @property
+    def columns(self) -> list[ColumnSpec]:
+        """Those of the schema, without the keys of the split."""
+        columns = [ColumnSpec.from_dict(column) for column in self.about["columns"]]
+        return [column for column in columns if column.name not in self.keys]
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        return None if self.about["classes"] is None else tuple(self.about["classes"])
+
+    def hash_rows(self) -> NDArray[np.uint64]:
+        """(B,) hashes of the used columns, those of the split included, or of the pixels."""
+        if self.images is not None:
+            return hash_images(self.images)
+        columns = [ColumnSpec.from_dict(column) for column in self.about["columns"]]
+        features = [c.name for c in columns if c.use and c.name != self.target]
+        hashes = np.empty(len(self.table), dtype=np.uint64)
+        for start, rows in self.table.batches(features):
+            hashes[start : start + len(rows)] = hash_rows(rows[features])
+        return hashes
+
+    def batches(self, input_columns: Sequence[str]) -> Iterator[Batch]:
+        """All rows in order, some at a time: these columns and the target; of images the target."""
+        if self.images is None:
+            yield from self.table.batches([*input_columns, self.target])
+            return
+        targets = self.table[[self.target]]
+        for part in slices(len(targets), IMAGE_BATCH):
+            yield Batch(part.start, targets[part])
+
+
+def read_validated(workspace: Workspace, keys: tuple[str, ...] = ()) -> ValidatedData:
+    """Open data/validated.
+
+    Raises:
+        SourceError: it is missing or damaged.
+    """
+    about = read_manifest(workspace.validated)
+    images = read_images(workspace.validated) if about["kind"] == "images" else None
+    return ValidatedData(StoredTable(table_path(workspace.validated)), images, about, keys)
+
+
+def slices(n_rows: int, size: int) -> Iterator[slice]:
+    """Consecutive slices of at most `size` rows."""
+    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))

@@ -1,0 +1,33 @@
+"""Choices that do not go together are refused before any work starts."""
+
+import dataclasses
+
+import pytest
+
+from layerline.config import Component, Params, parse_params
+from layerline.projects.combinations import combination_problems
+from layerline.scaling.splitting import SPLITS
+
+
+def params(task: str, split: str) -> Params:
+    raw = {
+        "project": "shop",
+        "fetch": {"source": "files", "options": {"path": "x.csv"}, "target": "y", "task": task},
+        "train": {"network": "mlp"},
+    }
+    found, problems = parse_params(raw)
+    assert found is not None, problems
+    scale = dataclasses.replace(found.scale, split=Component(name=split))
+    return dataclasses.replace(found, scale=scale)
+
+
+@pytest.mark.parametrize("task", ["auto", "binary", "multiclass", "regression"])
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_split_fits_the_tasks_of_its_line(task: str, split: str) -> None:
+    problems = combination_problems(params(task, split))
+    if task == "auto" or task in SPLITS[split].tasks:
+        assert problems == []
+    else:
+        (problem,) = problems
+        assert str(problem).startswith(f"scale.split.method: {split!r} does not fit fetch.task")
+        assert "one of column, group, hash" in str(problem)

@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics as reference
 
 from layerline.evaluation import curves, plots
-from layerline.evaluation.bootstrap import interval, metric_intervals, paired_gain
+from layerline.evaluation.bootstrap import Draws, interval, metric_intervals, paired_gain
 from layerline.evaluation.card import describe_interval
 from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION, measure, table_of
 from layerline.evaluation.predictions import Predictions, classify, softmax
@@ -208,7 +208,12 @@ def test_no_gain_is_rarely_called_a_gain_and_a_real_one_is() -> None:
         same = Predictions(champion.actual, challenger.predicted, challenger.probabilities)
         aligned = classes(skill=skill, seed=seed) if skill != 1.5 else same
         return paired_gain(
-            champion, aligned, metric="log_loss", n_resamples=200, confidence=0.95, draws=Draws(seed)
+            champion,
+            aligned,
+            metric="log_loss",
+            n_resamples=200,
+            confidence=0.95,
+            draws=Draws(seed),
         ).lower
 
     assert gain(3.0, 0) > 0

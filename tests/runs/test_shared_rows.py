@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from labs import numbers, predictions
 
-from layerline.evaluation.bootstrap import interval, paired_gain
+from layerline.evaluation.bootstrap import Draws, interval, paired_gain
 from layerline.evaluation.metrics import CLASSIFICATION, LOWER_IS_BETTER, REGRESSION, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.runs.shared_rows import Resampling, pair

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from layerline.config import parse_params
 from layerline.errors import ParamsError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
-from layerline.scaling.splitting import find_salt, hash_rows
+from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
 from layerline.sources.reading.delimited import separator_of
 from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.paths import find_files, find_partitions, kind_of
@@ -82,6 +82,7 @@ def _by_content(frame: pd.DataFrame, schema: TableSchema) -> str:
         return "{method: hash}"
     hashes = hash_rows(frame[[column.name for column in schema.features]])
     classes = None if schema.classes is None else frame[schema.target]
+    hashes = separate_observations(hashes, lambda: frame[schema.target])
     salt = find_salt(hashes, classes)
     return f"{{method: hash, salt: {salt}}}" if salt else "{method: hash}"
 

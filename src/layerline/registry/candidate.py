@@ -19,6 +19,7 @@ from layerline.registry.mlflow_model import N_EXAMPLES
 from layerline.registry.registration import Version, log_version
 from layerline.registry.verifier import write_rows
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
+from layerline.scaling.splitting import SPLITS
 from layerline.sources.reading.dialect import Dialect
 
 if TYPE_CHECKING:
@@ -92,12 +93,9 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
 
 
 def _group_columns(params: Params) -> tuple[str, ...]:
-    """The columns whose rows belong together, where the split keeps groups whole."""
+    """The columns whose rows belong together, where the split keeps them so."""
     split = params.scale.split
-    named = split.options.get("column" if split.name == "group" else "keys", ())
-    if split.name not in ("group", "hash") or named is None:
-        return ()
-    return (named,) if isinstance(named, str) else tuple(named)
+    return SPLITS[split.name].group_columns(split.options)
 
 
 def dialect_of(params: Params) -> Dialect:

@@ -10,6 +10,7 @@ from torch import Generator, nn
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import Params, TrainSection
 from layerline.networks.serialization import NetworkSpec
+from layerline.training.absent_classes import stand_in
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
 from layerline.training.member import Member
@@ -30,6 +31,7 @@ class TrainingSetup:
     seed: int
     threads: int
     files: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # for the user
 
     def build_member(self, seed: int) -> Member:
         """A network with that seed's weights; torch's generator then draws its dropout."""
@@ -75,6 +77,14 @@ def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.
     threads = choose_threads(params.threads, network, spec.input_shape, at_once)
     torch.set_num_threads(threads)
     section = settle_precision(params.train, network, spec.input_shape, spec.task)
-    data = TrainingData(train, valid, spec.task, targets)
-    setup = TrainingSetup(data, section, spec, params.seed, threads, manifest["files"])
+    valid, note = stand_in(train, valid, spec.classes)
+    setup = TrainingSetup(
+        data=TrainingData(train, valid, spec.task, targets),
+        section=section,
+        spec=spec,
+        seed=params.seed,
+        threads=threads,
+        files=manifest["files"],
+        notes=(note,) if note else (),
+    )
     return setup, network

@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.scaling.splitting.row_hash import Hashes
-from layerline.scaling.splitting.split_input import TEST, TRAIN, VALID, Labels
+from layerline.scaling.splitting.split import TEST, TRAIN, VALID, Labels
 
 MOST_ROWS = 50  # in a class that chance may leave out of a split
 FEW_ROWS = 10  # of a class in a split: too few for its figures to mean much
@@ -60,8 +60,9 @@ def rare_class_note(labels: Labels, classes: pd.Series) -> str | None:
     if not len(rare):
         return None
     rare = rare[np.argsort(fewest[rare], kind="stable")]
+    labels_of = names.tolist()  # plain values, as messages have them
     shown = "; ".join(
-        f"class {names[k]!r} has {tables[TRAIN][k]} train, {tables[VALID][k]} validation and "
+        f"class {labels_of[k]!r} has {tables[TRAIN][k]} train, {tables[VALID][k]} validation and "
         f"{tables[TEST][k]} test rows"
         for k in rare[:_SHOWN]
     )

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.scaling.splitting.row_hash import Hashes
+from layerline.scaling.splitting.row_hash import Hashes, shares_of
+from layerline.scaling.splitting.shares import cut
+from layerline.scaling.splitting.split import Labels
 
 # From so many rows with equal features and unequal targets on, they count as observations. Fixed,
 # so that a kind changes sides once in the life of a growing table.
@@ -57,3 +59,25 @@ def _mixed(hashes: Hashes, numbers: NDArray[np.uint64]) -> Hashes:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+def repeat(hashes: Hashes) -> bool:
+    """Whether the rows are mostly copies: at least two of each on average."""
+    return len(np.unique(hashes)) * 2 <= len(hashes)
+
+
+def deal_by_weight(hashes: Hashes, salt: int, valid: float, test: float) -> Labels:
+    """The split by hash where rows repeat: equal rows stay together, and count by their number.
+
+    Groups of equal rows keep the order of their hashes, and each goes where its middle row falls
+    among all rows. So the shares are right, whatever the sizes of the groups; as the table grows,
+    the groups at a border can change sides.
+    """
+    _, places, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    position = shares_of(hashes[np.unique(places, return_index=True)[1]], salt)
+    order = np.argsort(position, kind="stable")
+    ends = np.cumsum(counts[order])
+    middle = np.empty(len(order))
+    middle[order] = (ends - counts[order] / 2) / len(hashes)
+    labels: Labels = cut(middle, valid, test)[places]
+    return labels

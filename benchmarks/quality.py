@@ -1,29 +1,41 @@
-"""Layerline's defaults beside scikit-learn's, on the same rows of scikit-learn's own data sets.
+"""Layerline's defaults on tables: variants of them by validation rows, or beside scikit-learn.
 
-    python benchmarks/quality.py [--seeds 5] [--tables FOLDER] [--ensemble 4]
+    python benchmarks/quality.py --tables FOLDER [FOLDER ...] [--resplits 3] [--only NAME ...]
+        [--variant "own bins: train.options.numeric_embeddings.edges=quantile" ...] [--csv FILE]
+    python benchmarks/quality.py [--tables FOLDER ...] --test [--seeds 5]
 
-Each table goes through fetch, validate, scale, train and evaluate as `layerline init` would set
-them up; the peers get the same scaled train rows and the same test rows. With --tables, FOLDER
-holds Parquet files with a column `split`, and tables.json with a name, file and target for each.
---ensemble sets train.restarts: {seeds: 4, keep: ensemble}.
+A FOLDER holds Parquet files with a column `split`, and tables.json with a name, file and target for
+each. Each table goes through fetch, validate, scale, train and evaluate as `layerline init` would
+set them up.
+
+The first form is for choosing: train and valid rows are split again --resplits times, and the
+figures are those of the valid rows. Every variant has the same splits and seeds; the last lines
+compare each to the default, table by table. The second form is for the end: only --test looks at
+test rows, with the table's own split; without --tables it takes scikit-learn's data sets, and
+beside it are scikit-learn's models on the same scaled rows.
 """
 
 import argparse
+import copy
+import csv
 import dataclasses
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from layerline.artifacts import Workspace, read_manifest
-from layerline.config import RestartsSection, parse_params
+from layerline.config import parse_params
 from layerline.evaluation.evaluate import evaluate
 from layerline.projects.init import start_project
 from layerline.scaling.scale import scale
@@ -39,45 +51,96 @@ LOADERS = {
     "iris": load_iris,
     "diabetes": load_diabetes,
 }
+DEFAULT = "default"
+FIGURES = ("accuracy", "log_loss", "roc_auc", "rmse", "fit_s")
 
 
-def own_tables(folder: Path) -> Iterator[tuple[str, Path, str]]:
+class Table(NamedTuple):
+    """A Parquet file and its target."""
+
+    name: str
+    path: Path
+    target: str
+
+
+Variants = Mapping[str, Mapping[str, Any]]  # by name: dotted path of params.yaml -> value
+Figures = dict[str, float]
+
+
+def own_tables(folder: Path) -> Iterator[Table]:
     for name, loader in LOADERS.items():
         path = folder / f"{name}.parquet"
         loader(as_frame=True).frame.to_parquet(path)
-        yield name, path, "target"
+        yield Table(name, path, "target")
 
 
-def given_tables(folder: Path) -> Iterator[tuple[str, Path, str]]:
-    for table in json.loads((folder / "tables.json").read_text()):
-        yield table["name"], folder / table["file"], table["target"]
+def given_tables(folders: Sequence[Path]) -> Iterator[Table]:
+    for folder in folders:
+        for table in json.loads((folder / "tables.json").read_text()):
+            yield Table(table["name"], folder / table["file"], table["target"])
 
 
-def ours(
-    root: Path, path: Path, target: str, seeds: int, ensemble: int | None
-) -> Iterator[dict[str, float]]:
+def read_variants(texts: Sequence[str]) -> Variants:
+    """`NAME: PATH=VALUE, PATH=VALUE` -> the changes of each, the default first."""
+    variants: dict[str, dict[str, Any]] = {DEFAULT: {}}
+    for text in texts:
+        name, _, changes = text.partition(":")
+        pairs = (change.partition("=") for change in changes.split(";"))
+        yaml = YAML(typ="safe", pure=True)
+        variants[name] = {path.strip(): yaml.load(value) for path, _, value in pairs}
+    return variants
+
+
+def resplit(table: Table, seed: int, folder: Path) -> Table:
+    """The table with its train and valid rows dealt again, in the same numbers."""
+    frame = pd.read_parquet(table.path)
+    at = np.flatnonzero(frame["split"] != "test")
+    labels = frame["split"].to_numpy(copy=True)
+    labels[at] = np.random.default_rng(seed).permutation(labels[at])
+    path = folder / f"{table.name}.parquet"
+    frame.assign(split=labels).to_parquet(path)
+    return table._replace(path=path)
+
+
+def changed(params: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of params.yaml's mapping with other values at dotted paths."""
+    found = copy.deepcopy(dict(params))
+    for path, value in changes.items():
+        *sections, key = path.split(".")
+        place = found
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                return found  # a table whose default has no such section, as with many inputs
+        place[key] = value
+    return found
+
+
+def prepare(table: Table, root: Path, changes: Mapping[str, Any]) -> tuple[Workspace, Any]:
+    """Fetch, validate and scale as `layerline init` sets them up, with these changes."""
     workspace = Workspace(root)
-    start = start_project(path, target, "bench", root=root)
-    params, _ = parse_params(start.params)
-    assert params is not None
+    start = start_project(table.path, table.target, "bench", root=root)
+    raw = changed({**start.params, "threads": 1, "evaluate": {"bootstrap": 0}}, changes)
+    params, problems = parse_params(raw)
+    if params is None:
+        raise SystemExit("\n".join(f"{p.where}: {p.message}" for p in problems))
     write_schema(root / params.schema_path, start.schema)
     fetch(workspace, params.fetch)
     validate_raw(workspace, params.validate, params.schema_path)
     scale(workspace, params.scale, seed=0)
-    for seed in range(seeds):
-        chosen = dataclasses.replace(params, seed=seed)
-        if ensemble is not None:
-            restarts = RestartsSection(seeds=ensemble, keep="ensemble")
-            chosen = dataclasses.replace(
-                chosen, train=dataclasses.replace(params.train, restarts=restarts)
-            )
-        started = time.perf_counter()
-        train(workspace, chosen, lambda record: None)
-        seconds = time.perf_counter() - started
-        yield {**evaluate(workspace, chosen)["test"], "fit_s": seconds}
+    return workspace, params
 
 
-def peers(root: Path, seed: int) -> Iterator[tuple[str, dict[str, float]]]:
+def fit(workspace: Workspace, params: Any, seed: int, split: str) -> Figures:
+    """The figures of one split after a training."""
+    chosen = dataclasses.replace(params, seed=seed)
+    started = time.process_time()
+    train(workspace, chosen, lambda record: None)
+    seconds = time.process_time() - started
+    return {**evaluate(workspace, chosen)[split], "fit_s": seconds}
+
+
+def peers(root: Path, seed: int) -> Iterator[tuple[str, Figures]]:
     folder = Workspace(root).scaled
     data = read_manifest(folder)
     x, y = (
@@ -91,51 +154,111 @@ def peers(root: Path, seed: int) -> Iterator[tuple[str, dict[str, float]]]:
         ),
     }
     for name, model in models.items():
-        started = time.perf_counter()
+        started = time.process_time()
         model.fit(x["train"], y["train"])
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         if regression:
             errors = (model.predict(x["test"]) - y["test"]) * data["target_scale"]
             yield name, {"rmse": float(np.sqrt(np.mean(errors**2))), "fit_s": seconds}
             continue
         shares = model.predict_proba(x["test"])
         scores = shares[:, 1] if shares.shape[1] == 2 else shares
-        yield (
-            name,
-            {
-                "accuracy": float((shares.argmax(1) == y["test"]).mean()),
-                "log_loss": float(log_loss(y["test"], shares, labels=range(shares.shape[1]))),
-                "roc_auc": float(roc_auc_score(y["test"], scores, multi_class="ovr")),
-                "fit_s": seconds,
-            },
-        )
+        figures = {
+            "accuracy": float((shares.argmax(1) == y["test"]).mean()),
+            "log_loss": float(log_loss(y["test"], shares, labels=range(shares.shape[1]))),
+            "roc_auc": float(roc_auc_score(y["test"], scores, multi_class="ovr")),
+            "fit_s": seconds,
+        }
+        yield name, figures
 
 
-def row(table: str, model: str, found: list[dict[str, float]]) -> str:
+def row(table: str, model: str, found: Sequence[Figures]) -> str:
     cells = []
-    for name in ("accuracy", "log_loss", "roc_auc", "rmse", "fit_s"):
+    for name in FIGURES:
         values = [figures[name] for figures in found if name in figures]
         spread = f" ± {np.std(values):.4f}" if len(values) > 1 and name != "fit_s" else ""
         cells.append(f"{np.mean(values):.4f}{spread}" if values else "")
     return f"| {table} | {model} | " + " | ".join(cells) + " |"
 
 
+def choose(tables: Sequence[Table], variants: Variants, resplits: int, file: Path | None) -> None:
+    """Print every variant's validation figures, then how each compares to the default."""
+    found: dict[tuple[str, str], list[Figures]] = {}
+    for table in tables:
+        for seed in range(resplits):
+            with tempfile.TemporaryDirectory() as made:
+                dealt = resplit(table, seed, Path(made))
+                for name, changes in variants.items():
+                    with tempfile.TemporaryDirectory() as root:
+                        workspace, params = prepare(dealt, Path(root), changes)
+                        figures = fit(workspace, params, seed, "valid")
+                    found.setdefault((table.name, name), []).append(figures)
+                    _append(file, table.name, name, seed, figures)
+        for name in variants:
+            print(row(table.name, name, found[table.name, name]), flush=True)
+    for name in variants:
+        if name != DEFAULT:
+            print(_comparison([t.name for t in tables], name, found))
+
+
+def _append(file: Path | None, table: str, name: str, seed: int, figures: Figures) -> None:
+    if file is not None:
+        with file.open("a", newline="") as stream:
+            values = [f"{figures[key]:.6g}" if key in figures else "" for key in FIGURES]
+            csv.writer(stream).writerow([table, name, seed, *values])
+
+
+def _comparison(
+    tables: Sequence[str], name: str, found: Mapping[tuple[str, str], list[Figures]]
+) -> str:
+    """Relative change of log loss or RMSE, the median and the tables won; below 0 is better."""
+    gains = {}
+    for table in tables:
+        pairs = zip(found[table, name], found[table, DEFAULT], strict=True)
+        key = "rmse" if "rmse" in found[table, name][0] else "log_loss"
+        gains[table] = float(np.mean([one[key] / other[key] - 1 for one, other in pairs]))
+    parts = ", ".join(f"{table} {100 * gain:+.2f} %" for table, gain in gains.items())
+    won = sum(gain < 0 for gain in gains.values())
+    median = 100 * np.median(list(gains.values()))
+    summary = f"median {median:+.2f} %, won {won} of {len(gains)}"
+    return f"\n{name}: loss against the default, {summary}: {parts}"
+
+
+def test(tables: Sequence[Table], seeds: int) -> None:
+    """Print test figures of the default and of scikit-learn's models on the same rows."""
+    for table in tables:
+        with tempfile.TemporaryDirectory() as root:
+            workspace, params = prepare(table, Path(root), {})
+            found = [fit(workspace, params, seed, "test") for seed in range(seeds)]
+            print(row(table.name, "layerline", found), flush=True)
+            for model, figures in peers(Path(root), 0):
+                print(row(table.name, model, [figures]), flush=True)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--tables", type=Path)
-    parser.add_argument("--ensemble", type=int)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tables", type=Path, nargs="+")
+    parser.add_argument("--only", nargs="+", help="names of tables")
+    parser.add_argument("--variant", action="append", default=[], help="NAME: PATH=VALUE; ...")
+    parser.add_argument("--resplits", type=int, default=3)
+    parser.add_argument("--csv", type=Path, help="append each training's validation figures")
+    parser.add_argument("--test", action="store_true", help="test rows, at the end")
+    parser.add_argument("--seeds", type=int, default=5, help="with --test")
     options = parser.parse_args()
-    print("| table | model | accuracy | log_loss | roc_auc | rmse | fit s |")
-    print("|---|---|---:|---:|---:|---:|---:|")
+    if not options.tables and not options.test:
+        parser.error("--tables is needed to choose by validation rows; or --test")
+    print(f"| table | model | {' | '.join(FIGURES)} |")
+    print("|---|---|" + "---:|" * len(FIGURES))
     with tempfile.TemporaryDirectory() as made:
-        tables = given_tables(options.tables) if options.tables else own_tables(Path(made))
-        for name, path, target in tables:
-            with tempfile.TemporaryDirectory() as root:
-                found = list(ours(Path(root), path, target, options.seeds, options.ensemble))
-                print(row(name, "layerline", found), flush=True)
-                for model, figures in peers(Path(root), 0):
-                    print(row(name, model, [figures]), flush=True)
+        tables = list(given_tables(options.tables) if options.tables else own_tables(Path(made)))
+        if options.only:
+            tables = [table for table in tables if table.name in options.only]
+        if options.test:
+            test(tables, options.seeds)
+        else:
+            choose(tables, read_variants(options.variant), options.resplits, options.csv)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,20 @@
 """Folders appear whole or not at all, and a flipped bit is noticed."""
 
+import copy
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from layerline.artifacts import read_json, read_manifest, replace_file, replace_folder
+from layerline.artifacts import (
+    read_json,
+    read_manifest,
+    replace_file,
+    replace_folder,
+    write_json,
+)
 from layerline.errors import SourceError
 
 
@@ -79,3 +88,17 @@ def test_equal_content_has_equal_bytes(tmp_path: Path) -> None:
     first, second = ((tmp_path / name / "manifest.json").read_bytes() for name in ("one", "two"))
     assert first == second
     assert list(json.loads(first)) == sorted(json.loads(first))
+
+
+def test_json_objects_of_a_file_can_be_copied_into_other_records(tmp_path: Path) -> None:
+    write_json(tmp_path / "spec.json", {"options": {"hidden": [8]}})
+    spec = read_json(tmp_path / "spec.json")
+
+    @dataclasses.dataclass
+    class Spec:
+        options: dict[str, Any]
+
+    assert dataclasses.asdict(Spec(**spec)) == {"options": {"hidden": [8]}}
+    assert copy.deepcopy(spec) == {"options": {"hidden": [8]}}
+    with pytest.raises(SourceError, match=r"spec\.json: damaged \('network' is missing\)"):
+        spec["network"]

@@ -6,7 +6,7 @@ import pytest
 import sklearn.metrics as reference
 
 from layerline.evaluation.curves import (
-    MOST_POINTS,
+    MAX_POINTS,
     calibration_curve,
     decile_curve,
     ranking_curves,
@@ -14,7 +14,7 @@ from layerline.evaluation.curves import (
     write_curve,
 )
 from layerline.evaluation.predictions import Predictions, classify
-from layerline.evaluation.worst_errors import tabulate_mistakes, worst_rows
+from layerline.evaluation.worst_predictions import tabulate_worst, worst_rows
 
 
 def drawn(n_classes, n_rows=150, seed=0):
@@ -35,7 +35,7 @@ def test_the_area_under_the_curves_is_scikit_learns(n_classes):
     roc, pr = ranking_curves(p)
     x, y = roc["false_positive_rate"], roc["true_positive_rate"]
     assert (np.diff(x) >= 0).all()
-    assert len(x) <= MOST_POINTS
+    assert len(x) <= MAX_POINTS
     assert np.trapezoid(y, x) == pytest.approx(reference.roc_auc_score(*scores(p)), abs=2e-3)
     area = np.sum(np.diff(pr["recall"], prepend=0) * pr["precision"])
     assert area == pytest.approx(reference.average_precision_score(*scores(p)), abs=1e-2)
@@ -98,7 +98,7 @@ def test_the_most_confidently_wrong_come_first():
     chosen = worst_rows(p)
     assert chosen.tolist() == [2, 3, 1]
     raw = pd.DataFrame({"size": [1, 2, 3, 4], "actual": list("wxyz")})
-    found = tabulate_mistakes(p, chosen, ("no", "yes"), np.array([10, 11, 12, 13]), raw)
+    found = tabulate_worst(p, chosen, ("no", "yes"), np.array([10, 11, 12, 13]), raw)
     assert found["row"].tolist() == [13, 14, 12]
     assert found["actual"].tolist() == ["yes", "yes", "no"]
     assert found["predicted"].tolist() == ["no", "no", "yes"]
@@ -109,12 +109,12 @@ def test_the_most_confidently_wrong_come_first():
 
 def test_of_numbers_the_largest_errors_come_first():
     p = Predictions(np.array([1.0, 5.0, 9.0]), np.array([1.5, -5.0, 9.1]))
-    assert worst_rows(p, most=2).tolist() == [1, 0]
-    found = tabulate_mistakes(p, worst_rows(p), None, np.arange(3), pd.DataFrame(index=range(3)))
+    assert worst_rows(p, limit=2).tolist() == [1, 0]
+    found = tabulate_worst(p, worst_rows(p), None, np.arange(3), pd.DataFrame(index=range(3)))
     assert found["error"].tolist() == pytest.approx([-10.0, 0.5, 0.1])
 
 
 def test_no_error_is_an_empty_table():
     p = Predictions(np.array([1]), np.array([1]), np.array([[0.1, 0.9]]))
-    table = tabulate_mistakes(p, worst_rows(p), ("a", "b"), np.arange(1), pd.DataFrame({"x": [1]}))
+    table = tabulate_worst(p, worst_rows(p), ("a", "b"), np.arange(1), pd.DataFrame({"x": [1]}))
     assert table.empty

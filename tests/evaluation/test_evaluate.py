@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,20 @@ def frame(n_rows: int = 300) -> pd.DataFrame:
     return pd.DataFrame({"size": gaps, "soil": soil, "kind": kind, "height": height})
 
 
-def about(kind: str, target: ColumnSpec, classes: list[Any] | None, n_rows: int) -> dict[str, Any]:
+def about(
+    kind: str,
+    target: ColumnSpec,
+    classes: list[Any] | None,
+    n_rows: int,
+    columns: Sequence[ColumnSpec] = COLUMNS,
+    file: str = "table.csv",
+) -> dict[str, Any]:
     task = "regression" if classes is None else "binary" if len(classes) == 2 else "multiclass"
-    columns = [target] if kind == "images" else [*COLUMNS, target]
+    columns = [target] if kind == "images" else [*columns, target]
     return {
         "kind": kind,
         "source": "files",
-        "raw_sha256": {"table.csv": "a" * 64},
+        "raw_sha256": {file: "a" * 64},
         "target": target.name,
         "task": task,
         "classes": classes,
@@ -63,7 +70,8 @@ def about(kind: str, target: ColumnSpec, classes: list[Any] | None, n_rows: int)
     }
 
 
-def make(name: str, root: Path) -> Workspace:
+def make(name: str, root: Path, hostile: str = "") -> Workspace:
+    """Artifacts of a small network; `hostile` is added to every name, level and class."""
     workspace = Workspace(root)
     classes: list[Any] | None = None
     if name == "images":
@@ -76,9 +84,16 @@ def make(name: str, root: Path) -> Workspace:
     else:
         other = "height" if name == "kind" else "kind"
         table = frame().drop(columns=other)
-        classes = sorted(table[name].unique()) if name == "kind" else None
-        target = ColumnSpec(name, "number" if classes is None else "category", "float64")
-        with replace_folder(workspace.validated, about("table", target, classes, 300)) as folder:
+        for column in table.select_dtypes(["object", "str"]):
+            table[column] += hostile
+        table.columns = [f"{column}{hostile}" for column in table]
+        classes = sorted(table[f"{name}{hostile}"].unique()) if name == "kind" else None
+        kind = "number" if classes is None else "category"
+        target = ColumnSpec(f"{name}{hostile}", kind, "float64")
+        size, soil = (dataclasses.replace(c, name=f"{c.name}{hostile}") for c in COLUMNS)
+        soil = dataclasses.replace(soil, levels=tuple(f"{n}{hostile}" for n in soil.levels))
+        facts = about("table", target, classes, 300, (size, soil), f"table{hostile}.csv")
+        with replace_folder(workspace.validated, facts) as folder:
             write_table(folder / "table.parquet", table)
     data = scale(workspace, ScaleSection(), seed=0)
     torch.manual_seed(0)
@@ -160,7 +175,7 @@ def test_a_threshold_changes_the_recorded_predictions_alike(
     right = (table["prediction"] == table["actual"]).mean()
     assert metrics["test"]["accuracy"] == pytest.approx(right)
     card = (made.reports / "model_card.md").read_text()
-    assert "`low` is predicted from a probability of 0.9 on." in card
+    assert "`low` is predicted from a probability of 0.9 upwards." in card
 
 
 @pytest.mark.parametrize("name", ["kind", "height"])
@@ -190,9 +205,20 @@ def test_the_card_cannot_be_broken_out_of(workspace: Callable[[str], Workspace])
     assert page.count("data:image/png;base64,") == 3
     assert "http" not in page.replace("http-equiv", "")
     card = (made.reports / "model_card.md").read_text()
-    assert r"tall <b>\|" in card
+    assert r"tall &lt;b>\|" in card
     for name in ("learning_curves", "confusion", "curves"):
         assert f"](plots/{name}.png)" in card
+
+
+def test_hostile_columns_levels_and_files_are_escaped(tmp_path: Path) -> None:
+    script = "<script>alert(1)</script>"
+    made = make("kind", tmp_path, script)
+    evaluate(made, params(slices=(f"soil{script}", f"size{script}"), baselines=("linear",)))
+    for file in ("model_card.md", "model_card.html"):
+        text = (made.reports / file).read_text()
+        assert "<script" not in text
+        for named in ("size", "soil", "kind", "clay", "low", "table"):
+            assert f"{named}&lt;script" in text
 
 
 def test_what_does_not_fit_is_refused_and_earlier_reports_stay(
@@ -201,7 +227,7 @@ def test_what_does_not_fit_is_refused_and_earlier_reports_stay(
     made = workspace("kind")
     evaluate(made, params())
     before = (made.reports / "metrics.json").read_bytes()
-    with pytest.raises(ParamsError, match=r"evaluate\.slices\.0: 'soli' is no column"):
+    with pytest.raises(ParamsError, match=r"evaluate\.slices\.0: the data have no column 'soli'"):
         evaluate(made, params(slices=("soli",)))
     assert (made.reports / "metrics.json").read_bytes() == before
 

@@ -9,8 +9,8 @@ import sklearn.metrics as reference
 
 from layerline.evaluation import curves, plots
 from layerline.evaluation.bootstrap import Draws, interval, metric_intervals, paired_gain
-from layerline.evaluation.card import describe_interval
 from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION, measure, table_of
+from layerline.evaluation.model_card import describe_interval
 from layerline.evaluation.predictions import Predictions, classify, softmax
 from layerline.evaluation.resampling import Drawn, resample
 
@@ -121,7 +121,7 @@ def test_figures_of_quantiles_are_scikit_learns_and_cover_what_they_should() -> 
     assert found["interval_width"] == pytest.approx(4 * 1.2816)
     assert metric_intervals(p, 200, 0.95, 0)["pinball"].mean == pytest.approx(found["pinball"])
     told = describe_interval(p.levels, found)
-    assert told.startswith("Between the levels 0.1 and 0.9 should lie 80% of the rows; of the test")
+    assert told.startswith("80% of the rows should lie between the levels 0.1 and 0.9; of the test")
 
 
 def test_the_edge_of_an_interval_is_inside() -> None:

@@ -52,12 +52,12 @@ def test_equal_predictions_have_equal_bytes(tmp_path):
 
 def test_predictions_of_another_network_are_refused(tmp_path):
     record(tmp_path / "p.parquet", IDS, classified(), ("no", "yes"), "a" * 64)
-    with pytest.raises(SourceError, match="holds another network's predictions"):
+    with pytest.raises(SourceError, match="has the predictions of another network"):
         read_record(tmp_path / "p.parquet", "b" * 64)
 
 
-def test_missing_and_damaged_predictions_are_told_apart(tmp_path):
-    with pytest.raises(SourceError, match="not there"):
+def test_missing_and_damaged_predictions_are_distinguished(tmp_path):
+    with pytest.raises(SourceError, match="missing"):
         read_record(tmp_path / "p.parquet")
     (tmp_path / "p.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(SourceError, match="damaged"):

@@ -1,103 +1,69 @@
-"""Slices hold every row once, name what is planted, and never an accident of few rows."""
+"""Slices hold every row once, and are named after their level or range."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, log_loss
 
-from layerline.config import EvaluateSection
 from layerline.errors import ParamsError
-from layerline.evaluation.predictions import Predictions, classify
-from layerline.evaluation.slices import (
-    FEWEST_ROWS,
-    GAP,
-    MOST_LEVELS,
-    OTHERS,
-    measure_slices,
-    slices_of,
-    worst,
-)
+from layerline.evaluation.slices import MAX_LEVELS, MISSING, OTHERS, cut_column, cut_rows
 
 COLUMNS = {
-    "few levels": pd.Series(["a", "b", None, "b"] * 30),
-    "many levels": pd.Series([f"level {i % 20}" for i in range(120)]),
-    "numbers": pd.Series(np.r_[np.arange(110.0), [np.nan] * 10]),
-    "few numbers": pd.Series([1, 2, 2] * 40),
-    "one number": pd.Series([3.0] * 120),
-    "flags": pd.Series([True, False] * 60),
-    "dates": pd.Series(pd.date_range("2024-01-01", periods=120)).astype("datetime64[us]"),
-    "skewed": pd.Series(np.r_[np.zeros(100), np.arange(20)]),
+    "few levels": (pd.Series(["a", "b", None, "b"] * 30), 3),
+    "many levels": (pd.Series([f"level {i % 30}" for i in range(120)]), MAX_LEVELS + 1),
+    "numbers": (pd.Series(np.r_[np.arange(110.0), [np.nan] * 10]), 5),
+    "few numbers": (pd.Series([1, 2, 2] * 40), 2),
+    "as many numbers as levels": (pd.Series(np.arange(120) % MAX_LEVELS), MAX_LEVELS),
+    "nullable integers": (pd.Series([*range(110), *[None] * 10], dtype="Int64"), 5),
+    "one number": (pd.Series([3.0] * 120), 1),
+    "flags": (pd.Series([True, False] * 60), 2),
+    "dates": (pd.Series(pd.date_range("2024-01-01", periods=120)).astype("datetime64[us]"), 4),
+    "dates of a zone": (pd.Series(pd.date_range("2024-01-01", periods=120, tz="UTC")), 4),
+    "skewed": (pd.Series(np.r_[np.zeros(100), np.arange(20)]), 2),
+    "mostly one": (pd.Series(np.r_[np.zeros(90), np.arange(30.0)]), 1 + 1),
 }
 
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_every_row_is_in_one_slice_and_none_is_empty(name: str) -> None:
-    found = list(slices_of(COLUMNS[name]))
+    column, n_slices = COLUMNS[name]
+    found = list(cut_column(column))
     assert (sum(mask.astype(int) for _, mask in found) == 1).all()
     assert all(mask.any() for _, mask in found)
     assert len({level for level, _ in found}) == len(found)
+    if name not in ("skewed", "mostly one"):
+        assert len(found) == n_slices
 
 
-def test_levels_come_by_their_count_and_rare_ones_together() -> None:
-    assert [level for level, _ in slices_of(COLUMNS["few levels"])] == ["b", "a", GAP]
-    levels = [level for level, _ in slices_of(COLUMNS["many levels"])]
-    assert len(levels) == MOST_LEVELS + 1
+def test_levels_are_sorted_by_frequency_and_rare_ones_combined() -> None:
+    assert [level for level, _ in cut_column(COLUMNS["few levels"][0])] == ["b", "a", MISSING]
+    levels = [level for level, _ in cut_column(COLUMNS["many levels"][0])]
     assert levels[-1] == OTHERS
 
 
 def test_numbers_are_cut_at_their_quartiles() -> None:
-    ranges = list(slices_of(COLUMNS["numbers"]))
+    ranges = list(cut_column(COLUMNS["numbers"][0]))
     assert [level for level, _ in ranges][:2] == ["0 to 27", "27 to 54"]
     assert [int(mask.sum()) for _, mask in ranges] == [28, 27, 27, 28, 10]
-    assert next(slices_of(COLUMNS["dates"]))[0] == "2024-01-01 to 2024-01-30"
+    assert next(cut_column(COLUMNS["dates"][0]))[0] == "2024-01-01 to 2024-01-30"
 
 
-def planted(n_rows: int = 600) -> tuple[pd.DataFrame, Predictions]:
-    """Classes that are told well, but for the rows of `north`."""
-    generator = np.random.default_rng(0)
-    place = generator.choice(["north", "south", "west"], n_rows)
-    actual = generator.integers(3, size=n_rows)
-    skill = np.where(place == "north", 0.0, 4.0)[:, None] * np.eye(3)[actual]
-    rows = pd.DataFrame({"place": place, "noise": generator.normal(size=n_rows)})
-    return rows, classify(generator.normal(size=(n_rows, 3)) + skill, actual)
-
-
-def test_the_slice_that_is_worse_is_named_and_no_other() -> None:
-    rows, predictions = planted()
-    section = EvaluateSection(slices=("place", "noise"), bootstrap=300)
-    found = measure_slices(rows, predictions, section, seed=0)
-    assert [(s.column, s.level) for s in worst(found)] == [("place", "north")]
-    assert [s.column for s in found] == ["place"] * 3 + ["noise"] * 4
-    north = next(s for s in found if s.level == "north")
-    mask = (rows["place"] == "north").to_numpy()
-    p = predictions.take(mask)
-    assert north.n_rows == mask.sum()
-    assert north.figures["log_loss"].mean == pytest.approx(log_loss(p.actual, p.probabilities))
-    assert north.figures["accuracy"].mean == pytest.approx(accuracy_score(p.actual, p.predicted))
-
-
-def test_a_handful_of_rows_is_never_called_worse() -> None:
-    rows, predictions = planted()
-    part = np.r_[
-        np.flatnonzero(rows["place"] == "north")[: FEWEST_ROWS - 1],
-        np.flatnonzero(rows["place"] != "north"),
+def test_slices_of_several_columns_are_named() -> None:
+    frame = pd.DataFrame(
+        {"soil": ["clay", "sand", None, "sand"], "wild": [True, True, False, True]}
+    )
+    names = [part.name for part in cut_rows(frame, ["soil", "wild"], "evaluate.slices")]
+    assert names == [
+        "soil = sand",
+        "soil = clay",
+        "soil = (missing)",
+        "wild = True",
+        "wild = False",
     ]
-    section = EvaluateSection(slices=("place",), bootstrap=200)
-    found = measure_slices(rows.iloc[part], predictions.take(part), section, seed=0)
-    assert not worst(found)
 
 
-def test_numbers_are_sliced_by_their_error() -> None:
-    size = np.arange(200.0)
-    p = Predictions(size, size + np.where(size < 50, 30.0, 1.0))
-    section = EvaluateSection(slices=("size",), bootstrap=0)
-    found = measure_slices(pd.DataFrame({"size": size}), p, section, seed=0)
-    assert [s.figures["mae"].mean for s in found] == [30.0, 1.0, 1.0, 1.0]
-    assert [s.is_worse for s in found] == [True, False, False, False]
-
-
-def test_a_column_that_is_not_there_is_told_with_the_nearest() -> None:
-    rows, predictions = planted()
-    section = EvaluateSection(slices=("place", "noize"))
-    with pytest.raises(ParamsError, match=r"evaluate\.slices\.1: 'noize' is no column.*'noise'"):
-        measure_slices(rows, predictions, section, seed=0)
+def test_unknown_columns_are_reported_with_the_closest() -> None:
+    frame = pd.DataFrame({"soil": ["clay"], "size": [1]})
+    with pytest.raises(
+        ParamsError, match=r"gate\.slices\.1: the data have no column 'sol'.*'soil'"
+    ):
+        cut_rows(frame, ["size", "sol"], "register.gate.slices")

@@ -14,6 +14,7 @@ from layerline.networks.embeddings import (
     CategoryEmbeddings,
     PeriodicEmbeddings,
     PiecewiseLinearEmbeddings,
+    quantile_edges,
     sensible_width,
 )
 from layerline.networks.mlp import MLP
@@ -168,3 +169,74 @@ def test_piecewise_linear_has_a_map_for_each_feature() -> None:
     w, b = embed.weight.detach().numpy(), embed.bias.detach().numpy()
     expected = np.stack([codes[:, f] @ w[f] + b[f] for f in range(3)], 1).reshape(len(x), -1)
     np.testing.assert_allclose(embed(x).detach().numpy(), expected, atol=1e-12)
+
+
+def skewed(n_rows: int = 600) -> Tensor:
+    """Columns: skewed, counts, two values, constant."""
+    z = torch.randn(n_rows, 4, generator=torch.Generator().manual_seed(0))
+    return torch.stack(
+        [z[:, 0].exp(), (2 * z[:, 1]).round(), (z[:, 2] > 1).float(), 0 * z[:, 3]], 1
+    )
+
+
+def test_quantile_edges_divide_the_rows_equally_or_stand_at_each_value() -> None:
+    x = skewed()
+    edges = quantile_edges(x, 8)
+    assert edges.shape == (4, 9)
+    counts = torch.histogram(x[:, 0], edges[0])[0]
+    assert counts.min() >= 600 // 8 - 1
+    assert edges[2].tolist() == [0, *[1] * 8]
+    assert edges[3].tolist() == [0, *[1] * 8]
+    many = quantile_edges(x, 64)
+    values = x[:, 1].unique()
+    assert torch.equal(many[1].unique(), values)
+
+
+def own_bins(x: Tensor, bins: int = 8) -> PiecewiseLinearEmbeddings:
+    torch.manual_seed(0)
+    embed = PiecewiseLinearEmbeddings(n_features=x.shape[1], width=3, bins=bins, edges="quantile")
+    nn.init.normal_(embed.bias)
+    embed.fit(x)
+    return embed
+
+
+def test_codes_of_own_bins_are_numpys_interpolation() -> None:
+    x = skewed()
+    embed = own_bins(x)
+    codes = embed.code(x)
+    for column in range(4):
+        edges = embed.edges[column].unique().numpy()
+        expected = np.interp(x[:, column], edges, np.arange(len(edges)))
+        np.testing.assert_allclose(codes[:, column].sum(1), expected, atol=1e-5)
+    beyond = embed.code(torch.full((1, 4), 1e3))[0]
+    assert (beyond.sum(1) > 9).all()  # the last bin extends as a straight line
+    assert (embed.code(torch.full((1, 4), -1e3))[0, :, 0] < -1).all()
+
+
+def test_tables_of_own_bins_give_what_the_products_give() -> None:
+    x = torch.cat([skewed(), 5 * skewed()])
+    embed = own_bins(skewed())
+    upstream = torch.randn(len(x), 12)
+    found = []
+    for wanted in (x, x.clone().requires_grad_()):
+        embed.zero_grad()
+        embedded = embed(wanted)
+        embedded.backward(upstream)
+        found.append((embedded.detach(), embed.weight.grad.clone(), embed.bias.grad.clone()))
+    for mine, its in zip(*found, strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-3, atol=1e-3)
+    is_unused = embed.edges.diff() == 0
+    assert not embed.weight.grad[is_unused].any()
+    assert embed.weight.grad[:3][~is_unused[:3]].any(1).all()
+
+
+def test_own_bins_are_saved_with_the_weights_and_the_tables_follow() -> None:
+    x = skewed()
+    first, second = (
+        own_bins(x),
+        PiecewiseLinearEmbeddings(n_features=4, width=3, bins=8, edges="quantile"),
+    )
+    assert not torch.equal(first(x), second(x))
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(x), second(x))
+    assert "edges" not in PiecewiseLinearEmbeddings(n_features=4).state_dict()

@@ -65,7 +65,7 @@ def test_a_retraining_starts_from_the_champion(digits: Checkout, tmp_path: Path)
     assert metrics["source_after"]["accuracy"] == pytest.approx(accuracy, abs=0.01)
     assert metrics["test"]["accuracy"] == pytest.approx(accuracy, abs=0.01)
     assert read(checkout, "reports/evaluation.json")["forgetting"]["is_test"]
-    assert "## What the source knew" in (checkout.root / "reports/model_card.md").read_text()
+    assert "## Forgetting" in (checkout.root / "reports/model_card.md").read_text()
 
     runs = json.loads(checkout.python(TAGS).splitlines()[-1])
     (first,) = (run for run in runs if "layerline.transfer.from" not in run[1])

@@ -91,7 +91,7 @@ def test_what_was_registered_is_proved(store, two):
     assert second.passed
     assert [finding.what for finding in first.findings] == [
         *("manifest", "network.safetensors", "preprocessor.json", "spec.json", "decision.json"),
-        *("files", "predictions"),
+        *("files", "MLmodel", "predictions"),
     ]
     assert all(finding.passed for finding in first.findings)
     assert first.findings[-1].message == "5 recorded predictions are reproduced"

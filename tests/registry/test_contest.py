@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from layerline.errors import LayerlineError, SourceError, TrackingError
 from layerline.registry.administration import promote_version, rollback_champion
 from layerline.registry.client import open_registry
 from layerline.registry.promotion import CHALLENGER, PREVIOUS, champion_of, promote, rollback
+from layerline.registry.registration import FILES_TAG, files_of
+from layerline.registry.version_files import files_sha256
 from layerline.tables.storage import read_table, write_table
 
 # MLflow's own, with SQLAlchemy 2.1.
@@ -258,6 +261,9 @@ def test_a_champion_without_a_record_of_its_rows_is_compared_by_all(store, fresh
     files = read_json(manifest)["files"]
     del files["seen_rows.safetensors"]
     write_json(manifest, {"files": files})
+    with open_registry(store.home, "testing") as client:
+        whole = files_sha256(Path(files_of(client, "older", "1")))
+        client.set_model_version_tag("older", "1", FILES_TAG, whole)
     checkout.train(epochs=30)
     facts = store.register(checkout, "older", tmp_path / "w")
     assert facts["promoted"]
@@ -283,6 +289,6 @@ def test_floors_slices_and_budgets_are_those_of_the_params(store, fresh, tmp_pat
     facts = store.register(checkout, "strict", tmp_path / "w")
     assert facts["promoted"]
     names = [part["name"] for part in facts["slices"]]
-    assert set(names[-3:]) == {"kind=daisy", "kind=rose", "kind=tulip"}
-    assert "soil=(missing)" in names
+    assert set(names[-3:]) == {"kind = daisy", "kind = rose", "kind = tulip"}
+    assert "soil = (missing)" in names
     assert sum(p["n_rows"] for p in facts["slices"]) == 2 * facts["n_test_rows"]

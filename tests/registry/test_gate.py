@@ -5,9 +5,9 @@ from layerline.config import GateSection
 from layerline.errors import ParamsError
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION, measure
 from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.slices import Slice
 from layerline.registry.gate import judge, metric_of, metric_value
 from layerline.registry.gate_rules import LOWER_IS_BETTER, Context
-from layerline.registry.gate_slices import Slice
 
 
 def classes(generator, n_rows=800, skill=1.0, noise=1.0, shared=None):
@@ -144,7 +144,7 @@ def test_a_slice_that_surely_lost_refuses_a_gain():
     champion, challenger = numbers(2.0, 400), numbers(1.0, 400)
     clay = np.arange(400) < 50
     challenger.predicted[clay] = challenger.actual[clay] + 3
-    slices = (Slice("soil=clay", clay), Slice("soil=sand", ~clay))
+    slices = (Slice("soil", "clay", clay), Slice("soil", "sand", ~clay))
     for tolerance, promoted in ((1.2, True), (0.0, False)):
         section = GateSection(metric="mae", slices=("soil",), slice_tolerance=tolerance)
         verdict = judge(
@@ -153,10 +153,10 @@ def test_a_slice_that_surely_lost_refuses_a_gain():
         assert verdict.promote is promoted
     assert verdict.gain_lower > 0
     assert [(part.name, part.passed) for part in verdict.slices] == [
-        ("soil=clay", False), ("soil=sand", True),
+        ("soil = clay", False), ("soil = sand", True),
     ]  # fmt: skip
     assert "1 of 2 slices lost more" in verdict.reason
-    assert "soil=clay (50 rows): gain in mae -1 absolute error" in verdict.reason
+    assert "soil = clay (50 rows): gain in mae -1 absolute error" in verdict.reason
     few = GateSection(metric="mae", slices=("soil",), min_slice_rows=51)
     shown = judge(
         champion, challenger, few, task="regression", seed=0, context=Context(slices=slices)
@@ -168,7 +168,7 @@ def test_a_slice_that_surely_lost_refuses_a_gain():
 def test_slices_that_are_worse_by_chance_alone_rarely_refuse():
     section = GateSection(bootstrap=1000)
     names = np.arange(800) % 10
-    slices = tuple(Slice(f"part={k}", names == k) for k in range(10))
+    slices = tuple(Slice("part", str(k), names == k) for k in range(10))
     refused = 0
     for seed in range(40):
         generator = np.random.default_rng(seed)

@@ -25,7 +25,7 @@ def raw_rows(checkout):
 def log(store, made, tmp_path):
     def log_one(name, project, run_id=None):
         checkout = made(name)
-        folder = tmp_path / project
+        folder = tmp_path / project / "bundle"
         shutil.rmtree(folder, ignore_errors=True)
         rows = raw_rows(checkout)
         model = checkout.bundle(folder, rows[:5])

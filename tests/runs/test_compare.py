@@ -105,9 +105,10 @@ def test_the_command_writes_shows_and_logs_it(own_lab, layerline):
     folder = f"comparison/{one.short}-{two.short}-{four.short}"
     for run in (one, two, four):
         logged = {item.path for item in own_lab.client.list_artifacts(run.run_id, folder)}
-        assert logged == {f"{folder}/comparison.{kind}" for kind in ("md", "png", "json")}
+        assert logged == {f"{folder}/comparison.{kind}" for kind in ("md", "html", "png", "json")}
     written = own_lab.home / "reports" / "comparison"
     assert sorted(path.name for path in written.iterdir()) == [
+        "comparison.html",
         "comparison.json",
         "comparison.md",
         "comparison.png",
@@ -116,11 +117,11 @@ def test_the_command_writes_shows_and_logs_it(own_lab, layerline):
         words = " ".join(text.replace("|", " ").split())
         assert "train.options.dropout 0.2 0.4 0.4" in words
         assert "test_accuracy 0.95 0.97 –" in words
-        assert f"Test rows in common: 300 ({one.short}: all of its own, {two.short}: all" in words
+        assert f"Test rows in common: 300 ({one.short}: all of its rows, {two.short}: all" in words
         assert "better" in words
         assert f"{four.short} has no predictions.parquet" in words
     assert f"also attached to each of the runs in MLflow, under {folder}" in result.stdout
-    assert "![learning curves](comparison.png)" in (written / "comparison.md").read_text()
+    assert "![Loss by epoch](comparison.png)" in (written / "comparison.md").read_text()
 
 
 def test_as_json_and_elsewhere(own_lab, layerline):

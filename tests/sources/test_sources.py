@@ -219,14 +219,20 @@ GOOD = b"x,y\n1,a\n2,b\n"
     [
         (b"", "t.csv", {}, 3, "the file is empty"),
         (b"", "t.parquet", {}, 3, "the file is empty"),
-        (b"\nx,y\n1,a\n", "t.csv", {}, 3, "the first line is blank"),
+        (b"\n\n", "t.csv", {}, 3, "has no line but blank ones"),
         (b"x,y\n", "t.csv", {}, 3, "no row of data"),
         (b"x,x,y\n1,2,3\n", "t.csv", {}, 3, "names 'x' more than once"),
         (b"x,y\n1,2\n3,4,5\n6\n", "t.csv", {}, 3, "line 3 has 3, line 4 has 1"),
         (b'x,y\n"1",2\n3,4,5\n', "t.csv", {}, 3, "line 3 has 3"),
         (b'x,y\n1,"2\n3,4\n', "t.csv", {}, 3, "unexpected end of data"),
         (b'x,y\n1,"2"z\n', "t.csv", {}, 3, "line 2: ',' expected after '\"'"),
-        (b"x,y\n1,\xe9\n", "t.csv", {}, 3, "line 2 is not utf-8: it has the byte 0xe9"),
+        (
+            b"x,y\n1,\xe9\n",
+            "t.csv",
+            {"encoding": "utf-8"},
+            3,
+            "line 2 is not utf-8: it has the byte 0xe9",
+        ),
         (b"x,y\n1,a\0b\n", "t.csv", {}, 3, "line 2 has a NUL byte"),
         (b"x,y\n1.5,a\n1e400,b\n", "t.csv", {}, 3, "data row 2: 1e400 would become infinite"),
         (b"x,y\n1.5,a\n1e-400,b\n", "t.csv", {}, 3, "1e-400 would become zero"),
@@ -322,7 +328,7 @@ def test_parquet_types_become_five(tmp_path: Path) -> None:
     assert len(info.notes) == 3
 
 
-def test_parquet_with_lists_is_refused(tmp_path: Path) -> None:
-    pd.DataFrame({"x": [[1], [2]], "y": ["a", "b"]}).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="column 'x' is of type list"):
+def test_a_target_of_lists_is_refused_with_its_type(tmp_path: Path) -> None:
+    pd.DataFrame({"x": [1, 2], "y": [["a"], ["b"]]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="column 'y' is of type list"):
         fetch_file(tmp_path, tmp_path / "t.parquet")

@@ -13,7 +13,7 @@ from layerline.errors import ParamsError
 from layerline.origins import Asker, find_source
 from layerline.studies import transfer_study as studied
 from layerline.studies.report import mean_of
-from layerline.studies.transfer_study import run_study
+from layerline.studies.transfer_study import StudyPlan, run_study
 from layerline.studies.trial import MODES, Cell, draw, open_bench
 
 PARAMS = """
@@ -42,7 +42,7 @@ def study(checkout):
     def run(sizes=(4, 8), n_seeds=2, n_steps=6, **more):
         params = load_params(checkout.params)
         files = find_source(Asker(checkout, "p"), "old")
-        return run_study(checkout, params, files, sizes, n_seeds, n_steps, **more)
+        return run_study(checkout, params, files, StudyPlan(sizes, n_seeds, n_steps), **more)
 
     return run
 
@@ -72,7 +72,7 @@ def test_every_mode_gets_the_same_rows_and_more_rows_hold_the_fewer(checkout):
     assert all(tuple(row) in rows for row in few.x.tolist())
 
 
-def test_a_study_goes_on_where_it_was_stopped(study, trained):
+def test_a_study_resumes_where_it_was_stopped(study, trained):
     def stop(cell, figure):
         if cell.name == "fine_tune-4-0":
             raise KeyboardInterrupt
@@ -138,7 +138,7 @@ def test_numbers_are_compared_by_rmse(tmp_path, lab, monkeypatch):
     workspace = lab("write_here")(tmp_path, preprocessor)
     workspace.params.write_text(PARAMS)
     files = find_source(Asker(workspace, "p"), str(tmp_path / "old"))
-    found = run_study(workspace, load_params(workspace.params), files, (20,), 2, 10)
+    found = run_study(workspace, load_params(workspace.params), files, StudyPlan((20,), 2, 10))
     assert (found.figure, found.unit) == ("rmse", "rows")
     better = found.values("scratch", 20)[0] - found.values("fine_tune", 20)[0]
     gain = found.gain("fine_tune", 20).mean
@@ -146,8 +146,10 @@ def test_numbers_are_compared_by_rmse(tmp_path, lab, monkeypatch):
     assert gain == pytest.approx((better + other) / 2)
 
 
-def test_too_few_rows_and_no_source_are_told(checkout, study):
-    with pytest.raises(ParamsError, match="--rows: asks for 41 rows, and class 'a' has 40 train"):
+def test_too_few_rows_and_a_missing_source_are_reported(checkout, study):
+    with pytest.raises(
+        ParamsError, match="--rows: 41 rows are requested, but class 'a' has 40 train"
+    ):
         study(sizes=(4, 41))
     wrong = CliRunner().invoke(main, ["study", "transfer", "--rows", "10,x"])
     assert "'10,x' is not a list of whole numbers above 0" in wrong.output

@@ -5,11 +5,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from transfers import params_of, table_preprocessor, write_here
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import RestartsSection
+from layerline.networks.embeddings import quantile_edges
 from layerline.networks.serialization import load_network
 from layerline.training.snapshots import Snapshots
 from layerline.training.train import train
@@ -96,3 +99,22 @@ def test_the_manifest_tells_what_decided_the_bytes(workspace: Workspace) -> None
         "precision": "float32",
         "is_streamed": False,
     }
+
+
+OWN_BINS = {
+    "hidden": [8],
+    "numeric_embeddings": {"name": "piecewise_linear", "bins": 4, "edges": "quantile"},
+}
+
+
+@pytest.mark.parametrize(
+    "restarts", [None, RestartsSection(seeds=2, keep="ensemble")], ids=["one", "ensemble"]
+)
+def test_bins_come_from_the_train_rows_and_are_saved(workspace: Workspace, restarts: Any) -> None:
+    run(workspace, restarts=restarts, options=OWN_BINS)
+    network, _ = load_network(workspace.network)
+    x = torch.from_numpy(np.load(workspace.scaled / "train_x.npy"))
+    found = [value for name, value in network.state_dict().items() if name.endswith("edges")]
+    assert len(found) == (1 if restarts is None else 2)
+    for edges in found:
+        assert torch.equal(edges, quantile_edges(x, 4))

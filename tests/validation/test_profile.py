@@ -8,7 +8,7 @@ from layerline.artifacts import to_json
 from layerline.config import ValidateSection
 from layerline.validation.profile import profile
 from layerline.validation.quarantine import validate
-from layerline.validation.report.column_cards import card
+from layerline.validation.report.column_cards import column_card
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.streaming_profile import Profiler
 
@@ -32,7 +32,7 @@ def test_numbers_at_the_edge(values: list[float]) -> None:
     profiler.add(frame)
     for found in (profile(frame), profiler.result()):
         to_json(found)
-        card("x", found["columns"]["x"], schema, [])
+        to_json(column_card("x", found["columns"]["x"], schema))
     result = validate(pd.concat([frame] * 30), schema, ValidateSection())
     to_json(result.report)
 

@@ -1,7 +1,7 @@
 """JSON that an earlier stage wrote; what is not as it was written is reported as damage."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +13,16 @@ T = TypeVar("T")
 class _Facts(dict[str, Any]):
     """A JSON object of a file: a key that is missing means that the file is damaged."""
 
-    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
+    # Pairs first: dataclasses.asdict makes copies as a dict's own type makes them.
+    def __init__(
+        self, content: Mapping[str, Any] | Iterable[tuple[str, Any]], path: Path | None = None
+    ) -> None:
         super().__init__(content)
         self._path = path
 
     def __missing__(self, key: str) -> Any:
+        if self._path is None:
+            raise KeyError(key)
         raise damaged(self._path, f"{key!r} is missing")
 
 
@@ -29,7 +34,7 @@ def damaged(path: Path, what: str) -> SourceError:
 def _read(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(text, object_hook=lambda inner: _Facts(path, inner))
+        return json.loads(text, object_hook=lambda inner: _Facts(inner, path))
     except FileNotFoundError:
         raise SourceError(f"{path}: missing; run the earlier stages first: `dvc repro`") from None
     except OSError as error:

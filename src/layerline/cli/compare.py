@@ -34,7 +34,7 @@ def compare(wanted: tuple[str, ...], output: Path | None, as_json: bool) -> None
     The first RUN is the baseline. A RUN is a run id or its beginning, a run's
     name, a DVC experiment, `champion` (or another alias of the model) or a version such as v3.
 
-    Writes comparison.md, .png and .json, and attaches them to each compared run in MLflow.
+    Writes comparison.md, .html, .png and .json, and attaches them to each compared run in MLflow.
     """
     from layerline.runs.compare import compare_runs
     from layerline.runs.comparison_report import log_comparison, write_comparison
@@ -75,7 +75,7 @@ def _print(comparison: "Comparison") -> None:
             click.echo()
         elif title.startswith("params"):
             click.echo("all params are the same\n")
-    for line in reporting.shared_words(comparison):
+    for line in reporting.shared_notes(comparison):
         click.echo(line)
     for note in comparison.notes:
         click.echo(f"note: {note}")

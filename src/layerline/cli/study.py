@@ -65,7 +65,7 @@ def transfer(
     """
     from layerline.origins import Asker, find_source
     from layerline.studies.report import write_study
-    from layerline.studies.transfer_study import run_study
+    from layerline.studies.transfer_study import StudyPlan, run_study
 
     workspace, params = open_project()
     section = params.train.transfer
@@ -73,9 +73,9 @@ def transfer(
         message = "is not set; set `transfer: {from: champion}`, for example"
         raise ParamsError([Problem("train.transfer", message)])
     source = find_source(Asker(workspace, params.project, params.register.alias), section.source)
-    n_cells = 3 * len(set(rows)) * seeds
-    with _progress(n_cells) as on_cell:
-        found = run_study(workspace, params, source, rows, seeds, steps, on_cell)
+    plan = StudyPlan(rows, seeds, steps)
+    with _progress(len(plan.cells)) as on_cell:
+        found = run_study(workspace, params, source, plan, on_cell)
     folder = output or workspace.reports / "study-transfer"
     write_study(folder, found)
     if as_json:

@@ -1,11 +1,30 @@
-"""Evaluation: from a network's outputs to figures a person can decide by.
+"""Evaluation: metrics, intervals, slices, calibration, plots and the model card.
 
-running.py      all of it in order: the evaluate stage        reporting.py   what it writes
-predictions.py  outputs to probabilities or the user's unit   recording.py   predictions on disk
-decision.py     temperature and threshold, part of the model  deciding.py    fitted on valid rows
-metrics.py      figures a split                               resampling.py  of many resamples
-comparison.py   bootstrap intervals, alone and paired         baselines.py   simpler models
-slicing.py      figures by column    importance.py  worth of a column    mistakes.py  worst rows
-diagnosis.py    how the fit went     findings.py    all that was found
-curves.py       numbers to draw      plots.py       drawn      card.py, rendering.py  the card
+evaluate.py                the evaluate stage's work
+predictions.py             truth and predictions of rows
+prediction_table.py        predictions as tables, reports/predictions.parquet
+metrics.py                 the metrics of a split
+resampling.py              bootstrap resamples of rows
+bootstrap.py               confidence intervals, alone and paired
+decision.py                from logits to a class
+fit_decision.py            the decision, fitted on validation rows
+temperature.py             temperature scaling, where it helps
+thresholds.py              the best threshold of a binary task
+baselines.py               simpler models for comparison
+baseline_comparison.py     is the network worth it?
+slices.py                  rows by level or range
+slice_metrics.py           metrics of each slice
+class_metrics.py           precision and recall per class
+permutation_importance.py  what each column contributes
+worst_predictions.py       rows predicted worst
+training_diagnosis.py      how the training went
+forgetting_report.py       transfer: what the source's rows lost
+curves.py                  the numbers behind the plots
+plots.py                   plots as PNG
+evaluation_results.py      everything that evaluate found
+report_writer.py           the files in reports/
+model_card.py              the model card
+model_card_sections.py     its tables and lists
+
+To add a metric: see metrics.py; a baseline: see baselines.py.
 """

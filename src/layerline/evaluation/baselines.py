@@ -1,12 +1,12 @@
-"""What simpler models reach on the same rows, to tell whether the network is worth it.
+"""Simpler models on the same rows, for comparison with the network.
 
-scikit-learn takes two seconds to import, so the baselines are fitted in a process of their own
-while the stage does its work. To add one: a line in CLASSIFIERS and one in REGRESSORS, and its name
-in `EvaluateSection.baselines`.
+scikit-learn takes two seconds to import, so the baselines are fitted in a separate process while
+the stage continues. To add one: a line in CLASSIFIERS and one in REGRESSORS, and its name in
+`EvaluateSection.baselines`.
 
     python -m layerline.evaluation.baselines REQUEST
 
-fits what a request file asks for, and writes figures.json and the row losses into its folder.
+fits the baselines of REQUEST/request.json; writes figures.json and the row losses beside it.
 """
 
 import contextlib
@@ -29,13 +29,13 @@ from layerline.evaluation.metrics import measure
 from layerline.evaluation.predictions import Floats, Predictions
 from layerline.scaling.preprocessing.target_transforms import read_curve
 
-MOST_TRAIN_ROWS = 20_000  # a baseline is a yardstick, no rival: it may not cost minutes
-WAIT_SECONDS = 900.0
+MAX_TRAIN_ROWS = 20_000  # a baseline is a yardstick: it must not cost minutes
+TIMEOUT_SECONDS = 900.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """A baseline's figures on the test rows, and the row losses of the task's main figure."""
+    """A baseline's metrics on the test rows, and its row losses of the main metric."""
 
     name: str
     figures: dict[str, float]
@@ -68,7 +68,7 @@ def _linear_numbers(n_codes: int) -> Any:
 
 
 def _with_codes(model: Any, n_codes: int) -> Any:
-    """The last `n_codes` columns are codes of categories: one column a level for a linear model."""
+    """One-hot encode the last `n_codes` columns, category codes, for a linear model."""
     if not n_codes:
         return model
     from sklearn.compose import make_column_transformer
@@ -108,13 +108,13 @@ REGRESSORS: Mapping[str, Callable[[int], Any]] = {
 def fitting_baselines(
     names: Sequence[str], scaled: Path, network_spec: Path, seed: int
 ) -> Iterator[Callable[[], list[Baseline]]]:
-    """Fit baselines in another process; yield what waits for them and returns them.
+    """Fit baselines in another process; yield a function that waits for them.
 
     Args:
         names: entries of the tables above.
         scaled: data/scaled.
-        network_spec: the network's spec.json, which says which columns are codes.
-        seed: chooses the train rows where there are more than MOST_TRAIN_ROWS.
+        network_spec: the network's spec.json, with the number of category codes.
+        seed: samples the train rows if there are more than MAX_TRAIN_ROWS.
     """
     if not names:
         yield list
@@ -144,16 +144,16 @@ def fitting_baselines(
 
 def _collect(process: "subprocess.Popen[str]", folder: Path) -> list[Baseline]:
     try:
-        _, told = process.communicate(timeout=WAIT_SECONDS)
+        _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         raise LayerlineError(
-            f"the baselines took longer than {WAIT_SECONDS:.0f} s; take the slow ones out of "
+            f"the baselines took longer than {TIMEOUT_SECONDS:.0f} s; remove the slow ones from "
             "evaluate.baselines"
         ) from None
     if process.returncode:
-        last = told.strip().splitlines()[-1] if told.strip() else "it said nothing"
+        last = errors.strip().splitlines()[-1] if errors.strip() else "no error message"
         raise LayerlineError(
-            f"a baseline could not be fitted: {last}; take it out of evaluate.baselines"
+            f"a baseline could not be fitted: {last}; remove it from evaluate.baselines"
         )
     return [
         Baseline(**entry, losses=np.load(folder / f"{entry['name']}.npy", allow_pickle=False))
@@ -162,19 +162,19 @@ def _collect(process: "subprocess.Popen[str]", folder: Path) -> list[Baseline]:
 
 
 def fit_baselines(folder: Path) -> None:
-    """Do what folder/request.json asks for."""
+    """Fit the baselines of folder/request.json."""
     request = read_json(folder / "request.json")
     scaled, about = Path(request["scaled"]), read_json(Path(request["scaled"]) / "manifest.json")
     spec = read_json(Path(request["spec"]))
     n_codes = len(spec.get("category_sizes", ()))
-    exact = scaled / "test_actual.npy"  # where `y` does not give the numbers back
+    exact = scaled / "test_actual.npy"  # where `y` cannot be inverted exactly
     about["actual"] = np.load(exact, allow_pickle=False) if exact.is_file() else None
     about["curve"] = spec.get("target_curve")
     y = {name: np.load(scaled / f"{name}_y.npy", allow_pickle=False) for name in ("train", "test")}
     chosen = np.arange(len(y["train"]))
-    if len(chosen) > MOST_TRAIN_ROWS:
+    if len(chosen) > MAX_TRAIN_ROWS:
         drawn = np.random.default_rng(request["seed"]).permutation(len(chosen))
-        chosen = np.sort(drawn[:MOST_TRAIN_ROWS])
+        chosen = np.sort(drawn[:MAX_TRAIN_ROWS])
     x = {"train": _flat(scaled, "train")[chosen], "test": _flat(scaled, "test")}
     answers = []
     for name in request["names"]:
@@ -199,7 +199,7 @@ def _predict(
 ) -> Predictions:
     train, test = y
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a yardstick that has not quite converged is still one
+        warnings.simplefilter("ignore")  # not fully converged is good enough for a yardstick
         if about["classes"] is None:
             model = REGRESSORS[name](n_codes).fit(x["train"], train)
             scale, center = about["target_scale"], about["target_center"]

@@ -1,4 +1,4 @@
-"""Bootstrap: how far a figure, or the difference between two models, could be chance."""
+"""Bootstrap: confidence intervals of metrics and of differences between models."""
 
 import dataclasses
 from statistics import NormalDist
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from layerline.evaluation.metrics import RANKED, measure, table_of
 from layerline.evaluation.predictions import Floats, Predictions
-from layerline.evaluation.resampling import FEWEST, resample
+from layerline.evaluation.resampling import MIN_RESAMPLES, resample
 
 _CHUNK = 50  # resamples drawn at once: memory stays at 50 x rows
-_MOST_RANKED = 20_000_000  # rows x classes x resamples that are sorted
+_MAX_RANKED = 20_000_000  # rows x classes x resamples to sort
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ def interval(
     seed: int,
     groups: NDArray[Any] | None = None,
 ) -> Interval:
-    """The mean of `rows` (B,) with its interval, widened where rows are few."""
+    """The mean of `rows` (B,) with its interval, widened for small numbers of rows."""
     means = resampled_means(rows, n_resamples, seed, groups)
     n_independent = len(rows) if groups is None else len(np.unique(groups))
     tail = expanded_tail((1 - confidence) / 2, n_independent)
@@ -89,10 +89,10 @@ def interval(
 
 
 def expanded_tail(tail: float, n_rows: int) -> float:
-    """What to cut off of each end of the resampled means, for `tail` to be left out in truth.
+    """The tail to cut from the resampled means so that the interval really leaves out `tail`.
 
-    Resamples of few rows vary less than the rows' population does, by (n - 1) / n, and know no more
-    of its spread than Student's t allows.
+    Resamples of few rows vary less than the population, by (n - 1) / n, and estimate its spread
+    with the uncertainty of Student's t.
 
     Source: Hesterberg, What Teachers Should Know About the Bootstrap (2015), section 5.3, the
     expanded percentile interval.
@@ -111,7 +111,7 @@ def expanded_tail(tail: float, n_rows: int) -> float:
 def metric_intervals(
     predictions: Predictions, n_resamples: int, confidence: float, seed: int
 ) -> dict[str, Interval]:
-    """The interval of every figure of the task that is defined for these rows."""
+    """The interval of every metric of the task that is defined for these rows."""
     if not n_resamples:
         return {}
     drawn = resampled_figures(predictions, n_resamples, seed)
@@ -122,28 +122,28 @@ def metric_intervals(
 
 
 def resampled_figures(predictions: Predictions, n_resamples: int, seed: int) -> dict[str, Floats]:
-    """Every figure of the task on resamples of the rows, NaN where it is not defined there.
+    """Every metric of the task on resamples of the rows, NaN where it is undefined.
 
-    Predictions of as many rows and classes draw the same rows with the same seed: their figures
-    are pairs. Of very many rows fewer resamples are drawn, never fewer than FEWEST.
+    With the same seed and numbers of rows and classes the same rows are drawn, so the values of two
+    models are paired. For very many rows fewer resamples are drawn, but at least MIN_RESAMPLES.
     """
     n_columns = 1 if predictions.probabilities is None else predictions.probabilities.shape[1]
-    # What sorts the rows of each class is enough with fewer resamples, where rows are many.
-    most_ranked = max(FEWEST, _MOST_RANKED // (n_columns * len(predictions.actual)))
+    # Metrics that sort the rows of each class get fewer resamples when there are many rows.
+    max_ranked = max(MIN_RESAMPLES, _MAX_RANKED // (n_columns * len(predictions.actual)))
     values: dict[str, list[Floats]] = {name: [] for name in table_of(predictions)}
     n_drawn = 0
     for drawn in resample(predictions, n_resamples, seed):
         for name, metric in table_of(predictions).items():
-            if name not in RANKED or n_drawn < most_ranked:
+            if name not in RANKED or n_drawn < max_ranked:
                 values[name].append(metric(drawn))
         n_drawn += len(drawn.weights)
     return {name: np.concatenate(pieces) for name, pieces in values.items()}
 
 
 def bounds(value: float, resampled: Floats, confidence: float, n_rows: int) -> Interval:
-    """The percentile interval of a figure of `n_rows`, widened where they are few.
+    """The percentile interval of a metric of `n_rows`, widened for small numbers of rows.
 
-    Resamples in which it is not defined are left out.
+    Resamples in which it is undefined are left out.
     """
     tail = expanded_tail((1 - confidence) / 2, n_rows)
     known = resampled[~np.isnan(resampled)]
@@ -162,7 +162,7 @@ def paired_gain(
 ) -> Interval:
     """How much lower the challenger's mean row loss is on the same rows; above 0 is better.
 
-    Rows are drawn in pairs, so that what is hard for both cancels.
+    Rows are drawn in pairs, so that the difficulty of a row cancels.
     """
     gains = champion.row_losses(metric) - challenger.row_losses(metric)
     return interval(gains, n_resamples, confidence, draws.seed, draws.groups)

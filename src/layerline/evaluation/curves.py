@@ -1,6 +1,6 @@
-"""The numbers behind the plots, one list of rows a curve: what is drawn, and what DVC compares.
+"""The numbers behind the plots, which DVC compares between experiments.
 
-Each is a mapping of column names to values of equal length; `write_curve` makes it a CSV.
+A curve is a mapping of column names to values of equal length; `write_curve` writes it as CSV.
 """
 
 import csv
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerline.evaluation.decision_fit import threshold_counts
 from layerline.evaluation.predictions import Floats, Predictions
+from layerline.evaluation.thresholds import threshold_counts
 
 Curve = Mapping[str, NDArray[Any]]
-MOST_POINTS = 200
+MAX_POINTS = 200
 
 
 def write_curve(path: Path, curve: Curve) -> None:
@@ -29,12 +29,12 @@ def write_curve(path: Path, curve: Curve) -> None:
 
 
 def _thin(n_points: int) -> NDArray[np.intp]:
-    """Positions of at most MOST_POINTS of the points, both ends among them."""
-    return np.unique(np.linspace(0, n_points - 1, min(n_points, MOST_POINTS)).round().astype(int))
+    """Positions of at most MAX_POINTS of the points, both ends included."""
+    return np.unique(np.linspace(0, n_points - 1, min(n_points, MAX_POINTS)).round().astype(int))
 
 
 def _pairs(p: Predictions) -> tuple[Floats, NDArray[np.bool_]]:
-    """Scores and truth: of the positive class of two, else of every row and class together."""
+    """Scores and truth: of the positive class of two, else of all classes (micro-average)."""
     assert p.probabilities is not None
     n_classes = p.probabilities.shape[1]
     if n_classes == 2:
@@ -65,8 +65,8 @@ def ranking_curves(p: Predictions) -> tuple[Curve, Curve]:
 def threshold_curve(p: Predictions) -> Curve:
     """Precision, recall and F1 by threshold.
 
-    Of the positive class of two. With more classes the threshold is the confidence a row needs to
-    be decided at all: precision is the share of right ones of the decided rows, recall of all.
+    Of the positive class of two. With more classes, rows below the threshold of confidence are
+    abstained from: precision is the share of correct rows among the others, recall among all.
     """
     assert p.probabilities is not None
     thresholds = np.linspace(0, 1, 101)
@@ -88,7 +88,7 @@ def threshold_curve(p: Predictions) -> Curve:
 
 
 def calibration_curve(p: Predictions, n_bins: int = 10) -> Curve:
-    """How often a confidence comes true: of the positive class of two, else of the likeliest class.
+    """Observed frequency by predicted probability: of the positive or the most probable class.
 
     Source: sklearn.calibration.calibration_curve.
     """
@@ -127,7 +127,7 @@ def confusion_counts(predictions: Predictions, n_classes: int) -> NDArray[np.int
 
 
 def tenths_of(p: Predictions) -> tuple[list[str], NDArray[np.intp], NDArray[np.intp]]:
-    """Names of the tenths of the actual values, and in which the actual and predicted ones lie."""
+    """Names of the deciles of the actual values; the decile of each actual and predicted value."""
     ends = np.quantile(p.actual, np.linspace(0, 1, 11))
     names = [f"{k}: {low:.4g} to {high:.4g}" for k, (low, high) in enumerate(pairwise(ends))]
     edges = ends[1:-1]

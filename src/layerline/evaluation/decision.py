@@ -1,7 +1,7 @@
-"""From a classifier's logits to probabilities and a class: a temperature, and a threshold for two.
+"""From a classifier's logits to probabilities and a class: temperature and binary threshold.
 
-The decision is frozen to decision.json, a file of the model; what is not in it is what a plain
-softmax and the most probable class give.
+The decision is saved as decision.json, a file of the model. Without it, a model predicts the class
+with the highest softmax probability.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ class Decision:
         return np.where(is_positive, self.positive, 1 - self.positive)
 
     def margins(self, probabilities: Floats) -> Floats:
-        """(B,) how far a row's probabilities are from those that give another class."""
+        """(B,) distance of each row's probabilities from the decision boundary."""
         if self.threshold is not None:
             return np.abs(probabilities[:, self.positive] - self.threshold)
         ordered = np.sort(probabilities, axis=1)
@@ -83,10 +83,10 @@ def write_decision(folder: Path, decision: Decision, classes: Sequence[Any] | No
 
 
 def read_decision(folder: Path, classes: Sequence[Any] | None) -> Decision:
-    """Read decision.json of `folder`; a model that has none decides plainly.
+    """Read decision.json of `folder`; without the file, the default decision.
 
     Raises:
-        SourceError: the file holds something else than a decision.
+        SourceError: the file is not a decision.
     """
     path = folder / DECISION
     if not path.exists():
@@ -94,4 +94,4 @@ def read_decision(folder: Path, classes: Sequence[Any] | None) -> Decision:
     try:
         return Decision.from_json(read_json(path), classes)
     except (KeyError, TypeError, ValueError) as error:
-        raise SourceError(f"{path}: is no decision ({error!r}); run `dvc repro`") from None
+        raise SourceError(f"{path}: not a valid decision ({error!r}); run `dvc repro`") from None

@@ -1,4 +1,4 @@
-"""The evaluate stage's work: decision, figures, baselines; reporting.py writes and draws them."""
+"""The evaluate stage's work: decision, metrics, baselines; report_writer.py writes the files."""
 
 import csv
 import dataclasses
@@ -19,24 +19,27 @@ from layerline.artifacts import (
     replace_folder,
 )
 from layerline.config import EvaluateSection, Params
+from layerline.evaluation.baseline_comparison import compare_with_baselines
 from layerline.evaluation.baselines import fitting_baselines
 from layerline.evaluation.bootstrap import metric_intervals
-from layerline.evaluation.card import describe_interval
+from layerline.evaluation.class_metrics import measure_classes
 from layerline.evaluation.decision import DECISION, PLAIN, Decision, write_decision
-from layerline.evaluation.decision_fit import Calibration, decide, decide_plainly
-from layerline.evaluation.fit_diagnosis import diagnose, guess_loss
+from layerline.evaluation.evaluation_results import EvaluationResults
+from layerline.evaluation.fit_decision import default_decision, fit_decision
 from layerline.evaluation.forgetting_report import judge_forgetting
 from layerline.evaluation.metrics import measure
+from layerline.evaluation.model_card import describe_interval
 from layerline.evaluation.permutation_importance import (
     Importance,
     group_features,
     permutation_importance,
 )
 from layerline.evaluation.predictions import Predictions
-from layerline.evaluation.report_files import Sheet, report
-from layerline.evaluation.results import Findings, judge_worth, measure_classes
-from layerline.evaluation.slices import measure_slices
-from layerline.evaluation.worst_errors import tabulate_mistakes, worst_rows
+from layerline.evaluation.report_writer import PlotInputs, write_reports
+from layerline.evaluation.slice_metrics import measure_slices
+from layerline.evaluation.temperature import Calibration
+from layerline.evaluation.training_diagnosis import diagnose, guess_loss
+from layerline.evaluation.worst_predictions import tabulate_worst, worst_rows
 from layerline.networks.serialization import NetworkSpec, load_network
 from layerline.scaling.preprocessing.target_transforms import read_curve
 from layerline.tables.storage import read_table
@@ -48,7 +51,7 @@ from layerline.training.objectives import read_link
 
 @dataclasses.dataclass(frozen=True)
 class _Evaluated:
-    """A network with its decision, what it predicted, and for which raw test rows."""
+    """A network with its decision, its predictions and the raw test rows."""
 
     data: Mapping[str, Any]  # manifests of data/scaled and models/network
     facts: Mapping[str, Any]
@@ -63,13 +66,11 @@ class _Evaluated:
 
 
 def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]]:
-    """Write models/decision and everything in reports/ that tells of the model.
-
-    Returns the figures by split.
+    """Write models/decision and the reports of the model; return the metrics by split.
 
     Raises:
         SourceError: an artifact of an earlier stage is missing or damaged.
-        ParamsError: a threshold or a slice that does not fit the data.
+        ParamsError: a threshold or slice that does not fit the data.
     """
     data = read_manifest(workspace.scaled)
     facts = read_manifest(workspace.network)
@@ -81,13 +82,15 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
         prepare_torch(params.seed, facts.get("threads", 1))
         done = _predict_all(workspace, section, data, facts)
         history = read_history(workspace.reports / "history.csv")
-        found, test = _find(workspace, params, done, history), done.predictions["test"]
+        results, test = _measure(workspace, params, done, history), done.predictions["test"]
         known = baselines()
-    worth = judge_worth(test, known, section, params.seed)
-    found = dataclasses.replace(found, baselines=known, worth=worth)
-    sheet = Sheet(history, facts["kept_epoch"], worst_rows(test), done.position, done.spec.classes)
-    report(workspace, found, test, sheet)
-    return {split: dict(figures) for split, figures in found.metrics.items()}
+    worth = compare_with_baselines(test, known, section, params.seed)
+    results = dataclasses.replace(results, baselines=known, worth=worth)
+    inputs = PlotInputs(
+        history, facts["kept_epoch"], worst_rows(test), done.position, done.spec.classes
+    )
+    write_reports(workspace, results, test, inputs)
+    return {split: dict(figures) for split, figures in results.metrics.items()}
 
 
 def _predict_all(
@@ -112,10 +115,10 @@ def _decide(
     """Fit the decision on the validation rows and write models/decision."""
     calibration: Calibration | None = None
     if spec.classes is None:
-        decision = decide_plainly(section)
+        decision = default_decision(section)
     else:
         logits = predict(network, valid.x).numpy()
-        decision, calibration = decide(logits, valid.y.numpy(), spec.classes, section)
+        decision, calibration = fit_decision(logits, valid.y.numpy(), spec.classes, section)
     about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)
@@ -125,7 +128,7 @@ def _decide(
 def predict_rows(
     network: Any, spec: NetworkSpec, rows: Rows, decision: Decision = PLAIN
 ) -> Predictions:
-    """What the network predicts for the rows of a split, in the user's unit."""
+    """The predictions for the rows of a split, in the user's unit."""
     outputs = predict(network, rows.x).numpy()
     if spec.classes is not None:
         return decision.classify(outputs, rows.y.numpy())
@@ -144,24 +147,24 @@ def predict_rows(
     )
 
 
-def _find(
+def _measure(
     workspace: Workspace,
     params: Params,
     done: _Evaluated,
     history: list[dict[str, float]],
-) -> Findings:
-    """All but the baselines, which are being fitted meanwhile."""
+) -> EvaluationResults:
+    """Everything but the baselines, which are fitted in parallel."""
     section, seed, test = params.evaluate, params.seed, done.predictions["test"]
     metrics = {split: measure(predictions) for split, predictions in done.predictions.items()}
     forgetting = judge_forgetting(workspace.network, section, seed)
     metrics |= {} if forgetting is None else forgetting.metrics
     classes = done.spec.classes
     figure, importance = _importance(done, section, seed)
-    kept, guessing = done.facts["kept_epoch"], _guessing(params, done)
+    kept, guessing = done.facts["kept_epoch"], _constant_guess(params, done)
     diagnosis = diagnose(history, kept, params.train.epochs, guessing)
     if len(test.levels) > 1:
         diagnosis = f"{describe_interval(test.levels, metrics['test'])} {diagnosis}"
-    return Findings(
+    return EvaluationResults(
         params=params,
         data=done.data,
         metrics=metrics,
@@ -175,7 +178,7 @@ def _find(
         baselines=(),
         worth="",
         diagnosis=diagnosis,
-        mistakes=tabulate_mistakes(test, worst_rows(test), classes, done.position, done.raw),
+        worst_predictions=tabulate_worst(test, worst_rows(test), classes, done.position, done.raw),
         hashes=_hashes(workspace, done.data, done.facts),
         network=str(done.network),
         forgetting=forgetting,
@@ -199,7 +202,7 @@ def _hashes(
 def _importance(
     done: _Evaluated, section: EvaluateSection, seed: int
 ) -> tuple[str, list[Importance]]:
-    """Permutation importance of a table's columns; images have none."""
+    """Permutation importance of a table's columns; not of images."""
     features, test = done.data.get("features"), done.rows["test"]
     if not section.importance_rows or not features or test.x.shape[1:] != (len(features),):
         return "", []
@@ -219,8 +222,8 @@ def _importance(
     )
 
 
-def _guessing(params: Params, done: _Evaluated) -> float | None:
-    """What guessing gives in the unit of the learning curves, where that is known."""
+def _constant_guess(params: Params, done: _Evaluated) -> float | None:
+    """The loss of a constant guess in the unit of the learning curves, where it is known."""
     loss, classes = params.train.loss, done.spec.classes
     if loss.options or loss.name not in ("auto", "cross_entropy", "mse"):
         return None

@@ -1,4 +1,4 @@
-"""What train's forgetting check found, as figures: the source's rows, before and after."""
+"""Forgetting after a transfer: metrics on the source's rows, before and after."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from layerline.artifacts import FORGETTING, TRANSFER, read_json
 from layerline.config import EvaluateSection
 from layerline.errors import SourceError
 from layerline.evaluation.bootstrap import Interval, interval
-from layerline.evaluation.rendering import Block, Heading, Paragraph, Table
+from layerline.rendering.blocks import Block, Heading, Paragraph, Table
 from layerline.text import readable
 
 BEFORE, AFTER = "source_before", "source_after"  # in reports/metrics.json, beside the splits
@@ -21,10 +21,10 @@ BEFORE, AFTER = "source_before", "source_after"  # in reports/metrics.json, besi
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """A figure on the same rows, of the source and of the new network.
+    """A metric on the same rows, of the source and of the new network.
 
-    `worse_by` is how much the mean row loss grew, with its paired interval: of accuracy the share
-    of wrong rows, of rmse the squared error. None where no interval was asked for.
+    `worse_by`: increase of the mean row loss with its paired interval (for accuracy, the share of
+    wrong rows; for rmse, the squared error). None without bootstrap.
     """
 
     before: float
@@ -34,14 +34,14 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class Forgetting:
-    """`facts` say which rows and classes were judged, or why none; then `changes` is empty."""
+    """`facts`: which rows and classes were compared, or the reason why none were."""
 
     facts: Mapping[str, Any]
     changes: Mapping[str, Change]
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
-        """Figures as reports/metrics.json holds those of a split."""
+        """As reports/metrics.json holds the metrics of a split."""
         if not self.changes:
             return {}
         return {
@@ -55,7 +55,7 @@ class Forgetting:
 
 
 def judge_forgetting(folder: Path, section: EvaluateSection, seed: int) -> Forgetting | None:
-    """Figures of the check that train made; None where it made none.
+    """Metrics of the check that train made; None without one.
 
     Args:
         folder: models/network.
@@ -92,41 +92,41 @@ def _figure(name: str, mean_loss: float) -> float:
     return mean_loss**0.5 if name == "rmse" else mean_loss
 
 
-def tell_forgetting(found: Forgetting | None) -> list[Block]:
-    """The model card's section: what was compared, and what was not."""
+def forgetting_section(found: Forgetting | None) -> list[Block]:
+    """The model card's section: what was compared, and with what result."""
     if found is None:
         return []
-    heading, facts = Heading("What the source knew"), found.facts
+    heading, facts = Heading("Forgetting"), found.facts
     if not found.changes:
-        return [heading, Paragraph(f"Not judged: {facts['reason']}.")]
+        return [heading, Paragraph(f"Not measured: {facts['reason']}.")]
     rows = []
     for name, change in found.changes.items():
         grew = change.worse_by
         shown = "–"
         if grew is not None:
             shown = f"{readable(grew.mean)} ({readable(grew.lower)} to {readable(grew.upper)})"
-        rows.append([_SHOWN[name], readable(change.before), readable(change.after), shown])
-    header = ["figure", "source", "this network", "a row's loss grew by"]
-    return [heading, Paragraph(_what(facts)), Table(header, rows)]
+        rows.append([_LABELS[name], readable(change.before), readable(change.after), shown])
+    header = ["metric", "source", "this network", "increase of the row loss"]
+    return [heading, Paragraph(_describe(facts)), Table(header, rows)]
 
 
-_SHOWN = {"accuracy": "accuracy (loss: wrong)", "rmse": "rmse (loss: squared)"} | {
+_LABELS = {"accuracy": "accuracy (loss: share wrong)", "rmse": "rmse (loss: squared)"} | {
     name: name for name in ("log_loss", "mae")
 }
 
 
-def _what(facts: Mapping[str, Any]) -> str:
-    kind = "test rows, which it did not learn from" if facts["is_test"] else "rows"
+def _describe(facts: Mapping[str, Any]) -> str:
+    kind = "test rows, which it was not trained on" if facts["is_test"] else "rows"
     text = (
-        f"Both networks on {facts['n_rows']:,} of the source's {kind}; each chooses among all it "
-        "can predict, without temperature or threshold."
+        f"Both networks on {facts['n_rows']:,} of the source's {kind}. Each chooses among all its "
+        "classes, without temperature or threshold."
     )
     if facts["classes_left_out"]:
         names = ", ".join(facts["classes_left_out"][:10])
         text += (
-            f" Not judged are {facts['n_left_out']:,} rows: this network has no output for {names}."
+            f" {facts['n_left_out']:,} rows were left out: this network has no output for {names}."
         )
     if facts["columns_absent"]:
         names = ", ".join(facts["columns_absent"][:10])
-        text += f" These rows lack {names}, which this network reads as gaps."
+        text += f" These rows have no column {names}; this network reads it as missing."
     return text

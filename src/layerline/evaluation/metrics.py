@@ -1,10 +1,10 @@
-"""Figures of one split, and of many resamples of it at once.
+"""The metrics of one split, and of many resamples of it at once.
 
-To add one: a function of `Drawn` and a line in CLASSIFICATION, REGRESSION or QUANTILES. It returns
-(R,) values, NaN where it is not defined (ROC AUC of rows that are all of one class). Each is
-written once, with weights: the figure itself has the weight 1 for every row, a bootstrap resample
-how often it drew the row. scikit-learn's values are the reference in the tests; it is not imported
-here, which would cost more than all that is computed.
+To add one: a function of `Drawn` and a line in CLASSIFICATION, REGRESSION or QUANTILES; its name in
+LOWER_IS_BETTER if it is a loss. It returns (R,) values, NaN where it is undefined (such as ROC AUC
+of a single class). Each takes weights of rows: 1 for the metric itself, and the number of draws in
+a bootstrap resample. The tests compare with scikit-learn, whose import would cost more than all
+of this.
 """
 
 from collections.abc import Callable, Mapping
@@ -201,7 +201,7 @@ CLASSIFICATION: Mapping[str, Metric] = {
     "brier": brier,
     "ece": ece,
 }
-# The others are better when they are high; interval_coverage has a value it should have.
+# For the others higher is better, except interval_coverage, which has a target value.
 LOWER_IS_BETTER = frozenset(
     {
         *("log_loss", "ece", "brier"),
@@ -209,7 +209,7 @@ LOWER_IS_BETTER = frozenset(
         *("pinball", "interval_width"),
     }
 )
-RANKED = ("roc_auc", "pr_auc", "median_error")  # they sort, which costs more than a mean
+RANKED = ("roc_auc", "pr_auc", "median_error")  # they sort, which is slower than a mean
 
 REGRESSION: Mapping[str, Metric] = {
     "rmse": rmse,
@@ -227,7 +227,7 @@ QUANTILES: Mapping[str, Metric] = {
 
 
 def table_of(predictions: Predictions) -> Mapping[str, Metric]:
-    """The figures of the predictions' task, by name."""
+    """The metrics of the predictions' task, by name."""
     if predictions.probabilities is not None:
         return CLASSIFICATION
     return REGRESSION if predictions.quantiles is None else {**REGRESSION, **QUANTILES}
@@ -236,7 +236,7 @@ def table_of(predictions: Predictions) -> Mapping[str, Metric]:
 def measure(
     predictions: Predictions, figures: Mapping[str, Metric] | None = None
 ) -> dict[str, float]:
-    """The figures, by default every one of the task, that are defined for these rows."""
+    """The metrics, by default all of the task, that are defined for these rows."""
     drawn = Drawn(predictions, np.ones((1, len(predictions.actual))))
     table = table_of(predictions) if figures is None else figures
     found = {name: float(metric(drawn)[0]) for name, metric in table.items()}

@@ -1,4 +1,4 @@
-"""Permutation importance: how much worse the test rows are predicted when a column is shuffled."""
+"""Permutation importance: how much worse predictions are when a column is shuffled."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +10,13 @@ from layerline.evaluation.metrics import measure, table_of
 from layerline.evaluation.predictions import Predictions
 
 N_REPEATS = 3
-_MOST_PREDICTED = 200_000  # rows that are predicted in all
-_FEWEST_ROWS = 50
+_MAX_PREDICTED = 200_000  # rows predicted in total
+_MIN_ROWS = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class Importance:
-    """How much the figure grows when a column's values are shuffled: mean and spread of repeats."""
+    """Increase of the metric when a column is shuffled: mean and standard deviation of repeats."""
 
     column: str
     increase: float
@@ -26,10 +26,10 @@ class Importance:
 def group_features(
     features: Sequence[str], columns: Sequence[str]
 ) -> Mapping[str, NDArray[np.intp]]:
-    """Positions of the features that each column gives; one-hot levels and gaps belong together.
+    """Positions of the features of each column, its one-hot levels and indicators included.
 
-    Features are named after their column (`soil=clay`, `size is missing`); the longest name that
-    a feature starts with is its column's. One that no column claims stands for itself.
+    Features are named after their column (`soil=clay`, `size is missing`): the longest column name
+    that a feature starts with. A feature without a column is its own group.
     """
     by_length = sorted(columns, key=len, reverse=True)
     groups: dict[str, list[int]] = {}
@@ -49,19 +49,19 @@ def permutation_importance(
     n_rows: int,
     seed: int,
 ) -> tuple[str, list[Importance]]:
-    """The figure that is compared, and each column's importance, the greatest first.
+    """The metric, and the importance of each column, the largest first.
 
     Args:
         x: (B, F) features of the test rows.
-        groups: positions of the features that are shuffled together, by column.
-        predicted: features of rows and their positions in the split -> predictions.
-        n_rows: at most so many rows are used.
-        seed: draws rows and permutations.
+        groups: positions of the features to shuffle together, by column.
+        predicted: (features of rows, their positions in the split) -> predictions.
+        n_rows: maximum number of rows to use.
+        seed: of the rows and permutations.
 
     Source: Breiman, Random Forests (2001), section 10; sklearn.inspection.permutation_importance.
     """
     generator = np.random.default_rng(seed)
-    affordable = max(_FEWEST_ROWS, _MOST_PREDICTED // (N_REPEATS * max(len(groups), 1)))
+    affordable = max(_MIN_ROWS, _MAX_PREDICTED // (N_REPEATS * max(len(groups), 1)))
     n_rows = min(n_rows, affordable, len(x))
     rows = np.sort(generator.permutation(len(x))[:n_rows])
     base, whole = x[rows], predicted(x[rows], rows)

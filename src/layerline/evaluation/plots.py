@@ -1,6 +1,6 @@
-"""Plots as PNG (to look at) and CSV (for `dvc plots diff`).
+"""Plots as PNG, and predictions as CSV for `dvc plots`.
 
-Figures are drawn without pyplot: no window system, no global state, equal bytes for equal data.
+Drawn without pyplot: no window system, no global state, equal bytes for equal data.
 """
 
 import csv
@@ -17,8 +17,8 @@ from layerline.evaluation.curves import Curve, confusion_counts, tenths_of
 from layerline.evaluation.predictions import Predictions
 
 _COLOURS = {"train": "#4c72b0", "valid": "#dd8452", "test": "#55a868"}
-_MOST_CLASSES_WITH_NUMBERS = 20
-_MOST_POINTS = 5000
+_MAX_CLASSES_WITH_COUNTS = 20
+_MAX_POINTS = 5000
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -26,7 +26,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _plain(text: object) -> str:
-    """Text as it stands: matplotlib would read what is between two $ as mathematics."""
+    """Text without mathematics: matplotlib would parse what is between two $."""
     return str(text).replace("$", r"\$")
 
 
@@ -38,7 +38,7 @@ def _figure(title: str, width: float = 6.4) -> tuple[Figure, Any]:
 
 
 def plot_learning_curves(path: Path, history: Sequence[Mapping[str, float]], kept: int) -> None:
-    """Train and validation loss by epoch; a line marks the epoch whose weights were kept."""
+    """Training and validation loss by epoch; a line marks the epoch of the kept weights."""
     figure, axes = _figure("Learning curves")
     epochs = [row["epoch"] for row in history]
     for split in ("train", "valid"):
@@ -51,7 +51,7 @@ def plot_learning_curves(path: Path, history: Sequence[Mapping[str, float]], kep
 
 
 def plot_confusion(path: Path, predictions: Predictions, classes: Sequence[Any]) -> None:
-    """Test rows by true and predicted class; colour is the share of the true class."""
+    """Test rows by true and predicted class, coloured by share of the true class."""
     counts = confusion_counts(predictions, len(classes))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = _figure("Confusion matrix, test rows", width=6.0)
@@ -62,7 +62,7 @@ def plot_confusion(path: Path, predictions: Predictions, classes: Sequence[Any])
     axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0)
     axes.set_yticks(ticks, names)
     axes.set(xlabel="predicted", ylabel="actual")
-    if len(classes) <= _MOST_CLASSES_WITH_NUMBERS:
+    if len(classes) <= _MAX_CLASSES_WITH_COUNTS:
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(
@@ -72,7 +72,7 @@ def plot_confusion(path: Path, predictions: Predictions, classes: Sequence[Any])
 
 
 def plot_ranking(path: Path, roc: Curve, pr: Curve, thresholds: Curve, calibration: Curve) -> None:
-    """ROC, precision and recall, the threshold's price, and calibration, on one sheet."""
+    """ROC, precision and recall, scores by threshold, and calibration in one figure."""
     figure = Figure(figsize=(9.6, 8.0), dpi=100, layout="constrained")
     (left, right), (lower_left, lower_right) = figure.subplots(2, 2)
     blue, orange, green = _COLOURS.values()
@@ -90,13 +90,13 @@ def plot_ranking(path: Path, roc: Curve, pr: Curve, thresholds: Curve, calibrati
     lower_right.plot([0, 1], [0, 1], **diagonal)
     lower_right.plot(calibration["predicted"], calibration["observed"], color=blue, linewidth=1)
     lower_right.scatter(calibration["predicted"], calibration["observed"], s=sizes, color=blue)
-    lower_right.set(xlabel="predicted", ylabel="came true", title="Calibration (size: rows)")
+    lower_right.set(xlabel="predicted", ylabel="observed", title="Calibration (size: rows)")
     _save(figure, path)
 
 
 def plot_residuals(path: Path, predictions: Predictions, deciles: Curve, target: str) -> None:
-    """Predicted against actual, the residual against the prediction, and the error by tenth."""
-    step = max(1, len(predictions.actual) // _MOST_POINTS)
+    """Predicted by actual value, residual by prediction, and error by decile."""
+    step = max(1, len(predictions.actual) // _MAX_POINTS)
     actual, predicted = predictions.actual[::step], predictions.predicted[::step]
     figure = Figure(figsize=(13.2, 4.4), dpi=100, layout="constrained")
     left, middle, right = figure.subplots(1, 3)
@@ -112,17 +112,17 @@ def plot_residuals(path: Path, predictions: Predictions, deciles: Curve, target:
     right.bar(deciles["decile"], deciles["mae"], color=_COLOURS["train"], label="mean absolute")
     right.plot(deciles["decile"], deciles["bias"], "o-", color=_COLOURS["valid"], label="mean")
     right.axhline(0, color="grey", linestyle=":")
-    right.set(xlabel="tenth of the predictions", ylabel="error", title="Error by tenth")
+    right.set(xlabel="decile of the predictions", ylabel="error", title="Error by decile")
     right.legend()
     _save(figure, path)
 
 
 def plot_mistakes(path: Path, images: NDArray[np.uint8], captions: Sequence[str]) -> None:
-    """The images that are most confidently wrong, each with what it is and what was predicted."""
+    """The most confident mistakes as images, each with its true and predicted class."""
     columns = 5
-    n_lines = -(-len(images) // columns)
-    figure = Figure(figsize=(7.5, 1.75 * n_lines + 0.2), dpi=100, layout="constrained")
-    for axes in figure.subplots(n_lines, columns, squeeze=False).ravel():
+    n_rows = -(-len(images) // columns)
+    figure = Figure(figsize=(7.5, 1.75 * n_rows + 0.2), dpi=100, layout="constrained")
+    for axes in figure.subplots(n_rows, columns, squeeze=False).ravel():
         axes.axis("off")
     for axes, image, caption in zip(figure.axes, images, captions, strict=False):
         axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
@@ -131,9 +131,9 @@ def plot_mistakes(path: Path, images: NDArray[np.uint8], captions: Sequence[str]
 
 
 def write_predictions(path: Path, predictions: Predictions, classes: Sequence[Any] | None) -> None:
-    """Test rows as CSV with the columns `actual` and `predicted`, which DVC draws as a matrix.
+    """Test rows as CSV with columns `actual` and `predicted`, which DVC draws as a matrix.
 
-    Classes go by their names; numbers by the tenth of the actual values they fall in.
+    Classes by name; numbers by the decile of the actual values.
     """
     if classes is None:
         names, actual, predicted = tenths_of(predictions)

@@ -1,4 +1,4 @@
-"""Predictions as a table, and reports/predictions.parquet: what was predicted for the test rows."""
+"""Predictions as a table, and reports/predictions.parquet with those of the test rows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +19,7 @@ _NETWORK = b"layerline.network_sha256"
 
 
 def output_columns(classes: Sequence[Any] | None, levels: Sequence[float] = ()) -> list[str]:
-    """The names of what a model predicts.
-
-    `prediction`, and a `probability_<class>` or a `quantile_<level>` each.
+    """The columns of predictions: `prediction`, and `probability_<class>` or `quantile_<level>`.
 
     >>> output_columns(None, (0.1, 0.5, 0.9))
     ['prediction', 'quantile_0.1', 'quantile_0.5', 'quantile_0.9']
@@ -37,7 +35,7 @@ def tabulate(
     quantiles: NDArray[np.float64] | None = None,
     levels: Sequence[float] = (),
 ) -> pd.DataFrame:
-    """Predictions in the user's own terms.
+    """Predictions as a table, with the user's labels.
 
     Args:
         predicted: (B,) class index, or the number in the user's unit.
@@ -62,7 +60,7 @@ def record(
     classes: Sequence[Any] | None,
     network_sha256: str,
 ) -> None:
-    """Write predictions beside their rows' `id`, a hash of the row's content, and `actual`."""
+    """Write predictions with the `id` of their rows, a hash of the content, and `actual`."""
     table = tabulate(
         predictions.predicted,
         predictions.probabilities,
@@ -82,25 +80,25 @@ def record(
 
 
 def read_record(path: Path, network_sha256: str | None = None) -> pd.DataFrame:
-    """Read what `record` wrote.
+    """Read predictions that `record` wrote.
 
     Args:
         path: the file.
-        network_sha256: whose predictions they must be; None takes any.
+        network_sha256: the network that must have made them; None accepts any.
 
     Raises:
-        SourceError: it is missing or damaged, or another network's.
+        SourceError: the file is missing, damaged or of another network.
     """
     try:
         rows = pq.read_table(path, partitioning=None)
     except FileNotFoundError:
-        raise SourceError(f"{path}: not there; run the earlier stages first: `dvc repro`") from None
+        raise SourceError(f"{path}: missing; run the earlier stages first: `dvc repro`") from None
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: damaged ({error}); run `dvc repro -f`") from None
-    known = (rows.schema.metadata or {}).get(_NETWORK, b"").decode()
-    if network_sha256 not in (None, known):
+    recorded = (rows.schema.metadata or {}).get(_NETWORK, b"").decode()
+    if network_sha256 not in (None, recorded):
         raise SourceError(
-            f"{path}: holds another network's predictions ({known[:12]}…, models/network is "
+            f"{path}: has the predictions of another network ({recorded[:12]}…, models/network is "
             f"{str(network_sha256)[:12]}…); run `dvc repro`, or `python pipeline/evaluate.py`"
         )
     return rows.to_pandas()

@@ -1,4 +1,4 @@
-"""Bootstrap resamples of a split's rows, many at once: what each drew, and what that adds up to."""
+"""Bootstrap resamples of a split's rows, many at once, as weights of the rows."""
 
 import dataclasses
 import functools
@@ -8,13 +8,13 @@ import numpy as np
 
 from layerline.evaluation.predictions import Floats, Predictions
 
-FEWEST = 200  # resamples, however many rows there are
-_MOST_DRAWS, _MOST_AT_ONCE = 100_000_000, 2_000_000
+MIN_RESAMPLES = 200  # however many rows there are
+_MAX_DRAWS, _MAX_AT_ONCE = 100_000_000, 2_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """R resamples of B rows: `weights` (R, B) says how often each row was drawn."""
+    """R resamples of B rows: `weights` (R, B) counts how often each row was drawn."""
 
     predictions: Predictions
     weights: Floats
@@ -30,7 +30,7 @@ class Drawn:
 
     @functools.cached_property
     def outcomes(self) -> tuple[Floats, Floats, Floats]:
-        """Rows that are right, predicted and true, (R, K) each, by class."""
+        """Counts of correct, predicted and true rows, (R, K) each, by class."""
         p = self.predictions
         assert p.probabilities is not None
         names = np.arange(p.probabilities.shape[1])
@@ -46,8 +46,8 @@ class Drawn:
     def areas(self) -> tuple[Floats, Floats]:
         """Areas under the ROC and the precision-recall curve.
 
-        Of the positive class when there are two, else the mean of one against the rest, without
-        the classes that have no row or all of them.
+        Of the positive class of two, else the mean of one against the rest, without classes that
+        have no row or all of them.
         """
         p = self.predictions
         assert p.probabilities is not None
@@ -80,26 +80,26 @@ class Drawn:
 
 
 def mean_of_defined(values: Floats) -> Floats:
-    """(K, R) -> (R,) means over the entries that are no NaN; NaN where there is none."""
+    """(K, R) -> (R,) means that ignore NaN; NaN where all entries are NaN."""
     known = ~np.isnan(values)
     total = np.where(known, values, 0.0).sum(axis=0)
     return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def share_of(part: Floats, whole: Floats) -> Floats:
-    """Part / whole, 0 where there is nothing."""
+    """Part / whole, 0 where whole is 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def resample(predictions: Predictions, n_resamples: int, seed: int) -> Iterator[Drawn]:
     """Bootstrap resamples of the rows, in pieces that fit in memory.
 
-    Of very many rows fewer resamples are drawn, never fewer than FEWEST.
+    For very many rows fewer resamples are drawn, but at least MIN_RESAMPLES.
     """
     generator = np.random.default_rng(seed)
     n_rows = len(predictions.actual)
-    n_resamples = min(n_resamples, max(FEWEST, _MOST_DRAWS // n_rows))
-    size = max(1, _MOST_AT_ONCE // n_rows)
+    n_resamples = min(n_resamples, max(MIN_RESAMPLES, _MAX_DRAWS // n_rows))
+    size = max(1, _MAX_AT_ONCE // n_rows)
     for start in range(0, n_resamples, size):
         n = min(size, n_resamples - start)
         rows = generator.integers(n_rows, size=(n, n_rows)) + n_rows * np.arange(n)[:, None]

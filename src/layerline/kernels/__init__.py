@@ -12,6 +12,7 @@ chain           linear layers without autograd
 row_type        rows kept in bfloat16
 cross_entropy   cross entropy and its gradient
 optimizer_step  the bare step of an optimizer
+bin_search      the bin of each value
 bin_tables      piecewise-linear embeddings by tables
 waves           cosines and sines of embeddings
 pixels          fast forms of first layers

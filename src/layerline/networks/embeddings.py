@@ -7,18 +7,21 @@ To add one for numbers: a module (B, F) -> (B, d_out) whose keyword-only argumen
 import math
 from collections.abc import Callable
 from statistics import NormalDist
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from layerline.config import Component
-from layerline.kernels.bin_tables import embed_by_tables, tables_pay
+from layerline.kernels.bin_search import BinSearch
+from layerline.kernels.bin_tables import bin_widths, embed_by_tables, tables_pay
 from layerline.kernels.waves import waves
 from layerline.lookup import pick, read_options
 from layerline.networks.blocks import Width
 
+FITTED_ROWS = 200_000  # more do not move quantiles
 OUTERMOST = 3.0  # standard deviations; where the first bin starts and the last one ends
 
 
@@ -100,8 +103,10 @@ class PeriodicEmbeddings(nn.Module):
 class PiecewiseLinearEmbeddings(nn.Module):
     """A linear map of each feature's piecewise-linear code: how far x reaches through each bin.
 
-    The bin edges are quantiles of the standard normal distribution, the same for all features, so
-    numbers should be scaled (scale.numeric: standard, robust or robust_clip).
+    `edges: normal` takes quantiles of the standard normal distribution, the same for all features,
+    so numbers should be scaled (scale.numeric: standard, robust or robust_clip). `edges: quantile`
+    takes each feature's own quantiles in the train rows, which `fit` reads; they are saved with the
+    weights.
 
     Shape: (B, F) -> (B, F * width).
 
@@ -111,12 +116,20 @@ class PiecewiseLinearEmbeddings(nn.Module):
     edges: Tensor
 
     def __init__(
-        self, *, n_features: int, width: Width = 16, bins: Annotated[int, Field(ge=2, le=512)] = 16
+        self,
+        *,
+        n_features: int,
+        width: Width = 16,
+        bins: Annotated[int, Field(ge=2, le=512)] = 16,
+        edges: Literal["normal", "quantile"] = "normal",
     ) -> None:
         super().__init__()
         inner = NormalDist().quantiles(bins)
-        edges = torch.tensor([-OUTERMOST, *inner, OUTERMOST])
-        self.register_buffer("edges", edges, persistent=False)
+        shared = torch.tensor([-OUTERMOST, *inner, OUTERMOST])
+        self.has_own_edges = edges == "quantile"
+        start = shared.repeat(n_features, 1) if self.has_own_edges else shared
+        self.register_buffer("edges", start, persistent=self.has_own_edges)
+        self._search: tuple[tuple[int, int], BinSearch] | None = None
         self.weight = nn.Parameter(torch.empty(n_features, bins, width))
         self.bias = nn.Parameter(torch.zeros(n_features, 1, width))
         nn.init.uniform_(self.weight, -(bins**-0.5), bins**-0.5)
@@ -124,17 +137,56 @@ class PiecewiseLinearEmbeddings(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if tables_pay(x, self.weight):
-            return embed_by_tables(x, self.weight, self.bias, self.edges)
+            return embed_by_tables(x, self.weight, self.bias, self.edges, self._find_search())
         # (F, B, bins) @ (F, bins, width): one matrix product for each feature.
         code = self.code(x).transpose(0, 1)
         return torch.baddbmm(self.bias, code, self.weight).transpose(0, 1).flatten(1)
 
     def code(self, x: Tensor) -> Tensor:
         """(B, F) -> (B, F, bins), from 0 to 1; the outermost bins extend as straight lines."""
-        reached = (x.unsqueeze(2) - self.edges[:-1]) / self.edges.diff()
-        low, high = torch.zeros_like(self.edges[1:]), torch.ones_like(self.edges[1:])
+        edges = self.edges
+        reached = (x.unsqueeze(2) - edges[..., :-1]) / bin_widths(edges)
+        if self.has_own_edges:
+            low = torch.full((edges.shape[1] - 1,), 0.0, device=edges.device)
+            low[0] = -math.inf
+            is_last = edges[:, 1:] >= edges[:, -1:]
+            return reached.maximum(low).minimum(torch.where(is_last, math.inf, 1.0))
+        low, high = torch.zeros_like(edges[1:]), torch.ones_like(edges[1:])
         low[0], high[-1] = -math.inf, math.inf
         return reached.clamp(low, high)
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Take the edges from the train rows x (B, F), where they are the features' own."""
+        if self.has_own_edges:
+            self.edges.copy_(quantile_edges(x, self.edges.shape[1] - 1))
+
+    def _find_search(self) -> BinSearch | None:
+        if not self.has_own_edges:
+            return None
+        known = self.edges.data_ptr(), self.edges._version
+        if self._search is None or self._search[0] != known:
+            self._search = known, BinSearch(self.edges)
+        return self._search[1]
+
+
+def quantile_edges(x: Tensor, n_bins: int) -> Tensor:
+    """(F, n_bins + 1) edges of equally full bins for the columns of x (B, F), rising.
+
+    A column with few distinct values has an edge at each; where there are fewer bins, the last edge
+    is repeated. At most FITTED_ROWS evenly spaced rows are read.
+    """
+    step = -(-len(x) // FITTED_ROWS)
+    rows = x[::step].cpu().numpy()
+    edges = np.empty((rows.shape[1], n_bins + 1), np.float32)
+    for place, column in enumerate(rows.T):
+        found = np.unique(column)
+        if len(found) > n_bins + 1:
+            found = np.unique(np.quantile(column, np.linspace(0, 1, n_bins + 1)).astype(np.float32))
+        if len(found) == 1:
+            found = np.append(found, found + 1)  # a constant column has a line
+        edges[place] = np.append(found, [found[-1]] * (n_bins + 1 - len(found)))
+    return torch.from_numpy(edges)
 
 
 NO_EMBEDDINGS = Component(name="none")
@@ -187,3 +239,16 @@ class TableEmbeddings(nn.Module):
         n_numbers = x.shape[1] - len(self.categories.tables)
         numbers, codes = x[:, :n_numbers], x[:, n_numbers:]
         return torch.cat([self.numbers(numbers), self.categories(codes)], 1)
+
+    def fit(self, x: Tensor) -> None:
+        """Let the numbers' embedding read the train rows x, before the training."""
+        if isinstance(self.numbers, PiecewiseLinearEmbeddings):
+            n_codes = 0 if self.categories is None else len(self.categories.tables)
+            self.numbers.fit(x.flatten(1)[:, : x[0].numel() - n_codes])
+
+
+def fit_embeddings(network: nn.Module, x: Tensor) -> None:
+    """Let the embeddings in a network read the train rows x (B, ...), before the training."""
+    for module in network.modules():
+        if isinstance(module, TableEmbeddings):
+            module.fit(x)

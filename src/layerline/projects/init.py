@@ -10,8 +10,9 @@ from layerline.config import parse_params
 from layerline.errors import ParamsError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
-from layerline.sources.reading.delimited import separator_of
 from layerline.sources.reading.dialect import Dialect
+from layerline.sources.reading.form import find_form
+from layerline.sources.reading.limits import FILES, Meter
 from layerline.sources.reading.paths import find_files, find_partitions, kind_of
 from layerline.sources.reading.reader import read_files
 from layerline.tables.storage import SPLIT_VALUES, require_target, to_frame
@@ -54,9 +55,9 @@ def start_project(file: Path, target: str, project: str, *, root: Path | None = 
     split_column = SPLIT_NAME if _says_split(frame, target) else None
     schema = infer_schema(frame, target, task, split_column)
     options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
-    separator = separator_of(files[0], Dialect()) if kind_of(files[0]) == "CSV" else ","
-    if separator != ",":
-        options["separator"] = separator
+    if kind_of(files[0]) == "CSV":
+        form, _, _ = find_form(files[0], Dialect(), Meter(FILES, str(files[0])))
+        options |= {"separator": form.separator} if form.separator != "," else {}
     split = _by_content(frame, schema)
     if split_column:
         split = f"{{method: column, column: {split_column}}}"

@@ -12,10 +12,11 @@ verifier_process.py  what that process runs
 contest.py           champion and challenger, same rows
 gate.py              which of them is better
 gate_rules.py        the gate's other rules
-gate_slices.py       slices of the test rows
 promotion.py         the alias and its history
 integrity.py         unchanged since registration?
 administration.py    promote, roll back, verify, history
+version_files.py     hashes, MLmodel, compiled code
+loaded_version.py    what pyfunc loads, against its tags
 download.py          a version's bundle, fetched
 predict.py           a version predicts a file
 client.py            the store's client and lock

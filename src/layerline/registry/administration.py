@@ -53,7 +53,9 @@ def promote_version(
         open_registry(home, f"promoting {project}") as client,
     ):
         wanted = require_version(client, project, version)
-        require_integrity(check_integrity(client, wanted, verifier), "promoting it")
+        require_integrity(
+            check_integrity(client, wanted, verifier, dry_run=dry_run), "promoting it"
+        )
         champion = champion_of(client, project, alias)
         before = None if champion is None else str(champion.version)
         if not dry_run:
@@ -73,7 +75,9 @@ def rollback_champion(home: Path, project: str, alias: str, *, dry_run: bool = F
     with registry_lock(home, project), open_registry(home, f"rolling {project} back") as client:
         before, after = previous_of(client, project, alias)
         wanted = client.get_model_version(project, after)
-        require_integrity(check_integrity(client, wanted, None), "rolling back to it")
+        require_integrity(
+            check_integrity(client, wanted, None, dry_run=dry_run), "rolling back to it"
+        )
         if not dry_run:
             rollback(client, project, alias)
     return Move(project, alias, before, after, dry_run)
@@ -113,7 +117,7 @@ def _choose(
 def _verify(
     client: "MlflowClient", version: "ModelVersion", verifier: Verifier, dry_run: bool
 ) -> IntegrityReport:
-    report = check_integrity(client, version, verifier)
+    report = check_integrity(client, version, verifier, dry_run=dry_run)
     if not dry_run:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         text = f"{'passed' if report.passed else 'failed'} {at}"

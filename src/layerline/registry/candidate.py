@@ -11,9 +11,9 @@ from layerline.config import GateSection, Params
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.prediction_table import read_record
+from layerline.evaluation.slices import Slice, cut_rows
 from layerline.model.bundle import About, BundleContents, write_bundle
 from layerline.model.seen_rows import SEEN, seen_by_training
-from layerline.registry.gate_slices import Slice, gate_slices
 from layerline.registry.holdout import Holdout, read_holdout
 from layerline.registry.mlflow_model import N_EXAMPLES
 from layerline.registry.registration import Version, log_version
@@ -57,7 +57,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     holdout = read_holdout(workspace, _group_columns(params))
     gate = params.register.gate
     _require_metric(gate, holdout.task)
-    slices = gate_slices(holdout.frame, gate.slices)
+    slices = cut_rows(holdout.frame, gate.slices, "register.gate.slices")
     network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
     expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
     read_manifest(workspace.preprocessor)
@@ -102,7 +102,7 @@ def dialect_of(params: Params) -> Dialect:
     """How the training's own CSV files are written, where params.yaml says so."""
     options = params.fetch.options if params.fetch.source == "files" else {}
     missing = tuple(options.get("missing") or ())
-    return Dialect(options.get("separator"), options.get("encoding", "utf-8"), missing)
+    return Dialect(options.get("separator"), options.get("encoding"), missing)
 
 
 def _export(bundle: Path, formats: tuple[str, ...], holdout: Holdout) -> Path | None:

@@ -19,6 +19,7 @@ from layerline.registry.candidate import Candidate
 from layerline.registry.gate import Verdict, judge
 from layerline.registry.gate_rules import Context
 from layerline.registry.holdout import with_truth
+from layerline.registry.integrity import check_integrity, require_integrity
 from layerline.registry.promotion import champion_of, name_challenger, promote
 from layerline.registry.registration import Version, files_of, hash_tags, tag_version
 from layerline.registry.verifier import Verifier, require_same, tolerance_of
@@ -74,6 +75,8 @@ def _verify(
     client: "MlflowClient", verifier: Verifier, version: Version, candidate: Candidate
 ) -> Predictions:
     """The challenger's predictions, loaded from the registry; they must equal those recorded."""
+    registered = client.get_model_version(version.project, version.number)
+    require_integrity(check_integrity(client, registered, None), "loading it")
     source = files_of(client, version.project, version.number)
     found = verifier.predict(version.uri, candidate.rows, source)
     holdout = candidate.holdout
@@ -95,6 +98,7 @@ def _predicted_by(
     number = str(champion.version)
     uri = f"models:/{version.project}/{number}"
     try:
+        require_integrity(check_integrity(client, champion, None), "loading it")  # its code, too
         source = files_of(client, version.project, number)
         return with_truth(verifier.predict(uri, candidate.rows, source), candidate.holdout), ""
     except (DataError, SourceError) as error:

@@ -11,6 +11,7 @@ from layerline.errors import TrackingError
 from layerline.registry.client import open_registry
 from layerline.registry.promotion import champion_of
 from layerline.registry.registration import require_tags
+from layerline.registry.version_files import INSIDE
 from layerline.text import first_line
 from layerline.tracking.store import tracking_uri
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
 _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-INSIDE = Path("artifacts") / "bundle"  # of an MLflow model
 
 
 class RegisteredName(NamedTuple):

@@ -16,7 +16,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.evaluation.bootstrap import Draws, interval
 from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
 from layerline.evaluation.predictions import Predictions
-from layerline.registry.gate_slices import Slice
+from layerline.evaluation.slices import Slice
 from layerline.text import readable
 
 UNITS = {

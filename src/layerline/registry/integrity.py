@@ -21,9 +21,15 @@ from layerline.model.bundle import (
     PREPROCESSOR,
     check_bundle,
 )
-from layerline.registry.download import INSIDE
-from layerline.registry.registration import FILES_TAG, HASH_TAGS, files_of, files_sha256
+from layerline.registry.registration import FILES_TAG, HASH_TAGS, MLMODEL_TAG, files_of
 from layerline.registry.verifier import Verifier, require_same, tolerance_of
+from layerline.registry.version_files import (
+    INSIDE,
+    compiled_code,
+    files_sha256,
+    mlmodel_sha256,
+    remove_compiled_code,
+)
 from layerline.tables.storage import read_parquet
 
 if TYPE_CHECKING:
@@ -85,7 +91,11 @@ def version_files(client: "MlflowClient", version: "ModelVersion") -> Iterator[P
 
 
 def check_integrity(
-    client: "MlflowClient", version: "ModelVersion", verifier: Verifier | None
+    client: "MlflowClient",
+    version: "ModelVersion",
+    verifier: Verifier | None,
+    *,
+    dry_run: bool = False,
 ) -> IntegrityReport:
     """Recompute every hash, and let a fresh process predict the version's own example rows.
 
@@ -93,9 +103,15 @@ def check_integrity(
         client: of the registry.
         version: the version.
         verifier: the fresh process; None checks the bytes only.
+        dry_run: leave compiled code where it is; the fresh process ignores it.
     """
     with version_files(client, version) as folder:
-        findings = [*_parts(version, folder / INSIDE), _all_files(version, folder)]
+        findings = [
+            *_parts(version, folder / INSIDE),
+            _all_files(version, folder),
+            _mlmodel(version, folder),
+            *_compiled_code(client, version, folder, dry_run=dry_run),
+        ]
         if verifier is not None:
             intact = all(finding.passed is not False for finding in findings)
             # Damaged code must not run.
@@ -129,6 +145,43 @@ def _all_files(version: "ModelVersion", folder: Path) -> Finding:
         else f"all files, including code: {found[:12]}…, registered was {recorded[:12]}…"
     )
     return Finding("files", passed, message)
+
+
+def _mlmodel(version: "ModelVersion", folder: Path) -> Finding:
+    try:
+        found = mlmodel_sha256(folder)
+    except SourceError as error:
+        return Finding("MLmodel", False, str(error))
+    recorded = version.tags.get(MLMODEL_TAG)
+    if recorded is None:
+        return Finding("MLmodel", True, "MLmodel loads the version's own code and bundle")
+    message = f"MLmodel has sha256 {found[:12]}…, registered was {recorded[:12]}…"
+    return Finding("MLmodel", recorded == found, message)
+
+
+def _compiled_code(
+    client: "MlflowClient", version: "ModelVersion", folder: Path, *, dry_run: bool
+) -> Iterator[Finding]:
+    """Code that Python would run in place of its source, and that no hash covers.
+
+    Where a version lies on this machine, loading it may leave such code: it is removed. In a copy
+    from elsewhere it can only have been put there.
+    """
+    n_folders = len(compiled_code(folder))
+    if not n_folders:
+        return
+    what, text = "compiled code", f"{n_folders} __pycache__ folders that were not registered"
+    if files_of(client, str(version.name), str(version.version)) is None:
+        yield Finding(what, False, f"{text}: delete them in the artifact store")
+    elif dry_run:
+        yield Finding(what, None, f"{text}: not used here, and not removed in a dry run")
+    else:
+        try:
+            remove_compiled_code(folder)
+        except SourceError as error:
+            yield Finding(what, False, str(error))
+        else:
+            yield Finding(what, True, f"{text} were removed")
 
 
 def _predictions(version: "ModelVersion", folder: Path, verifier: Verifier) -> Finding:

@@ -15,6 +15,7 @@ import pandas as pd
 
 import layerline
 from layerline.model.bundle import About, Rows
+from layerline.registry.version_files import PYFUNC_CODE, make_relocatable
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -86,7 +87,7 @@ def save_mlflow_model(
         pyfunc.save_model(
             folder,
             mlflow_model=Model(**ids),
-            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            python_model=str(Path(__file__).with_name(PYFUNC_CODE)),
             artifacts={name: str(place) for name, place in folders.items()},
             signature=signature_of(about),
             input_example=_input_example(about, examples),
@@ -94,6 +95,7 @@ def save_mlflow_model(
             code_paths=[str(Path(layerline.__file__).parent)],
             metadata={"layerline": about.layerline, "columns": _described(about)},
         )
+    make_relocatable(folder)
 
 
 def _described(about: About) -> list[dict[str, str]]:

@@ -24,12 +24,15 @@ class BundleModel(PythonModel):
         """Load the bundle.
 
         Raises:
-            SourceError: a byte of it was changed.
+            SourceError: a byte of it was changed, or it is the bundle of another version.
         """
         # Here, not above: MLflow runs this file even where a model is only written.
         from layerline.model.load import load_bundle
+        from layerline.registry.loaded_version import require_registered_files
 
-        self.model = load_bundle(Path(context.artifacts["bundle"]))
+        bundle = Path(context.artifacts["bundle"])
+        self.model = load_bundle(bundle)
+        require_registered_files(bundle)
 
     def predict(
         self,

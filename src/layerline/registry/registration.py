@@ -1,6 +1,5 @@
 """A bundle becomes a version of the registered model; the same bundle never becomes two."""
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -8,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, sha256_of
+from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.model.bundle import PREPROCESSOR, About, Rows, check_bundle
 from layerline.registry.mlflow_model import save_mlflow_model
+from layerline.registry.version_files import files_sha256, mlmodel_sha256
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,9 +24,8 @@ HASH_TAGS = {
     "layerline.spec_sha256": NETWORK_SPEC,
     "layerline.decision_sha256": DECISION,
 }
-FILES_TAG = "layerline.files_sha256"  # over all files of the MLflow model
-# MLflow writes the one when it registers or downloads, and rewrites the other.
-_MLFLOWS_OWN = ("registered_model_meta", "MLmodel")
+FILES_TAG = "layerline.files_sha256"  # over all files of the MLflow model but its MLmodel
+MLMODEL_TAG = "layerline.mlmodel_sha256"
 _TESTING = ("mlflow.data.context", "testing")
 
 
@@ -69,16 +68,6 @@ def require_tags(uri: str, bundle: Path, tags: Mapping[str, str]) -> None:
             )
 
 
-def files_sha256(folder: Path) -> str:
-    """One hash over the names and bytes of all files of an MLflow model, but MLflow's own."""
-    lines = [
-        f"{sha256_of(path)} {path.relative_to(folder).as_posix()}\n"
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in _MLFLOWS_OWN and "__pycache__" not in path.parts
-    ]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
 def files_of(client: "MlflowClient", project: str, number: str) -> str | None:
     """The folder with a version's files if it is on this machine, as with the default store."""
     folder: str = client.get_model_version_download_uri(project, number)
@@ -113,13 +102,13 @@ def log_version(
     if known is not None:
         return Version(about.project, str(known.version), str(known.run_id), is_new=False)
     folders = {"bundle": bundle, **({"exports": exports} if exports else {})}
-    model_id, files = _log_model(client, run_id, folders, about, examples, tags)
+    model_id, files_tags = _log_model(client, run_id, folders, about, examples, tags)
     _ensure_registered_model(client, about.project)
     created = client.create_model_version(
         about.project,
         source=f"models:/{model_id}",
         run_id=run_id,
-        tags={**tags, FILES_TAG: files, "layerline.version": about.layerline},
+        tags={**tags, **files_tags, "layerline.version": about.layerline},
         model_id=model_id,
     )
     number = str(created.version)
@@ -136,8 +125,8 @@ def _log_model(
     about: About,
     examples: Rows,
     tags: Mapping[str, str],
-) -> tuple[str, str]:
-    """Log the bundle as a model of the run; return the model's id and the hash of its files."""
+) -> tuple[str, dict[str, str]]:
+    """Log the bundle as a model of the run; return the model's id and the hashes of its files."""
     from mlflow.entities import LoggedModelOutput
 
     experiment_id = client.get_run(run_id).info.experiment_id
@@ -148,12 +137,12 @@ def _log_model(
     with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
         path = Path(folder) / "model"
         save_mlflow_model(path, folders, about, examples, run_id=run_id, model_id=model_id)
-        files = files_sha256(path)
+        files_tags = {FILES_TAG: files_sha256(path), MLMODEL_TAG: mlmodel_sha256(path)}
         client.log_model_artifacts(model_id, str(path))
     client.finalize_logged_model(model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
     _link_metrics(client, run_id, model_id)
-    return model_id, files
+    return model_id, files_tags
 
 
 def _link_metrics(client: "MlflowClient", run_id: str, model_id: str) -> None:

@@ -40,6 +40,9 @@ def main() -> None:
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
     _prepare()
+    # Only now, since the libraries' own compiled code is to be used: that of a version is not, for
+    # it is covered by no hash.
+    sys.pycache_prefix = os.path.join(os.getcwd(), "compiled")  # noqa: PTH109, PTH118
     while True:
         request = json.loads(requests.get())
         try:

@@ -1,4 +1,4 @@
-"""A comparison as Markdown, JSON and PNG in a folder, and as an artifact of each compared run."""
+"""A comparison as Markdown, HTML, PNG and JSON, and as an artifact of each compared run."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import replace_file, write_json, write_text
+from layerline.rendering.blocks import Block, Heading, Paragraph, Picture, Points
+from layerline.rendering.blocks import Table as TableBlock
+from layerline.rendering.templates import render_html, render_markdown
 from layerline.runs.compare import Comparison
 from layerline.runs.open_store import RequestError
 from layerline.runs.shared_rows import Difference, Figure, SharedRows
@@ -14,32 +17,34 @@ from layerline.text import readable
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-NAMES = ("comparison.md", "comparison.png", "comparison.json")
+NAMES = ("comparison.md", "comparison.html", "comparison.png", "comparison.json")
 Table = tuple[list[str], list[list[str]]]
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> list[Path]:
-    """Write comparison.md, .png and .json into a folder, over an earlier comparison.
+    """Write comparison.md, .html, .png and .json into a folder; replace an earlier comparison.
 
     Raises:
-        RequestError: the folder cannot be made or written.
+        RequestError: the folder cannot be created or written.
     """
     from layerline.runs.curves_plot import draw_curves
 
-    text, picture, data = (folder / name for name in NAMES)
+    text, page, picture, data = (folder / name for name in NAMES)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replace_file(picture) as temporary:
             draw_curves(temporary, comparison)
         write_json(data, _finite(comparison.to_json()))
-        write_text(text, to_markdown(comparison))
+        blocks = comparison_blocks(comparison, picture)
+        write_text(text, render_markdown(blocks))
+        write_text(page, render_html("Comparison of runs", blocks))
     except OSError as error:
         raise RequestError(f"--output {folder}: cannot be written ({error.strerror})") from None
-    return [text, picture, data]
+    return [text, page, picture, data]
 
 
 def log_comparison(client: "MlflowClient", comparison: Comparison, files: Sequence[Path]) -> str:
-    """Hang the files on each compared run; return the folder they are in there."""
+    """Log the files as artifacts of each compared run; return their artifact folder."""
     for run in comparison.runs:
         for file in files:
             client.log_artifact(run.run_id, str(file), comparison.folder)
@@ -47,7 +52,7 @@ def log_comparison(client: "MlflowClient", comparison: Comparison, files: Sequen
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity."""
+    """Replace NaN and infinity, which JSON does not have, by None."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -55,51 +60,34 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def to_markdown(comparison: Comparison) -> str:
-    """The whole comparison as a page."""
-    return "\n".join(_page(comparison)) + "\n"
-
-
-def _page(comparison: Comparison) -> Iterator[str]:
-    yield "# Comparison of runs"
-    yield ""
-    yield from _lines(runs_table(comparison))
+def comparison_blocks(comparison: Comparison, picture: Path) -> list[Block]:
+    """The comparison as the blocks of a report."""
+    blocks: list[Block] = [Heading("Comparison of runs", 1), _block(runs_table(comparison), 6)]
     if comparison.notes:
-        yield from ("", *(f"- {note}" for note in comparison.notes))
-    yield from _section("Params that differ", params_table(comparison), "All params are the same.")
-    yield from _section("Data, code and commits that differ", origins_table(comparison), "None.")
+        blocks.append(Points(comparison.notes))
+    blocks += _section("Params that differ", params_table(comparison), "All params are equal.", 9)
+    title = "Data, code and commits that differ"
+    blocks += _section(title, origins_table(comparison), "None.", 9)
     if comparison.shared is not None:
-        title = "On the test rows they share"
-        yield from _section(title, shared_table(comparison), "They share no test row.")
-        yield from ("", *shared_words(comparison))
-    yield from _section(
-        "Metrics, each on its own rows", metrics_table(comparison), "None recorded."
-    )
-    yield from ("", "## Learning curves", "", "![learning curves](comparison.png)")
+        title = "Metrics on shared test rows"
+        blocks += _section(title, shared_table(comparison), "The runs share no test rows.", 2)
+        blocks += [Paragraph(line) for line in shared_notes(comparison)]
+    title = "Metrics, each on its own test rows"
+    blocks += _section(title, metrics_table(comparison), "None recorded.", 1)
+    caption = "Loss by epoch"
+    return [*blocks, Heading("Learning curves"), Picture(picture, picture.name, caption)]
 
 
-def _section(title: str, table: Table, otherwise: str) -> Iterator[str]:
-    yield from ("", f"## {title}", "")
-    if table[1]:
-        yield from _lines(table)
-    else:
-        yield otherwise
+def _section(title: str, table: Table, otherwise: str, n_text: int) -> list[Block]:
+    return [Heading(title), _block(table, n_text) if table[1] else Paragraph(otherwise)]
 
 
-def _lines(table: Table) -> Iterator[str]:
-    headers, rows = table
-    yield _row(headers)
-    yield _row(["---"] * len(headers))
-    yield from map(_row, rows)
-
-
-def _row(cells: Sequence[str]) -> str:
-    safe = (cell.replace("|", r"\|").replace("\n", " ") for cell in cells)
-    return f"| {' | '.join(safe)} |"
+def _block(table: Table, n_text: int) -> Block:
+    return TableBlock(*table, n_text=n_text)
 
 
 def runs_table(comparison: Comparison) -> Table:
-    """One line a run."""
+    """One row per run."""
     rows = [
         [run.short, run.name, run.dvc_experiment, run.when, run.status, run.took]
         for run in comparison.runs
@@ -108,13 +96,13 @@ def runs_table(comparison: Comparison) -> Table:
 
 
 def params_table(comparison: Comparison) -> Table:
-    """One line a param, one column a run."""
+    """One row per param, one column per run."""
     return _by_run("param", comparison, comparison.params)
 
 
 def origins_table(comparison: Comparison) -> Table:
-    """One line for each commit, folder and file that differs; hashes by their first signs."""
-    headers, rows = _by_run("what", comparison, comparison.origins)
+    """One row per commit, folder and file that differs; hashes shortened."""
+    headers, rows = _by_run("item", comparison, comparison.origins)
     shown = [
         [name, *(value[:8] if len(value) >= 32 else value for value in values)]
         for name, *values in rows
@@ -128,7 +116,7 @@ def _by_run(what: str, comparison: Comparison, found: Any) -> Table:
 
 
 def metrics_table(comparison: Comparison) -> Table:
-    """One line a figure, one column a run."""
+    """One row per metric, one column per run."""
     rows = [
         [name, *("–" if value is None else readable(value) for value in values)]
         for name, values in comparison.metrics.items()
@@ -137,12 +125,12 @@ def metrics_table(comparison: Comparison) -> Table:
 
 
 def shared_table(comparison: Comparison) -> Table:
-    """One line a metric and run: its value and interval, and the difference from the first."""
+    """One row per metric and run: value, interval and difference from the first run."""
     shared = comparison.shared
     if shared is None:
         return [], []
     first = comparison.runs[comparison.paired[0]].short
-    headers = ["metric", "run", "value", "interval", f"minus {first}", "interval", "so it is"]
+    headers = ["metric", "run", "value", "interval", f"minus {first}", "interval", "verdict"]
     rows = []
     for name, figures in shared.figures.items():
         differences = shared.differences.get(name, (None,) * len(figures))
@@ -166,8 +154,8 @@ def _difference(found: Difference | None) -> tuple[str, str, str]:
     return f"{found.value:+.3g}", f"{found.lower:+.3g} to {found.upper:+.3g}", found.verdict
 
 
-def shared_words(comparison: Comparison) -> Iterator[str]:
-    """How many rows are shared, and how far the intervals may be trusted."""
+def shared_notes(comparison: Comparison) -> Iterator[str]:
+    """The number of shared rows, and what the intervals mean."""
     shared = comparison.shared
     if shared is None:
         return
@@ -175,15 +163,15 @@ def shared_words(comparison: Comparison) -> Iterator[str]:
     drawn = comparison.resampling
     yield (
         f"Intervals: {drawn.confidence:.0%} by {drawn.n_resamples:,} bootstrap resamples of the "
-        "shared rows, differences in pairs. They say how far other rows might change the figures; "
-        "another seed may change them, too."
+        "shared rows, differences in pairs. They cover the choice of test rows, not the choice of "
+        "the seed."
     )
     if len(comparison.paired) > 2:
-        yield "Each interval stands alone: of many differences, some look real by chance."
+        yield "The intervals are not corrected for multiple comparisons."
 
 
 def _shares(comparison: Comparison, shared: SharedRows) -> Iterator[str]:
     for number, n_rows in zip(comparison.paired, shared.n_test_rows, strict=True):
         n_alone = n_rows - shared.n_rows
-        rest = f"{n_alone:,} of its {n_rows:,} are not shared" if n_alone else "all of its own"
+        rest = f"{n_alone:,} of its {n_rows:,} are not shared" if n_alone else "all of its rows"
         yield f"{comparison.runs[number].short}: {rest}"

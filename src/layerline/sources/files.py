@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from layerline.errors import ParamsError, Problem
+from layerline.errors import DataError, ParamsError, Problem
 from layerline.sources.source import SourceInfo
 
 
@@ -20,9 +20,10 @@ def fetch(
     *,
     path: str | list[str],
     separator: str | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     missing: list[str] | None = None,
     text: list[str] | None = None,
+    union: bool = False,
     sha256: Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")] | None = None,
 ) -> SourceInfo:
     """Write the rows of all files, in the order of their names, as one table.
@@ -33,10 +34,11 @@ def fetch(
         path: file, pattern, folder, archive, path in an archive, URL or list; relative to the
             repository root.
         separator: of CSV files; null finds it from the header.
-        encoding: of CSV and JSON-lines files.
+        encoding: of CSV and JSON-lines files; null finds it.
         missing: words that stand for a missing value in every column of a CSV file, beside the
             empty field.
         text: columns that are text even when they look like numbers (`00123` is text anyway).
+        union: whether a column that a file lacks is missing there; else the files are refused.
         sha256: what the one file, or the archive, must have.
 
     Raises:
@@ -55,7 +57,11 @@ def fetch(
     names = {str(file): shown for file in paths if (shown := display_name(file))}
     with shown_as(names):
         dialect = Dialect(separator, encoding, tuple(missing or ()))
-        reading = open_files(paths, dialect, text or (), find_partitions(path, paths, sha256))
+        reading = open_files(
+            paths, dialect, text or (), find_partitions(path, paths, sha256), union
+        )
+        if target in reading.unusable:
+            raise DataError(reading.unusable[target])
         require_target(reading.schema.names, target, str(paths[0]))
         _require_listed(text or (), reading.schema.names, paths[0])
         write_tables(folder / TABLE, reading.schema, reading.tables())

@@ -1,6 +1,6 @@
-"""Questions that one training cannot answer: many small ones, compared.
+"""Studies: questions that take many trainings to answer.
 
-cells.py     one training of a study, from its rows to its figure
-transfer.py  all of them: from scratch, feature extraction and fine-tuning by number of rows
-telling.py   means, intervals, the table and the curve
+trial.py           one training: rows, start, seed
+transfer_study.py  scratch, feature extraction, fine-tuning compared
+report.py          means, intervals, table, curve
 """

@@ -1,4 +1,4 @@
-"""A study's means with intervals, as a table, as numbers and as one curve."""
+"""A study's means with intervals: table, JSON and curve."""
 
 import csv
 import dataclasses
@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from layerline.artifacts import replace_folder, write_json, write_text
-from layerline.evaluation.rendering import Block, Heading, Paragraph, Picture, Table, to_markdown
+from layerline.rendering.blocks import Block, Heading, Paragraph, Picture, Table
+from layerline.rendering.templates import render_html, render_markdown
 from layerline.studies.trial import MODES, Cell
 
 CONFIDENCE = 0.95
@@ -27,7 +28,7 @@ _COLOURS = {"scratch": "#4c72b0", "feature_extraction": "#dd8452", "fine_tune": 
 
 @dataclasses.dataclass(frozen=True)
 class Mean:
-    """A mean over seeds, and half of its two-sided 95 % interval by Student's t (NaN of one)."""
+    """A mean over seeds and half of its 95 % interval by Student's t (NaN for one seed)."""
 
     mean: float
     half: float
@@ -40,7 +41,7 @@ class Mean:
 
 
 def mean_of(values: Sequence[float]) -> Mean:
-    """The mean of a few values, which are taken to be normal.
+    """The mean of a few values, assumed to be normally distributed.
 
     >>> str(mean_of([1.0, 2.0, 3.0]))
     '2.0000 ± 2.4841'
@@ -54,7 +55,7 @@ def mean_of(values: Sequence[float]) -> Mean:
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """The test figure of every cell."""
+    """The test metric of every cell."""
 
     project: str
     source: str
@@ -68,18 +69,18 @@ class Study:
         return sorted({cell.size for cell in self.figures})
 
     def values(self, mode: str, size: int) -> list[float]:
-        """One figure a seed, in the order of the seeds."""
+        """One value per seed, in the order of the seeds."""
         found = [(c.seed, v) for c, v in self.figures.items() if (c.mode, c.size) == (mode, size)]
         return [value for _, value in sorted(found)]
 
     def gain(self, mode: str, size: int) -> Mean:
-        """How much better than from scratch on the same rows, seed by seed; above 0 is better."""
+        """The paired gain over training from scratch on the same rows; above 0 is better."""
         sign = -1 if self.figure == "rmse" else 1
         pairs = zip(self.values(mode, size), self.values("scratch", size), strict=True)
         return mean_of([sign * (value - scratch) for value, scratch in pairs])
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the single cells, which are in cells.csv."""
+        """Everything except the single cells, which are in cells.csv."""
         sizes = [
             {
                 "size": size,
@@ -93,7 +94,7 @@ class Study:
         return {**about, "n_seeds": n_seeds, "confidence": CONFIDENCE, "sizes": sizes}
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """Header and a line a size."""
+        """Header, and one row per size."""
         header = [self.unit, *(f"{self.figure}, {NAMES[mode]}" for mode in MODES)]
         header += [f"gain of {NAMES[mode]}" for mode in MODES[1:]]
         rows = []
@@ -105,7 +106,7 @@ class Study:
 
 
 def write_study(folder: Path, study: Study) -> None:
-    """Write study.md, study.json, cells.csv and study.png into `folder`, all or none."""
+    """Write study.md, .html, .json and .png and cells.csv into `folder`, all or none."""
     with replace_folder(folder, {}) as temporary:
         write_json(temporary / "study.json", study.to_json())
         with (temporary / "cells.csv").open("w", newline="", encoding="utf-8") as file:
@@ -118,7 +119,7 @@ def write_study(folder: Path, study: Study) -> None:
         n_seeds = study.to_json()["n_seeds"]
         text = (
             f"Test {study.figure}, mean of {n_seeds} seeds with the 95 % interval of the mean; "
-            f"about {study.n_steps:,} steps a training, no early stopping. Gains are paired: the "
+            f"about {study.n_steps:,} steps per training, no early stopping. Gains are paired: the "
             "same rows, seed by seed; above 0 is better than from scratch."
         )
         blocks: list[Block] = [
@@ -127,7 +128,10 @@ def write_study(folder: Path, study: Study) -> None:
             Paragraph(text),
             Picture(picture, picture.name, f"Test {study.figure} by labelled {study.unit}"),
         ]
-        write_text(temporary / "study.md", to_markdown(blocks))
+        write_text(temporary / "study.md", render_markdown(blocks))
+        write_text(
+            temporary / "study.html", render_html(f"{study.project}: transfer study", blocks)
+        )
 
 
 def _draw(path: Path, study: Study) -> None:

@@ -1,10 +1,11 @@
-"""Is it worth it? From scratch, feature extraction and fine-tuning, by number of labelled rows.
+"""Is transfer worth it? Scratch, feature extraction and fine-tuning by number of labelled rows.
 
-Each finished training is a small file in .layerline/studies, named by a hash of all that decides
-its figure: a study that was stopped, or asked for more rows or seeds, trains what is missing.
+Each finished training is a small file in .layerline/studies, named after a hash of everything that
+determines its result: a study that was stopped, or extended, trains only what is missing.
 """
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable
 
 from layerline.artifacts import SourceFiles, Workspace, read_json, write_json
 from layerline.config import Params
@@ -13,39 +14,55 @@ from layerline.studies.report import Study
 from layerline.studies.trial import MODES, Cell, open_bench, require_rows, train_cell
 
 
+@dataclasses.dataclass(frozen=True)
+class StudyPlan:
+    """The size of a study.
+
+    `sizes`: labelled rows per class (regression: rows). Each of the `n_seeds` has other rows,
+    initial weights and order. `n_steps`: optimizer steps of each training.
+    """
+
+    sizes: tuple[int, ...]
+    n_seeds: int
+    n_steps: int
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All trainings."""
+        sizes, seeds = sorted(set(self.sizes)), range(self.n_seeds)
+        return [Cell(mode, size, seed) for size in sizes for seed in seeds for mode in MODES]
+
+
 def run_study(
     workspace: Workspace,
     params: Params,
     source: SourceFiles,
-    sizes: Sequence[int],
-    n_seeds: int,
-    n_steps: int,
+    plan: StudyPlan,
     on_cell: Callable[[Cell, float], None] = lambda cell, figure: None,
 ) -> Study:
-    """Train every cell that has no figure yet; return all of them.
+    """Train every cell without a result; return all of them.
 
     Args:
-        workspace: its data/scaled is learnt from, its test rows are measured.
-        params: with train.transfer; a fine_tune or feature_extraction there is taken as it stands.
-        source: what train.transfer.from names.
-        sizes: labelled rows a class; of numbers, rows.
-        n_seeds: each draws other rows, another start and another order.
-        n_steps: how long each training is, in steps of the optimizer.
-        on_cell: hears of each cell, also of those that were there.
+        workspace: trains on rows of its data/scaled, measures on the test rows.
+        params: with train.transfer; if its mode is fine_tune or feature_extraction, those settings
+            are used for that mode.
+        source: the model named by train.transfer.from.
+        plan: sizes, seeds and steps.
+        on_cell: called with each cell and its metric, cached ones included.
 
     Raises:
-        ParamsError: there is no train.transfer, a class has too few rows, or a source does not fit.
+        ParamsError: train.transfer is missing, a class has too few rows, or the source does not
+            fit.
         SourceError: an artifact is missing or damaged.
     """
     if params.train.transfer is None:
-        message = "is not set; `transfer: {from: champion}` says what to start from"
+        message = "is not set; set `transfer: {from: champion}` or another source"
         raise ParamsError([Problem("train.transfer", message)])
-    bench = open_bench(workspace, params, source, n_steps)
-    sizes = sorted(set(sizes))
-    require_rows(bench, sizes[-1])
+    bench = open_bench(workspace, params, source, plan.n_steps)
+    require_rows(bench, max(plan.sizes))
     folder = workspace.home / ".layerline" / "studies" / f"transfer-{bench.key[:16]}"
     figures: dict[Cell, float] = {}
-    for cell in (Cell(m, size, seed) for size in sizes for seed in range(n_seeds) for m in MODES):
+    for cell in plan.cells:
         path = folder / f"{cell.name}.json"
         try:
             figure = float(read_json(path)["figure"])
@@ -55,4 +72,5 @@ def run_study(
         figures[cell] = figure
         on_cell(cell, figure)
     unit = "rows" if bench.spec.classes is None else "rows a class"
-    return Study(params.project, params.train.transfer.source, bench.figure, unit, n_steps, figures)
+    model = params.train.transfer.source
+    return Study(params.project, model, bench.figure, unit, plan.n_steps, figures)

@@ -1,4 +1,4 @@
-"""One training of a study: so many labelled rows, one way to start, one seed; its test figure."""
+"""One training of a study: its number of rows, mode and seed, and its test metric."""
 
 import dataclasses
 import math
@@ -16,6 +16,7 @@ from layerline.config import Params, TrainSection, TransferSection
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.evaluate import predict_rows
 from layerline.evaluation.metrics import measure
+from layerline.networks.embeddings import fit_embeddings
 from layerline.networks.serialization import NetworkSpec
 from layerline.training.dataset import Rows, TrainingData, load_rows
 from layerline.training.device import choose_threads, prepare_torch, settle_precision
@@ -32,7 +33,7 @@ MODES: tuple[Mode, ...] = ("scratch", "feature_extraction", "fine_tune")
 
 
 class Cell(NamedTuple):
-    """How it starts, rows a class (of numbers: rows), which of the seeds from 0."""
+    """A training: mode, rows per class (regression: rows), number of the seed from 0."""
 
     mode: Mode
     size: int
@@ -45,7 +46,7 @@ class Cell(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """What all cells share: params, arrays and the source."""
+    """What all cells share: params, data and the transfer source."""
 
     workspace: Workspace
     params: Params
@@ -58,12 +59,12 @@ class Bench:
 
     @property
     def figure(self) -> str:
-        """What is compared: accuracy, or RMSE in the user's unit."""
+        """The metric to compare: accuracy, or RMSE in the user's unit."""
         return "rmse" if self.spec.classes is None else "accuracy"
 
     @property
     def key(self) -> str:
-        """A hash of all that decides a cell's figure, but for the cell itself."""
+        """A hash of everything that determines a cell's metric, except the cell itself."""
         files = (self.source.weights, self.source.spec, self.source.preprocessor)
         facts = {
             "data": self.data["files"],
@@ -80,8 +81,8 @@ def open_bench(workspace: Workspace, params: Params, source: SourceFiles, n_step
     """Read data/scaled.
 
     Raises:
-        SourceError: it is missing or damaged.
-        ParamsError: a component of `train` does not fit it.
+        SourceError: the data are missing or damaged.
+        ParamsError: a component of `train` does not fit the data.
     """
     data = read_manifest(workspace.scaled)
     train, test = (load_rows(workspace.scaled, split) for split in ("train", "test"))
@@ -90,10 +91,10 @@ def open_bench(workspace: Workspace, params: Params, source: SourceFiles, n_step
 
 
 def require_rows(bench: Bench, size: int) -> None:
-    """Refuse a size that the train rows do not have.
+    """Check that there are enough train rows.
 
     Raises:
-        ParamsError: with the class that has too few.
+        ParamsError: a class has too few.
     """
     if bench.spec.classes is None:
         counts, names = [len(bench.train)], ["the table"]
@@ -103,12 +104,12 @@ def require_rows(bench: Bench, size: int) -> None:
         names = [f"class {label!r}" for label in bench.spec.classes]
     fewest, name = min(zip(counts, names, strict=True))
     if fewest < size:
-        message = f"asks for {size} rows, and {name} has {fewest} train rows; ask for fewer"
+        message = f"{size} rows are requested, but {name} has {fewest} train rows; reduce --rows"
         raise ParamsError([Problem("--rows", message)], "layerline study transfer")
 
 
 def draw(bench: Bench, cell: Cell) -> Rows:
-    """The cell's rows: the same for every mode, and those of a smaller size are among them."""
+    """The cell's rows: equal for every mode, and supersets of those of smaller sizes."""
     random = np.random.default_rng([bench.params.seed, cell.seed])
     y = bench.train.y.numpy()
     if bench.spec.classes is None:
@@ -125,19 +126,20 @@ def draw(bench: Bench, cell: Cell) -> Rows:
 def train_cell(bench: Bench, cell: Cell) -> float:
     """Train on the cell's rows and measure on all test rows.
 
-    No other label is used: no early stopping, the last weights are kept. Every cell takes about as
-    many steps as every other.
+    No other label is used: there is no early stopping, the last weights are kept. All cells take
+    about the same number of steps.
     """
     rows, seed = draw(bench, cell), bench.params.seed + cell.seed
     section = _section(bench, cell, len(rows))
     prepare_torch(seed, 1)
     network = bench.spec.build()
+    fit_embeddings(network, rows.x)
     threads = choose_threads(
         bench.params.threads, network, bench.spec.input_shape, section.batch_size
     )
     torch.set_num_threads(threads)
     section = settle_precision(section, network, bench.spec.input_shape, bench.spec.task)
-    # Features of a frozen backbone are of these few rows: of no use to anybody later.
+    # Cached features of a frozen backbone are of these rows only: not worth keeping.
     with tempfile.TemporaryDirectory(prefix="layerline-study-") as folder:
         data = TrainingData(rows, rows, bench.spec.task, describe_data(bench.data, rows))
         learner = Learner(network, data)

@@ -9,6 +9,7 @@ from torch import Generator, nn
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import Params, TrainSection
+from layerline.networks.embeddings import fit_embeddings
 from layerline.networks.serialization import NetworkSpec
 from layerline.training.absent_classes import stand_in
 from layerline.training.dataset import TrainingData, load_rows
@@ -37,6 +38,7 @@ class TrainingSetup:
         """A network with that seed's weights; torch's generator then draws its dropout."""
         prepare_torch(seed, self.threads)
         network = self.spec.build()
+        fit_embeddings(network, self.data.train.x)
         return Member(network, seed, Generator().set_state(torch.get_rng_state()))
 
     def identity(self) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.
     spec = build_spec(params, manifest, targets)
     prepare_torch(params.seed, 1)
     network = spec.build()
+    fit_embeddings(network, train.x)
     at_once = len(train) if takes_all_rows(params.train) else params.train.batch_size
     threads = choose_threads(params.threads, network, spec.input_shape, at_once)
     torch.set_num_threads(threads)

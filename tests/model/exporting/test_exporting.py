@@ -14,6 +14,7 @@ from layerline.model.exporting import onnx
 from layerline.model.exporting import tensor_transforms as forms
 from layerline.model.inputs import read_columns
 from layerline.networks import build_network
+from layerline.networks.embeddings import fit_embeddings
 from layerline.scaling.preprocessing import dates as dates_module
 from layerline.scaling.preprocessing.normal_quantiles import normal_quantiles
 from layerline.scaling.preprocessing.scalers import KINDS, SCALERS
@@ -140,8 +141,12 @@ def test_an_export_agrees_on_a_thousand_hard_rows(name, form, made, tmp_path):
     ("embeddings", "form"),
     [
         ("piecewise_linear", "torch"),
+        ({"name": "piecewise_linear", "edges": "quantile"}, "torch"),
         pytest.param("periodic", "torch", marks=pytest.mark.slow),
         pytest.param("piecewise_linear", "onnx", marks=pytest.mark.slow),
+        pytest.param(
+            {"name": "piecewise_linear", "edges": "quantile"}, "onnx", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_embedded_numbers_are_exported_too(embeddings, form, made, tmp_path):
@@ -149,8 +154,10 @@ def test_embedded_numbers_are_exported_too(embeddings, form, made, tmp_path):
     options = {"hidden": [8], "numeric_embeddings": embeddings}
     shape = (len(model.preprocessor.features),)
     network = build_network("mlp", options, input_shape=shape, d_out=3).eval()
+    rows = hard_rows(made, "classes")
+    fit_embeddings(network, torch.from_numpy(model.preprocessor.transform(rows)))
     model = dataclasses.replace(model, network=network)
-    writing.write_exports(model, [form], tmp_path, hard_rows(made, "classes"))
+    writing.write_exports(model, [form], tmp_path, rows)
 
 
 @pytest.mark.slow

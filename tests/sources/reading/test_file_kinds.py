@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerline.errors import LayerlineError
+from layerline.errors import DataError, LayerlineError
 from layerline.sources.reading.paths import find_files, find_partitions
 from layerline.sources.reading.reader import read_files
 
@@ -158,3 +158,41 @@ def test_a_partition_that_is_a_column_too(tmp_path: Path) -> None:
     files = find_files(str(tmp_path / "t"))
     with pytest.raises(LayerlineError, match="in the file and in the folder's name"):
         read_files(files, partitions=find_partitions(str(tmp_path / "t"), files))
+
+
+def months(tmp_path: Path) -> str:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "1.csv").write_text("area,town,price\n1,Lund,9007199254740993\n2,Graz,5\n")
+    (tmp_path / "m" / "2.csv").write_text("area,city,garden,price\n3,Brno,1,7\n")
+    (tmp_path / "m" / "3.csv").write_text("price,town,area\n8,Pisa,4\n")
+    return str(tmp_path / "m")
+
+
+def test_months_whose_columns_differ_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read_files(find_files(months(tmp_path)))
+    assert "2.csv: its columns differ" in str(caught.value)
+    assert "lacks town and adds city, garden" in str(caught.value)
+    assert "fetch.options.union: true" in str(caught.value)
+
+
+def test_a_union_of_months_has_every_column_and_says_what_is_missing(tmp_path: Path) -> None:
+    read = read_files(find_files(months(tmp_path)), union=True)
+    assert read.table.column_names == ["area", "town", "price", "city", "garden"]
+    assert read.table["area"].to_pylist() == [1, 2, 3, 4]
+    assert read.table["town"].to_pylist() == ["Lund", "Graz", None, "Pisa"]
+    assert read.table["garden"].to_pylist() == [None, None, 1, None]
+    assert read.table["price"].to_pylist() == [9007199254740993, 5, 7, 8]
+    lacking = [note for note in read.notes if "lacks" in note]
+    assert [note.split("/")[-1] for note in lacking] == [
+        "1.csv: lacks 'city', 'garden': missing in its rows",
+        "2.csv: lacks 'town': missing in its rows",
+        "3.csv: lacks 'city', 'garden': missing in its rows",
+    ]
+
+
+def test_a_whole_number_that_a_gap_would_round_stays_text_in_a_union(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("x,y\n9007199254740993,1\n")
+    (tmp_path / "2.csv").write_text("y\n2\n")
+    read = read_files(find_files(str(tmp_path / "*.csv")), union=True)
+    assert read.table["x"].to_pylist() == ["9007199254740993", None]

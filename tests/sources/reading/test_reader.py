@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from layerline.errors import LayerlineError, ParamsError
 from layerline.sources.reading.delimited import read_fields
 from layerline.sources.reading.dialect import Dialect
+from layerline.sources.reading.form import find_form
+from layerline.sources.reading.limits import FILES, Meter
 from layerline.sources.reading.paths import find_files
 from layerline.sources.reading.reader import read_files, read_frame
 
@@ -60,7 +62,10 @@ def test_any_bytes_give_the_same_cells_as_python_or_one_message(content: bytes) 
             table, _ = read_fields(path, Dialect(","))
         except LayerlineError:
             return
-    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        form, _, _ = find_form(path, Dialect(","), Meter(FILES, "t"))
+    text = io.StringIO(content.decode(form.codec), newline="")
+    for _ in range(form.n_skipped):
+        text.readline()
     records = list(csv.reader(text, strict=True))[1:]
     records = [record or [""] for record in records if record or table.num_columns == 1]
     assert [[cell or "" for cell in row.values()] for row in table.to_pylist()] == records

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from layerline.artifacts import FORGETTING, replace_folder
 from layerline.config import EvaluateSection
 from layerline.errors import DataError, ParamsError, SourceError
-from layerline.evaluation.forgetting_report import judge_forgetting, tell_forgetting
-from layerline.evaluation.rendering import to_markdown
+from layerline.evaluation.forgetting_report import forgetting_section, judge_forgetting
+from layerline.rendering.templates import render_markdown
 from layerline.tables.storage import write_table
 from layerline.training.train import train
 from layerline.training.transfer.prepare import plan_training
@@ -73,7 +73,7 @@ def test_before_is_the_sources_own_figure_and_after_the_new_networks(trained, so
     assert set(found.metrics) == {"source_before", "source_after"}
     assert f"forgetting is measured on {N_ROWS} rows of the source" in said
     assert json.loads(json.dumps(found.to_json()))["figures"]["accuracy"]["before"]
-    assert "| accuracy (loss: wrong) |" in to_markdown(tell_forgetting(found))
+    assert "| accuracy (loss: share wrong) |" in render_markdown(forgetting_section(found))
 
 
 def test_frozen_all_over_nothing_is_forgotten(trained, source):
@@ -97,8 +97,8 @@ def test_classes_that_are_no_more_are_left_out_and_told(trained, source):
     _, found, _ = trained(here=here)
     assert found.facts["n_rows"] == 2 * N_ROWS // 3
     assert found.facts["classes_left_out"] == ["c"]
-    told = to_markdown(tell_forgetting(found))
-    assert "Not judged are 20 rows: this network has no output for c." in told
+    told = render_markdown(forgetting_section(found))
+    assert "20 rows were left out: this network has no output for c." in told
 
 
 def test_a_replaced_head_cannot_be_judged_and_this_is_said(trained, source):
@@ -108,14 +108,18 @@ def test_a_replaced_head_cannot_be_judged_and_this_is_said(trained, source):
     assert found.metrics == {}
     assert not (workspace.network / FORGETTING).exists()
     assert any("none of the source's classes (a, b, c) is left" in line for line in said)
-    assert "Not judged: none of the source's classes" in to_markdown(tell_forgetting(found))
+    assert "Not measured: none of the source's classes" in render_markdown(
+        forgetting_section(found)
+    )
 
 
 def test_columns_are_renamed_and_new_ones_are_gaps(trained, source, lab):
     here = lab("table_preprocessor")(["years", "height", "weight"], {"city": ["Bonn", "Ulm"]})
     _, found, _ = trained(here=here, columns={"age": "years"})
     assert found.facts["columns_absent"] == ["weight"]
-    assert "lack weight, which this network reads as gaps" in to_markdown(tell_forgetting(found))
+    assert "have no column weight; this network reads it as missing" in render_markdown(
+        forgetting_section(found)
+    )
 
 
 def test_numbers_are_judged_in_the_users_unit(tmp_path, lab, trained):

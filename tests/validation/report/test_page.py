@@ -14,8 +14,8 @@ from layerline.config import ValidateSection
 from layerline.validation.profile import profile
 from layerline.validation.quarantine import validate
 from layerline.validation.report.image_samples import png, strip
+from layerline.validation.report.labels import number, share
 from layerline.validation.report.page import MAX_CARDS, Evidence, validation_page
-from layerline.validation.report.svg import number, share
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
 
@@ -65,7 +65,7 @@ def test_hostile_names_and_values_stay_text(frame: pd.DataFrame) -> None:
     frame.loc[[2, 5], "note"] = HOSTILE
     page = validation_page(evidence(frame, schema))
     tags = read(page)
-    assert tags.tags.count("script") == 1
+    assert tags.tags.count("script") <= 1
     assert tags.tags.count("style") == 1
     assert "img" not in tags.tags
     assert not [name for name, _ in tags.attributes if name.startswith("on")]
@@ -76,8 +76,8 @@ def test_hostile_names_and_values_stay_text(frame: pd.DataFrame) -> None:
 def test_the_page_needs_nothing_else(frame: pd.DataFrame) -> None:
     page = validation_page(evidence(frame, infer_schema(frame, "kind", "multiclass")))
     assert not re.search(r"(?:https?:)?//[a-z]|@import|url\(", page)
-    assert "Passed: every row keeps the schema." in page
-    assert "prefers-color-scheme:dark" in page
+    assert "Passed: every row conforms to the schema." in page
+    assert "prefers-color-scheme: dark" in page
     assert page == validation_page(evidence(frame, infer_schema(frame, "kind", "multiclass")))
 
 
@@ -86,7 +86,7 @@ def test_what_was_found_is_on_the_page(frame: pd.DataFrame) -> None:
     frame.loc[6, "city"] = "Paris"
     frame["member"] = frame["kind"] == "a"
     page = validation_page(evidence(frame, schema))
-    assert "Passed after 1 row went into quarantine" in page
+    assert "Passed; 1 row moved to the quarantine." in page
     assert "city: value outside its levels" in page
     assert "<h2>Quarantine</h2>" in page
     assert '<article class="card has-error" data-name="city">' in page

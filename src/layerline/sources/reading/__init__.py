@@ -3,11 +3,19 @@
 reader          many files to one table
 paths           paths, patterns, folders to files
 batches         a file as typed batches
+bounded         one uploaded file, within limits
+limits          how much a file may unfold to
 delimited       CSV and TSV as text
+form            titles, comments, separator before the table
+encoding        an unknown encoding, found
 csv_rows        quotes and rows, checked first
 dialect         separator, encoding, missing words
-json_lines      one JSON object a line
-columnar        Parquet and Arrow
+json_lines      one JSON object per line
+columnar        Parquet and Arrow columns to types
+parquet_file    Parquet rows in bounded batches
+parquet_pages   what Parquet pages declare
+arrow_file      Arrow rows in bounded batches
+decoded         dictionaries decoded by measure
 databases       rows of SQL databases
 records         Python values to typed columns
 parsing         text columns to types

@@ -5,7 +5,7 @@ text whose type is found from the whole column (CSV, the numbers of JSON lines).
 looks at every batch of a column; `typed` then converts them one by one.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -57,7 +57,8 @@ class Stream:
     Attributes:
         batches: reads the columns named, or all; equal each time while the file is.
         names: its columns; null when they are known only after every row was read.
-        types: of columns that are typed whatever their values are: no need to look at them.
+        types: of columns whose type does not depend on their values.
+        unusable: columns that are left out -> why.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class Stream:
     names: tuple[str, ...] | None = None
     types: dict[str, pa.DataType] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
 
 def typed(column: Column, kind: ColumnType) -> Parsed:

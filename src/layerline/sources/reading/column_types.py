@@ -52,6 +52,10 @@ def survey_columns(parts: Sequence[Part], text: set[str]) -> Surveyed:
     unsure = _unsure(parts) - text
     names = {part.path: _look_at(part, unsure, surveys) for part in parts}
     order = dict.fromkeys(name for found in names.values() for name in found)
+    for path, found in names.items():
+        for name in order:
+            if name not in found:
+                surveys.setdefault(name, ColumnSurvey(name)).add(_GAP, path)
     kinds = {name: (surveys.get(name) or ColumnSurvey(name)).result for name in order}
     return Surveyed(kinds, names)
 

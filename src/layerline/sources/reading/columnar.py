@@ -2,63 +2,64 @@
 
 import contextlib
 from collections.abc import Collection, Iterator
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from layerline.errors import DataError, SourceError
-from layerline.sources.reading.batches import BATCH_ROWS, Batch, Column, Stream
+from layerline.sources.reading.arrow_file import arrow_schema, read_arrow_batches
+from layerline.sources.reading.batches import Batch, Column, Stream
+from layerline.sources.reading.limits import FILES, Limits, Meter
+from layerline.sources.reading.parquet_file import parquet_schema, read_parquet_batches
 from layerline.sources.reading.parsing import are_in_years
 from layerline.sources.reading.paths import ARROW
 from layerline.text import first_line, listing
 
-_ARROW_MAGIC = b"ARROW1"
-# Without a buffer for each column, or with pre_buffer, everything read stays in memory.
-_BUFFER = 1 << 20
 
-
-def open_columnar(path: Path) -> Stream:
+def open_columnar(path: Path, limits: Limits = FILES) -> Stream:
     """A Parquet or Arrow file whose columns can be brought into the five types.
 
+    Columns of other types (lists, structs, bytes, durations) are left out, with a note.
+
     Raises:
-        DataError: empty, a column twice, or a column of a type that cannot be used.
+        DataError: empty, a column twice, or beyond a limit; also while it is read.
         SourceError: the file is damaged or truncated; also while it is read.
     """
     if not path.stat().st_size:
         raise DataError(f"{path}: the file is empty (0 bytes); give a table with rows")
     is_arrow = path.suffix.lower() in ARROW
-    with _reporting_damage(path):
-        schema = (_arrow_schema if is_arrow else _parquet_schema)(path)
+    with reporting_damage(path):
+        schema = (arrow_schema if is_arrow else parquet_schema)(path)
+        Meter(limits, str(path)).check_columns(len(schema))
         found = list(schema.names)
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
         raise DataError(f"{path}: has {listing(twice)} more than once; rename one of them")
-    kept = [column for column in schema if not column.name.startswith("__index_level_")]
-    left = [column.name for column in schema if column not in kept]
-    notes = [f"{path}: the pandas index {name} is left out" for name in left]
-    _require_known(kept, path)
+    kept, notes, unusable = _usable(schema, path)
     types = {column.name: kind for column in kept if (kind := _type_of(column.type)) is not None}
-    read = partial(_read_arrow if is_arrow else _read_parquet, path)
+    read = read_arrow_batches if is_arrow else read_parquet_batches
     names = [column.name for column in kept]
 
     def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
         wanted = names if columns is None else [name for name in names if name in columns]
-        with _reporting_damage(path):
-            for table in read(wanted):
-                table.validate(full=True)
+        with reporting_damage(path):
+            for table in read(path, wanted, Meter(limits, str(path))):
                 yield _to_batch(table.select(wanted), path)
 
-    return Stream(path, batches, tuple(names), types, tuple(notes))
+    return Stream(path, batches, tuple(names), types, tuple(notes), unusable)
 
 
 @contextlib.contextmanager
-def _reporting_damage(path: Path) -> Iterator[None]:
+def reporting_damage(path: Path) -> Iterator[None]:
+    """Turn an error of Arrow into one message.
+
+    Raises:
+        SourceError: the file is not what its name says.
+    """
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of a name
+    except (pa.ArrowException, OSError, ValueError) as error:  # UnicodeDecodeError of a name, too
         kind = "Arrow" if path.suffix.lower() in ARROW else "Parquet"
         raise SourceError(
             f"{path}: not a readable {kind} file, it is damaged or "
@@ -66,58 +67,21 @@ def _reporting_damage(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _open_parquet(path: Path) -> pq.ParquetFile:
-    # ParquetFile, not read_table: that one takes `year=2024` in a folder's name for a column.
-    return pq.ParquetFile(
-        path, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
-    )
-
-
-def _parquet_schema(path: Path) -> pa.Schema:
-    with _open_parquet(path) as file:
-        return file.schema_arrow
-
-
-def _read_parquet(path: Path, columns: list[str]) -> Iterator[pa.Table]:
-    with _open_parquet(path) as file:
-        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-            yield pa.Table.from_batches([batch])
-
-
-@contextlib.contextmanager
-def _open_arrow(path: Path) -> Iterator[pa.RecordBatchReader | pa.ipc.RecordBatchFileReader]:
-    """The file format, which Feather 2 is too, or the streaming one."""
-    with pa.OSFile(str(path)) as file:
-        is_file = file.read(len(_ARROW_MAGIC)) == _ARROW_MAGIC
-        file.seek(0)
-        with (pa.ipc.open_file if is_file else pa.ipc.open_stream)(file) as reader:
-            yield reader
-
-
-def _arrow_schema(path: Path) -> pa.Schema:
-    with _open_arrow(path) as reader:
-        return reader.schema
-
-
-def _read_arrow(path: Path, columns: list[str]) -> Iterator[pa.Table]:
-    with _open_arrow(path) as reader:
-        in_file = isinstance(reader, pa.ipc.RecordBatchFileReader)
-        batches = map(reader.get_batch, range(reader.num_record_batches)) if in_file else reader
-        for batch in batches:
-            table = pa.Table.from_batches([batch]).select(columns)
-            for start in range(0, table.num_rows, BATCH_ROWS):
-                yield table.slice(start, BATCH_ROWS)
-
-
-def _require_known(columns: list[pa.Field], path: Path) -> None:
-    problems = [
-        f"{path}: column {column.name!r} is of type {column.type}, which cannot be used; "
-        "store it as numbers, text, dates or true/false, or leave it out"
-        for column in columns
-        if not _is_known(column.type)
-    ]
-    if problems:
-        raise DataError("\n".join(problems))
+def _usable(schema: pa.Schema, path: Path) -> tuple[list[pa.Field], list[str], dict[str, str]]:
+    """The columns that are read, notes on the others, and why those cannot be used."""
+    kept, notes, unusable = [], [], {}
+    for column in schema:
+        if column.name.startswith("__index_level_"):
+            notes.append(f"{path}: the pandas index {column.name} is left out")
+        elif _is_known(column.type):
+            kept.append(column)
+        else:
+            unusable[column.name] = (
+                f"{path}: column {column.name!r} is of type {str(column.type)[:80]}, which cannot "
+                "be used; store it as numbers, text, dates or true/false"
+            )
+            notes.append(f"{unusable[column.name]}; it is left out")
+    return kept, notes, unusable
 
 
 def _is_known(kind: pa.DataType) -> bool:
@@ -162,8 +126,6 @@ def _to_batch(table: pa.Table, path: Path) -> Batch:
 
 def _to_known_type(values: pa.ChunkedArray, where: str) -> tuple[Column, str | None]:
     kind = values.type
-    if pa.types.is_dictionary(kind):
-        return _to_known_type(values.cast(kind.value_type), where)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         found, note = _to_timestamp(values, where)
         return Column(found), note

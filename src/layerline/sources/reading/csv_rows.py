@@ -9,16 +9,32 @@ import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from layerline.errors import DataError
-from layerline.sources.reading.dialect import codec_of
+from layerline.sources.reading.dialect import Form, codec_of
+from layerline.sources.reading.limits import Meter
+
+_ROWS_BETWEEN_CHECKS = 1 << 12
 
 
-def scan(path: Path, encoding: str) -> tuple[bool, bool]:
-    """Check every byte; return whether there is a quote, and whether the last line is terminated.
+class NotInEncodingError(DataError):
+    """A byte that the encoding does not have."""
+
+
+class Scan(NamedTuple):
+    """What a first look at every byte found."""
+
+    has_quotes: bool
+    is_terminated: bool  # the last line
+
+
+def scan(path: Path, encoding: str) -> Scan:
+    """Look at every byte of a file.
 
     Raises:
-        DataError: the file is empty, has a NUL byte, or is not in its encoding.
+        NotInEncodingError: it is not in its encoding.
+        DataError: it is empty, or has a NUL byte.
     """
     decoder = codecs.getincrementaldecoder(codec_of(encoding))()
     quoted, n_lines, n_bytes, last = False, 0, 0, ""
@@ -30,7 +46,7 @@ def scan(path: Path, encoding: str) -> tuple[bool, bool]:
                 text = decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 line = n_lines + error.object[: error.start].count(b"\n") + 1
-                raise DataError(
+                raise NotInEncodingError(
                     f"{path}: line {line} is not {encoding}: it has the byte "
                     f"0x{error.object[error.start]:02x}; save it as UTF-8, or set "
                     "fetch.options.encoding, for instance to windows-1252"
@@ -38,8 +54,7 @@ def scan(path: Path, encoding: str) -> tuple[bool, bool]:
             if "\0" in text:
                 line = n_lines + text[: text.index("\0")].count("\n") + 1
                 raise DataError(
-                    f"{path}: line {line} has a NUL byte; it is damaged, not a text file, "
-                    "or UTF-16: then set fetch.options.encoding: utf-16"
+                    f"{path}: line {line} has a NUL byte; it is damaged, or not a text file"
                 )
             quoted = quoted or '"' in text
             n_lines += text.count("\n")
@@ -48,29 +63,37 @@ def scan(path: Path, encoding: str) -> tuple[bool, bool]:
                 break
     if not n_bytes:
         raise DataError(f"{path}: the file is empty (0 bytes); give a file with a header and rows")
-    return quoted, last in ("\n", "\r")
+    return Scan(quoted, last in ("\n", "\r"))
 
 
-def records(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, fields) of each record by Python's strict reader; the line is where it ends.
+def records(path: Path, form: Form) -> Iterator[tuple[int, list[str]]]:
+    """(line, fields) of the header and each record by Python's strict reader; the line it ends in.
 
     Raises:
         DataError: quotes do not match.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    with path.open(encoding=codec_of(encoding), newline="") as file:
-        reader = csv.reader(file, delimiter=separator, strict=True)
+    with path.open(encoding=form.codec, newline="") as file:
+        for _ in range(form.n_skipped):
+            file.readline()
+        reader = csv.reader(file, delimiter=form.separator, strict=True)
         try:
             for record in reader:
-                yield reader.line_num, record
+                yield form.n_skipped + reader.line_num, record
         except csv.Error as error:
+            line = form.n_skipped + reader.line_num
             raise DataError(
-                f"{path}: line {reader.line_num}: {error}; close each quote, and write a quote "
+                f"{path}: line {line}: {error}; close each quote, and write a quote "
                 'inside a quoted field as ""'
             ) from None
 
 
-def check_rows(path: Path, separator: str, encoding: str, n_columns: int) -> int:
+def is_comment(first_field: str) -> bool:
+    """Whether a line that does not fit the table is a comment."""
+    return first_field.startswith("#")
+
+
+def check_rows(path: Path, form: Form, n_columns: int, meter: Meter) -> int:
     """Count the data rows.
 
     Raises:
@@ -78,14 +101,18 @@ def check_rows(path: Path, separator: str, encoding: str, n_columns: int) -> int
     """
     bad: list[str] = []
     n_bad = n_rows = 0
-    found = (item for item in records(path, separator, encoding) if item[1] or n_columns == 1)
+    found = (item for item in records(path, form) if item[1] or n_columns == 1)
     next(found)
-    for line, record in found:
-        n_rows += 1
+    for count, (line, record) in enumerate(found):
+        if not count % _ROWS_BETWEEN_CHECKS:
+            meter.check_time()
         if len(record) != n_columns and not (n_columns == 1 and not record):
+            if is_comment(record[0]):
+                continue
             n_bad += 1
             if len(bad) < 5:
                 bad.append(f"line {line} has {len(record)}")
+        n_rows += 1
     if n_bad:
         more = f" and {n_bad - len(bad)} more lines" if n_bad > len(bad) else ""
         raise DataError(

@@ -7,22 +7,17 @@ Python's strict reader too; Arrow's reader then reads the fields.
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, Stream
-from layerline.sources.reading.csv_rows import check_rows, records, scan
-from layerline.sources.reading.dialect import (
-    SEPARATORS,
-    USUAL,
-    Dialect,
-    check_dialect,
-    codec_of,
-    usual_separator,
-)
+from layerline.sources.reading.csv_rows import check_rows, is_comment, records
+from layerline.sources.reading.dialect import SEPARATORS, USUAL, Dialect, Form
+from layerline.sources.reading.form import find_form
+from layerline.sources.reading.limits import FILES, Limits, Meter
 from layerline.text import first_line, listing
 
 _BLOCK = 1 << 22  # bytes; a single row must fit, and Arrow reads up to 32 of them ahead
@@ -35,31 +30,30 @@ class Fields(NamedTuple):
     notes: tuple[str, ...]
 
 
-def open_fields(path: Path, dialect: Dialect = USUAL) -> Stream:
+def open_fields(path: Path, dialect: Dialect = USUAL, limits: Limits = FILES) -> Stream:
     """A file whose every field is text; its bytes are checked here, its rows while they are read.
 
     Raises:
-        DataError: the file is empty, not in its encoding, ragged, or its quotes do not match.
+        DataError: the file is empty, not in its encoding, ragged, its quotes do not match, or it
+            goes beyond a limit.
         ParamsError: the separator or the encoding is invalid.
     """
-    check_dialect(dialect)
-    quoted, has_end = scan(path, dialect.encoding)
-    separator = separator_of(path, dialect)
-    header = _header(path, separator, dialect)
-    names, notes = _names(path, header, separator)
-    if dialect.separator is None and separator != usual_separator(path):
-        notes = (*notes, f"{path}: its columns are separated by {separator!r}")
-    if not has_end:
+    meter = Meter(limits, str(path))
+    form, scanned, notes = find_form(path, dialect, meter)
+    header = _header(path, form, meter)
+    names, renamed = _names(path, header, form.separator)
+    notes = (*notes, *renamed)
+    if not scanned.is_terminated:
         notes = (*notes, f"{path}: its last line is not terminated; the file may be cut off")
-    n_rows = check_rows(path, separator, dialect.encoding, len(names)) if quoted else None
+    n_rows = check_rows(path, form, len(names), meter) if scanned.has_quotes else None
 
     def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
         n_read = 0
-        for table in _read(path, names, separator, dialect):
+        wanted = names if columns is None else [name for name in names if name in columns]
+        for table, notes_here in _read(path, names, wanted, form, Meter(limits, str(path))):
             n_read += table.num_rows
-            wanted = names if columns is None else [name for name in names if name in columns]
             found = {name: Column(table.column(name), "fields") for name in wanted}
-            yield Batch(table.num_rows, found)
+            yield Batch(table.num_rows, found, notes_here)
         if n_rows is not None and n_rows != n_read:
             raise DataError(
                 f"{path}: two readers disagree about its rows ({n_rows} and {n_read}); "
@@ -69,45 +63,39 @@ def open_fields(path: Path, dialect: Dialect = USUAL) -> Stream:
     return Stream(path, batches, tuple(names), notes=notes)
 
 
-def read_fields(path: Path, dialect: Dialect = USUAL) -> Fields:
-    """Read every field of a file as text, all at once.
+def read_fields(
+    path: Path,
+    dialect: Dialect = USUAL,
+    columns: Collection[str] | None = None,
+    limits: Limits = FILES,
+) -> Fields:
+    """Read fields of a file as text, all at once: of these columns, or of all.
 
     Raises:
         DataError, ParamsError: as `open_fields` does.
     """
-    stream = open_fields(path, dialect)
-    names = stream.names or ()
-    schema = pa.schema([(name, pa.string()) for name in names])
+    stream = open_fields(path, dialect, limits)
+    wanted = [name for name in stream.names or () if columns is None or name in columns]
+    schema = pa.schema([(name, pa.string()) for name in wanted])
     tables = [
-        pa.table({name: column.values for name, column in batch.columns.items()})
-        for batch in stream.batches(None)
+        pa.table({name: batch.columns[name].values for name in wanted}, schema=schema)
+        for batch in stream.batches(wanted)
     ]
     return Fields(pa.concat_tables([schema.empty_table(), *tables]), stream.notes)
 
 
-def separator_of(path: Path, dialect: Dialect) -> str:
-    """The separator asked for; else the usual one, unless the header has none of it but another."""
-    if dialect.separator is not None:
-        return dialect.separator
-    usual = usual_separator(path)
-    widths = {separator: _width(path, separator, dialect) for separator in (usual, *SEPARATORS)}
-    best = max(widths, key=lambda separator: widths[separator])
-    return usual if widths[usual] > 1 or widths[best] <= 1 else best
-
-
-def _width(path: Path, separator: str, dialect: Dialect) -> int:
-    """The columns of the header; none where its quotes do not fit this separator."""
-    try:
-        return len(_header(path, separator, dialect))
-    except DataError:
-        return 0
-
-
-def _header(path: Path, separator: str, dialect: Dialect) -> list[str]:
-    _, record = next(records(path, separator, dialect.encoding), (0, []))
+def _header(path: Path, form: Form, meter: Meter) -> list[str]:
+    with path.open(encoding=form.codec, newline="") as file:
+        for _ in range(form.n_skipped):
+            file.readline()
+        line = file.readline(meter.limits.header_bytes + 1)
+    meter.check_line(len(line))
+    meter.check_header(line.count(form.separator))
+    _, record = next(records(path, form), (0, []))
     if not record:
         # Arrow would skip the blank line and then take the header for data.
-        raise DataError(f"{path}: the first line is blank; it must be the header")
+        raise DataError(f"{path}: has no line but blank ones; the first must be the header")
+    meter.check_columns(len(record))
     return record
 
 
@@ -136,45 +124,52 @@ def _names(path: Path, header: list[str], separator: str) -> tuple[list[str], tu
     return names, tuple(notes)
 
 
-def _read(path: Path, names: list[str], separator: str, dialect: Dialect) -> Iterator[pa.Table]:
-    ragged: list[object] = []
+def _read(
+    path: Path, names: list[str], wanted: list[str], form: Form, meter: Meter
+) -> Iterator[tuple[pa.Table, tuple[str, ...]]]:
+    ragged: list[Any] = []
+    comments: list[Any] = []
 
-    def note(row: object) -> str:
-        ragged.append(row)
+    def take_down(row: Any) -> str:
+        (comments if is_comment(row.text) else ragged).append(row.text[:60])
         return "skip"
 
     parsing = pacsv.ParseOptions(
-        delimiter=separator,
+        delimiter=form.separator,
         newlines_in_values=True,
         ignore_empty_lines=len(names) > 1,
-        invalid_row_handler=note,
+        invalid_row_handler=take_down,
     )
     try:
         with pacsv.open_csv(
-            path, _how_to_read(names, dialect), parsing, _as_text(names, dialect)
+            path, _how_to_read(names, form), parsing, _as_text(wanted, form)
         ) as reader:
             for batch in reader:
-                yield pa.Table.from_batches([batch])
+                meter.add(batch.num_rows * batch.num_columns, batch.nbytes)
+                n_comments, comments[:] = len(comments), []
+                note = f"{path}: comments (#) between the rows are left out"
+                yield pa.Table.from_batches([batch]), (note,) if n_comments else ()
     except pa.ArrowInvalid as error:
         raise DataError(f"{path}: not a well-formed table: {first_line(error)}") from None
     if ragged:
-        check_rows(path, separator, dialect.encoding, len(names))
+        check_rows(path, form, len(names), meter)
         raise DataError(f"{path}: {len(ragged)} lines have too many or too few fields")
 
 
-def _how_to_read(names: list[str], dialect: Dialect) -> pacsv.ReadOptions:
-    utf8 = codec_of(dialect.encoding) == "utf-8-sig"
+def _how_to_read(names: list[str], form: Form) -> pacsv.ReadOptions:
     return pacsv.ReadOptions(
         column_names=names,
+        skip_rows=form.n_skipped,
         skip_rows_after_names=1,
         block_size=_BLOCK,
-        encoding="utf8" if utf8 else dialect.encoding,
+        encoding="utf8" if form.codec == "utf-8-sig" else form.encoding,
     )
 
 
-def _as_text(names: list[str], dialect: Dialect) -> pacsv.ConvertOptions:
+def _as_text(wanted: list[str], form: Form) -> pacsv.ConvertOptions:
     return pacsv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()),
-        null_values=["", *dialect.missing],
+        column_types=dict.fromkeys(wanted, pa.string()),
+        include_columns=wanted,
+        null_values=["", *form.missing],
         strings_can_be_null=True,
     )

@@ -1,4 +1,4 @@
-"""How a delimited file is written: separator, encoding, words for a missing value."""
+"""How a delimited file is written: what the user says of it, and what is found in it."""
 
 import codecs
 from pathlib import Path
@@ -10,14 +10,35 @@ SEPARATORS = (",", ";", "\t", "|")
 
 
 class Dialect(NamedTuple):
-    """How a delimited file is written; `separator: None` is found from the header."""
+    """What the user says of delimited files; None is found from each file."""
 
     separator: str | None = None
-    encoding: str = "utf-8"
+    encoding: str | None = None
     missing: tuple[str, ...] = ()  # words that are missing values in every column
 
 
 USUAL = Dialect()
+
+
+class Form(NamedTuple):
+    """How one file is written.
+
+    Attributes:
+        separator: between the fields.
+        encoding: as a name for messages.
+        n_skipped: lines before the header: `sep=;`, titles, comments, blank lines.
+        missing: words that are missing values in every column.
+    """
+
+    separator: str
+    encoding: str = "utf-8"
+    n_skipped: int = 0
+    missing: tuple[str, ...] = ()
+
+    @property
+    def codec(self) -> str:
+        """The codec that reads the encoding, with or without a byte order mark."""
+        return codec_of(self.encoding)
 
 
 def check_dialect(dialect: Dialect) -> None:
@@ -31,15 +52,17 @@ def check_dialect(dialect: Dialect) -> None:
         message = f"must be one character, neither a quote nor a line end, got {separator!r}"
         raise ParamsError([Problem("fetch.options.separator", message)])
     try:
-        codecs.lookup(dialect.encoding)
+        found = codecs.lookup(dialect.encoding or "utf-8")
+        known = found._is_text_encoding  # not hex, zip, rot13
     except LookupError:
+        known = False
+    if not known:
         message = f"{dialect.encoding!r} is unknown; try utf-8, latin-1, windows-1252 or utf-16"
-        raise ParamsError([Problem("fetch.options.encoding", message)]) from None
+        raise ParamsError([Problem("fetch.options.encoding", message)])
 
 
 def codec_of(encoding: str) -> str:
-    """The name of the codec that reads this encoding."""
-    # utf-8-sig also reads files without a byte order mark.
+    """The name of the codec that reads this encoding, with or without a byte order mark."""
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 

@@ -50,8 +50,8 @@ FILES = Limits(
 # What anybody may send to a server.
 UPLOADS = Limits(
     columns=10_000,
-    cells=20_000_000,
-    decoded_bytes=192 << 20,
+    cells=10_000_000,
+    decoded_bytes=96 << 20,
     batch_bytes=32 << 20,
     value_bytes=1 << 20,
     header_bytes=1 << 20,
@@ -83,9 +83,23 @@ class Meter:
             found = f"a value of {_size(n_bytes)} in column {column[:80]!r}"
             raise self._error(found, _size(self.limits.value_bytes))
 
+    def check_line(self, length: int) -> None:
+        """Refuse a line, which may be a header, that is too long."""
+        if length > self.limits.header_bytes:
+            found = f"a line of more than {_size(self.limits.header_bytes)} where its header is"
+            raise self._error(found, _size(self.limits.header_bytes))
+
+    def check_header(self, n_separators: int) -> None:
+        """Refuse too many columns before the header is cut into names."""
+        self.check_columns(n_separators + 1 if n_separators > self.limits.columns else 0)
+
     def expect(self, n_cells: int, n_bytes: int) -> None:
         """Refuse, before it is decoded, a file that declares too much."""
         self._check(n_cells, n_bytes)
+
+    def expect_more(self, n_bytes: int) -> None:
+        """Refuse, before it is decoded, a batch that would go beyond what is left."""
+        self._check(self._n_cells, self._n_bytes + n_bytes)
 
     def add(self, n_cells: int, n_bytes: int) -> None:
         """Count rows that are about to be decoded, and look at the clock."""

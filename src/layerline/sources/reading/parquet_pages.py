@@ -11,6 +11,8 @@ from typing import IO, NamedTuple
 
 import pyarrow.parquet as pq
 
+from layerline.sources.reading.limits import Meter
+
 _WINDOW = 1 << 13  # bytes of a page header; statistics may make it longer
 _LONGEST_HEADER = 1 << 22
 _STOP, _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(
@@ -20,7 +22,7 @@ _FIXED = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}  # bytes
 _DEEPEST = 16
 
 
-class _ShortError(Exception):
+class _ShortError(ValueError):
     """The window ends before the header does."""
 
 
@@ -32,18 +34,21 @@ class PageHeader(NamedTuple):
     compressed: int
 
 
-def declared_bytes(file: IO[bytes], metadata: pq.FileMetaData, columns: Collection[str]) -> int:
+def declared_bytes(
+    file: IO[bytes], metadata: pq.FileMetaData, columns: Collection[str], meter: Meter
+) -> int:
     """The bytes that all pages of these columns declare when they are uncompressed.
 
     Raises:
         ValueError: a header is malformed.
+        TooLargeError: there are so many pages that they take too long.
     """
     total = 0
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)
         for place in range(row_group.num_columns):
             chunk = row_group.column(place)
-            if chunk.path_in_schema not in columns:
+            if not chunk.num_values or chunk.path_in_schema not in columns:
                 continue
             starts = [chunk.data_page_offset]
             if chunk.dictionary_page_offset:
@@ -51,6 +56,7 @@ def declared_bytes(file: IO[bytes], metadata: pq.FileMetaData, columns: Collecti
             start = min(starts)
             for page in _pages(file, start, start + chunk.total_compressed_size):
                 total += page.uncompressed
+                meter.check_time()
     return total
 
 

@@ -9,6 +9,7 @@ noted.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -37,6 +38,7 @@ class FileTable(NamedTuple):
     table: pa.Table
     notes: tuple[str, ...]
     files: tuple[dict[str, Any], ...]
+    unusable: Mapping[str, str] = MappingProxyType({})
 
 
 class Reading:
@@ -46,12 +48,16 @@ class Reading:
         schema: the columns in their types.
         notes: for the user; complete when all tables were read.
         files: each file's path, size, sha256 and row count; likewise.
+        unusable: columns of the files that are left out -> why.
     """
 
     def __init__(self, parts: Sequence[Part], kinds: Mapping[str, ColumnType]) -> None:
         self.schema = pa.schema([(name, kind.type) for name, kind in kinds.items()])
         self.notes = [note for part in parts for note in part.stream.notes]
         self.files: list[dict[str, Any]] = []
+        self.unusable = {
+            name: reason for part in parts for name, reason in part.stream.unusable.items()
+        }
         self._parts, self._kinds = parts, kinds
         for name, kind in kinds.items():
             if kind.note:
@@ -132,6 +138,7 @@ def open_files(
     dialect: Dialect | None = None,
     text: Iterable[str] = (),
     partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
+    union: bool = False,
 ) -> Reading:
     """Open files of one kind as one table; every file must have the same columns.
 
@@ -140,6 +147,7 @@ def open_files(
         dialect: how CSV files are written.
         text: columns that are text whatever their values look like; unknown names are ignored.
         partitions: columns whose values are in the names of a file's folders.
+        union: read a column that a file lacks as missing there, instead of refusing the file.
 
     Raises:
         DataError: empty, malformed, columns that differ, a column without one type.
@@ -147,12 +155,18 @@ def open_files(
     """
     folded = partitions or {}
     parts = [_open_part(path, dialect or Dialect(), folded.get(path, {})) for path in paths]
-    _require_equal_columns([(part.path, part.names) for part in parts if part.stream.names])
+    if not union:
+        _require_equal_columns([(part.path, part.names) for part in parts if part.stream.names])
     surveyed = survey_columns(parts, set(text))
-    _require_equal_columns(list(surveyed.names.items()))
+    files = list(surveyed.names.items())
+    if not union:
+        _require_equal_columns(files)
     if not surveyed.kinds:
         raise DataError(f"{_names_of(paths)}: it has no column")
-    return Reading(parts, surveyed.kinds | {name: TEXT for name in text if name in surveyed.kinds})
+    kinds = surveyed.kinds | {name: TEXT for name in text if name in surveyed.kinds}
+    reading = Reading(parts, kinds)
+    reading.notes += _absent_columns(files, list(kinds))
+    return reading
 
 
 def read_files(
@@ -160,6 +174,7 @@ def read_files(
     dialect: Dialect | None = None,
     text: Iterable[str] = (),
     partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
+    union: bool = False,
 ) -> FileTable:
     """Read files as `open_files` does, all at once.
 
@@ -167,9 +182,9 @@ def read_files(
         DataError: as `open_files` and `Reading.tables` do.
         SourceError: likewise.
     """
-    reading = open_files(paths, dialect, text, partitions)
+    reading = open_files(paths, dialect, text, partitions, union)
     table = pa.concat_tables(reading.tables())
-    return FileTable(table, tuple(reading.notes), tuple(reading.files))
+    return FileTable(table, tuple(reading.notes), tuple(reading.files), reading.unusable)
 
 
 def read_frame(
@@ -199,7 +214,11 @@ def _open_one(path: Path, dialect: Dialect) -> Stream:
     kind = kind_of(path)
     if kind == "CSV":
         return open_fields(path, dialect)
-    return open_json_lines(path, dialect.encoding) if kind == "JSON lines" else open_columnar(path)
+    return (
+        open_json_lines(path, dialect.encoding or "utf-8")
+        if kind == "JSON lines"
+        else open_columnar(path)
+    )
 
 
 def _require_equal_columns(files: Sequence[tuple[Path, list[str]]]) -> None:
@@ -212,5 +231,16 @@ def _require_equal_columns(files: Sequence[tuple[Path, list[str]]]) -> None:
             differences += [f"adds {listing(added, 5)}"] if added else []
             raise DataError(
                 f"{other}: its columns differ from {first}: it {' and '.join(differences)}; "
-                "files that are read together need the same columns"
+                "files that are read together need the same columns; mend the source, or set "
+                "fetch.options.union: true, and what a file lacks is missing there"
             )
+
+
+def _absent_columns(files: Sequence[tuple[Path, list[str]]], names: Sequence[str]) -> list[str]:
+    """A note for each file that lacks columns of others."""
+    absent = {path: [name for name in names if name not in found] for path, found in files}
+    return [
+        f"{path}: lacks {listing([repr(name) for name in lacking], 5)}: missing in its rows"
+        for path, lacking in absent.items()
+        if lacking
+    ]

@@ -52,7 +52,8 @@ def per_feature(network: nn.Module, spec: NetworkSpec) -> dict[str, PerFeature]:
         width = embed.d_out // spec.input_shape[0]
         found = {
             f"embed.numbers.{name}": PerFeature(0, 1, is_read=False)
-            for name, _ in embed.numbers.named_parameters(recurse=False)
+            for name in embed.numbers.state_dict()
+            if "." not in name
         }
     first = next((m for m in network.named_modules() if _is_reader(*m)), None)
     if first is None or first[1].in_features != width * spec.input_shape[0]:

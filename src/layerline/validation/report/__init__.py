@@ -1,5 +1,9 @@
-"""reports/validation.html: one page that needs nothing else, for people.
+"""reports/validation.html: one page for people, which loads nothing from elsewhere.
 
-page.py    what is on it, in order      cards.py     one card a column
-drawing.py bars and histograms as SVG   pictures.py  images as PNG     style.py  the style sheet
+page.py           what the page shows, in order
+column_cards.py   one card per column
+image_samples.py  a few images per class
+labels.py         numbers and shares as short text
+
+The templates are in layerline/rendering/templates.
 """

@@ -1,126 +1,126 @@
-"""One card for each column: what it is, what it holds, what is wrong with it."""
+"""What the card of each column shows: its kind, its distribution, its violations and warnings."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
-from layerline.validation.report.svg import bars, histogram, number, share
+from layerline.validation.report.labels import number, share
 from layerline.validation.schema.definitions import ColumnSpec, TableSchema
 
 SHOWN_LEVELS = 8
-Notes = Sequence[tuple[str, Mapping[str, Any]]]  # (severity, what broke)
+Notes = Sequence[tuple[str, Mapping[str, Any]]]  # (severity, violation or warning)
 
 
-def card(name: str, about: Mapping[str, Any], schema: TableSchema, notes: Notes) -> str:
-    """A column's card."""
+def column_card(
+    name: str, profile: Mapping[str, Any], schema: TableSchema, notes: Notes = ()
+) -> dict[str, Any]:
+    """The values of column_card.html for one column.
+
+    Args:
+        name: of the column.
+        profile: its part of reports/profile.json.
+        schema: the frozen schema.
+        notes: what is wrong with the column.
+    """
     spec = next((c for c in schema.columns if c.name == name), None)
-    worst = "error" if any(severity == "error" for severity, _ in notes) else "warning"
-    marks = "".join(_mark(severity, note["rule"]) for severity, note in notes)
-    return (
-        f'<article class="card{f" has-{worst}" if notes else ""}" '
-        f'data-name="{escape(name.casefold(), quote=True)}">'
-        f"<header><h3>{escape(name) or '<i>no name</i>'}</h3>{_role(spec, schema)}</header>"
-        f'<p class="facts">{escape(_facts(spec, about))}</p>'
-        f"{plot(about)}{_missing(about)}{_figures(about)}"
-        f"{f'<p class=marks-said>{marks}</p>' if marks else ''}</article>"
-    )
-
-
-def _mark(severity: str, rule: str) -> str:
-    return f'<span class="mark {severity}">{escape(rule.replace("_", " "))}</span>'
+    severities = {severity for severity, _ in notes}
+    return {
+        "name": name,
+        "severity": "error" if "error" in severities else "warning" if severities else "",
+        "role": _role(spec, schema),
+        "facts": _facts(spec, profile),
+        "bars": _bars(profile),
+        "histogram": _histogram(profile),
+        "constant": f"always {_text(profile, 'min')}" if "histogram" in profile else "no values",
+        "missing": _missing(profile),
+        "figures": _figures(profile),
+        "marks": [(severity, note["rule"]) for severity, note in notes],
+    }
 
 
 def _role(spec: ColumnSpec | None, schema: TableSchema) -> str:
     if spec is None:
-        return '<span class="role">not in the schema</span>'
+        return "not in the schema"
     if spec.name == schema.target:
-        return '<span class="role target">target</span>'
-    return "" if spec.use else '<span class="role">not used</span>'
+        return "target"
+    return "" if spec.use else "not used"
 
 
-def _facts(spec: ColumnSpec | None, about: Mapping[str, Any]) -> str:
-    estimated = "about " if about.get("distinct_is_estimated") else ""
-    kind = spec.kind if spec else about["dtype"]
-    return f"{kind} · {spec.dtype if spec else ''} · {estimated}{about['distinct']:,} distinct"
+def _facts(spec: ColumnSpec | None, profile: Mapping[str, Any]) -> str:
+    estimated = "about " if profile.get("distinct_is_estimated") else ""
+    kind = f"{spec.kind} · {spec.dtype}" if spec else profile["dtype"]
+    return f"{kind} · {estimated}{profile['distinct']:,} distinct"
 
 
-def plot(about: Mapping[str, Any]) -> str:
-    """The column's histogram, or its commonest levels."""
-    if about.get("levels"):
-        return bars(levels(about), about["count"])
-    if "histogram" in about and about["min"] == about["max"]:
-        return f'<p class="nothing">always {escape(_cell(about, "min"))}</p>'
-    if "histogram" in about:
-        edges = about["histogram"]["edges"]
-        low, high = (e[:10] if isinstance(e, str) else number(e) for e in (edges[0], edges[-1]))
-        return histogram(about["histogram"]["counts"], low, high, _quartiles(about))
-    return '<p class="nothing">no values</p>'
+def _bars(profile: Mapping[str, Any]) -> list[tuple[str, int, float, str]]:
+    """(level, count, percent of the longest bar, share) of the most frequent levels."""
+    if not profile.get("levels"):
+        return []
+    shown = frequent_levels(profile)
+    longest = max(count for _, count in shown) or 1
+    total = profile["count"]
+    return [(name, count, 100 * count / longest, share(count, total)) for name, count in shown]
 
 
-def levels(about: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The commonest levels, the rest together."""
-    found = [(str(level), count) for level, count in about["levels"]]
-    rest = sum(count for _, count in found[SHOWN_LEVELS:]) + about.get("other", 0)
-    more = about["distinct"] - SHOWN_LEVELS
+def frequent_levels(profile: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The most frequent levels with their counts; the remaining ones are summed up."""
+    found = [(str(level), count) for level, count in profile["levels"]]
+    rest = sum(count for _, count in found[SHOWN_LEVELS:]) + profile.get("other", 0)
+    more = profile["distinct"] - SHOWN_LEVELS
     return found[:SHOWN_LEVELS] + ([(f"… {more:,} more", rest)] if rest else [])
 
 
-def _quartiles(about: Mapping[str, Any]) -> list[float]:
-    low, high = about.get("min"), about.get("max")
+def _histogram(profile: Mapping[str, Any]) -> dict[str, Any] | None:
+    if "histogram" not in profile or profile["min"] == profile["max"]:
+        return None
+    edges = profile["histogram"]["edges"]
+    low, high = (e[:10] if isinstance(e, str) else number(e) for e in (edges[0], edges[-1]))
+    counts = profile["histogram"]["counts"]
+    return {"counts": counts, "low": low, "high": high, "marks": _quartiles(profile)}
+
+
+def _quartiles(profile: Mapping[str, Any]) -> list[float]:
+    """Places of the quartiles, 0 at the minimum and 1 at the maximum."""
+    low, high = profile.get("min"), profile.get("max")
     if not isinstance(low, float) or not isinstance(high, float) or not 0 < high - low < 1e300:
         return []
-    quantiles = about.get("quantiles", {})
+    quantiles = profile.get("quantiles", {})
     return [(quantiles[q] - low) / (high - low) for q in ("0.25", "0.5", "0.75") if q in quantiles]
 
 
-def _missing(about: Mapping[str, Any]) -> str:
-    total = about["count"] + about["missing"]
-    if not about["missing"]:
-        return ""
-    return (
-        '<div class="missing"><span class="track"><span style="width:'
-        f'{100 * about["missing"] / total:.2f}%"></span></span>'
-        f"{share(about['missing'], total)} missing ({about['missing']:,})</div>"
-    )
+def _missing(profile: Mapping[str, Any]) -> dict[str, Any] | None:
+    n_missing = profile["missing"]
+    total = profile["count"] + n_missing
+    if not n_missing:
+        return None
+    percent = 100 * n_missing / total
+    return {"count": n_missing, "percent": percent, "share": share(n_missing, total)}
 
 
-def _figures(about: Mapping[str, Any]) -> str:
-    if "quantiles" not in about or "levels" in about or about["min"] == about["max"]:
-        return ""
-    quantiles = about["quantiles"]
-    shown = [
-        ("mean", about.get("mean")),
-        ("std", about.get("std")),
-        ("median", quantiles["0.5"]),
-    ]
-    cells = "".join(
-        f"<div><dt>{name}</dt><dd>{escape(number(v))}</dd></div>"
-        for name, v in shown
-        if v is not None
-    )
-    spread = f"{number(quantiles['0.01'])} … {number(quantiles['0.99'])}"
-    cells += f"<div><dt>1–99 %</dt><dd>{escape(spread)}</dd></div>"
-    return f'<dl class="figures">{cells}</dl>'
+def _figures(profile: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "quantiles" not in profile or "levels" in profile or profile["min"] == profile["max"]:
+        return []
+    quantiles = profile["quantiles"]
+    shown = {"mean": profile.get("mean"), "std": profile.get("std"), "median": quantiles["0.5"]}
+    figures = [(name, number(value)) for name, value in shown.items() if value is not None]
+    return [*figures, ("1–99 %", f"{number(quantiles['0.01'])} … {number(quantiles['0.99'])}")]
 
 
-def compact_table(columns: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """The columns beyond those that have cards."""
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{escape(about['dtype'])}</td>"
-        f"<td class=n>{about['missing']:,}</td><td class=n>{about['distinct']:,}</td>"
-        f"<td class=n>{_cell(about, 'min')}</td><td class=n>{_cell(about, 'mean')}</td>"
-        f"<td class=n>{_cell(about, 'max')}</td></tr>"
-        for name, about in columns
-    )
-    heads = "".join(
-        f"<th{' class=n' if position > 1 else ''}>{head}</th>"
-        for position, head in enumerate(
-            ("column", "type", "missing", "distinct", "min", "mean", "max")
+def column_table(columns: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """One line each for the columns that have no card."""
+    rows = [
+        (
+            name,
+            profile["dtype"],
+            f"{profile['missing']:,}",
+            f"{profile['distinct']:,}",
+            *(_text(profile, key) for key in ("min", "mean", "max")),
         )
-    )
-    return f'<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>'
+        for name, profile in columns
+    ]
+    header = ("column", "type", "missing", "distinct", "min", "mean", "max")
+    return {"header": header, "rows": rows}
 
 
-def _cell(about: Mapping[str, Any], key: str) -> str:
-    value = about.get(key)
-    return "" if value is None else escape(number(value) if isinstance(value, float) else value)
+def _text(profile: Mapping[str, Any], key: str) -> str:
+    value = profile.get(key)
+    return "" if value is None else number(value) if isinstance(value, float) else str(value)

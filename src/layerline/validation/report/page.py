@@ -1,177 +1,147 @@
-"""reports/validation.html from what validation found; the same evidence gives the same bytes.
-
-Every name and value from the data is escaped: a column may be called `<script>`.
-"""
+"""reports/validation.html from what validation found; equal evidence gives equal bytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.rendering.templates import render_page
 from layerline.text import listing
-from layerline.validation.report.column_cards import card, compact_table
+from layerline.validation.report.column_cards import column_card, column_table
 from layerline.validation.report.image_samples import strip
-from layerline.validation.report.style import SCRIPT, STYLE
-from layerline.validation.report.svg import share
+from layerline.validation.report.labels import counted, share
 from layerline.validation.schema.definitions import TableSchema
 
-MAX_CARDS = 150  # further columns become lines of a table
-MANY = 2  # warnings of one rule that are not folded
-CELL = 60  # characters of a value in the quarantine's table
+MAX_CARDS = 150  # further columns become rows of a table
+MAX_UNFOLDED = 2  # more messages of one rule are folded
+MAX_CHARACTERS = 60  # of a value in the table of bad rows
+MAX_COLUMNS = 12  # of that table
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the page tells of."""
+    """What the page shows."""
 
     report: Mapping[str, Any]  # as reports/validation.json
     profile: Mapping[str, Any]  # as reports/profile.json
     schema: TableSchema
-    aside: pd.DataFrame  # a few of the rows set aside, the reason last
+    aside: pd.DataFrame  # some of the bad rows, the reason in the last column
     pictures: Mapping[str, tuple[int, NDArray[np.uint8]]] = field(default_factory=dict)
 
 
 def validation_page(evidence: Evidence) -> str:
     """The page as HTML."""
-    report = evidence.report
-    title = f"Validation of {report['target']!r}: {'passed' if report['passed'] else 'failed'}"
-    parts = [
-        f"<h1>Validation</h1><p class=soft>target <b>{escape(report['target'])}</b> · "
-        f"{escape(report['task'])}</p>",
-        _banner(report),
-        _tiles(evidence),
-        _notes("Broken rules", "error", report["broken"]),
-        _notes("Warnings", "warning", report["warnings"]),
-        _pictures(evidence),
-        _columns(evidence),
-        _quarantine(evidence),
-    ]
-    return (
-        '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style>\n<main>\n"
-        + "\n".join(filter(None, parts))
-        + f"\n</main><script>{SCRIPT}</script></html>\n"
+    report, columns = evidence.report, _ordered_columns(evidence)
+    notes = _notes_by_column(report)
+    return render_page(
+        "validation.html",
+        title=f"Validation of {report['target']!r}: {'passed' if report['passed'] else 'failed'}",
+        target=report["target"],
+        task=report["task"],
+        banner=_banner(report),
+        tiles=_tiles(evidence),
+        notes=[
+            ("Broken rules", "error", _groups(report["broken"])),
+            ("Warnings", "warning", _groups(report["warnings"])),
+        ],
+        pictures=[
+            {"name": name, "count": counted(n_rows, "image"), "url": strip(images)}
+            for name, (n_rows, images) in evidence.pictures.items()
+        ],
+        has_search=len(columns) > 8,
+        cards=[
+            column_card(name, profile, evidence.schema, notes.get(name, ()))
+            for name, profile in columns[:MAX_CARDS]
+        ],
+        more_columns=column_table(columns[MAX_CARDS:]),
+        bad_rows=_bad_rows(evidence),
     )
 
 
-def _banner(report: Mapping[str, Any]) -> str:
+def _banner(report: Mapping[str, Any]) -> dict[str, str]:
     n_bad, n_warnings = report["n_bad_rows"], len(report["warnings"])
-    allowed = report["accepted"]
-    if not allowed:
-        said = f"Failed: {_counted(len(report['broken']), 'rule')} broken"
-        return f'<p class="banner error">{said}. Earlier results are as they were.</p>'
+    if not report["accepted"]:
+        broken = counted(len(report["broken"]), "rule")
+        text = f"Failed: {broken} broken. Earlier results are unchanged."
+        return {"severity": "error", "text": text}
     if n_bad:
-        said = f"Passed after {_counted(n_bad, 'row')} went into quarantine"
-        return f'<p class="banner warning">{said}.</p>'
+        rows = counted(n_bad, "row")
+        return {"severity": "warning", "text": f"Passed; {rows} moved to the quarantine."}
     if n_warnings:
-        return f'<p class="banner warning">Passed, {_counted(n_warnings, "warning")}.</p>'
-    return '<p class="banner good">Passed: every row keeps the schema.</p>'
+        return {"severity": "warning", "text": f"Passed, {counted(n_warnings, 'warning')}."}
+    return {"severity": "good", "text": "Passed: every row conforms to the schema."}
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _tiles(evidence: Evidence) -> str:
+def _tiles(evidence: Evidence) -> list[tuple[str, str]]:
     report, columns = evidence.report, evidence.profile["columns"].values()
-    cells = sum(about["count"] + about["missing"] for about in columns)
-    missing = sum(about["missing"] for about in columns)
-    tiles = [
+    n_cells = sum(profile["count"] + profile["missing"] for profile in columns)
+    n_missing = sum(profile["missing"] for profile in columns)
+    return [
         ("rows", f"{report['n_rows']:,}"),
         ("bad rows", f"{report['n_bad_rows']:,}"),
         ("columns", f"{report['n_columns']:,}"),
-        ("features in use", f"{len(evidence.schema.features):,}"),
-        ("cells missing", share(missing, cells)),
+        ("features used", f"{len(evidence.schema.features):,}"),
+        ("cells missing", share(n_missing, n_cells)),
         ("warnings", f"{len(report['warnings']):,}"),
     ]
-    inner = "".join(f"<div class=tile><b>{v}</b><span>{name}</span></div>" for name, v in tiles)
-    return f'<section class="tiles">{inner}</section>'
 
 
-def _notes(title: str, severity: str, notes: Sequence[Mapping[str, Any]]) -> str:
-    if not notes:
-        return ""
+def _groups(notes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The messages by rule; of many messages a summary names the columns."""
     by_rule: dict[str, list[Mapping[str, Any]]] = {}
     for note in notes:
         by_rule.setdefault(note["rule"], []).append(note)
-    said = []
-    for rule, group in by_rule.items():
-        mark = f'<span class="mark {severity}">{escape(rule.replace("_", " "))}</span>'
-        lines = [f"<p>{escape(note['message'])}</p>" for note in group]
-        if len(group) > MANY:
-            names = escape(listing([str(note["column"]) for note in group], 8))
-            summary = f"<summary>{mark}{len(group):,} columns: {names}</summary>"
-            said.append(f'<details class="note {severity}">{summary}{"".join(lines)}</details>')
-        else:
-            said += [
-                f'<div class="note {severity}">{mark}{escape(n["message"])}</div>' for n in group
-            ]
-    return f"<h2>{title}</h2>{''.join(said)}"
+    groups = []
+    for rule, found in by_rule.items():
+        names = listing([str(note["column"]) for note in found], 8)
+        summary = f"{len(found):,} columns: {names}" if len(found) > MAX_UNFOLDED else ""
+        messages = [note["message"] for note in found]
+        groups.append({"rule": rule, "summary": summary, "messages": messages})
+    return groups
 
 
-def _pictures(evidence: Evidence) -> str:
-    if not evidence.pictures:
-        return ""
-    rows = "".join(
-        f"<div class=class><b>{escape(name)}</b><span>{_counted(n_rows, 'image')}</span>"
-        f'<img alt="images of {escape(name, quote=True)}" src="{strip(images)}"></div>'
-        for name, (n_rows, images) in evidence.pictures.items()
-    )
-    return f"<h2>Images</h2>{rows}"
-
-
-def _columns(evidence: Evidence) -> str:
+def _notes_by_column(
+    report: Mapping[str, Any],
+) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
     notes: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for severity, key in (("error", "broken"), ("warning", "warnings")):
-        for note in evidence.report[key]:
+        for note in report[key]:
             if note["column"] is not None:
                 notes.setdefault(note["column"], []).append((severity, note))
+    return notes
+
+
+def _ordered_columns(evidence: Evidence) -> list[tuple[str, Mapping[str, Any]]]:
+    """The target first, then the columns with notes, then the others as in the schema."""
+    target, notes = evidence.schema.target, _notes_by_column(evidence.report)
     columns = list(evidence.profile["columns"].items())
-    target = evidence.schema.target
-    # The target first, then what deserves a look, then the rest as the schema has it.
-    columns.sort(key=lambda item: (item[0] != target, item[0] not in notes))
-    cards = "".join(
-        card(name, about, evidence.schema, notes.get(name, []))
-        for name, about in columns[:MAX_CARDS]
-    )
-    search = '<input type="search" placeholder="find a column" aria-label="find a column">'
-    rest = columns[MAX_CARDS:]
-    more = f"<h2>{len(rest):,} more columns</h2>{compact_table(rest)}" if rest else ""
-    head = f"<div class=title><h2>Columns</h2>{search if len(columns) > 8 else ''}</div>"
-    said = "<p class=soft>Of the rows that passed. Dashed lines are the quartiles.</p><br>"
-    return f'{head}{said}<section class="cards">{cards}</section>{more}'
+    return sorted(columns, key=lambda item: (item[0] != target, item[0] not in notes))
 
 
-def _quarantine(evidence: Evidence) -> str:
+def _bad_rows(evidence: Evidence) -> dict[str, Any] | None:
     if not len(evidence.aside):
-        return ""
+        return None
     frame = evidence.aside.astype(object)
-    reason, others = frame.columns[-1], list(frame.columns[:-1])[:12]
-    heads = "".join(f"<th>{escape(str(name))}</th>" for name in ("why", *others))
-    rows = "".join(
-        f"<tr><td class=reason>{escape(str(row[reason]))}</td>"
-        + "".join(f"<td>{escape(_short(row[name]))}</td>" for name in others)
-        + "</tr>"
-        for _, row in frame.iterrows()
-    )
-    n_bad = evidence.report["n_bad_rows"]
-    title = "Quarantine" if evidence.report["accepted"] else "Bad rows"
-    shown = f"{len(frame):,} of {n_bad:,} rows" if n_bad > len(frame) else _counted(n_bad, "row")
-    left = len(frame.columns) - 1 - len(others)
-    columns = f", {left:,} further columns are left out" if left else ""
-    return (
-        f"<h2>{title}</h2><p class=soft>{shown}{columns}.</p><br>"
-        f'<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>'
-    )
+    reason, others = frame.columns[-1], list(frame.columns[:-1])[:MAX_COLUMNS]
+    n_bad, n_more = evidence.report["n_bad_rows"], len(frame.columns) - 1 - len(others)
+    shown = f"{len(frame):,} of {n_bad:,} rows" if n_bad > len(frame) else counted(n_bad, "row")
+    omitted = f"; {n_more:,} more columns are not shown" if n_more else ""
+    return {
+        "title": "Quarantine" if evidence.report["accepted"] else "Bad rows",
+        "text": f"{shown}{omitted}.",
+        "header": ["reason", *map(str, others)],
+        "rows": [
+            [str(row[reason]), *(_short(row[name]) for name in others)]
+            for _, row in frame.iterrows()
+        ],
+    }
 
 
 def _short(value: Any) -> str:
     if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return "–"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= CELL else f"{text[:CELL]}…"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"

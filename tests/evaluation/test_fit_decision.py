@@ -11,16 +11,10 @@ from layerline.artifacts import write_json
 from layerline.config import EvaluateSection, ThresholdSection
 from layerline.errors import ParamsError, SourceError
 from layerline.evaluation.decision import PLAIN, Decision, read_decision, write_decision
-from layerline.evaluation.decision_fit import (
-    SCORES,
-    calibrate,
-    choose_threshold,
-    decide,
-    decide_plainly,
-    fit_temperature,
-    threshold_counts,
-)
+from layerline.evaluation.fit_decision import default_decision, fit_decision
 from layerline.evaluation.predictions import softmax
+from layerline.evaluation.temperature import calibrate, fit_temperature
+from layerline.evaluation.thresholds import SCORES, choose_threshold, threshold_counts
 
 
 def drawn(temperature: float, n_rows: int = 2000, n_classes: int = 3, seed: int = 0):
@@ -154,24 +148,24 @@ def test_a_model_without_one_decides_plainly(tmp_path):
 
 def test_a_file_that_is_no_decision_is_refused(tmp_path):
     write_json(tmp_path / "decision.json", {"temperature": 1.0})
-    with pytest.raises(SourceError, match="is no decision"):
+    with pytest.raises(SourceError, match="not a valid decision"):
         read_decision(tmp_path, ("a", "b"))
 
 
 def test_defaults_leave_the_most_probable_class():
     logits, actual = drawn(3.0, n_classes=2)
-    decision, calibration = decide(logits, actual, ("a", "b"), EvaluateSection())
+    decision, calibration = fit_decision(logits, actual, ("a", "b"), EvaluateSection())
     assert decision.threshold is None
     assert calibration is not None
     assert calibration.kept
-    bare, none = decide(logits, actual, ("a", "b"), EvaluateSection(temperature=False))
+    bare, none = fit_decision(logits, actual, ("a", "b"), EvaluateSection(temperature=False))
     assert (bare, none) == (PLAIN, None)
 
 
 def test_a_fixed_threshold_is_taken_as_it_is():
     logits, actual = drawn(1.0, n_classes=2)
     section = EvaluateSection(threshold=0.2, positive="a")
-    decision, _ = decide(logits, actual, ("a", "b"), section)
+    decision, _ = fit_decision(logits, actual, ("a", "b"), section)
     assert (decision.threshold, decision.positive) == (0.2, 0)
 
 
@@ -179,17 +173,17 @@ def test_a_fixed_threshold_is_taken_as_it_is():
     ("changes", "classes", "says"),
     [
         ({"threshold": 0.5}, ("a", "b", "c"), "only a binary task has a threshold"),
-        ({"positive": "x"}, ("a", "b"), "'x' is none of the two classes"),
-        ({"positive": "a"}, ("a", "b", "c"), "none of the two classes"),
+        ({"positive": "x"}, ("a", "b"), "'x' is not one of the two classes"),
+        ({"positive": "a"}, ("a", "b", "c"), "not one of the two classes"),
     ],
 )
 def test_what_does_not_fit_the_classes_is_refused(changes, classes, says):
     logits, actual = drawn(1.0, n_classes=len(classes))
     with pytest.raises(ParamsError, match=says):
-        decide(logits, actual, classes, EvaluateSection(**changes))
+        fit_decision(logits, actual, classes, EvaluateSection(**changes))
 
 
 def test_a_regression_has_no_threshold():
-    assert decide_plainly(EvaluateSection()) == PLAIN
+    assert default_decision(EvaluateSection()) == PLAIN
     with pytest.raises(ParamsError, match=r"evaluate\.threshold: a regression has no classes"):
-        decide_plainly(EvaluateSection(threshold=0.5))
+        default_decision(EvaluateSection(threshold=0.5))

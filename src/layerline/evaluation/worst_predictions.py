@@ -1,4 +1,4 @@
-"""Errors worth looking at: the test rows that are most confidently wrong, or furthest off."""
+"""The worst predictions: test rows that are confidently wrong, or have the largest errors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,30 +9,30 @@ from numpy.typing import NDArray
 
 from layerline.evaluation.predictions import Predictions
 
-MOST = 25
+MAX_ROWS = 25
 
 
-def worst_rows(predictions: Predictions, most: int = MOST) -> NDArray[np.intp]:
-    """Positions of the wrong rows, the most confident first; for numbers of the largest errors."""
+def worst_rows(predictions: Predictions, limit: int = MAX_ROWS) -> NDArray[np.intp]:
+    """Positions of the wrong rows, the most confident first; of numbers, of the largest errors."""
     if predictions.probabilities is None:
-        return np.argsort(-np.abs(predictions.row_losses("mae")), kind="stable")[:most]
+        return np.argsort(-np.abs(predictions.row_losses("mae")), kind="stable")[:limit]
     wrong = np.flatnonzero(predictions.actual != predictions.predicted)
     confidence = predictions.probabilities[wrong, predictions.predicted[wrong].astype(np.int64)]
-    return wrong[np.argsort(-confidence, kind="stable")][:most]
+    return wrong[np.argsort(-confidence, kind="stable")][:limit]
 
 
-def tabulate_mistakes(
+def tabulate_worst(
     predictions: Predictions,
     chosen: NDArray[np.intp],
     classes: Sequence[Any] | None,
     rows: NDArray[np.int64],
     raw: pd.DataFrame,
 ) -> pd.DataFrame:
-    """The chosen rows: where they are, what is true, what was predicted, and the raw columns.
+    """The chosen rows: position, truth, prediction, and the raw columns.
 
     Args:
         predictions: of the test rows.
-        chosen: what `worst_rows` gives.
+        chosen: from `worst_rows`.
         classes: the labels, or None for numbers.
         rows: (B,) positions in data/validated.
         raw: the raw test rows.

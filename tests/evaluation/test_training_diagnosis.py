@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from layerline.evaluation.fit_diagnosis import diagnose, guess_loss
+from layerline.evaluation.training_diagnosis import diagnose, guess_loss
 
 
 def history(train, valid):
@@ -14,7 +14,7 @@ def history(train, valid):
 @pytest.mark.parametrize(
     ("train", "valid", "kept", "epochs", "says"),
     [
-        ([2.0, 1.0, 0.3], [3.0, 2.0, 1.0], 3, 3, "ran out of epochs"),
+        ([2.0, 1.0, 0.3], [3.0, 2.0, 1.0], 3, 3, "still falling at the last epoch"),
         ([2.0, 1.0, 0.3], [3.0, 2.0, 1.0], 3, 3, "more epochs may help"),
         ([2.0, 1.0, 0.3], [2.0, 1.0, 3.0], 2, 10, "Over-fitting began after epoch 2"),
         ([2.0, 1.0, 0.9], [2.0, 1.0, 1.05], 2, 10, "lowest at epoch 2"),

@@ -1,4 +1,4 @@
-"""How the fit went, in a sentence, from the learning curves and what plain guessing would give."""
+"""How the training went, in one sentence, from its learning curves and a constant guess."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 History = Sequence[Mapping[str, float]]
-_GAP = 0.05  # of the loss; smaller differences are called none
+_GAP = 0.05  # of the loss; smaller differences are ignored
 
 
 def diagnose(history: History, kept: int, epochs: int, guessing: float | None = None) -> str:
-    """One sentence on how the fit went.
+    """One sentence on how the training went.
 
     Args:
         history: one mapping an epoch, with `train_loss` and `valid_loss`.
         kept: the epoch, from 1, whose weights were kept.
-        epochs: how many were allowed.
-        guessing: the validation loss of the same guess for every row, in the unit of the history.
+        epochs: the limit.
+        guessing: the validation loss of a constant guess, in the unit of the history.
     """
     last, best = history[-1], history[kept - 1]
     lowest = min(range(len(history)), key=lambda row: _number(history[row]["valid_loss"])) + 1
@@ -31,13 +31,13 @@ def diagnose(history: History, kept: int, epochs: int, guessing: float | None = 
     if guessing is not None and best["valid_loss"] > (1 - _GAP) * guessing:
         return (
             f"Under-fitting: the validation loss of {best['valid_loss']:.4g} is hardly below the "
-            f"{guessing:.4g} of one guess for every row; the columns may not tell the target, or "
-            "the network is too small or learns too slowly."
+            f"{guessing:.4g} of a constant guess; the columns may not predict the target, or the "
+            "network is too small or the learning rate too low."
         )
     if kept == lowest == len(history) == epochs and epochs > 1:
         return (
-            f"It ran out of epochs: the validation loss was still falling at the last epoch "
-            f"({epochs}): more epochs may help."
+            f"The validation loss was still falling at the last epoch ({epochs}); more epochs may "
+            "help."
         )
     if (
         best["valid_loss"] > 0  # a likelihood of numbers may lie below 0, where no ratio means much
@@ -59,17 +59,17 @@ def _number(loss: float) -> float:
 
 
 def _rose(history: History) -> bool:
-    """The training loss is above that of the first epoch: no learning ends there."""
+    """The training loss ended above that of the first epoch."""
     return len(history) > 1 and history[-1]["train_loss"] > 1.5 * abs(history[0]["train_loss"])
 
 
 def guess_loss(train: NDArray[Any], valid: NDArray[Any], n_classes: int | None) -> float:
-    """The validation loss of one guess for every row, learnt from the train rows.
+    """The validation loss of a constant guess, learnt from the train rows.
 
     Args:
         train: (B,) class indices, or standardised numbers.
-        valid: likewise.
-        n_classes: None for numbers, whose squared error is meant; else the log loss.
+        valid: the same for the validation rows.
+        n_classes: None for numbers (mean squared error), else K (log loss).
     """
     if n_classes is None:
         return float(np.square(valid - train.mean()).mean())

@@ -1,0 +1,80 @@
+"""The decision as params.yaml asks for it: the temperature, then the threshold of a binary task."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerline.config import EvaluateSection, ThresholdSection
+from layerline.errors import ParamsError, Problem
+from layerline.evaluation.decision import PLAIN, Decision
+from layerline.evaluation.predictions import Ints
+from layerline.evaluation.temperature import Calibration, calibrate
+from layerline.evaluation.thresholds import choose_threshold
+
+
+def fit_decision(
+    logits: NDArray[np.floating],
+    actual: Ints,
+    classes: Sequence[Any],
+    section: EvaluateSection,
+) -> tuple[Decision, Calibration | None]:
+    """Fit the decision on validation rows, as params.yaml asks.
+
+    Args:
+        logits: (B, K) of the validation rows.
+        actual: (B,) their class indices.
+        classes: the K labels.
+        section: params.yaml's `evaluate`.
+
+    Raises:
+        ParamsError: a threshold for more than two classes, or an unknown positive class.
+    """
+    positive = positive_index(section, classes)
+    calibration = calibrate(logits, actual) if section.temperature else None
+    decision = Decision(calibration.temperature if calibration else 1.0, None, positive)
+    if section.threshold is None:
+        return decision, calibration
+    if isinstance(section.threshold, ThresholdSection):
+        scores = decision.probabilities(logits)[:, positive]
+        threshold = choose_threshold(scores, actual == positive, section.threshold)
+    else:
+        threshold = float(section.threshold)
+    return dataclasses.replace(decision, threshold=threshold), calibration
+
+
+def positive_index(section: EvaluateSection, classes: Sequence[Any]) -> int:
+    """The index of the positive class: `evaluate.positive`, by default the second."""
+    if len(classes) != 2 and section.threshold is not None:
+        raise ParamsError(
+            [
+                Problem(
+                    "evaluate.threshold",
+                    f"only a binary task has a threshold, and this one has {len(classes)} classes; "
+                    "remove it",
+                )
+            ]
+        )
+    if section.positive is None:
+        return min(1, len(classes) - 1)
+    named = [k for k, name in enumerate(classes) if str(name) == str(section.positive)]
+    if len(classes) != 2 or not named:
+        message = f"{section.positive!r} is not one of the two classes of a binary task"
+        shown = ", ".join(map(repr, classes[:20]))
+        raise ParamsError([Problem("evaluate.positive", f"{message}; the classes are {shown}")])
+    return named[0]
+
+
+def default_decision(section: EvaluateSection) -> Decision:
+    """The decision of a regression, which has no classes.
+
+    Raises:
+        ParamsError: params.yaml sets a threshold or a positive class.
+    """
+    for key in ("threshold", "positive"):
+        if getattr(section, key) is not None:
+            message = "a regression has no classes; remove it"
+            raise ParamsError([Problem(f"evaluate.{key}", message)])
+    return PLAIN

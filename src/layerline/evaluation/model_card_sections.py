@@ -1,0 +1,136 @@
+"""Sections of the model card: metrics, baselines, decision, classes, slices, importance."""
+
+from layerline.evaluation.bootstrap import Interval
+from layerline.evaluation.evaluation_results import EvaluationResults
+from layerline.rendering.blocks import Block, Heading, Paragraph, Points, Table
+from layerline.text import readable
+
+_COMPARED = {
+    True: ("rmse", "mae", "r2", "median_error"),
+    False: ("accuracy", "balanced_accuracy", "log_loss", "roc_auc", "f1_macro", "brier"),
+}
+_MAX_CLASSES, _MAX_COLUMNS = 30, 15
+
+
+def span(interval: Interval) -> str:
+    """Both ends of an interval as text."""
+    return f"{readable(interval.lower)} to {readable(interval.upper)}"
+
+
+def metrics_section(results: EvaluationResults) -> list[Block]:
+    """Every metric of every split, with intervals for the test rows."""
+    confidence = results.params.evaluate.confidence
+    rows = []
+    for name, value in results.metrics["test"].items():
+        others = [results.metrics[split].get(name) for split in ("train", "valid")]
+        cells = ["–" if other is None else readable(other) for other in others]
+        bounds = span(results.intervals[name]) if name in results.intervals else "–"
+        rows.append([name, *cells, readable(value), bounds])
+    return [
+        Table(["metric", "train", "valid", "test", f"test, {confidence:.0%} interval"], rows),
+        Paragraph(
+            "Intervals are percentiles of bootstrap resamples of the test rows, widened for small "
+            "numbers of rows."
+        ),
+    ]
+
+
+def baselines_section(results: EvaluationResults) -> list[Block]:
+    """The network beside scikit-learn's simpler models."""
+    if not results.baselines:
+        return []
+    known = results.metrics["test"]
+    names = [name for name in _COMPARED[results.is_regression] if name in known]
+    rows = [["this network", *(readable(known[name]) for name in names)]]
+    for b in results.baselines:
+        figures = (readable(b.figures[name]) if name in b.figures else "–" for name in names)
+        rows.append([_baseline_name(b.name, results), *figures])
+    return [
+        Heading("Is the network worth it?"),
+        Table(["test rows", *names], rows, marked=(0,)),
+        Paragraph(
+            f"The baselines are scikit-learn's with default settings, fitted on "
+            f"{results.baselines[0].n_train_rows:,} of the train rows."
+        ),
+    ]
+
+
+def _baseline_name(name: str, results: EvaluationResults) -> str:
+    return "mean" if name == "majority" and results.is_regression else name
+
+
+def decision_section(results: EvaluationResults) -> list[Block]:
+    """How the logits become a prediction."""
+    if results.is_regression:
+        return []
+    decision, lines = results.decision, []
+    if decision.temperature != 1.0:
+        lines.append(
+            f"The logits are divided by a temperature of {decision.temperature:.4g}, fitted on the "
+            "validation rows."
+        )
+    else:
+        lines.append("No temperature: it did not lower the validation log loss significantly.")
+    if decision.threshold is not None:
+        name = results.data["classes"][decision.positive]
+        lines.append(
+            f"`{name}` is predicted from a probability of {readable(decision.threshold)} upwards."
+        )
+    else:
+        lines.append("The class with the highest probability is predicted.")
+    return [Heading("Decision"), Points(lines)]
+
+
+def classes_section(results: EvaluationResults) -> list[Block]:
+    """Precision and recall of each class."""
+    if not results.classes:
+        return []
+    rows = [
+        [
+            c.name,
+            f"{c.n_rows:,}",
+            f"{c.n_predicted:,}",
+            f"{c.precision.mean:.3f}",
+            span(c.precision),
+            f"{c.recall.mean:.3f}",
+            span(c.recall),
+        ]
+        for c in results.classes[:_MAX_CLASSES]
+    ]
+    header = ["class", "rows", "predicted", "precision", "interval", "recall", "interval"]
+    return [Heading("Classes"), Table(header, rows)]
+
+
+def slices_section(results: EvaluationResults) -> list[Block]:
+    """The metrics of each slice; significantly worse ones are highlighted."""
+    if not results.slices:
+        return []
+    names = list(results.slices[0].figures)
+    header = ["slice", "rows"]
+    for name in names:
+        header += [name, "interval"]
+    rows, marked = [], []
+    for position, part in enumerate(results.slices):
+        cells = [f"{part.column} = {part.level}", f"{part.n_rows:,}"]
+        for name in names:
+            cells += [readable(part.figures[name].mean), span(part.figures[name])]
+        rows.append(cells)
+        if part.is_worse:
+            marked.append(position)
+    return [Heading("Slices"), Table(header, rows, marked)]
+
+
+def importance_section(results: EvaluationResults) -> list[Block]:
+    """How much worse predictions are when a column is shuffled."""
+    if not results.importance:
+        return []
+    rows = [
+        [item.column, readable(item.increase), f"{item.spread:.2g}"]
+        for item in results.importance[:_MAX_COLUMNS]
+    ]
+    text = (
+        f"Increase of the test {results.importance_of} when the column's values are shuffled. "
+        "Columns with the same information each appear unimportant."
+    )
+    header = ["column", f"increase of {results.importance_of}", "spread"]
+    return [Heading("Column importance"), Paragraph(text), Table(header, rows)]

@@ -1,0 +1,109 @@
+"""The encoding of a text file, where nobody says it: by its byte order mark, or by its letters."""
+
+import codecs
+import re
+from pathlib import Path
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark begins it
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_HEAD = 1 << 12
+_SAMPLE = 1 << 17  # bytes of lines that are not ASCII
+_NO_WORDS = re.compile(rb"[\x00-\x3f]+")  # beyond it they may be half of a letter
+_SIGN_IN_WORD = re.compile(r"\w[^\w\s\x00-\x7f’´–-]\w|\w[¹³]\w|[£¥][^\W\d]")
+# What spreadsheets and databases write; each once, under the name that Python knows.
+# The same for many letters; the commonest first.
+_LATIN = ("cp1252", "cp1250", "cp1254", "cp1257", "mac_roman", "cp850")
+_LEGACY = (
+    *(*_LATIN, "cp1251", "cp1253", "cp1255", "cp1256", "koi8_r"),
+    *("cp932", "gb18030", "big5", "cp949", "euc_jp"),
+)
+_ICELANDIC = "áéíðóúýþæö"  # in windows-1252 like Turkish in windows-1254, but for the vowels
+_ALPHABETS = (
+    "äöüß",  # German
+    "àâæçéèêëîïôœùûüÿ",  # French
+    "áéíñóúü",  # Spanish
+    "àáâãçéêíóôõúü",  # Portuguese
+    "àèéìîòù",  # Italian
+    "åäöæøéü",  # Swedish, Danish, Norwegian, Finnish
+    "ąćęłńóśźż",  # Polish
+    "áčďéěíňóřšťúůýž",  # Czech
+    "áäčďéíĺľňóôŕšťúýž",  # Slovak
+    "áéíóöőúüű",  # Hungarian
+    "čćđšž",  # Croatian, Slovene
+    "ăâîşţșț",  # Romanian
+    "çğıöşüâîi̇",  # Turkish
+    "āčēģīķļņšūž",  # Latvian
+    "ąčęėįšųūž",  # Lithuanian
+    "äõöüšž",  # Estonian
+)
+
+
+def marked_encoding(path: Path) -> str | None:
+    """The encoding that the first bytes tell: a byte order mark, or the zeros of UTF-16.
+
+    A byte order mark is certain, and other encodings of ASCII text have no zero bytes.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    half = len(head) // 2
+    if half >= 4 and even == 0 and odd > 0.4 * half:
+        return "utf-16-le"
+    return "utf-16-be" if half >= 4 and odd == 0 and even > 0.4 * half else None
+
+
+def guess_encoding(path: Path) -> str | None:
+    """The legacy encoding of a file that is not UTF-8, by the letters of its lines; None: unclear.
+
+    Source: charset-normalizer, with the encodings that tables are written in.
+    """
+    from charset_normalizer import from_bytes
+
+    sample = _sample(path)
+    best = from_bytes(sample, cp_isolation=list(_LEGACY), enable_fallback=False).best()
+    if best is None:
+        return None
+    found = str(best.encoding)
+    if found in _LATIN:
+        found = max(_LATIN, key=lambda codec: _fit(sample, codec))  # the first of equals
+    return f"windows-{found[2:]}" if found.startswith("cp125") else found
+
+
+def _fit(sample: bytes, codec: str) -> float:
+    """The share of letters beyond ASCII that the best language has; none for signs in words."""
+    try:
+        text = sample.decode(codec)
+    except UnicodeDecodeError:
+        return -1.0
+    if _SIGN_IN_WORD.search(text):
+        return 0.0
+    letters = [letter for letter in text.lower() if letter.isalpha() and not letter.isascii()]
+    if not letters:
+        return 1.0
+    share = max(_share(letters, alphabet) for alphabet in _ALPHABETS)
+    return max(share, 0.95 * _share(letters, _ICELANDIC))
+
+
+def _share(letters: list[str], alphabet: str) -> float:
+    return sum(letter in alphabet for letter in letters) / len(letters)
+
+
+def _sample(path: Path) -> bytes:
+    """The words of lines with bytes beyond ASCII: digits and signs tell nothing."""
+    found, size = [], 0
+    with path.open("rb") as file:
+        for line in file:
+            if not line.isascii():
+                found.append(line)
+                size += len(line)
+            if size > _SAMPLE:
+                break
+    return _NO_WORDS.sub(b" ", b"".join(found))

@@ -1,0 +1,88 @@
+"""Parquet files: their schema, and their rows in batches that never unfold beyond the limits."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from layerline.sources.reading.decoded import decoded
+from layerline.sources.reading.limits import Meter, TooLargeError
+from layerline.sources.reading.parquet_pages import declared_bytes
+
+BATCH_ROWS = 1 << 16
+BATCH_CELLS = 1 << 23  # fewer rows of a wide table
+# Without a buffer for each column, or with pre_buffer, everything read stays in memory.
+_BUFFER = 1 << 20
+
+
+def parquet_schema(path: Path) -> pa.Schema:
+    """The names and types of the columns."""
+    with _open(path) as file:
+        return file.schema_arrow
+
+
+def read_parquet_batches(
+    path: Path, columns: Sequence[str], meter: Meter, n_rows: int = BATCH_ROWS
+) -> Iterator[pa.Table]:
+    """Yield the rows of some columns in order, without dictionaries.
+
+    Raises:
+        TooLargeError: beyond a limit; before it is decoded.
+        ValueError: a page is malformed.
+    """
+    with _open(path) as file:
+        metadata = file.metadata
+        meter.check_columns(metadata.num_columns)
+        meter.expect(metadata.num_rows * len(columns), 0)
+        if meter.limits.decoded_bytes is not None and meter.limits.seconds is not None:
+            _check_pages(path, metadata, columns, meter)
+        texts = _dictionaries(metadata, columns)
+    n_rows = min(n_rows, max(BATCH_CELLS // max(len(columns), 1), 1 << 9))
+    with _open(path, texts) as file:
+        for batch in file.iter_batches(n_rows, columns=list(columns)):
+            table = pa.Table.from_batches([batch])
+            table.validate(full=True)
+            yield from decoded(table, meter)
+
+
+def _open(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    # ParquetFile, not read_table: that one takes `year=2024` in a folder's name for a column.
+    return pq.ParquetFile(
+        path,
+        buffer_size=_BUFFER,
+        pre_buffer=False,
+        page_checksum_verification=True,
+        read_dictionary=list(dictionaries),
+    )
+
+
+def _dictionaries(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[str]:
+    """The text columns with a dictionary: they are read as one, and decoded by measure."""
+    found = dict.fromkeys(
+        chunk.path_in_schema
+        for chunk in _chunks(metadata)
+        if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
+    )
+    return [name for name in found if name in columns]
+
+
+def _chunks(metadata: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        for place in range(row_group.num_columns):
+            yield row_group.column(place)
+
+
+def _check_pages(
+    path: Path, metadata: pq.FileMetaData, columns: Sequence[str], meter: Meter
+) -> None:
+    """Refuse pages that declare too much, and an encoding whose size no header declares."""
+    for chunk in _chunks(metadata):
+        if chunk.path_in_schema in columns and "DELTA_BYTE_ARRAY" in chunk.encodings:
+            raise TooLargeError(
+                f"{path}: column {chunk.path_in_schema!r} is encoded as DELTA_BYTE_ARRAY, whose "
+                "size is unknown before it is decoded; write it with a dictionary or plain"
+            )
+    with path.open("rb") as file:
+        meter.expect(0, declared_bytes(file, metadata, columns, meter))

@@ -11,12 +11,12 @@ from layerline.artifacts import Workspace, read_manifest
 from layerline.config import Params, TrainSection
 from layerline.networks.embeddings import fit_embeddings
 from layerline.networks.serialization import NetworkSpec
-from layerline.training.absent_classes import stand_in
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
 from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
 from layerline.training.optimizers import takes_all_rows
+from layerline.training.rare_classes import stand_in
 
 
 @dataclasses.dataclass(frozen=True)

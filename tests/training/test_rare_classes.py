@@ -1,14 +1,14 @@
-"""A class that no validation row has is not forgotten when the epoch is chosen."""
+"""A class of which validation has few rows or none is not forgotten when the epoch is chosen."""
 
 import torch
 
 from layerline.config import Component, TrainSection
 from layerline.networks import build_network
-from layerline.training.absent_classes import stand_in
 from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.fit import fit
 from layerline.training.inference import predict
+from layerline.training.rare_classes import stand_in
 
 
 def rare(n_rows: int = 400, n_rare: int = 4) -> Rows:
@@ -24,14 +24,23 @@ def without(rows: Rows, k: int) -> Rows:
     return Rows(rows.x[kept][:100], rows.y[kept][:100])
 
 
-def test_train_rows_of_an_absent_class_stand_in_by_their_share() -> None:
+def test_train_rows_of_a_rare_class_stand_in() -> None:
     train = rare()
     valid = without(train, 1)
     filled, note = stand_in(train, valid, ("ok", "fraud"))
-    assert torch.bincount(filled.y).tolist() == [100, 1]  # 4 of 400 are 1 of 100
+    assert torch.bincount(filled.y).tolist() == [100, 4]
     assert torch.equal(filled.x[:100], valid.x)
-    assert torch.equal(filled.x[100], train.x[0])
-    assert "no validation row is of class 'fraud': 1 train rows" in note
+    assert torch.equal(filled.x[100:], train.x[:4])
+    assert note.startswith("few validation rows are of class 'fraud' (0): 4 train rows")
+
+
+def test_many_rare_classes_are_not_filled_from_train_rows() -> None:
+    y = torch.arange(240) % 24
+    train = Rows(torch.randn(240, 2), y)
+    valid = Rows(torch.randn(46, 2), torch.arange(46) % 23)  # two of each class, none of the last
+    filled, note = stand_in(train, valid, tuple("abcdefghijklmnopqrstuvwx"))
+    assert torch.bincount(filled.y).tolist() == [2] * 24
+    assert note.startswith("few validation rows are of class 'x' (0): 2 train rows")
 
 
 def test_where_every_class_is_there_nothing_is_added() -> None:

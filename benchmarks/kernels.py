@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from layerline.config import Component, TrainSection
 from layerline.kernels import switch
 from layerline.networks import build_network
+from layerline.networks.embeddings import fit_embeddings
 from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.loop import Training
@@ -82,6 +83,7 @@ CASES = (
     mlp("row_type", WIDE, 1024, precision="bfloat16"),
     mlp("bin_tables", (30, 256, 128, 1), 256, numeric_embeddings=BINS),
     mlp("bin_tables", (100, 256, 128, 1), 256, numeric_embeddings=BINS),
+    mlp("bin_tables", (30, 256, 128, 1), 256, numeric_embeddings={**BINS, "edges": "quantile"}),
     mlp("waves", (30, 256, 128, 1), 256, numeric_embeddings={"name": "periodic"}),
     Case("pixel_tables", "conv1x1_mlp, batch 256, float32", **IMAGES, network="conv1x1_mlp"),
     Case(
@@ -138,6 +140,7 @@ def start(case: Case, has_torchs_dropout: bool = False) -> Callable[[], object]:
         precision=case.precision,
     )
     rows = rows_of(case)
+    fit_embeddings(network, rows.x)
     task = "regression" if case.d_out == 1 else "multiclass"
     training = Training([Member(network, 0)], TrainingData.of(rows, rows, task), section)
     training.session.begin_epoch(1)

@@ -10,7 +10,7 @@ from layerline.stage import Stage, leave, run_stage
 from layerline.text import readable
 
 # errors.csv stays here: it holds raw rows.
-TOLD = ("metrics.json", "evaluation.json", "model_card.md", "model_card.html")
+LOGGED = ("metrics.json", "evaluation.json", "model_card.md", "model_card.html")
 
 
 def main(stage: Stage) -> None:
@@ -18,13 +18,13 @@ def main(stage: Stage) -> None:
 
     metrics = evaluate(stage.workspace, stage.params)
     figures = ", ".join(f"{name} {readable(value)}" for name, value in metrics["test"].items())
-    stage.say(f"test {figures}")
+    stage.report(f"test {figures}")
     stage.journal.metrics(
         {f"{split}_{name}": v for split, found in metrics.items() for name, v in found.items()}
     )
     stage.journal.artifact(stage.workspace.plots)
     stage.journal.artifact(stage.workspace.predictions)
-    for name in TOLD:
+    for name in LOGGED:
         stage.journal.artifact(stage.workspace.reports / name)
 
 

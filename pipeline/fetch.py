@@ -16,12 +16,12 @@ def main(stage: Stage) -> None:
         load_libraries(stage.params.fetch.source)
     require_outside(stage.workspace.root, stage.params.fetch)
     manifest = fetch(stage.workspace, stage.params.fetch)
-    stage.say(f"{manifest['n_rows']:,} rows from {manifest['source']}")
-    stage.say(manifest["task_reason"])
+    stage.report(f"{manifest['n_rows']:,} rows from {manifest['source']}")
+    stage.report(manifest["task_reason"])
     for note in manifest["notes"]:
-        stage.say(f"note: {note}")
+        stage.report(f"note: {note}")
     for path in unwatched(stage.workspace.root / "dvc.yaml", stage.params.fetch):
-        stage.say(f"note: DVC does not watch {path} for changes yet; run `layerline watch` once")
+        stage.report(f"note: DVC does not watch {path} for changes yet; run `layerline watch` once")
     stage.journal.metrics({"n_rows": manifest["n_rows"]})
 
 

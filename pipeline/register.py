@@ -11,9 +11,9 @@ from layerline.stage import Stage, leave, run_stage
 def main(stage: Stage) -> None:
     from layerline.registry.register import register_model
 
-    verdict = register_model(stage.workspace, stage.params, stage.key, stage.say)
+    verdict = register_model(stage.workspace, stage.params, stage.key, stage.report)
     write_json(stage.workspace.reports / "registration.json", verdict)
-    stage.say(verdict["reason"])
+    stage.report(verdict["reason"])
     tags = {key: value for key, value in verdict.items() if key != "slices"}  # they may be many
     stage.journal.tags({f"layerline.registration.{key}": value for key, value in tags.items()})
     stage.journal.artifact(stage.workspace.reports / "registration.json")

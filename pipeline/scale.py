@@ -8,19 +8,19 @@ from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
-    from layerline.origins import Asker, find_preprocessor
+    from layerline.origins import SourceContext, find_preprocessor
     from layerline.scaling.scale import scale
 
     params, workspace = stage.params, stage.workspace
     reused = None
     if params.scale.preprocessor is not None:
-        asker = Asker(workspace, params.project, params.register.alias)
-        reused = find_preprocessor(asker, params.scale.preprocessor.source)
-        stage.say(f"the preprocessor is that of {params.scale.preprocessor.source}")
-    manifest = scale(workspace, params.scale, seed=params.seed, reused=reused, report=stage.say)
+        context = SourceContext(workspace, params.project, params.register.alias)
+        reused = find_preprocessor(context, params.scale.preprocessor.source)
+        stage.report(f"the preprocessor is that of {params.scale.preprocessor.source}")
+    manifest = scale(workspace, params.scale, seed=params.seed, reused=reused, report=stage.report)
     rows = ", ".join(f"{name} {count:,}" for name, count in manifest["n_rows"].items())
     shape = " × ".join(map(str, manifest["shape"]))
-    stage.say(f"{rows} rows; {shape} inputs to the network")
+    stage.report(f"{rows} rows; {shape} inputs to the network")
     stage.journal.metrics({f"n_rows.{name}": n for name, n in manifest["n_rows"].items()})
     stage.journal.artifact(stage.workspace.preprocessor / "preprocessor.json", "preprocessor")
 

@@ -12,17 +12,18 @@ def main(stage: Stage) -> None:
     from layerline.tracking.training_log import TrainingLog
 
     workspace, params = stage.workspace, stage.params
-    log = TrainingLog(stage.journal, workspace, stage.say)  # before torch is imported
+    log = TrainingLog(stage.journal, workspace, stage.report)  # before torch is imported
 
-    from layerline.origins import Asker, find_start
+    from layerline.origins import SourceContext, find_start
     from layerline.training.train import train
 
     log.log_inputs(params)
     source, transfer = None, params.train.transfer
     if transfer is not None:
-        source = find_start(Asker(workspace, params.project, params.register.alias), transfer)
+        context = SourceContext(workspace, params.project, params.register.alias)
+        source = find_start(context, transfer)
     with log.system_metrics():
-        result = train(workspace, params, log.log_epoch, stage.say, source)
+        result = train(workspace, params, log.log_epoch, stage.report, source)
     log.log_result(result, None if source is None else source.identity)
 
 

@@ -21,9 +21,9 @@ def main(stage: Stage) -> None:
         stage.journal.artifact(reports / REPORT)
         raise
     aside = f", {about['n_quarantined']:,} set aside" if about["n_quarantined"] else ""
-    stage.say(f"{about['n_rows']:,} rows keep {params.schema_path}{aside}")
+    stage.report(f"{about['n_rows']:,} rows keep {params.schema_path}{aside}")
     for line in said(about["warnings"], f"reports/{PAGE}"):
-        stage.say(f"warning: {line}")
+        stage.report(f"warning: {line}")
     figures = {key: about[key] for key in ("n_rows", "n_quarantined")}
     stage.journal.metrics({**figures, "n_warnings": len(about["warnings"])})
     for file in (REPORT, PROFILE, PAGE):

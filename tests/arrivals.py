@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy
 
-from layerline.tracking.journal import Event, read_events
-from layerline.tracking.spool import journals_of
+from layerline.artifacts import journals_of
+from layerline.tracking.journal_lines import Event, read_events
 
 POINTS = (
     "SELECT t.value, m.key, m.step, m.value, m.timestamp FROM metrics m"

@@ -1,14 +1,16 @@
 """Homes of their own, and what is in the store, read with plain SQL."""
 
+import contextlib
 import os
 import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -16,6 +18,16 @@ import layerline
 from layerline.tracking.journal import Journal
 
 SOURCE = Path(layerline.__file__).resolve().parents[1]
+
+
+@contextlib.contextmanager
+def written_by(process: Any) -> Iterator[None]:
+    """Journals that are opened here name another process as their writer; None: this one."""
+    if process is None:
+        yield
+        return
+    with mock.patch("layerline.tracking.journal.process_identity", return_value=process):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +54,10 @@ def folder(home):
 
 @pytest.fixture
 def new_journal(folder) -> Callable[..., Journal]:
-    def create(key: str = "key-1", **changes: Any) -> Journal:
+    def create(key: str = "key-1", process: Any = None, **changes: Any) -> Journal:
         values = {"stage": "train", "experiment": "digits", "run_name": "first", **changes}
-        return Journal.create(folder, key=key, **values)
+        with written_by(process):
+            return Journal.create(folder, key=key, **values)
 
     return create
 
@@ -93,7 +106,7 @@ journal = Journal.create(Path(sys.argv[1]), key=sys.argv[2], stage="train",
 for step in range(3):
     journal.metrics({"loss": 1.0 / (step + 1)}, step=step, time_ms=1_000 + step)
 print(journal.path, flush=True)
-os.write(journal._descriptor, b'{"seq": 4, "type": "metr')
+os.write(journal._file._descriptor, b'{"seq": 4, "type": "metr')
 os.kill(os.getpid(), signal.SIGKILL)
 """
         command = [sys.executable, "-c", code, str(folder), key]

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from homes import written_by
 
+from layerline.artifacts import journals_of
 from layerline.evaluation.prediction_table import record
 from layerline.evaluation.predictions import Predictions
 from layerline.runs.run import Run, to_run
 from layerline.tracking.flush import flush, run_id_of
-from layerline.tracking.journal import Journal
-from layerline.tracking.spool import journals_of
+from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.store import open_client
 
 CLASSES = ("cat", "dog", "eel")
@@ -53,9 +54,10 @@ class Lab:
     def run(self, key: str) -> Run:
         return to_run(self.client.get_run(self.run_id(key)), "digits")
 
-    def journal(self, key: str, **changes: Any) -> Journal:
+    def journal(self, key: str, process: Any = None, **changes: Any) -> Journal:
         values = {"stage": "train", "experiment": "digits", "run_name": f"mlp-{key}", **changes}
-        return Journal.create(journals_of(self.home), key=key, **values)
+        with written_by(process):
+            return Journal.create(journals_of(self.home), key=key, **values)
 
     def tell_data(self, stage: str, key: str, **tags: str) -> None:
         """A data stage's own run."""
@@ -74,11 +76,13 @@ class Lab:
                 digest = sha256(f"{split}-{data}")
                 journal.tags({f"layerline.sha256.{split}_x": digest})
                 journal.dataset(
-                    name=f"digits-{split}",
-                    digest=digest[:32],
-                    source="data/scaled",
-                    context=split,
-                    n_rows=3,
+                    Dataset(
+                        name=f"digits-{split}",
+                        digest=digest[:32],
+                        source="data/scaled",
+                        context=split,
+                        n_rows=3,
+                    )
                 )
             for stage in ("fetch", "scale"):
                 journal.link(f"layerline.run.{stage}", f"{stage}-{data}")

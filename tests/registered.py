@@ -33,6 +33,7 @@ from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
 from layerline.tracking.journal import Journal
+from layerline.tracking.store import ensure_store
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.fit import fit
 from layerline.validation.schema.definitions import ColumnSpec
@@ -293,5 +294,6 @@ def store(tmp_path_factory) -> Iterator[Store]:
         warnings.simplefilter("ignore")  # MLflow warns of its own type hints while it is imported
         import mlflow.pyfunc  # noqa: F401
     home = tmp_path_factory.mktemp("my store ü")
+    ensure_store(home)
     with start_verifier(home) as verifier:
         yield Store(home, verifier)

@@ -1,7 +1,10 @@
-"""What Python and its allocator do by default, set otherwise in processes of our own."""
+"""Processes of our own: how they are started, their garbage collector and their allocator."""
 
 import ctypes
 import gc
+import os
+import sys
+from pathlib import Path
 
 # Objects made between two collections; Python's own numbers are 700, 10 and 10.
 THRESHOLDS = (100_000, 50, 100)
@@ -32,3 +35,20 @@ def keep_freed_memory() -> None:
         return  # another C library, which has its own ways
     mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
     mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module in a process of its own.
+
+    -P: `python -m` would put the current folder first on sys.path, where a user's secrets.py or
+    types.py hides the standard library's.
+    """
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def module_environment() -> dict[str, str]:
+    """The environment for `module_command`, in which this very package is found from any folder."""
+    # It may be run from a source tree that only this process's sys.path knows.
+    package = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}

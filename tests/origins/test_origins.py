@@ -21,7 +21,7 @@ from layerline.artifacts import (
 from layerline.errors import ParamsError, SourceError
 from layerline.networks import build_network
 from layerline.networks.serialization import NetworkSpec, save_network
-from layerline.origins import Asker, find_source
+from layerline.origins import SourceContext, find_source
 from layerline.origins.known_rows import find_holdout
 from layerline.tracking.flush import flush, run_id_of
 from layerline.tracking.journal import Journal
@@ -34,8 +34,8 @@ SPEC = NetworkSpec("mlp", {"hidden": [4]}, (3,), 2, "binary", ("no", "yes"))
 
 
 @pytest.fixture
-def asker(tmp_path):
-    return Asker(Workspace(tmp_path), "p")
+def context(tmp_path):
+    return SourceContext(Workspace(tmp_path), "p")
 
 
 def write_models(folder, seed=0):
@@ -53,38 +53,38 @@ def write_models(folder, seed=0):
 
 
 @pytest.mark.parametrize("name", ["models/network", "models", "."])
-def test_a_folder_is_found_with_its_preprocessor(tmp_path, asker, name):
+def test_a_folder_is_found_with_its_preprocessor(tmp_path, context, name):
     write_models(tmp_path / "models")
-    files = find_source(asker, name)
+    files = find_source(context, name)
     source = read_source(files)
     assert source.spec == SPEC
     assert source.preprocessor.classes == ("no", "yes")
     assert source.identity == {"from": name, "sha256": sha256_of(files.weights)}
 
 
-def test_a_tampered_folder_is_refused(tmp_path, asker):
+def test_a_tampered_folder_is_refused(tmp_path, context):
     write_models(tmp_path / "models")
     file = tmp_path / "models" / "network" / "network.safetensors"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
     with pytest.raises(SourceError, match="the file was changed or damaged"):
-        find_source(asker, "models")
+        find_source(context, "models")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nowhere", "'nowhere' is not there; name a folder models/network, a weights file"),
-        ("notes.txt", "'notes.txt' is no weights file"),
-        ("empty", "holds no network.safetensors"),
+        ("nowhere", "'nowhere' is missing; name a folder models/network, a weights file"),
+        ("notes.txt", "'notes.txt' is not a weights file"),
+        ("empty", "has no network.safetensors"),
     ],
 )
-def test_what_is_no_source_is_refused(tmp_path, asker, name, message):
+def test_what_is_no_source_is_refused(tmp_path, context, name, message):
     (tmp_path / "notes.txt").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=message):
-        find_source(asker, name)
+        find_source(context, name)
 
 
 @pytest.fixture
@@ -99,16 +99,16 @@ def torch_home(tmp_path, monkeypatch):
     return folder
 
 
-def test_torchvision_weights_come_from_the_filled_cache(asker, torch_home):
-    files = find_source(asker, "torchvision:resnet18/IMAGENET1K_V1")
+def test_torchvision_weights_come_from_the_filled_cache(context, torch_home):
+    files = find_source(context, "torchvision:resnet18/IMAGENET1K_V1")
     assert files.weights == torch_home / "resnet18-f37072fd.pth"
     assert files.identity["weights"] == "ResNet18_Weights.IMAGENET1K_V1"
     sha256 = sha256_of(files.weights)
     assert "conv1.weight" in read_source(files, sha256).weights
     # The published file begins with f37072fd, and this one is not it.
-    with pytest.raises(SourceError, match="its name says f37072fd…"):
+    with pytest.raises(SourceError, match="its name has f37072fd…"):
         read_source(files)
-    assert find_source(asker, "torchvision:resnet18").weights == files.weights
+    assert find_source(context, "torchvision:resnet18").weights == files.weights
 
 
 @pytest.mark.parametrize(
@@ -118,24 +118,24 @@ def test_torchvision_weights_come_from_the_filled_cache(asker, torch_home):
         ("resnet18/V9", "resnet18 has no weights 'V9'; it has: IMAGENET1K_V1"),
     ],
 )
-def test_torchvision_names_are_checked(asker, name, message):
+def test_torchvision_names_are_checked(context, name, message):
     with pytest.raises(ParamsError, match=message):
-        find_source(asker, f"torchvision:{name}")
+        find_source(context, f"torchvision:{name}")
 
 
-def test_weights_that_cannot_be_fetched_are_told_with_where_they_go(asker, tmp_path, monkeypatch):
+def test_weights_that_cannot_be_fetched_are_told_with_where_they_go(context, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     # urllib keeps the proxies of its first call: neither its own nor ours may outlive this test.
     monkeypatch.setattr(urllib.request, "_opener", None)
     with pytest.raises(
-        SourceError, match=r"cannot be had .* put the file there, or set TORCH_HOME"
+        SourceError, match=r"cannot be downloaded .* put the file there, or set TORCH_HOME"
     ):
-        find_source(asker, "torchvision:resnet18/IMAGENET1K_V1")
+        find_source(context, "torchvision:resnet18/IMAGENET1K_V1")
 
 
-def test_an_earlier_revision_comes_out_of_dvcs_cache(tmp_path, asker):
+def test_an_earlier_revision_comes_out_of_dvcs_cache(tmp_path, context):
     def run(*command):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
 
@@ -160,33 +160,33 @@ def test_an_earlier_revision_comes_out_of_dvcs_cache(tmp_path, asker):
     run(*git, "add", "-A")
     run(*git, "commit", "-qm", "second")
 
-    files = find_source(asker, "dvc:HEAD~1")
+    files = find_source(context, "dvc:HEAD~1")
     assert read_source(files).identity["sha256"] == first
     assert read_source(files).preprocessor is not None
     assert len(files.identity["revision"]) == 40
-    again = find_source(asker, "dvc:HEAD~1")
+    again = find_source(context, "dvc:HEAD~1")
     assert again.weights == files.weights
     with pytest.raises(SourceError, match=r"dvc:nothing: .*name a revision"):
-        find_source(asker, "dvc:nothing")
-    held = find_holdout(asker.workspace, "dvc:HEAD~1")
+        find_source(context, "dvc:nothing")
+    held = find_holdout(context.workspace, "dvc:HEAD~1")
     assert read_manifest(held / "validated")["kind"] == "table"
     assert (held / "scaled" / "rows").read_text() == "scaled"
-    assert held == find_holdout(asker.workspace, "dvc:HEAD~1")
+    assert held == find_holdout(context.workspace, "dvc:HEAD~1")
 
 
-def test_names_of_models_are_checked(asker):
+def test_names_of_models_are_checked(context):
     with pytest.raises(SourceError, match="write models:/NAME@ALIAS or models:/NAME/VERSION"):
-        find_source(asker, "models:/p")
+        find_source(context, "models:/p")
 
 
-def test_a_missing_champion_and_run_are_told(asker):
-    with pytest.raises(SourceError, match="models:/p@champion: the registry has none"):
-        find_source(asker, "champion")
+def test_a_missing_champion_and_run_are_told(context):
+    with pytest.raises(SourceError, match="models:/p@champion: not in the registry"):
+        find_source(context, "champion")
     with pytest.raises(SourceError, match="p has no run 'abc'"):
-        find_source(asker, "run:abc")
+        find_source(context, "run:abc")
 
 
-def registered(asker):
+def registered(context):
     """A version of `p`, made by a run that a journal told of; the run's id."""
     from layerline.model.bundle import BundleContents, write_bundle
     from layerline.registry.client import open_registry
@@ -194,10 +194,10 @@ def registered(asker):
     from layerline.scaling.preprocessing.preprocessor import Preprocessor
     from layerline.validation.schema.definitions import ColumnSpec
 
-    root = asker.workspace.root
+    root = context.workspace.root
     write_models(root / "models")
     with Journal.create(
-        asker.workspace.journals, key="k" * 32, stage="train", experiment="p", run_name="mlp-k"
+        context.workspace.journals, key="k" * 32, stage="train", experiment="p", run_name="mlp-k"
     ) as journal:
         journal.params({"train.epochs": 1})
     flush(root)
@@ -221,13 +221,13 @@ def registered(asker):
 
 
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")  # MLflow's own
-def test_a_registered_model_is_found_by_alias_version_and_run(tmp_path, asker, monkeypatch):
+def test_a_registered_model_is_found_by_alias_version_and_run(tmp_path, context, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    run_id = registered(asker)
+    run_id = registered(context)
     sha256 = sha256_of(tmp_path / "bundle" / "network.safetensors")
     names = ("champion", "models:/p@champion", "models:/p/1", f"run:{run_id[:9]}", "run:mlp-k")
     for name in names:
-        source = read_source(find_source(asker, name))
+        source = read_source(find_source(context, name))
         assert source.identity == {
             "from": name,
             "model": "p",
@@ -239,12 +239,12 @@ def test_a_registered_model_is_found_by_alias_version_and_run(tmp_path, asker, m
     # What was fetched is checked each time, and fetched anew where it is damaged.
     (fetched,) = (tmp_path / ".layerline" / "sources").glob("p-1-*/**/network.safetensors")
     fetched.write_bytes(fetched.read_bytes()[:-1] + b"\1")
-    assert read_source(find_source(asker, "champion")).identity["sha256"] == sha256
-    with pytest.raises(SourceError, match="models:/p/7: the registry has none"):
-        find_source(asker, "models:/p/7")
+    assert read_source(find_source(context, "champion")).identity["sha256"] == sha256
+    with pytest.raises(SourceError, match="models:/p/7: not in the registry"):
+        find_source(context, "models:/p/7")
 
 
-def test_rows_for_the_forgetting_check_are_found(tmp_path, asker):
+def test_rows_for_the_forgetting_check_are_found(tmp_path, context):
     from layerline.config import ForgettingSection, TransferSection
     from layerline.origins import find_start
 
@@ -253,9 +253,9 @@ def test_rows_for_the_forgetting_check_are_found(tmp_path, asker):
         (folder / "table.parquet").write_bytes(b"")
     for name in ("old", "old/validated", "old/validated/table.parquet"):
         section = TransferSection(source="models", forgetting=ForgettingSection(data=name))
-        assert find_start(asker, section).holdout == tmp_path / name
-    assert find_start(asker, TransferSection(source="models")).holdout is None
-    for name, message in (("gone", "is not there"), ("models", "holds no rows that validate")):
+        assert find_start(context, section).holdout == tmp_path / name
+    assert find_start(context, TransferSection(source="models")).holdout is None
+    for name, message in (("gone", "is missing"), ("models", "holds no rows written by validate")):
         section = TransferSection(source="models", forgetting=ForgettingSection(data=name))
         with pytest.raises(SourceError, match=f"forgetting.data: '{name}' {message}"):
-            find_start(asker, section)
+            find_start(context, section)

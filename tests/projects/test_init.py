@@ -4,6 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from layerline.cli.init import _project_name
+from layerline.config import parse_params
 from layerline.errors import DataError, ParamsError
 from layerline.projects.init import start_project
 from layerline.projects.preflight import load_checked
@@ -49,3 +51,29 @@ def test_mistakes(csv_file: Callable[..., Path]) -> None:
         start_project(file, "prize", "demo")
     with pytest.raises(ParamsError, match="project"):
         start_project(file, "y", "no spaces, please")
+
+
+def test_a_link_is_written_as_the_link_that_it_is(frame: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "months").mkdir()
+    frame.to_csv(tmp_path / "months" / "may.csv", index=False)
+    (tmp_path / "latest.csv").symlink_to("months/may.csv")
+    (tmp_path / "newest").symlink_to("months")
+    for name in ("latest.csv", "newest/may.csv"):
+        start = start_project(tmp_path / name, "kind", "demo", root=tmp_path)
+        assert start.params["fetch"]["options"]["path"] == name
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("shop.csv.gz", "shop"),
+        ("Größe der Häuser.csv", "Gro-e-der-Hauser"),
+        ("東京.csv", "table"),
+        ("[may] ${x}.csv", "may-x"),
+        ("x" * 200 + ".csv", "x" * 64),
+        ("_.csv", "table"),
+    ],
+)
+def test_a_project_is_named_by_its_file(file: str, name: str) -> None:
+    assert _project_name(Path(file)) == name
+    assert parse_params({"project": name, "fetch": {"source": "files"}})[1] == []

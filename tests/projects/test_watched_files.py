@@ -1,12 +1,14 @@
 """Which files DVC watches for each source."""
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from layerline.config import FetchSection
-from layerline.projects.watched_files import must_fetch, source_paths
+from layerline.projects.watched_files import must_fetch, source_paths, unwatched, watch
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,55 @@ def test_a_source_that_dvc_cannot_watch_is_fetched_again(tmp_path: Path) -> None
     assert must_fetch(tmp_path, section("sql", url="postgresql://h/db", query="select 1"))
     assert not must_fetch(tmp_path, section("sql", url="sqlite:///shop.csv", query="select 1"))
     assert not must_fetch(tmp_path, section("sklearn", dataset="digits"))
+
+
+def dvc(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout + done.stderr
+
+
+NAMES = ("sales [may].csv", "a ${x} b.csv", "東京.csv", "x#y: z.csv", "what?.csv", "it's 100%.csv")
+
+
+def test_dvc_watches_files_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        (tmp_path / name).write_text("x,y\n1,a\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  fetch:\n    cmd: echo 1 > out\n    deps:\n      - dvc.yaml\n    outs: [out]\n"
+    )
+    section = FetchSection(source="files", options={"path": list(NAMES)})
+    assert watch(tmp_path / "dvc.yaml", section) == list(NAMES)
+    assert unwatched(tmp_path / "dvc.yaml", section) == []
+    assert not must_fetch(tmp_path, section)
+    dvc(tmp_path, "init", "--no-scm", "-q")
+    dvc(tmp_path, "repro", "-q")
+    assert "up to date" in dvc(tmp_path, "status")
+    for name in NAMES:
+        (tmp_path / name).write_text("x,y\n2,b\n")
+        assert name in dvc(tmp_path, "status")
+
+
+@pytest.mark.parametrize(
+    ("path", "dep"),
+    [
+        ("shop/*.csv", "shop"),
+        ("shop/*/t.csv", "shop"),
+        ("shop/[ab]/t.csv", "shop"),
+        ("*.csv", None),
+        ("t?.csv", None),
+    ],
+)
+def test_a_pattern_is_watched_by_its_folder_but_never_by_the_root(
+    path: str, dep: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop").mkdir()
+    deps = "stages: {fetch: {cmd: x, deps: [pipeline/fetch.py]}}\n"
+    (tmp_path / "dvc.yaml").write_text(deps)
+    section = FetchSection(source="files", options={"path": path})
+    assert watch(tmp_path / "dvc.yaml", section) == ([dep] if dep else [])
+    assert must_fetch(tmp_path, section) == (dep is None)

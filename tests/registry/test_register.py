@@ -33,7 +33,7 @@ def test_a_trained_checkout_is_registered(fresh):
 def test_a_store_that_was_removed_is_told_with_the_remedy(fresh):
     checkout = fresh()
     checkout.train(epochs=1)
-    with pytest.raises(TrackingError, match=r"does not know the run .*`dvc repro -f`"):
+    with pytest.raises(TrackingError, match=r"does not know the run .*`layerline register`"):
         register_model(checkout.workspace, checkout.params, "f" * 32, print)
 
 

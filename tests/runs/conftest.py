@@ -23,7 +23,7 @@ from homes import (  # noqa: F401
 )
 from labs import PARAMS, Lab, lineage, predictions
 
-from layerline.tracking.spool import journals_of
+from layerline.artifacts import journals_of
 
 
 @pytest.fixture(scope="session")

@@ -36,18 +36,27 @@ def test_a_store_that_is_away_ends_with_8(full_lab, layerline, command):
 def test_a_store_that_is_no_store_ends_with_8(own_lab, layerline):
     (own_lab.home / "mlflow.db").write_bytes(b"this is no database " * 100)
     result = layerline(own_lab, "runs", code=8)
-    assert "listing the runs: MLflow's store refused or is away" in result.stderr
+    assert "listing the runs: MLflow's store is unavailable or refused" in result.stderr
 
 
-def test_journals_that_cannot_be_sent_are_said(own_lab, layerline):
-    journal = own_lab.journal("bad")
-    journal.end("FINISHED")
-    # Nobody can send this one: what it says of its start is not whole.
+def test_journals_that_cannot_be_sent_are_noted(own_lab, layerline):
+    with own_lab.journal("bad") as journal:
+        journal.link("layerline.run.scale", "a key 'with quotes' that no filter takes")
+    result = layerline(own_lab, "runs")
+    assert "1 journal could not be sent to MLflow, so the newest runs may be" in result.stderr
+    assert len(result.stdout.splitlines()) == 6
+
+
+def test_a_damaged_journal_is_noted_once(own_lab, layerline):
+    with own_lab.journal("bad") as journal:
+        pass
+    # Nobody can send this one: no copy of its start is whole.
     text = journal.path.read_text().replace('"run_name"', '"name_of_the_run"')
     journal.path.write_text(text)
     result = layerline(own_lab, "runs")
-    assert "1 journal could not be sent to MLflow, so the newest runs may be" in result.stderr
+    assert "damaged on disk: the start of this journal is damaged" in result.stderr
     assert len(result.stdout.splitlines()) == 5
+    assert layerline(own_lab, "runs").stderr == ""
 
 
 @pytest.mark.parametrize("command", ["runs", "compare"])

@@ -68,7 +68,7 @@ def test_without_a_lock_file_what_is_missing_is_said(empty_lab, layerline):
     before, after = (empty_lab.run(key).short for key in ("before", "after"))
     assert f"the list of its deps is longer than a tag, and cut in {before} and {after}" in output
     found = layerline(empty_lab, "runs", "--find", md5("299"))
-    assert "no run of this store made it or used it" in found.stdout
+    assert "no run in this store made or used it" in found.stdout
     assert "2 runs list more files than fit into a tag of MLflow" in found.stderr
 
 

@@ -36,7 +36,9 @@ def test_a_run_that_did_not_get_far(full_lab, layerline):
     text = layerline(full_lab, "runs", "--why", "mlp-four").stdout
     assert "it ended with: interrupted" in text
     assert "same commit 2222222 with uncommitted changes (before: clean)" in text
-    assert "train     did not run, or told no reason\n          param: train.epochs 4→400" in text
+    assert (
+        "train     did not run, or recorded no reason\n          param: train.epochs 4→400" in text
+    )
 
 
 def test_the_first_run(full_lab, layerline):

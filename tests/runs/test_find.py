@@ -5,7 +5,7 @@ from labs import md5, sha256
 
 from layerline.runs.digests import wanted
 from layerline.runs.open_store import RequestError
-from layerline.tracking.run_reasons import _md5_like_dvc
+from layerline.tracking.dvc_lock import dvc_md5
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -71,7 +71,7 @@ def test_a_file_within_a_folder_that_dvc_cached(own_lab, layerline):
 
 def test_folders_that_cannot_be_looked_into_are_said(full_lab, layerline):
     result = layerline(full_lab, "runs", "--find", md5("nowhere"))
-    assert "no run of this store made it or used it" in result.stdout
+    assert "no run in this store made or used it" in result.stdout
     assert "folders that stages wrote could not be looked into" in result.stderr
 
 
@@ -79,7 +79,7 @@ def test_a_folder_is_known_by_dvcs_own_hash(own_lab, layerline, monkeypatch):
     folder = own_lab.home / "houses"
     folder.mkdir()
     (folder / "a.csv").write_text("1")
-    digest = _md5_like_dvc(folder)
+    digest = dvc_md5(folder)
     with own_lab.journal("folder") as journal:
         journal.tags({"layerline.stage": "train", "dvc.fetch.deps": f"houses={digest}"})
     assert hits(own_lab, layerline, "houses") == [("used", "mlp-folder", "houses", ("fetch",))]
@@ -107,9 +107,9 @@ def test_a_beginning_that_fits_several_is_said(own_lab, layerline):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("abc", "3 signs fit too many files; give at least 6 of the hash"),
-        ("houses.csv", "there is no such file, and it is no md5 or sha256 in hexadecimal"),
-        ("a" * 65, "no md5 or sha256"),
+        ("abc", "3 characters match too many files; give at least 6 of the hash"),
+        ("houses.csv", "there is no such file, and it is not a hexadecimal md5 or sha256"),
+        ("a" * 65, "not a hexadecimal md5 or sha256"),
     ],
 )
 def test_what_is_neither_file_nor_hash(tmp_path, monkeypatch, text, said):

@@ -79,7 +79,7 @@ def _without_colours(text):
 def test_the_last_one_shown_is_still_compared(full_lab, layerline):
     result = layerline(full_lab, "runs", "--limit", "2")
     assert result.stdout.splitlines()[-1].endswith("split.test 0.2→0.1, data")
-    assert "the 2 newest; there are more: --limit 10" in result.stderr
+    assert "these are the 2 newest; for more: --limit 10" in result.stderr
     assert "there are more" not in layerline(full_lab, "runs", "--limit", "4").stderr
 
 

@@ -51,9 +51,7 @@ def test_several_are_listed(own_lab):
         with own_lab.journal(key, run_name="twin") as journal:
             journal.tags({"layerline.stage": "train"})
     own_lab.flush()
-    with pytest.raises(
-        RequestError, match="'twin' means 2 runs; say which one by its id:"
-    ) as error:
+    with pytest.raises(RequestError, match="'twin' matches 2 runs; name one by its id:") as error:
         choose(own_lab.client, "digits", "twin")
     assert {own_lab.run(key).short for key in ("a", "b")} == {
         line.split()[0] for line in str(error.value).splitlines()[1:]

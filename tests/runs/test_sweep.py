@@ -1,13 +1,13 @@
 import json
 import os
-import re
 import time
 
 import pytest
 
+from layerline.artifacts import journals_of
 from layerline.tracking.journal import MAX_MESSAGE
+from layerline.tracking.journal_lines import encode, read_events
 from layerline.tracking.processes import process_identity
-from layerline.tracking.spool import journals_of
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -28,10 +28,10 @@ def left_running(lab, key, process, ago_hours=0.0):
         journal.tags({"layerline.process": json.dumps(process)})
     journal.metrics({"train_loss": 1.0}, step=1)
     earlier = round(time.time() * 1000 - ago_hours * HOUR_MS)
-    text = journal.path.read_text()
-    journal.path.write_text(re.sub(r'"time_ms": \d+', f'"time_ms": {earlier}', text))
+    events = [event | {"time_ms": earlier} for event in read_events(journal.path)]
+    journal.path.write_bytes(b"".join(map(encode, events)))
     lab.flush()
-    os.close(journal._descriptor)
+    os.close(journal._file._descriptor)
     lose_journal(lab, key)
     assert lab.run(key).status == "RUNNING"
     return earlier
@@ -61,7 +61,7 @@ def test_killed_processes_are_closed_and_live_ones_left(own_lab, writer, layerli
     found = sweep(own_lab, layerline)
     assert found.keys() == {"lives-on", "lost-journal"}  # the other journal closed its run itself
     pid = processes["lives-on"].pid
-    assert found["lives-on"] == (None, f"it goes on: its process {pid} lives")
+    assert found["lives-on"] == (None, f"still running: its process {pid} is alive")
     lost = own_lab.run("lost-journal")
     assert (lost.status, found["lost-journal"][0]) == ("KILLED", "KILLED")
     message = lost.tags["layerline.message"]
@@ -78,7 +78,7 @@ def test_a_run_without_its_tag_is_known_by_the_journal_that_is_there(own_lab, wr
     writer("untagged")
     own_lab.flush()
     own_lab.client.delete_tag(own_lab.run_id("untagged"), "layerline.process")
-    assert sweep(own_lab, layerline)["untagged"][1].startswith("it goes on: its process")
+    assert sweep(own_lab, layerline)["untagged"][1].startswith("still running: its process")
 
 
 def test_a_run_ends_when_it_was_last_heard_of(own_lab, layerline):
@@ -91,12 +91,12 @@ def test_another_machine_is_left_alone_until_the_user_gives_it_up(own_lab, layer
     left_running(own_lab, "far", {**process_identity(), "host": "node7"}, ago_hours=100)
     status, reason = sweep(own_lab, layerline)["mlp-far"]
     assert status is None
-    assert "another machine, node7, and was heard of 4 days ago" in reason
+    assert "another machine, node7; its last event is 4 days old" in reason
     assert "--lost-host node7" in reason
     assert sweep(own_lab, layerline, "--lost-host", "node8")["mlp-far"][0] is None
     status, reason = sweep(own_lab, layerline, "--lost-host", "node7")["mlp-far"]
     assert (status, own_lab.run("far").status) == ("KILLED", "KILLED")
-    assert "its machine, node7, is gone for good, as the user said" in reason
+    assert "its machine, node7, is gone for good (--lost-host)" in reason
 
 
 @pytest.mark.parametrize(("hours", "status"), [(1, None), (25, "KILLED")])
@@ -104,7 +104,7 @@ def test_a_run_of_which_nothing_is_known_is_closed_after_a_day(own_lab, layerlin
     left_running(own_lab, "unknown", None, ago_hours=hours)
     found, reason = sweep(own_lab, layerline)["mlp-unknown"]
     assert found == status
-    assert "its journal is lost, no process is known of it" in reason
+    assert "its journal is lost, its process is unknown" in reason
     assert own_lab.run("unknown").status == (status or "RUNNING")
 
 
@@ -112,7 +112,7 @@ def test_a_store_from_a_backup_learns_the_end_from_the_journal(own_lab, layerlin
     own_lab.client.update_run(own_lab.run_id("four"), status="RUNNING")
     own_lab.client.update_run(own_lab.run_id("scale-d1"), status="RUNNING")
     found = sweep(own_lab, layerline)
-    assert found["mlp-four"] == ("KILLED", "so its journal says, which was sent long ago")
+    assert found["mlp-four"] == ("KILLED", "as in its journal, which was sent long ago")
     assert found["scale-scale-d1"][0] == "FINISHED"
     assert own_lab.run("scale-d1").status == "FINISHED"
 
@@ -127,7 +127,7 @@ def test_a_journal_that_waits_is_left_to_tell_its_end(own_lab, layerline):
     with lock_journal(journal.path) as mine:
         assert mine
         status, reason = sweep(own_lab, layerline)["mlp-late"]
-    assert (status, reason) == (None, "its journal waits to be sent, and tells how it ended")
+    assert (status, reason) == (None, "its journal waits to be sent, and has its end")
 
 
 def test_runs_of_other_tools_are_left_alone(own_lab, layerline):

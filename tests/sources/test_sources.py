@@ -241,7 +241,7 @@ GOOD = b"x,y\n1,a\n2,b\n"
         (GOOD, "t.csv", {"separator": "ab"}, 2, "must be one character"),
         (GOOD, "t.csv", {"encoding": "utf-9"}, 2, "'utf-9' is unknown"),
         (GOOD, "t.csv", {"text": ["z"]}, 2, "has no column 'z'"),
-        (GOOD, "t.xlsx", {}, 2, "is of an unknown kind"),
+        (GOOD, "t.sav", {}, 2, "is of an unknown kind"),
         (b"PAR1 not at all PAR1", "t.parquet", {}, 4, "damaged or truncated"),
     ],
 )

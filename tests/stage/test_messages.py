@@ -5,7 +5,7 @@ import sys
 from layerline.artifacts import Workspace
 from layerline.errors import SourceError
 from layerline.masking import mask_output
-from layerline.stage.messages import tell_defect, tell_failure
+from layerline.stage.messages import report_defect, report_failure
 
 
 def raised(error: Exception) -> Exception:
@@ -20,7 +20,7 @@ def test_the_traceback_of_a_defect_is_kept_masked(tmp_path, capsys, monkeypatch)
     (tmp_path / ".layerline").mkdir()
     mask_output()
     error = raised(RuntimeError("https://me:s3cret-7@host refused tr0ub4dor&3"))
-    assert tell_defect("train", error, Workspace(tmp_path)) == 1
+    assert report_defect("train", error, Workspace(tmp_path)) == 1
     kept = (tmp_path / ".layerline" / "traceback-train.txt").read_text()
     told = capsys.readouterr().err
     assert "RuntimeError: https://***@host refused ***" in kept
@@ -36,7 +36,7 @@ def test_a_user_s_mistake_is_told_masked_with_and_without_its_traceback(capsys, 
     for debug in ("0", "1"):
         monkeypatch.setenv("LAYERLINE_DEBUG", debug)
         mask_output()
-        assert tell_failure("fetch", error) == 4
+        assert report_failure("fetch", error) == 4
         told = capsys.readouterr().err
         assert "fetch: error: ftp://***@host/x.csv: there is no such file" in told
         assert "me:s3cret" not in told

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from layerline.cli import main
 from layerline.config import load_params
 from layerline.errors import ParamsError
-from layerline.origins import Asker, find_source
+from layerline.origins import SourceContext, find_source
 from layerline.studies import transfer_study as studied
 from layerline.studies.report import mean_of
 from layerline.studies.transfer_study import StudyPlan, run_study
@@ -41,7 +41,7 @@ def checkout(tmp_path, source, lab, monkeypatch):
 def study(checkout):
     def run(sizes=(4, 8), n_seeds=2, n_steps=6, **more):
         params = load_params(checkout.params)
-        files = find_source(Asker(checkout, "p"), "old")
+        files = find_source(SourceContext(checkout, "p"), "old")
         return run_study(checkout, params, files, StudyPlan(sizes, n_seeds, n_steps), **more)
 
     return run
@@ -62,7 +62,7 @@ def trained(monkeypatch):
 
 def test_every_mode_gets_the_same_rows_and_more_rows_hold_the_fewer(checkout):
     params = load_params(checkout.params)
-    bench = open_bench(checkout, params, find_source(Asker(checkout, "p"), "old"), 5)
+    bench = open_bench(checkout, params, find_source(SourceContext(checkout, "p"), "old"), 5)
     few, same = (draw(bench, Cell(mode, 4, 0)) for mode in ("scratch", "fine_tune"))
     many, other = draw(bench, Cell("scratch", 8, 0)), draw(bench, Cell("scratch", 4, 1))
     assert torch.equal(few.x, same.x)
@@ -137,7 +137,7 @@ def test_numbers_are_compared_by_rmse(tmp_path, lab, monkeypatch):
     lab("write_source")(tmp_path / "old", preprocessor, lab("spec_of")(preprocessor))
     workspace = lab("write_here")(tmp_path, preprocessor)
     workspace.params.write_text(PARAMS)
-    files = find_source(Asker(workspace, "p"), str(tmp_path / "old"))
+    files = find_source(SourceContext(workspace, "p"), str(tmp_path / "old"))
     found = run_study(workspace, load_params(workspace.params), files, StudyPlan((20,), 2, 10))
     assert (found.figure, found.unit) == ("rmse", "rows")
     better = found.values("scratch", 20)[0] - found.values("fine_tune", 20)[0]

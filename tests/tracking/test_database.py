@@ -25,7 +25,7 @@ def test_database_of_another_mlflow_is_left_alone(home, new_journal, query):
     new_journal().end("FINISHED")
     report = flush(home)
     assert (report.sent, report.waiting, len(report.errors)) == (0, 1, 1)
-    assert "mlflow.db: has the tables of another MLflow (schema 0123456789ab, that of 3." in str(
+    assert "mlflow.db: has the tables of another MLflow (schema 0123456789ab; 3." in str(
         report.errors[0]
     )
     assert "`mlflow db upgrade sqlite:///" in report.errors[0]
@@ -39,7 +39,7 @@ def test_database_of_another_mlflow_is_left_alone(home, new_journal, query):
 
 def test_empty_file_is_made_a_store_by_mlflow(home, query):
     (home / "mlflow.db").touch()
-    open_client(home)
+    open_client(home, create=True)
     assert query("SELECT name FROM experiments") == [("Default",)]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layerline.tracking.journal import Journal
+from layerline.tracking.journal import Dataset, Journal
 
 # Children are forked after MLflow's import, which else takes most of their time. The first one of
 # a home dies by SIGKILL right after its n-th request to the store, the second one does the rest.
@@ -84,7 +84,7 @@ def write_journals(home: Path, n_steps: int) -> None:
         for step in range(n_steps):
             journal.metrics({"loss": 0.5, "accuracy": 0.5}, step=step)
         journal.artifact(plot, "plots")
-        journal.dataset(name="d", digest="e", source="s", context="training", n_rows=3)
+        journal.dataset(Dataset(name="d", digest="e", source="s", context="training", n_rows=3))
     with Journal.create(folder, stage="evaluate", continues=True, **train) as journal:
         journal.params({"p0": 1})
         journal.metrics({"test/accuracy": 0.9})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layerline.tracking.final_flush import start_closer
+from layerline.tracking.final_flush import start_final_flush
 from layerline.tracking.flush import flush
 from layerline.tracking.switch import SWITCH
 
@@ -29,13 +29,13 @@ stages:
 STAGE = """
 import sys, uuid
 from pathlib import Path
-from layerline.tracking.closing import start_closer
+from layerline.tracking.final_flush import start_final_flush
 from layerline.tracking.journal import Journal
 
 name, home = sys.argv[1], Path.cwd()
 with Journal.create(home / ".layerline" / "journals", key=uuid.uuid4().hex, stage=name,
                     experiment="digits-data", run_name=name):
-    start_closer(home)
+    start_final_flush(home)
     Path(name + ".txt").write_text(uuid.uuid4().hex)
 """
 
@@ -89,7 +89,7 @@ def test_with_nothing_left_to_send_it_goes(home, repro):
 
 
 def test_none_is_started_by_hand_or_without_tracking(home, repro, monkeypatch):
-    start_closer(home)
+    start_final_flush(home)
     assert closers(home) == []
     repro(**{SWITCH: "off"})
     assert closers(home) == []

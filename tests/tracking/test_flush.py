@@ -9,6 +9,7 @@ import pytest
 
 from layerline.tracking.flush import FlushReport, flush, follow, main, run_id_of
 from layerline.tracking.follower import start_follower
+from layerline.tracking.journal import Dataset
 from layerline.tracking.spool import lock_journal
 from layerline.tracking.store import open_client
 
@@ -33,12 +34,14 @@ def test_everything_told_arrives(home, new_journal, query, tags_of, tmp_path):
         journal.artifact(plots)
         journal.artifact(plots / "curve.png", "more/plots")
         journal.dataset(
-            name="digits-train",
-            digest="0" * 64,
-            source="data/scaled",
-            context="training",
-            n_rows=1257,
-            schema={"pixel_0": "double"},
+            Dataset(
+                name="digits-train",
+                digest="0" * 64,
+                source="data/scaled",
+                context="training",
+                n_rows=1257,
+                schema={"pixel_0": "double"},
+            )
         )
         journal.link("layerline.run.scale", "data-1")
 
@@ -132,7 +135,7 @@ def test_killed_run_ends_at_its_last_event(home, dead_writer, query, tags_of):
     assert flush(home).sent == 1
     ((_, status, start, end),) = query(RUNS)
     assert (status, end) == ("KILLED", start)
-    assert "without a word" in tags_of("key-1")["layerline.message"]
+    assert "the process was killed" in tags_of("key-1")["layerline.message"]
 
 
 def test_journal_is_sent_piece_by_piece(home, new_journal, query):
@@ -270,7 +273,7 @@ def test_follower_shows_a_training_live_and_leaves_with_it(home, new_journal, fo
 TRAINING = """
 import sys, time
 from pathlib import Path
-from layerline.tracking.journal import Journal
+from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.follower import start_follower
 home = Path(sys.argv[1])
 journal = Journal.create(home / ".layerline" / "journals", key="key-1", stage="train",

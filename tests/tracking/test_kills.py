@@ -27,7 +27,7 @@ TRAINING = """
 import sys, time
 from pathlib import Path
 from layerline.tracking.follower import start_follower
-from layerline.tracking.journal import Journal
+from layerline.tracking.journal import Dataset, Journal
 home, key, report = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 journal = Journal.create(home / ".layerline" / "journals", key=key, stage="train",
                          experiment="digits", run_name=key)
@@ -38,7 +38,7 @@ for step in range(200):
     journal.metrics({"loss": 1 / (step + 1), "accuracy": step / 200}, step=step)
     print(step, flush=True)
     time.sleep(0.01)
-journal.dataset(name="d", digest="e", source="s", context="training", n_rows=3)
+journal.dataset(Dataset(name="d", digest="e", source="s", context="training", n_rows=3))
 journal.artifact(report)
 journal.end("FINISHED")
 """

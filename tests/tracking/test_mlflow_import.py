@@ -7,7 +7,7 @@ import sys
 
 SETTINGS = """
 import json, sys
-from layerline.tracking.importing import import_mlflow_quietly
+from layerline.tracking.mlflow_import import import_mlflow_quietly
 import_mlflow_quietly()
 import logging
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES as retries

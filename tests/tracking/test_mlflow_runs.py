@@ -4,7 +4,7 @@ import time
 import pytest
 
 from layerline.tracking.flush import FlushReport, flush, run_id_of
-from layerline.tracking.mlflow_runs import doubts
+from layerline.tracking.mlflow_runs import possible_duplicates
 from layerline.tracking.store import open_client
 
 # MLflow's own, with SQLAlchemy 2.1.
@@ -56,7 +56,7 @@ def test_what_holds_something_is_never_deleted(home, folder, sent, query):
 def test_without_a_doubt_nothing_is_asked_or_deleted(home, sent, query):
     run_id, make_again = sent
     other = make_again()
-    assert not doubts(home)
+    assert not possible_duplicates(home)
     assert flush(home) == FlushReport(0, 0)
     assert set(query(ACTIVE)) == {(run_id,), (other,)}
 
@@ -64,11 +64,11 @@ def test_without_a_doubt_nothing_is_asked_or_deleted(home, sent, query):
 def test_doubt_ends_after_an_hour(home, folder, sent):
     leave_doubt(folder)
     flush(home)
-    (doubt,) = doubts(home)
+    (marker,) = possible_duplicates(home)
     hours_ago = time.time() - 2 * 3600
-    os.utime(doubt, (hours_ago, hours_ago))
+    os.utime(marker, (hours_ago, hours_ago))
     flush(home)
-    assert not doubts(home)
+    assert not possible_duplicates(home)
 
 
 def test_request_that_fails_leaves_a_doubt(home, new_journal, monkeypatch):
@@ -82,6 +82,6 @@ def test_request_that_fails_leaves_a_doubt(home, new_journal, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "create_run", time_out)
         assert "read timed out" in flush(home).errors[0]
-    assert [doubt.name for doubt in doubts(home)] == ["key-1"]
+    assert [marker.name for marker in possible_duplicates(home)] == ["key-1"]
     assert flush(home) == FlushReport(sent=1, waiting=0)
-    assert [doubt.name for doubt in doubts(home)] == ["key-1"]  # it may still come
+    assert [marker.name for marker in possible_duplicates(home)] == ["key-1"]  # it may still come

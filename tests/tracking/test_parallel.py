@@ -12,7 +12,7 @@ STAGE = """
 import sys
 from pathlib import Path
 from layerline.tracking.flush import flush
-from layerline.tracking.journal import Journal
+from layerline.tracking.journal import Dataset, Journal
 home, number = Path(sys.argv[1]), int(sys.argv[2])
 sys.stdin.readline()
 folder = home / ".layerline" / "journals"
@@ -21,7 +21,7 @@ with Journal.create(folder, stage="train", **about) as journal:
     journal.params({"number": number})
     for step in range(40):
         journal.metrics({"loss": 1 / (step + number + 1)}, step=step)
-    journal.dataset(name="same", digest="same", source="s", context="training", n_rows=3)
+    journal.dataset(Dataset(name="same", digest="same", source="s", context="training", n_rows=3))
 with Journal.create(folder, stage="evaluate", continues=True, **about) as journal:
     journal.metrics({"test_accuracy": 0.9})
     journal.artifact(Path(sys.argv[3]))

@@ -12,7 +12,7 @@ from postgres import postgresql
 from servers import TrackingServer
 
 from layerline.tracking.flush import flush, run_id_of
-from layerline.tracking.journal import Journal
+from layerline.tracking.journal import Dataset, Journal
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -44,12 +44,14 @@ def write_journals(folder: Path, report: Path, n_steps: int = 1000) -> None:
         journal.artifact(report, "plots")
         for split in ("train", "test"):
             journal.dataset(
-                name=f"d-{split}",
-                digest="e",
-                source="s",
-                context=split,
-                n_rows=3,
-                schema={"x": "double"},
+                Dataset(
+                    name=f"d-{split}",
+                    digest="e",
+                    source="s",
+                    context=split,
+                    n_rows=3,
+                    schema={"x": "double"},
+                )
             )
     with Journal.create(folder, stage="evaluate", continues=True, **train) as journal:
         journal.params({"p0": 1})

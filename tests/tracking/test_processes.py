@@ -12,8 +12,8 @@ from layerline.tracking.processes import wall_clock_start
 SCRIPT = """
 import os
 from pathlib import Path
-from layerline.tracking.processes import give_way
-give_way()
+from layerline.tracking.processes import lower_priority
+lower_priority()
 print(os.nice(0), Path("/proc/self/autogroup").read_text() if {reads} else "")
 """
 

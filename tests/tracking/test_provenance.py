@@ -5,9 +5,10 @@ import pytest
 from layerline.artifacts import Workspace, write_json
 from layerline.config import parse_params
 from layerline.tracking.flush import flush, run_id_of
-from layerline.tracking.journal import FILES, read_events
+from layerline.tracking.journal import FILES, Dataset
+from layerline.tracking.journal_lines import read_events
 from layerline.tracking.log_batches import Batch
-from layerline.tracking.provenance import tell_files, tell_inputs, tell_lock
+from layerline.tracking.provenance import log_dvc_lock, log_files, log_inputs
 from layerline.tracking.store import open_client
 
 # MLflow's own, with SQLAlchemy 2.1.
@@ -63,7 +64,7 @@ def workspace(home):
 def sent_datasets(home, new_journal, workspace, scaled):
     write_json(workspace.scaled / "manifest.json", scaled)
     with new_journal() as journal:
-        tell_inputs(journal, workspace, "houses")
+        log_inputs(journal, workspace, "houses")
     assert flush(home).errors == ()
     run = open_client(home).get_run(run_id_of(home, "key-1"))
     return {given.tags[0].value: given.dataset for given in run.inputs.dataset_inputs}
@@ -137,7 +138,7 @@ def test_files_that_are_there_are_told_and_params_without_their_credentials(
     )
     assert problems == []
     journal = new_journal()
-    notes = tell_files(journal, workspace, params)
+    notes = log_files(journal, workspace, params)
     journal.end("FINISHED")
     assert notes == [
         "params.yaml holds a credential (study.webhook); MLflow gets a copy without it"
@@ -156,20 +157,20 @@ def test_params_without_credentials_are_told_byte_by_byte(home, new_journal, wor
     (home / "params.yaml").write_text(text)
     params, _ = parse_params({"project": "houses", "fetch": {"source": "files"}})
     journal = new_journal()
-    assert tell_files(journal, workspace, params) == []
+    assert log_files(journal, workspace, params) == []
     journal.end("FINISHED")
     assert texts(journal)["params.yaml"] == text
 
 
 def test_the_lock_is_told_as_far_as_it_is_of_this_run(home, new_journal, texts):
     journal = new_journal()
-    tell_lock(journal, home, before="train")  # none is there yet
+    log_dvc_lock(journal, home, before="train")  # none is there yet
     (home / "dvc.lock").write_text(LOCK)
-    tell_lock(journal, home, before="fetch")
+    log_dvc_lock(journal, home, before="fetch")
     assert texts(journal) == {}
-    tell_lock(journal, home, before="train")
+    log_dvc_lock(journal, home, before="train")
     assert texts(journal) == {"dvc.lock": LOCK[: LOCK.index("  train:")]}
-    tell_lock(journal, home, before="evaluate")
+    log_dvc_lock(journal, home, before="evaluate")
     assert texts(journal) == {"dvc.lock": LOCK}
     journal.end("FINISHED")
 
@@ -192,7 +193,7 @@ def test_nothing_secret_enters_the_journal(new_journal, monkeypatch):
     journal.params({"retrain.token": "abc123xyz", "retrain.to": "https://u:abc123xyz@h"})
     journal.tags({"note": "tr0ub4dor&3 and https://u:abc123xyz@h"})
     journal.dataset(
-        name="d", digest="e", source="s3://u:abc123xyz@h/x", context="training", n_rows=3
+        Dataset(name="d", digest="e", source="s3://u:abc123xyz@h/x", context="training", n_rows=3)
     )
     journal.end("FAILED", "no answer from https://u:abc123xyz@h, tr0ub4dor&3")
     text = journal.path.read_text()

@@ -25,7 +25,7 @@ stages:
 STAGE = """
 import json, sys, uuid
 from pathlib import Path
-from layerline.tracking.restoring import this_repro, was_restored
+from layerline.tracking.restored_stages import this_repro, was_restored
 
 name, scale = sys.argv[1], Path("runs/scale.json")
 Path("runs").mkdir(exist_ok=True)

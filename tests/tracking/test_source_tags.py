@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from layerline.tracking.source_tags import dvc_tags, git_state, source_tags, why_ran
+from layerline.tracking.run_reasons import why_ran
+from layerline.tracking.source_tags import dvc_tags, git_state, source_tags
 
 DVC_YAML = """
 stages:
@@ -136,5 +137,5 @@ def test_changed_files_are_named(reproduced):
 
 
 def test_what_dvc_did_not_start_was_started_by_hand(reproduced, tmp_path):
-    assert why_ran(reproduced, "train") == "started by hand"
-    assert why_ran(tmp_path, "train") == "started by hand; first run"
+    assert why_ran(reproduced, "train") == "started without DVC"
+    assert why_ran(tmp_path, "train") == "started without DVC; first run"

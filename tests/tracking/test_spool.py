@@ -1,7 +1,7 @@
 import os
 import time
 
-from layerline.tracking.journal import read_events
+from layerline.tracking.journal_lines import read_events
 from layerline.tracking.processes import is_gone, process_identity
 from layerline.tracking.spool import lock_journal, mark_done, prune, sweep, waiting_journals
 

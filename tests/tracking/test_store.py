@@ -67,7 +67,8 @@ from pathlib import Path
 from layerline.tracking.store import ensure_experiments, open_client
 sys.stdin.readline()
 home = Path(sys.argv[1])
-print(json.dumps(ensure_experiments(home, open_client(home), ["digits", "digits-data"])))
+client = open_client(home, create=True)
+print(json.dumps(ensure_experiments(home, client, ["digits", "digits-data"])))
 """
 
 
@@ -93,7 +94,7 @@ def test_four_processes_on_an_empty_store_agree(home, query):
 
 
 def test_deleted_experiment_is_restored(home):
-    client = open_client(home)
+    client = open_client(home, create=True)
     experiment_id = ensure_experiments(home, client, ["digits"])["digits"]
     client.delete_experiment(experiment_id)
     assert ensure_experiments(home, client, ["digits"]) == {"digits": experiment_id}

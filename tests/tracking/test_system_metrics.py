@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from layerline.tracking.journal import read_events
+from layerline.tracking.journal import Dataset
+from layerline.tracking.journal_lines import read_events
 from layerline.tracking.switch import SWITCH, NoJournal
 from layerline.tracking.system_metrics import Meter, sampling
 
@@ -99,7 +100,7 @@ def test_a_journal_that_nobody_keeps_takes_everything(tmp_path, monkeypatch):
     journal.params({"a": 1})
     journal.metrics({"loss": 1.0}, step=1)
     journal.artifact(tmp_path)
-    journal.dataset(name="d", digest="e", source="s", context="training", n_rows=1)
+    journal.dataset(Dataset(name="d", digest="e", source="s", context="training", n_rows=1))
     journal.sync()
     journal.end("FINISHED")
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from layerline import networks
 from layerline.config import Component, TrainSection
 from layerline.networks import build_network
 from layerline.training import loop
@@ -21,12 +22,11 @@ from layerline.training.member import Member
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
-NETWORKS: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden": [64, 32], "norm": "batch", "dropout": 0.2},
-    "seven_layer": {},
-    "conv1x1_mlp": {},
-    "cnn": {},
-    "rnn": {},
+}
+NETWORKS: dict[str, dict[str, Any]] = {
+    name: OPTIONS.get(name, {}) for name, line in networks.NETWORKS.items() if line.is_recordable
 }
 
 

@@ -27,6 +27,7 @@ from layerline.artifacts.workspace import (
     TRANSFER,
     SourceFiles,
     Workspace,
+    journals_of,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "TRANSFER",
     "SourceFiles",
     "Workspace",
+    "journals_of",
     "read_json",
     "read_json_as",
     "read_manifest",

@@ -74,7 +74,12 @@ class Workspace:
 
     @property
     def journals(self) -> Path:
-        return self.home / ".layerline" / "journals"
+        return journals_of(self.home)
+
+
+def journals_of(home: Path) -> Path:
+    """Where the journals of a project are; `home` is the main checkout."""
+    return home / ".layerline" / "journals"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ init       init, watch
 schema     schema
 models     predict, export, promote, rollback, history, verify
 serve      serve
+register   register
 retrain    retrain
 results    results
 store      flush, ui
@@ -26,6 +27,7 @@ from layerline import __version__
 from layerline.cli.compare import compare
 from layerline.cli.init import init, watch
 from layerline.cli.models import export, history, predict, promote, rollback, verify
+from layerline.cli.register import register
 from layerline.cli.results import results
 from layerline.cli.retrain import retrain
 from layerline.cli.runs import runs
@@ -37,7 +39,7 @@ from layerline.cli.transfer import transfer
 
 COMMANDS = (
     *(init, schema, watch),
-    *(predict, serve, promote, rollback, history, verify, export, retrain),
+    *(predict, serve, promote, rollback, history, verify, export, register, retrain),
     *(results, runs, compare, flush, ui),
     *(transfer, study),
 )

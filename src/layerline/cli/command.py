@@ -11,7 +11,7 @@ from layerline.artifacts import Workspace
 from layerline.config import Params, load_params
 from layerline.errors import LayerlineError
 from layerline.masking import mask_output
-from layerline.stage.messages import tell_failure
+from layerline.stage.messages import report_failure
 
 CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
@@ -26,7 +26,7 @@ def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             result = command(*arguments, **options)
             sys.stdout.flush()
         except LayerlineError as error:
-            sys.exit(tell_failure("layerline", error))
+            sys.exit(report_failure("layerline", error))
         except BrokenPipeError:
             # Whoever reads has closed the pipe (`layerline runs | head`). What is still buffered
             # goes nowhere, or Python's own flush at the end would fail once more.

@@ -1,5 +1,7 @@
 """`layerline init` and `watch`: a project for your own data."""
 
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +55,11 @@ def _fetch_section(raw: dict[str, Any]) -> FetchSection:
 
 
 def _project_name(file: Path) -> str:
-    stem = file.name.split(".")[0]
-    return "".join(
-        letter if letter.isalnum() and letter.isascii() else "-" for letter in stem
-    ).strip("-")
+    """The file's name in the letters that a project may have; `table` where none is left."""
+    stem = unicodedata.normalize("NFKD", file.name.split(".")[0])
+    letters = (letter for letter in stem if not unicodedata.combining(letter))
+    name = "".join(one if one.isalnum() and one.isascii() else "-" for one in letters)
+    return re.sub("-+", "-", name).strip("-")[:64] or "table"
 
 
 def refuse_to_overwrite(schema_path: Path, force: bool) -> None:

@@ -61,6 +61,8 @@ def predict(
     uri = model or default_uri(load_params(workspace.params))
     keep_freed_memory()
     report = predict_file(uri, input_file, output_file, workspace.home, chosen)
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
     click.echo(f"{report.n_rows:,} rows predicted by {uri} into {output_file}")
     if report.n_refused:
         click.echo(f"{report.n_refused:,} rows refused; see {report.refused} for the reasons")

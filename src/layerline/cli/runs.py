@@ -102,7 +102,7 @@ def _list(workspace: Workspace, project: str | None, limit: int, as_json: bool) 
 
 def _why(workspace: Workspace, params: Params, wanted: str, as_json: bool) -> None:
     from layerline.runs.explain import explain
-    from layerline.runs.explanation_text import tell
+    from layerline.runs.explanation_text import format_explanation
     from layerline.runs.open_store import flush_first, open_store
     from layerline.runs.resolve import choose
 
@@ -112,7 +112,7 @@ def _why(workspace: Workspace, params: Params, wanted: str, as_json: bool) -> No
     if as_json:
         print_json(found.to_json())
     else:
-        click.echo("\n".join(tell(found)))
+        click.echo("\n".join(format_explanation(found)))
 
 
 def _find(workspace: Workspace, text: str, as_json: bool) -> None:
@@ -132,9 +132,9 @@ def _find(workspace: Workspace, text: str, as_json: bool) -> None:
             [hit.role, hit.who, ", ".join(hit.stages), hit.path, hit.digest[:n_digits]]
             for hit in found.hits
         ]
-        print_table(["", "run", "at", "file", "hash"], rows, asked.said)
+        print_table(["", "run", "at", "file", "hash"], rows, asked.text)
     else:
-        click.echo(f"{asked.said}: no run in this store made or used it")
+        click.echo(f"{asked.text}: no run in this store made or used it")
     print_notes(found.notes)
 
 

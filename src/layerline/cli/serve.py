@@ -63,7 +63,7 @@ def serve(
     from layerline.serving.middleware import Limits
     from layerline.serving.server import Settings
     from layerline.serving.server import serve as run
-    from layerline.stage.messages import tell
+    from layerline.stage.messages import print_error
 
     limits = Limits(
         body_bytes=int(max_body_mb * (1 << 20)),
@@ -71,4 +71,4 @@ def serve(
         timeout_seconds=timeout_seconds,
     )
     settings = Settings(model_uri=model_uri, limits=limits, **options)  # type: ignore[arg-type]
-    run(settings, find_workspace().home, lambda text: tell("serve", text))
+    run(settings, find_workspace().home, lambda text: print_error("serve", text))

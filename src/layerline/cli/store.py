@@ -1,11 +1,11 @@
 """`layerline flush` and `ui`: MLflow's store, filled and opened."""
 
 import os
-import sys
 
 import click
 
 from layerline.cli.command import find_workspace, handle_errors
+from layerline.process import module_command
 from layerline.text import plural
 
 
@@ -36,6 +36,5 @@ def ui(port: int) -> None:
         return
     ensure_store(home)
     os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # not an argument: it may hold a password
-    # -P: a secrets.py or types.py in the current folder must not hide the standard library's.
-    command = [sys.executable, "-P", "-m", "mlflow", "ui", "--port", str(port)]
+    command = module_command("mlflow", "ui", "--port", str(port))
     os.execv(command[0], command)  # noqa: S606 - a fixed command, without a shell

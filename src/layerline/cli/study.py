@@ -63,7 +63,7 @@ def transfer(
     Starts from `train.transfer.from`, trains on data/scaled (`dvc repro scale` makes it) with the
     section `train`, and measures on the test rows. Trainings already done are not repeated.
     """
-    from layerline.origins import Asker, find_source
+    from layerline.origins import SourceContext, find_source
     from layerline.studies.report import write_study
     from layerline.studies.transfer_study import StudyPlan, run_study
 
@@ -72,7 +72,9 @@ def transfer(
     if section is None:
         message = "is not set; set `transfer: {from: champion}`, for example"
         raise ParamsError([Problem("train.transfer", message)])
-    source = find_source(Asker(workspace, params.project, params.register.alias), section.source)
+    source = find_source(
+        SourceContext(workspace, params.project, params.register.alias), section.source
+    )
     plan = StudyPlan(rows, seeds, steps)
     with _progress(len(plan.cells)) as on_cell:
         found = run_study(workspace, params, source, plan, on_cell)

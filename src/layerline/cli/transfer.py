@@ -21,14 +21,14 @@ def plan(as_json: bool) -> None:
 
     Needs data/scaled and models/preprocessor: `dvc repro scale` makes them.
     """
-    from layerline.origins import Asker, find_start
+    from layerline.origins import SourceContext, find_start
     from layerline.training.transfer.prepare import plan_training
     from layerline.training.transfer.start import table
 
     workspace, params = open_project()
     section = _section(params)
-    asker = Asker(workspace, params.project, params.register.alias)
-    made = plan_training(workspace, params, find_start(asker, section))
+    context = SourceContext(workspace, params.project, params.register.alias)
+    made = plan_training(workspace, params, find_start(context, section))
     if as_json:
         facts = {**made.to_json(), "source": dict(made.source.identity)}
         print_json(facts)

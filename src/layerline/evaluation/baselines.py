@@ -27,6 +27,7 @@ from layerline.artifacts import read_json, write_json
 from layerline.errors import LayerlineError
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.predictions import Floats, Predictions
+from layerline.process import module_command
 from layerline.scaling.preprocessing.target_transforms import read_curve
 
 MAX_TRAIN_ROWS = 20_000  # a baseline is a yardstick: it must not cost minutes
@@ -129,7 +130,7 @@ def fitting_baselines(
         }
         write_json(folder / "request.json", request)
         process = subprocess.Popen(
-            [sys.executable, "-m", "layerline.evaluation.baselines", str(folder)],
+            module_command("layerline.evaluation.baselines", str(folder)),
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -45,12 +45,12 @@ class BinSearch:
         if self._n_comparisons > MOST_COMPARISONS:
             ends = self._ends.nan_to_num(torch.inf)
             found = torch.searchsorted(ends, x.t().contiguous(), right=True, out_int32=True)
-            return found.t().minimum(self._last).add_(self._first).flatten()
+            return found.t().minimum(self._last).add_(self._first).flatten().long()
         row = self._lowest.index_select(0, self._cells_of(x).add_(self._offset).flatten())
         values, ends = x.reshape(-1), self._ends.view(-1)
         for _ in range(self._n_comparisons):
             row.add_(values >= ends.index_select(0, row))
-        return row
+        return row.long()  # index_add_ is slow with other integers
 
     def _cells_of(self, x: Tensor) -> Tensor:
         cells = torch.sub(x, self._low).mul_(self._scale).clamp_(0, CELLS - 1)

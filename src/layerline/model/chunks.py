@@ -7,15 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import Rows
 from layerline.model.file_suffix import pick_by_suffix
 from layerline.sources.reading.batches import Stream
+from layerline.sources.reading.columnar import open_columnar
+from layerline.sources.reading.decoded import plain_schema
 from layerline.sources.reading.delimited import open_fields
 from layerline.sources.reading.dialect import USUAL, Dialect
+from layerline.sources.reading.limits import FILES, Meter
+from layerline.sources.reading.parquet_file import parquet_schema, read_parquet_batches
 from layerline.sources.reading.parsing import ColumnType, FieldSurvey, convert
+from layerline.sources.reading.plain_copy import inner_name, plain_copy
 from layerline.sources.reading.reader import DELIMITED, PARQUET
 from layerline.tables.storage import to_frame
 from layerline.text import closest, first_line, listing
@@ -23,7 +27,10 @@ from layerline.text import closest, first_line, listing
 IMAGES = (".npy",)
 _BATCH = 8192  # rows in a network's batch; chunks are a multiple, so that results are bit-equal
 _MOST_CELLS = 1 << 21
-_BUFFER = 1 << 20
+
+
+def print_nothing(note: str) -> None:
+    """Drop a note."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,14 @@ class ReadOptions:
         as_text: keep the fields of a CSV exactly as written; otherwise infer their types.
         dialect: how a CSV is written.
         keep: the columns that go to the output; None keeps all.
+        report: is called with each note for the user.
     """
 
     n_rows: int
     as_text: bool
     dialect: Dialect = USUAL
     keep: tuple[str, ...] | None = None
+    report: Callable[[str], None] = print_nothing
 
     def rows_of(self, n_columns: int) -> int:
         """Rows in a chunk of so many columns."""
@@ -69,9 +78,10 @@ def read_chunks(path: Path, options: ReadOptions) -> Iterator[Chunk]:
         SourceError: the file is missing or damaged.
         DataError: it is not a well-formed table.
     """
-    reader = pick_by_suffix(READERS, path, "INPUT")
+    reader = pick_by_suffix(READERS, inner_name(path), "INPUT")
     try:
-        yield from reader(path, options)
+        with plain_copy(path) as plain:
+            yield from reader(plain, options)
     except DataError as error:
         raise DataError(_as_options(str(error))) from None
     except ParamsError as error:
@@ -91,13 +101,15 @@ def check_input(path: Path) -> None:
     Raises:
         ParamsError, SourceError: as `read_chunks` does.
     """
-    pick_by_suffix(READERS, path, "INPUT")
+    pick_by_suffix(READERS, inner_name(path), "INPUT")
     if not path.is_file():
         raise SourceError(f"{path}: file not found")
 
 
 def _read_delimited(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     stream = open_fields(path, options.dialect)
+    for note in stream.notes:
+        options.report(note)
     names = stream.names or ()
     keep = _kept(path, names, options.keep)
     kinds = {} if options.as_text else _types(stream, keep)
@@ -120,15 +132,19 @@ def _types(stream: Stream, names: Sequence[str]) -> dict[str, ColumnType]:
 
 
 def _read_parquet(path: Path, options: ReadOptions) -> Iterator[Chunk]:
-    with pq.ParquetFile(
-        path, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
-    ) as file:
-        schema = file.schema_arrow.remove_metadata()
-        keep = _kept(path, schema.names, options.keep)
-        n_rows = options.rows_of(len(schema))
-        batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(n_rows))
-        for table in _cut(batches, schema, n_rows):
-            yield _chunk(table, keep, {})
+    # A text file cannot hold lists and the like; a Parquet file keeps them.
+    unusable = open_columnar(path).unusable if options.as_text else {}
+    for name, reason in unusable.items():
+        if options.keep is not None and name in options.keep:
+            raise DataError(reason)
+        options.report(f"{reason}; it is left out")
+    found = parquet_schema(path).remove_metadata()
+    schema = plain_schema(pa.schema([field for field in found if field.name not in unusable]))
+    keep = _kept(path, schema.names, options.keep)
+    n_rows = options.rows_of(len(schema))
+    batches = read_parquet_batches(path, schema.names, Meter(FILES, str(path)), n_rows)
+    for table in _cut(batches, schema, n_rows):
+        yield _chunk(table, keep, {})
 
 
 def _chunk(table: pa.Table, keep: Sequence[str], kinds: Mapping[str, ColumnType]) -> Chunk:

@@ -53,6 +53,7 @@ class PredictReport:
     n_rows: int
     n_refused: int = 0
     refused: Path | None = None
+    notes: tuple[str, ...] = ()  # on how the input was read
 
 
 def predict_file(
@@ -73,11 +74,18 @@ def predict_file(
         DataError: a row cannot be read; names column and rows, nothing is written.
         BusyError: another process is writing this output.
     """
+    notes: list[str] = []
+
+    def report(note: str) -> None:
+        if note not in notes:
+            notes.append(note.replace("the encoding", "--encoding"))
+
     how = ReadOptions(
         n_rows=options.chunk_rows,
         as_text=output.suffix.lower() in (".csv", ".tsv"),
         dialect=model.about.dialect._replace(**options.dialect),
         keep=options.keep,
+        report=report,
     )
     stamp = _stamp(source)
     facts = {"input": [str(source.resolve()), *stamp], "model": identity, "layerline": __version__}
@@ -90,7 +98,7 @@ def predict_file(
             raise SourceError(f"{source}: changed while it was being read; run again")
         n_rows, n_refused = parts.finish(n_parts)
     side = refused_path(output) if n_refused else None
-    return PredictReport(output, n_rows, n_refused, side)
+    return PredictReport(output, n_rows, n_refused, side, tuple(notes))
 
 
 def _stamp(path: Path) -> tuple[int, int]:

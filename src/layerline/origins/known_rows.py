@@ -1,4 +1,4 @@
-"""Where the rows are that a source knew: a path, or an earlier DVC revision's test rows."""
+"""The rows that a source was trained on: a path, or an earlier DVC revision."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def find_holdout(workspace: Workspace, name: str) -> Path:
         return path
     if (path / VALIDATED / MANIFEST).is_file() or (path / MANIFEST).is_file():
         return path
-    what = "is not there" if not path.exists() else "holds no rows that validate wrote"
+    what = "is missing" if not path.exists() else "holds no rows written by validate"
     raise SourceError(
         f"{WHERE}: {name!r} {what}; name a folder `data` or `data/validated` of the source's "
         "checkout, a .parquet file of its raw rows, or dvc:REVISION"

@@ -15,7 +15,7 @@ NETWORK = "layerline.sha256.network"
 
 
 class Link(NamedTuple):
-    """One training: its run, what it started from in params' words, and its network's sha256."""
+    """One training: its run, what it started from as params.yaml names it, its network's sha256."""
 
     run: str
     name: str
@@ -25,14 +25,14 @@ class Link(NamedTuple):
 
 
 def walk_back(home: Path, project: str, wanted: str, alias: str) -> list[Link]:
-    """The training that is meant, the one it started from, and so on to the first.
+    """The chosen training, the one it started from, and so on to the first.
 
     A source that names its run is followed by that; a file, a folder or a DVC revision by the
     sha256 of its weights, wherever a run of this store made them.
 
     Args:
         home: the main checkout.
-        project: whose run is meant.
+        project: the run's project.
         wanted: as `layerline runs --why` takes it.
         alias: which alias `champion` stands for.
 

@@ -1,4 +1,4 @@
-"""Weights that lie on this machine already."""
+"""Weights that are on this machine already."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def source_of_path(root: Path, name: str) -> SourceFiles:
         return source_of_folder(path)
     if path.is_file() and path.suffix in SUFFIXES:
         return SourceFiles(path)
-    what = "not there" if not path.exists() else f"no weights file ({', '.join(SUFFIXES)})"
+    what = "missing" if not path.exists() else f"not a weights file ({', '.join(SUFFIXES)})"
     raise SourceError(
         f"train.transfer.from: {name!r} is {what}; name a folder models/network, a weights file, "
         "champion, models:/NAME@ALIAS, run:RUN, dvc:REVISION or torchvision:NETWORK/WEIGHTS"
@@ -39,7 +39,7 @@ def source_of_folder(folder: Path) -> SourceFiles:
             folder = folder / inner
             break
     if not (folder / NETWORK_WEIGHTS).is_file():
-        raise SourceError(f"{folder}: holds no {NETWORK_WEIGHTS}; name a folder models/network")
+        raise SourceError(f"{folder}: has no {NETWORK_WEIGHTS}; name a folder models/network")
     has_bundle = (folder / BUNDLE_MANIFEST).is_file()
     read_manifest(folder, BUNDLE_MANIFEST if has_bundle else MANIFEST)
     beside = folder.parent / "preprocessor"

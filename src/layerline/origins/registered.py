@@ -1,6 +1,5 @@
 """Model versions of MLflow's registry, and the runs that made them."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,28 +8,27 @@ from layerline.errors import LayerlineError, SourceError
 from layerline.origins.local import BUNDLE_MANIFEST, source_of_folder
 from layerline.runs.open_store import open_store
 from layerline.runs.resolve import choose
+from layerline.tracking.model_uri import RegisteredName, parse_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_URI = re.compile(r"(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>\d+))")
 _BUNDLE = "artifacts/bundle"  # within the MLflow model
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 def source_of_model(home: Path, uri: str) -> SourceFiles:
-    """The files of `NAME@ALIAS` or `NAME/VERSION`, fetched once.
+    """The files of models:/NAME@ALIAS or models:/NAME/VERSION, fetched once.
 
     Raises:
         SourceError: there is no such model, alias or version, or its bytes are not those recorded.
-        TrackingError: the store is away.
+        TrackingError: the store is unavailable.
     """
-    found = _URI.fullmatch(uri)
-    if found is None:
-        raise SourceError(f"models:/{uri}: write models:/NAME@ALIAS or models:/NAME/VERSION")
-    with open_store(home, f"looking for models:/{uri}") as client:
-        version = _version(client, **found.groupdict())
-        return _fetch(home, version)
+    asked = parse_uri(uri)
+    if asked is None:
+        raise SourceError(f"{uri}: unknown form; write models:/NAME@ALIAS or models:/NAME/VERSION")
+    with open_store(home, f"looking for {uri}") as client:
+        return _fetch(home, _version(client, uri, asked))
 
 
 def source_of_run(home: Path, project: str, wanted: str) -> SourceFiles:
@@ -38,12 +36,12 @@ def source_of_run(home: Path, project: str, wanted: str) -> SourceFiles:
 
     Args:
         home: the main checkout.
-        project: whose run it is.
+        project: the run's project.
         wanted: a run id or its beginning, a run's name, or a DVC experiment.
 
     Raises:
         SourceError: there is no such run, or it registered no model.
-        TrackingError: the store is away.
+        TrackingError: the store is unavailable.
     """
     with open_store(home, f"looking for run {wanted}") as client:
         try:
@@ -53,26 +51,25 @@ def source_of_run(home: Path, project: str, wanted: str) -> SourceFiles:
         versions = list(client.search_model_versions(f"run_id = '{run.run_id}'"))
         if not versions:
             raise SourceError(
-                f"run {run} registered no model, so its weights are not in MLflow; use one that "
-                "did (`layerline runs`), or dvc:REVISION of the commit that holds its dvc.lock"
+                f"run {run} registered no model, so its weights are not in MLflow; choose another "
+                "run (`layerline runs`), or dvc:REVISION of the commit that holds its dvc.lock"
             )
         return _fetch(home, max(versions, key=lambda version: int(version.version)))
 
 
-def _version(client: "MlflowClient", name: str, alias: str | None, version: str | None) -> Any:
+def _version(client: "MlflowClient", uri: str, asked: RegisteredName) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
-        if alias is not None:
-            return client.get_model_version_by_alias(name, alias)
-        return client.get_model_version(name, str(version))
+        if asked.alias is not None:
+            return client.get_model_version_by_alias(asked.name, asked.alias)
+        return client.get_model_version(asked.name, str(asked.version))
     except MlflowException as error:
         if error.error_code not in _MISSING:
             raise
-        asked = f"{name}@{alias}" if alias is not None else f"{name}/{version}"
         raise SourceError(
-            f"models:/{asked}: the registry has none; register one with `dvc repro`, or take "
-            "train.transfer out for the first training"
+            f"{uri}: not in the registry; register a model with `dvc repro`, or remove "
+            "train.transfer for the first training"
         ) from None
 
 
@@ -89,8 +86,8 @@ def _fetch(home: Path, version: Any) -> SourceFiles:
         bundle = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     if not (bundle / BUNDLE_MANIFEST).is_file():
         raise SourceError(
-            f"models:/{version.name}/{version.version}: no model of Layerline's (it has no "
-            f"{BUNDLE_MANIFEST}); save its state_dict as a safetensors file and name that"
+            f"models:/{version.name}/{version.version}: not made by Layerline (it has no "
+            f"{BUNDLE_MANIFEST}); save its state_dict as a safetensors file and use that"
         )
     files = source_of_folder(bundle)
     identity = {"model": str(version.name), "version": str(version.version)}

@@ -1,4 +1,4 @@
-"""What a training of an earlier revision made, out of DVC's cache or its remote."""
+"""The network of an earlier revision, from DVC's cache or its remote."""
 
 import shutil
 from pathlib import Path
@@ -56,7 +56,7 @@ def _get(workspace: Workspace, commit: str, folder: Path, parts: tuple[str, ...]
     try:
         for part in parts:
             if not system.exists(part):
-                raise SourceError(f"{commit[:12]}: has no {part} in its dvc.lock")
+                raise SourceError(f"{commit[:12]}: its dvc.lock has no {part}")
             (temporary / part).parent.mkdir(parents=True, exist_ok=True)
             system.get(part, str(temporary / part), recursive=True)
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -54,8 +54,8 @@ def source_of_torchvision(name: str) -> SourceFiles:
             weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
         except (URLError, OSError, RuntimeError) as error:
             raise SourceError(
-                f"{weights.url} cannot be had ({error}), and it is not in {path.parent}; put the "
-                "file there, or set TORCH_HOME to the folder whose hub/checkpoints has it"
+                f"{weights.url} cannot be downloaded ({error}), and it is not in {path.parent}; "
+                "put the file there, or set TORCH_HOME to the folder whose hub/checkpoints has it"
             ) from None
     return SourceFiles(path, identity={"weights": str(weights)}, sha256_start=_sha256_start(path))
 

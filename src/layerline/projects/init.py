@@ -1,5 +1,6 @@
 """params.yaml and a first schema for a user's own table: what `layerline init` writes."""
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,5 +97,9 @@ def _says_split(frame: pd.DataFrame, target: str) -> bool:
 
 
 def _written_path(file: Path, root: Path) -> str:
-    place = file.expanduser().resolve()
-    return place.relative_to(root).as_posix() if place.is_relative_to(root) else str(place)
+    """The path from the root; links stay as they are: `latest.csv` may lead elsewhere tomorrow."""
+    place = Path(os.path.abspath(file.expanduser()))  # noqa: PTH100 - Path.resolve follows links
+    for known in (place, place.parent.resolve() / place.name):
+        if known.is_relative_to(root):
+            return known.relative_to(root).as_posix()
+    return str(place)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from layerline.config import Params, load_params, parse_params, read_yaml
 from layerline.errors import LayerlineError, ParamsError, Problem
 from layerline.lookup import option_problems, pick
-from layerline.process import collect_rarely
+from layerline.process import collect_rarely, module_command
 from layerline.projects.combinations import combination_problems
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def checking(path: Path) -> Iterator[None]:
     Raises:
         ParamsError: with every problem found.
     """
-    # -P: the checkout's own secrets.py or types.py must not hide the standard library's.
-    command = [sys.executable, "-P", "-m", "layerline.projects.preflight", str(path)]
+    command = module_command("layerline.projects.preflight", str(path))
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as check:
         try:
             yield

@@ -56,18 +56,28 @@ def unwatched(dvc_file: Path, section: FetchSection) -> list[str]:
     if not dvc_file.is_file():
         return []
     deps = _load(dvc_file)["stages"]["fetch"].get("deps", [])
-    return [path for path in _as_deps(section) if path not in deps]
+    return [path for path in _as_deps(section) if _escaped(path) not in deps]
+
+
+def _escaped(path: str) -> str:
+    """The path as dvc.yaml has it, where `${x}` stands for a variable."""
+    return path.replace("${", "\\${")
 
 
 def must_fetch(root: Path, section: FetchSection) -> bool:
     """Whether the source may have changed without DVC noticing.
 
-    URLs, databases, and local files that dvc.yaml does not name.
+    URLs, databases, patterns in the root, and local files that dvc.yaml does not name.
     """
     line = _line(section)
     if line.is_versioned:
         return False
-    return line.reads_elsewhere(section.options) or bool(unwatched(root / "dvc.yaml", section))
+    paths = source_paths(section)
+    return (
+        line.reads_elsewhere(section.options)
+        or len(_as_deps(section)) < len(paths)
+        or bool(unwatched(root / "dvc.yaml", section))
+    )
 
 
 def missing_files(root: Path, section: FetchSection) -> list[str]:
@@ -90,9 +100,10 @@ def watch(dvc_file: Path, section: FetchSection) -> list[str]:
     content = _load(dvc_file)
     deps = content["stages"]["fetch"]["deps"]
     paths = _as_deps(section)
-    for old in [dep for dep in deps if not dep.startswith(OWN) and dep not in paths]:
+    written = [_escaped(path) for path in paths]
+    for old in [dep for dep in deps if not dep.startswith(OWN) and dep not in written]:
         deps.remove(old)
-    deps.extend(path for path in paths if path not in deps)
+    deps.extend(path for path in written if path not in deps)
     stream = io.StringIO()
     _yaml().dump(content, stream)
     write_text(dvc_file, stream.getvalue())
@@ -100,9 +111,18 @@ def watch(dvc_file: Path, section: FetchSection) -> list[str]:
 
 
 def _as_deps(section: FetchSection) -> list[str]:
-    # DVC cannot hash a pattern, but the folder that holds the files.
-    paths = (Path(path).expanduser() for path in source_paths(section))
-    return [(p.parent if any(mark in p.name for mark in "*?[") else p).as_posix() for p in paths]
+    found = (_watchable(Path(path).expanduser()) for path in source_paths(section))
+    return [path.as_posix() for path in found if path is not None]
+
+
+def _watchable(path: Path) -> Path | None:
+    """The path; for a pattern, which DVC cannot hash, the folder above it, but never the root."""
+    if path.exists():  # a file may have brackets in its name
+        return path
+    parts = path.parts
+    n_plain = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
+    folder = Path(*parts[:n_plain])
+    return None if folder in (Path(), Path(path.anchor)) else folder
 
 
 def _yaml() -> YAML:

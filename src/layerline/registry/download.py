@@ -1,7 +1,6 @@
 """A registered model's bundle: found by its URI, fetched, and compared with the version's tags."""
 
 import contextlib
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,22 +12,13 @@ from layerline.registry.promotion import champion_of
 from layerline.registry.registration import require_tags
 from layerline.registry.version_files import INSIDE
 from layerline.text import first_line
-from layerline.tracking.store import tracking_uri
+from layerline.tracking.model_uri import parse_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
 _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-
-
-class RegisteredName(NamedTuple):
-    """A version of the registry, by its number or by an alias."""
-
-    name: str
-    version: str | None = None
-    alias: str | None = None
 
 
 class Download(NamedTuple):
@@ -38,12 +28,6 @@ class Download(NamedTuple):
     version: str = ""
     run_id: str = ""
     tags: Mapping[str, str] = {}
-
-
-def parse_uri(uri: str) -> RegisteredName | None:
-    """Read models:/NAME@ALIAS or models:/NAME/VERSION; None for any other URI."""
-    match = _URI.fullmatch(uri)
-    return None if match is None else RegisteredName(**match.groupdict())
 
 
 @contextlib.contextmanager
@@ -76,15 +60,13 @@ def download(model_uri: str, home: Path, folder: Path) -> Download:
             version = find_version(client, model_uri)
             # By number: the alias may move before the files are read.
             uri = model_uri if version is None else f"models:/{version.name}/{version.version}"
-            path = download_artifacts(
-                artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri(home)
-            )
+            path = download_artifacts(artifact_uri=uri, dst_path=str(folder))
         except MlflowException as error:
             if error.error_code not in _UNKNOWN:
                 raise
             raise TrackingError(
                 f"{model_uri}: there is no such model ({first_line(error)}); "
-                "`dvc repro` trains and registers one"
+                "`layerline register` registers the model in models/, `dvc repro` trains one"
             ) from None
     bundle = bundle_in(Path(path))
     if version is None:
@@ -107,7 +89,8 @@ def find_version(client: "MlflowClient", model_uri: str) -> "ModelVersion | None
     found = champion_of(client, name.name, name.alias)
     if found is None:
         raise TrackingError(
-            f"{model_uri}: no version holds this alias; `dvc repro` trains and registers one"
+            f"{model_uri}: no version holds this alias; `layerline register` registers the model "
+            "in models/, `dvc repro` trains one"
         )
     return found
 

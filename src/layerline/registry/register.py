@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from layerline.artifacts import MANIFEST, Workspace, read_json
+from layerline.artifacts import MANIFEST, STAGES, Workspace, read_json
 from layerline.config import Params
 from layerline.errors import TrackingError
 from layerline.registry.client import open_registry, registry_lock
 from layerline.registry.verifier import start_verifier
 from layerline.tracking.flush import flush, run_id_of
+from layerline.tracking.spool import waiting_journals
 
 FLUSH_WAIT_SECONDS = 20.0
 
@@ -65,12 +66,15 @@ def register_model(
 
 def _run_id(home: Path, key: str) -> str:
     flushed = flush(home, wait_seconds=FLUSH_WAIT_SECONDS)
-    if flushed.errors:
-        raise TrackingError(flushed.errors[0])
     run_id = run_id_of(home, key)
+    is_waiting = any(
+        w.key == key and w.start["stage"] != STAGES[-1] for w in waiting_journals(home)
+    )
+    if flushed.errors and (run_id is None or is_waiting):  # other runs' journals hold up nothing
+        raise TrackingError(flushed.errors[0])
     if run_id is None:
         raise TrackingError(
             "MLflow's store does not know the run of this training (was mlflow.db removed, or "
-            "MLFLOW_TRACKING_URI changed?); run `dvc repro -f`"
+            "MLFLOW_TRACKING_URI changed?); run `layerline register`"
         )
     return run_id

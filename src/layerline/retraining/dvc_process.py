@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from layerline.errors import BusyError, LayerlineError
+from layerline.process import module_command
 from layerline.stage.messages import STAGES_FILE
 
 STOP_SECONDS = 10.0  # for each signal, before the next and harder one
@@ -78,8 +79,7 @@ class Dvc:
         path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
         lines: list[str] = []
         with subprocess.Popen(
-            # -P: a secrets.py or types.py in the project must not hide the standard library's.
-            [sys.executable, "-P", "-m", "dvc", *arguments],
+            module_command("dvc", *arguments),
             cwd=self._root,
             env=os.environ | {"PATH": path, STAGES_FILE: str(self._stages_file)},
             stdin=subprocess.DEVNULL,

@@ -25,6 +25,8 @@ from layerline.retraining.log import (
     Record,
     append,
 )
+from layerline.retraining.register_again import register_again
+from layerline.runs.registered_model import registry_problem
 from layerline.stage.protection import Terminated, ends_with_parent
 
 
@@ -121,7 +123,12 @@ def _run(workspace: Workspace, params: Params, report: Callable[[str], None]) ->
             report("fetching the source again: DVC cannot watch it")
             dvc.repro("--force", "--single-item", "fetch")
         if dvc.is_clean():
-            return Verdict(UNCHANGED, "nothing is new", dvc.stages)
+            problem = registry_problem(workspace, params)
+            if problem is None:
+                return Verdict(UNCHANGED, "nothing is new", dvc.stages)
+            report(f"{problem}: registering the model in models/")
+            register_again(workspace, params, dvc)
+            return _judge(workspace, params, dvc.stages)
         dvc.repro()
         return _judge(workspace, params, dvc.stages)
 

@@ -1,20 +1,22 @@
-"""Inspecting: what the store knows of the runs, told in a user's words.
+"""Runs: what the store knows of them, shown in users' terms.
 
-    opening.py       the journals sent, then the store opened for reading
-    reading.py       a run as we see it, and how runs are read from MLflow
-    choosing.py      the run a user means by an id, a name or an alias
-    differences.py   params that differ, and their shortest clear names
-    hashes.py        the md5 of files that DVC recorded with a run
-    listing.py       `layerline runs`: newest first, what each one changed
-    explaining.py    `--why`: what changed since the run before it, stage by stage
-    wording.py       that explanation as lines of text
-    finding.py       `--find`: who made a file, who used it
-    digests.py       the hash asked for, and every hash a run carries
-    sweeping.py      `--sweep`: dead runs get an end
-    comparing.py     `layerline compare`: all that is laid side by side
-    pairing.py       the test rows that runs share, and what they say
-    curves.py        the learning curves of several runs in one PNG
-    reporting.py     the comparison as Markdown, as JSON, and with the runs
+    open_store.py         journals sent, then the store opened
+    run.py                a run, read from MLflow
+    resolve.py            the run meant by id, name, alias
+    param_differences.py  params that differ; their short names
+    dvc_hashes.py         md5 of files, recorded by DVC
+    list_runs.py          `layerline runs`: newest first
+    explain.py            `--why`: changes since the previous run
+    explanation_text.py   that explanation as text
+    find.py               `--find`: who made or used a file
+    digests.py            the hash asked for; a run's hashes
+    sweep.py              `--sweep`: dead runs are closed
+    compare.py            `layerline compare`: runs side by side
+    shared_rows.py        test rows in common, and their metrics
+    curves_plot.py        learning curves in one PNG
+    registered_model.py   does the registry still have it
+    restored_run.py       a lost training run, logged again
+    comparison_report.py  the comparison as Markdown and JSON
 
-MLflow is imported when `opening.open_store` is called, not before.
+MLflow is imported when the store is opened, not before.
 """

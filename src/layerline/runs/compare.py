@@ -45,7 +45,7 @@ class Comparison:
 
     @property
     def folder(self) -> str:
-        """Where the comparison lies among a run's artifacts."""
+        """Where the comparison is among a run's artifacts."""
         shorts = [run.short for run in self.runs]
         return f"comparison/{'-'.join(shorts[:8])}" + (
             f"-and-{len(shorts) - 8}-more" if len(shorts) > 8 else ""
@@ -80,7 +80,7 @@ def _run_json(run: Run) -> dict[str, Any]:
 
 
 def compare_runs(client: "MlflowClient", runs: Sequence[Run], resampling: Resampling) -> Comparison:
-    """Gather what the runs have; the first one is what the others are held against.
+    """Gather what the runs have; the others are compared with the first.
 
     Raises:
         RequestError: fewer than two runs, or one of them twice.
@@ -123,12 +123,12 @@ def _origins(runs: Sequence[Run]) -> dict[str, list[str | None]]:
     known = [{} if one is None else one.md5 for one in hashes]
     for path in sorted({path for one in known for path in one}):
         found[path] = [one.get(path) for one in known]
-    # A run that does not say is no other than the rest.
+    # A run without a value counts as equal to the rest.
     return {name: values for name, values in found.items() if len(set(values) - {None}) > 1}
 
 
 def _metrics(runs: Sequence[Run]) -> dict[str, list[float | None]]:
-    """Figures of train, valid and test; not the curves, whose last value is no final figure."""
+    """Figures of train, valid and test; not the curves, whose last value is not a final figure."""
     names = dict.fromkeys(
         name
         for split in SPLITS
@@ -140,7 +140,7 @@ def _metrics(runs: Sequence[Run]) -> dict[str, list[float | None]]:
 
 
 def _curves(client: "MlflowClient", run: Run) -> Curves:
-    """The value of each epoch; an epoch that was trained again counts as it was at last."""
+    """The value of each epoch; of an epoch that was trained again the last one counts."""
     found = {}
     for name in CURVES:
         if name in run.metrics:

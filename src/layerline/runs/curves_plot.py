@@ -102,20 +102,20 @@ def _error_label(comparison: Comparison) -> str:
         "1 − accuracy": "test_accuracy" in tested,
         "RMSE, standardised": "test_rmse" in tested,
     }
-    said = [kind for kind, is_there in kinds.items() if is_there]
-    return said[0] if len(said) == 1 else "validation error"
+    labels = [kind for kind, is_there in kinds.items() if is_there]
+    return labels[0] if len(labels) == 1 else "validation error"
 
 
 def _labels(comparison: Comparison) -> Iterable[str]:
     """Each run with the params that make it another one than the first."""
     names = short_names({name for run in comparison.runs for name in run.params})
     for number, label in enumerate(comparison.labels):
-        told = [
+        params = [
             f"{names[name]} {values[number]}"
             for name, values in comparison.params.items()
             if values[number] is not None
         ]
-        text = f"{label}:  {', '.join(told)}" if told else label
+        text = f"{label}:  {', '.join(params)}" if params else label
         if not comparison.curves[number]:
             text = f"{label}:  no epochs recorded"
         yield _plain(text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…")

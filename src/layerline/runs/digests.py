@@ -1,20 +1,17 @@
 """The hash a user asks for, and every hash that a run carries."""
 
-import configparser
-import contextlib
 import hashlib
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from layerline.artifacts import STAGES, sha256_of
 from layerline.runs.dvc_hashes import KINDS, recorded
 from layerline.runs.open_store import RequestError
 from layerline.runs.run import Run
-from layerline.tracking.run_reasons import _md5_like_dvc
+from layerline.tracking.dvc_lock import cached_folder, dvc_md5
 
 MIN_PREFIX = 6
 _LENGTHS = (32, 64)
@@ -31,9 +28,9 @@ _SHA256 = "layerline.sha256."
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for: hex beginnings, any of which will do."""
+    """What to look for: hex prefixes, any of which matches."""
 
-    said: str
+    text: str
     beginnings: tuple[str, ...]
 
     def is_met_by(self, digest: str) -> bool:
@@ -68,16 +65,16 @@ def wanted(text: str) -> Wanted:
         sha256 = sha256_of(path)
         return Wanted(f"{text}: md5 {md5}, sha256 {sha256}", (md5, sha256))
     if path.is_dir():
-        md5 = _md5_like_dvc(path)
+        md5 = dvc_md5(path)
         return Wanted(f"{text}/: md5 {md5}", (md5,))
     hexadecimal = text.strip().lower().removesuffix(".dir")
     if not re.fullmatch(r"[0-9a-f]+", hexadecimal) or len(hexadecimal) > max(_LENGTHS):
         raise RequestError(
-            f"--find {text}: there is no such file, and it is no md5 or sha256 in hexadecimal"
+            f"--find {text}: there is no such file, and it is not a hexadecimal md5 or sha256"
         )
     if len(hexadecimal) < MIN_PREFIX:
         raise RequestError(
-            f"--find {text}: {len(hexadecimal)} signs fit too many files; "
+            f"--find {text}: {len(hexadecimal)} characters match too many files; "
             f"give at least {MIN_PREFIX} of the hash"
         )
     return Wanted(f"hash {hexadecimal}", (hexadecimal,))
@@ -105,22 +102,4 @@ class Folders:
     """What is in the folders that DVC hashed as one, read from its cache as it is needed."""
 
     def __init__(self, root: Path) -> None:
-        self._cache = _cache_of(root)
-        self.files = cache(self._files)
-
-    def _files(self, md5: str) -> Mapping[str, str] | None:
-        """Relpath -> md5 of a `.dir` hash; None when its listing is not in the cache."""
-        path = self._cache / "files" / "md5" / md5[:2] / md5[2:]
-        try:
-            entries = json.loads(path.read_text(encoding="utf-8"))
-            return {str(entry["relpath"]): str(entry["md5"]) for entry in entries}
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-
-def _cache_of(root: Path) -> Path:
-    """DVC's cache: in the checkout, unless its settings say otherwise."""
-    settings = configparser.ConfigParser(interpolation=None, strict=False)
-    with contextlib.suppress(configparser.Error):
-        settings.read([root / ".dvc" / "config", root / ".dvc" / "config.local"])
-    return root / ".dvc" / settings.get("cache", "dir", fallback="cache")
+        self.files = cache(partial(cached_folder, root))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from layerline.artifacts import STAGES
 from layerline.runs.param_differences import Change
 from layerline.runs.run import Run
-from layerline.tracking.run_reasons import LOCK, read_lock
+from layerline.tracking.dvc_lock import LOCK, read_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,7 +34,7 @@ class Hashes:
 
 
 def recorded(tags: Mapping[str, str], stage: str, kind: Kind) -> Hashes | None:
-    """What a run's tags say of a stage's deps or outs; None when they say nothing."""
+    """A stage's deps or outs as recorded in a run's tags; None when they are not."""
     text = tags.get(f"dvc.{stage}.{kind}")
     if text is None:
         return None
@@ -45,7 +45,7 @@ def recorded(tags: Mapping[str, str], stage: str, kind: Kind) -> Hashes | None:
 
 
 def lists_cut(run: Run) -> list[str]:
-    """The tags of a run whose lists were too long for MLflow, and so are not whole."""
+    """The tags of a run whose lists were too long for MLflow, and so were cut."""
     return [
         f"dvc.{stage}.{kind}"
         for stage in STAGES

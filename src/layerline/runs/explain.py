@@ -24,8 +24,8 @@ class StageChange:
     """One stage of a run against the same stage of the run before it.
 
     `ran` is the reason written down when the stage ran; empty when none is known. `run_id` is the
-    run that did this stage's work; `is_same` says that it is the same one in both, and
-    `is_restored` that DVC took what it once wrote from its cache.
+    run that did this stage's work; `is_same`: it is the same one in both; `is_restored`: DVC took
+    its outputs from its cache.
     """
 
     stage: str
@@ -41,7 +41,7 @@ class StageChange:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A run, the one before it (None for a project's first) and what lies between them."""
+    """A run, the one before it (None for a project's first) and what changed between them."""
 
     run: Run
     before: Run | None
@@ -75,7 +75,7 @@ def explain(client: "MlflowClient", run: Run) -> Explanation:
     """Compare a training with the one that was started before it in the same project.
 
     Raises:
-        RequestError: it is no training.
+        RequestError: it is not a training.
     """
     if run.stage != "train":
         maker = f"stage {run.stage}" if run.stage else "another tool"
@@ -165,7 +165,7 @@ def _reason(client: "MlflowClient", run: Run, run_id: str, stage: str) -> str:
 def _changed(
     before: Run | None, run: Run, stage: str, kind: Kind
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """What differs among a stage's deps or outs, and what cannot be said."""
+    """What differs among a stage's deps or outs, and what is unknown."""
     if before is None:
         return (), ()
     old, new = (recorded(one.tags, stage, kind) for one in (before, run))
@@ -177,17 +177,17 @@ def _changed(
 
 
 def _missing(before: Run | None, run: Run, stage: str) -> tuple[str, ...]:
-    """Say where a stage's files are not recorded: DVC writes them down after it.
+    """Note where a stage's files are not recorded: DVC records them after the stage.
 
-    Nobody comes after the last stage, so of that one nothing is said.
+    No stage follows the last one, so it gets no note.
     """
     if before is None or stage == STAGES[-1]:
         return ()
-    silent = [
+    unrecorded = [
         one.short
         for one in (before, run)
         if any(recorded(one.tags, stage, kind) is None for kind in KINDS)
     ]
-    if not silent:
+    if not unrecorded:
         return ()
-    return (f"what files it read and wrote is not recorded in {' and '.join(silent)}",)
+    return (f"what files it read and wrote is not recorded in {' and '.join(unrecorded)}",)

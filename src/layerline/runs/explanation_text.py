@@ -9,7 +9,7 @@ from layerline.runs.param_differences import Change
 _INDENT = " " * 10
 
 
-def tell(found: Explanation) -> Iterator[str]:
+def format_explanation(found: Explanation) -> Iterator[str]:
     """The explanation, line by line."""
     yield f"why {found.run}"
     message = found.run.tags.get("layerline.message")
@@ -51,7 +51,7 @@ def _dirt(dirty: str | None) -> str:
 
 
 def _dirt_before(was_dirty: str | None) -> str:
-    before = {"true": "with uncommitted changes", "false": "clean"}.get(was_dirty or "", "not said")
+    before = {"true": "with uncommitted changes", "false": "clean"}.get(was_dirty or "", "unknown")
     return f" (before: {before})"
 
 
@@ -75,14 +75,14 @@ def _headline(stage: StageChange, found: Explanation) -> str:
     if not stage.ran:
         status = found.run.status
         is_open = stage.stage not in DATA_STAGES and status == "RUNNING"
-        return "not reached yet" if is_open else "did not run, or told no reason"
+        return "not reached yet" if is_open else "did not run, or recorded no reason"
     where = f" as {stage.run_id[:8]}" if stage.stage in DATA_STAGES else ""
     reasons = [reason for reason in stage.ran.split("; ") if not _is_shown(reason, stage, found)]
     return f"ran{where}: {'; '.join(reasons)}" if reasons else f"ran{where}"
 
 
 def _is_shown(reason: str, stage: StageChange, found: Explanation) -> bool:
-    """Whether the lines below say the same as a reason that the stage wrote down itself."""
+    """Whether the lines below repeat a reason that the stage recorded itself."""
     params = (*stage.params, *found.overall)
     if any(reason.endswith(f": {change.before} → {change.after}") for change in params):
         return True

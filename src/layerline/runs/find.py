@@ -48,7 +48,7 @@ def find(client: "MlflowClient", root: Path, asked: Wanted) -> Found:
 
     Args:
         client: the store.
-        root: the checkout; DVC's cache there tells what was in a folder.
+        root: the checkout; DVC's cache there lists what was in a folder.
         asked: from `digests.wanted`.
     """
     found = (with_whole_lists(client, run) for run in search(client, experiments(client), ""))

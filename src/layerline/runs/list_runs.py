@@ -45,13 +45,13 @@ class Row:
         return {name: value for name, value in found.items() if value is not None}
 
     def changed(self, names: Mapping[str, str], most: int | None = None) -> str:
-        """What differs, in a few words; `names` gives each param its short name."""
+        """A short text of what differs; `names` gives each param its short name."""
         if self.before is None:
             return "first run"
-        told = [change.shown_as(names.get(change.name, change.name)) for change in self.params]
-        if most is not None and len(told) > most:
-            told = [*told[:most], f"{len(told) - most} more params"]
-        return ", ".join([*told, *self.others]) or "nothing"
+        shown = [change.shown_as(names.get(change.name, change.name)) for change in self.params]
+        if most is not None and len(shown) > most:
+            shown = [*shown[:most], f"{len(shown) - most} more params"]
+        return ", ".join([*shown, *self.others]) or "nothing"
 
     def to_json(self) -> dict[str, Any]:
         run = self.run
@@ -141,7 +141,7 @@ def _model(run: Run, model: Registered) -> str:
 
 
 def _others(before: Run, after: Run) -> tuple[str, ...]:
-    """Whether the code or the data are others, as far as both runs say.
+    """Whether code or data differ, as far as both runs recorded them.
 
     What a stage made of the same data does not count, but for what fetch brought.
     """

@@ -70,7 +70,7 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _endings(name: str) -> list[str]:
-    """`a.options.b` -> b, a.b; the name of a split alone says too little, and is left out."""
+    """`a.options.b` -> b, a.b; the name of a split alone is ambiguous, and is left out."""
     parts = [part for part in name.split(".") if part != "options"] or [name]
     found = [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
     return [ending for ending in found if ending not in SPLITS] or [name]

@@ -1,4 +1,4 @@
-"""The run a user means: an id or its beginning, a name, a DVC experiment, or a model's alias."""
+"""The run that a user names by its id, its name, a DVC experiment, or a model's alias."""
 
 import difflib
 import re
@@ -56,23 +56,23 @@ def registered(client: "MlflowClient", project: str) -> Registered:
 
 
 def choose(client: "MlflowClient", project: str, wanted: str, alias: str = CHAMPION) -> Run:
-    """The one run that is meant; see `choose_each`."""
+    """The one run that is named; see `choose_each`."""
     return choose_each(client, project, [wanted], alias)[0]
 
 
 def choose_each(
     client: "MlflowClient", project: str, wanted: Sequence[str], alias: str = CHAMPION
 ) -> list[Run]:
-    """The runs that are meant, in that order.
+    """The runs that are named, in that order.
 
     Args:
         client: the store.
-        project: whose trainings are meant; a full run id may be of any experiment.
+        project: the trainings' project; a full run id may be of any experiment.
         wanted: what the user wrote for each.
         alias: which alias of the model `champion` stands for, `register.alias`.
 
     Raises:
-        RequestError: none or several are meant; the message lists the near ones.
+        RequestError: no run or several match; the message lists similar ones.
     """
     model = registered(client, project)
     chosen = []
@@ -90,12 +90,12 @@ def choose_each(
 
 def _one_of(client: "MlflowClient", wanted: str, project: str, model: Registered) -> Run:
     names = experiment_of(client, project)
-    meant = _named(client, names, wanted)
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
+    matches = _named(client, names, wanted)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
         raise RequestError(
-            f"{wanted!r} means {len(meant)} runs; say which one by its id:{_listed(meant)}"
+            f"{wanted!r} matches {len(matches)} runs; name one by its id:{_listed(matches)}"
         )
     runs = list(islice(search(client, names), _MOST_LOOKED_AT))
     raise RequestError(f"{_unknown(project, wanted, model)}{_near(runs, wanted, model)}")
@@ -119,7 +119,7 @@ def _get(client: "MlflowClient", run_id: str, where: str) -> Run:
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        raise RequestError(f"{where}: there is no run {run_id or 'behind it'}") from None
+        raise RequestError(f"{where}: there is no run {run_id or 'for it'}") from None
     if found.info.lifecycle_stage == "deleted":
         raise RequestError(
             f"{where}: run {run_id} was deleted; `mlflow.MlflowClient().restore_run` brings it back"

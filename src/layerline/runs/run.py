@@ -19,7 +19,7 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that a run says it read."""
+    """A data set that a run read."""
 
     name: str
     digest: str
@@ -140,7 +140,7 @@ def search(
     Args:
         client: the store.
         names: the experiments, from `experiments` or `experiment_of`.
-        condition: a filter in MLflow's words; default: trainings.
+        condition: a filter in MLflow's syntax; default: trainings.
         page_size: how many are read at once.
     """
     token = None

@@ -1,4 +1,4 @@
-"""The test rows that runs share, and what the runs say of just these rows.
+"""The test rows that runs share, and their metrics on just these rows.
 
 Rows are matched by `id`, a hash of the row's content: runs with other splits still share some.
 """
@@ -40,7 +40,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class SharedRows:
-    """What several runs say of the rows that are test rows in all of them.
+    """Metrics of several runs on the rows that are test rows in all of them.
 
     `figures` and `differences` are metric -> one entry a run, None where there is none.
     """
@@ -67,7 +67,7 @@ def is_classification(table: pd.DataFrame) -> bool:
 
 
 def pair(tables: Sequence[pd.DataFrame], resampling: Resampling) -> SharedRows:
-    """Compare runs on the rows they share; the first is what the others are held against.
+    """Compare runs on the rows they share; the others are compared with the first.
 
     Args:
         tables: what each run predicted: `id`, `actual`, `prediction` and, for classes,
@@ -129,7 +129,7 @@ def _classes_notes(tables: Sequence[pd.DataFrame]) -> Iterator[str]:
 
 
 def _shared(tables: Sequence[pd.DataFrame]) -> tuple[list[pd.DataFrame], tuple[str, ...]]:
-    """The rows that all tables hold, in one order, less those whose truth is not the same."""
+    """The rows that all tables hold, in one order, except those whose truth differs."""
     keyed = [_by_row(table) for table in tables]
     common = keyed[0].index
     for table in keyed[1:]:

@@ -1,7 +1,7 @@
 """Dead runs get an end: RUNNING in the store, while their process is gone.
 
-A journal that is still there closes its run by itself (`spool.sweep`, at each flush). Here are the
-runs whose journal is lost; the run's own tag names the process then.
+A journal that still exists closes its run (`spool.sweep`, at each flush). Here are the runs whose
+journal is lost; the run's own tag names the process then.
 """
 
 import json
@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from layerline.artifacts import journals_of
 from layerline.runs.run import Run, duration, experiments, search
-from layerline.tracking.journal import SUFFIX, Event, read_events
+from layerline.tracking.journal_file import SUFFIX
+from layerline.tracking.journal_lines import Event, read_events
 from layerline.tracking.mlflow_runs import KEY_TAG
 from layerline.tracking.processes import FOREIGN_SILENCE_SECONDS, is_gone, process_identity
 from layerline.tracking.replay import MESSAGE_TAG
-from layerline.tracking.spool import DONE, journals_of, waiting_journals
+from layerline.tracking.spool import DONE, waiting_journals
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,7 +54,7 @@ def sweep_store(
     Args:
         client: the store.
         home: the main checkout; its journals are asked first.
-        lost_hosts: machines of which the user says that they are gone for good.
+        lost_hosts: machines that the user declares gone for good.
 
     Returns:
         What became of each run of Layerline, and the runs of other tools, which are left alone.
@@ -93,13 +95,13 @@ def _judge(home: Path, run: Run, silent_seconds: float, lost_hosts: Sequence[str
     # The newest first: a training that went on after it was killed is of another process.
     process = waiting[-1]["process"] if waiting else _tagged(run)
     if process is not None and _is_here(process) and not is_gone(process, silent_seconds):
-        return Swept(run, None, f"it goes on: its process {process['pid']} lives")
+        return Swept(run, None, f"still running: its process {process['pid']} is alive")
     # Only now, for the last deed of a process that is gone may have been to end its journal.
     if any(journal.key == key for journal in waiting_journals(home)):
-        return Swept(run, None, "its journal waits to be sent, and tells how it ended")
-    end = _end_told(home, run)
+        return Swept(run, None, "its journal waits to be sent, and has its end")
+    end = _logged_end(home, run)
     if end is not None:
-        return Swept(run, end["status"], "so its journal says, which was sent long ago")
+        return Swept(run, end["status"], "as in its journal, which was sent long ago")
     if process is None:
         return _judge_unknown(run, silent_seconds)
     return _judge_unwritten(run, process, silent_seconds, lost_hosts)
@@ -108,31 +110,31 @@ def _judge(home: Path, run: Run, silent_seconds: float, lost_hosts: Sequence[str
 def _judge_unwritten(
     run: Run, process: Mapping[str, Any], silent_seconds: float, lost_hosts: Sequence[str]
 ) -> Swept:
-    """A run without a journal here, and not of a process that lives here."""
+    """A run without a journal here, and not of a live process of this machine."""
     host = process.get("host")
     if host in lost_hosts:
-        return Swept(run, "KILLED", f"its machine, {host}, is gone for good, as the user said")
+        return Swept(run, "KILLED", f"its machine, {host}, is gone for good (--lost-host)")
     if _is_here(process):
         reason = f"its process {process['pid']} on {host} is gone, and its journal is lost"
         return Swept(run, "KILLED", reason)
-    silence = f"it is of another machine, {host}, and was heard of {duration(silent_seconds)} ago"
+    silence = f"it ran on another machine, {host}; its last event is {duration(silent_seconds)} old"
     advice = f"sweep there; if that machine is gone for good, add --lost-host {host}"
     return Swept(run, None, f"{silence}: {advice}")
 
 
 def _judge_unknown(run: Run, silent_seconds: float) -> Swept:
-    """A run that names no process, and has no journal here: only silence can tell."""
+    """A run without a process tag and without a journal here: only its silence counts."""
     silence = duration(silent_seconds)
     if silent_seconds > FOREIGN_SILENCE_SECONDS:
-        reason = f"its journal is lost, no process is known of it, and it was silent for {silence}"
+        reason = f"its journal is lost, its process is unknown, and its last event is {silence} old"
         return Swept(run, "KILLED", reason)
     hours = FOREIGN_SILENCE_SECONDS / 3600
-    reason = f"its journal is lost, no process is known of it, and it was heard of {silence} ago"
+    reason = f"its journal is lost, its process is unknown, and its last event is {silence} old"
     return Swept(run, None, f"{reason}: after {hours:.0f} h of silence a sweep closes it")
 
 
-def _end_told(home: Path, run: Run) -> Event | None:
-    """The end in a journal that was sent: a store that was put back from a backup forgot it."""
+def _logged_end(home: Path, run: Run) -> Event | None:
+    """The end in a journal that was sent: a store restored from a backup lacks it."""
     key = run.tags[KEY_TAG]
     for path in sorted(journals_of(home).glob(f"*-{key[:8]}*{SUFFIX}{DONE}"), reverse=True):
         events = read_events(path)
@@ -142,7 +144,7 @@ def _end_told(home: Path, run: Run) -> Event | None:
 
 
 def _last_sign_ms(client: "MlflowClient", run: Run) -> int:
-    """When something was last told of the run: its newest metric, else its start."""
+    """When the run last logged something: its newest metric, else its start."""
     times = [run.start_ms]
     for name in run.metrics:
         times += [int(metric.timestamp) for metric in client.get_metric_history(run.run_id, name)]
@@ -154,7 +156,7 @@ def _close(client: "MlflowClient", verdict: Swept) -> Swept:
     if status is None:
         return verdict
     if client.get_run(run_id).info.status != "RUNNING":
-        return Swept(verdict.run, None, "it ended just now, by itself")
+        return Swept(verdict.run, None, "it ended just now")
     # The message first: killed in between, the next sweep finds the run again.
     text = f"closed by `layerline runs --sweep`: {verdict.reason}"
     client.set_tag(run_id, MESSAGE_TAG, text)

@@ -15,10 +15,11 @@ from layerline.model.bundle import EXPECTED, check_bundle, read_examples
 from layerline.model.load import load_bundle
 from layerline.model.predictor import Model
 from layerline.registry.client import open_registry
-from layerline.registry.download import Download, bundle_in, download, find_version, parse_uri
+from layerline.registry.download import Download, bundle_in, download, find_version
 from layerline.registry.verifier import require_same
 from layerline.serving.request_handler import RequestHandler
 from layerline.tables.storage import read_parquet
+from layerline.tracking.model_uri import parse_uri
 
 TOLERANCE = 1e-5  # of recorded predictions: another machine's products may differ in the last digit
 NO_VERSION = "none"  # of a bundle that is in no registry

@@ -1,17 +1,20 @@
-"""CSV, TSV, Parquet, Arrow or JSON-lines files: one, a glob pattern, a folder, or a list of these.
+"""CSV, TSV, Excel, Parquet, Arrow or JSON files: one, a glob pattern, a folder, or a list of these.
 
-They lie on this machine or behind http(s):// and s3://, plain or in a zip or tar archive. A
-folder's partitions (`year=2024/`) are columns.
+They lie on this machine or behind http(s):// and s3://, plain, compressed or in a zip or tar
+archive. A folder's partitions (`year=2024/`) are columns.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from layerline.errors import DataError, ParamsError, Problem
 from layerline.sources.source import SourceInfo
+
+if TYPE_CHECKING:
+    from layerline.sources.reading.reader import Reading
 
 
 def fetch(
@@ -51,19 +54,15 @@ def fetch(
     from layerline.sources.reading.paths import display_name, find_files, find_partitions
     from layerline.sources.reading.reader import open_files
     from layerline.sources.reading.remote_systems import is_remote
-    from layerline.tables.storage import TABLE, require_target, write_tables
+    from layerline.tables.storage import TABLE, write_tables
 
     paths = find_files(path, sha256)
     names = {str(file): shown for file in paths if (shown := display_name(file))}
     with shown_as(names):
         dialect = Dialect(separator, encoding, tuple(missing or ()))
-        reading = open_files(
-            paths, dialect, text or (), find_partitions(path, paths, sha256), union
-        )
-        if target in reading.unusable:
-            raise DataError(reading.unusable[target])
-        require_target(reading.schema.names, target, str(paths[0]))
-        _require_listed(text or (), reading.schema.names, paths[0])
+        partitions = find_partitions(path, paths, sha256)
+        reading = open_files(paths, dialect, text or (), partitions, union)
+        _require_columns(reading, target, text or (), paths[0])
         write_tables(folder / TABLE, reading.schema, reading.tables())
     origin: list[dict[str, Any]] = [
         file | {"path": names.get(file["path"], file["path"])} for file in reading.files
@@ -74,9 +73,14 @@ def fetch(
     return SourceInfo("table", None, {"files": origin}, tuple(notes))
 
 
-def _require_listed(text: Sequence[str], columns: Sequence[str], file: Path) -> None:
+def _require_columns(reading: "Reading", target: str, text: Sequence[str], file: Path) -> None:
+    from layerline.tables.storage import require_target
     from layerline.text import listing
 
+    if target in reading.unusable:
+        raise DataError(reading.unusable[target])
+    columns = reading.schema.names
+    require_target(columns, target, str(file))
     absent = [name for name in text if name not in columns]
     if absent:
         message = f"{file} has no column {absent[0]!r}; its columns: {listing(columns)}"

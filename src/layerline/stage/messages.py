@@ -1,4 +1,4 @@
-"""What a user reads when a stage or a command fails."""
+"""The messages a user reads when a stage or a command fails, and the record of how stages ended."""
 
 import contextlib
 import errno
@@ -14,40 +14,40 @@ from layerline.masking import masked
 STAGES_FILE = "LAYERLINE_STAGES_FILE"
 
 
-def tell(name: str, text: str) -> None:
+def print_error(name: str, text: str) -> None:
     """Write one line to stderr."""
     print(f"{name}: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def leave_word(name: str, code: int, message: str = "") -> None:
-    """Tell who started the pipeline how a stage ended: DVC hides the exit codes of its stages."""
+def record_stage_end(name: str, code: int, message: str = "") -> None:
+    """Record for whoever started the pipeline how a stage ended: DVC hides its exit code."""
     file = os.environ.get(STAGES_FILE)
     if file:
-        word = {"stage": name, "exit_code": code, "message": masked(message)}
-        with contextlib.suppress(OSError), open(file, "a", encoding="utf-8") as words:  # noqa: PTH123
-            words.write(json.dumps(word) + "\n")
+        record = {"stage": name, "exit_code": code, "message": masked(message)}
+        with contextlib.suppress(OSError), open(file, "a", encoding="utf-8") as records:  # noqa: PTH123
+            records.write(json.dumps(record) + "\n")
 
 
-def tell_failure(name: str, error: LayerlineError) -> int:
+def report_failure(name: str, error: LayerlineError) -> int:
     """Write the error's message; return its exit code. LAYERLINE_DEBUG=1 adds the traceback."""
     if os.environ.get("LAYERLINE_DEBUG") == "1":
         traceback.print_exception(error)
-    tell(name, f"error: {error}")
-    leave_word(name, error.exit_code, str(error))
+    print_error(name, f"error: {error}")
+    record_stage_end(name, error.exit_code, str(error))
     return error.exit_code
 
 
-def tell_defect(name: str, error: Exception, workspace: Workspace) -> int:
-    """A defect of ours: say so in one line and keep the traceback where it can be sent from."""
+def report_defect(name: str, error: Exception, workspace: Workspace) -> int:
+    """Report a defect of ours in one line; keep its traceback in a file that can be sent."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        tell(name, f"error: the disk is full ({error.filename}); make room, then run it again")
+        print_error(name, f"error: the disk is full ({error.filename}); free some space and rerun")
         return LayerlineError.exit_code
-    leave_word(name, LayerlineError.exit_code, repr(error))
+    record_stage_end(name, LayerlineError.exit_code, repr(error))
     text = "".join(traceback.format_exception(error))
     if os.environ.get("LAYERLINE_DEBUG") == "1":
         sys.stderr.write(text)
     trace = workspace.root / ".layerline" / f"traceback-{name}.txt"
     with contextlib.suppress(OSError):  # a full disk may be the very reason
         trace.write_text(masked(text), encoding="utf-8")
-    tell(name, f"error: a defect in Layerline, {error!r}; its traceback is in {trace}")
+    print_error(name, f"error: a defect in Layerline, {error!r}; its traceback is in {trace}")
     return LayerlineError.exit_code

@@ -1,4 +1,4 @@
-"""What keeps a checkout whole: one stage at a time, none without its parent, outputs kept."""
+"""What keeps a checkout whole: one stage at a time, and none without its parent."""
 
 import contextlib
 import os
@@ -13,9 +13,9 @@ from filelock import FileLock, Timeout
 
 from layerline.artifacts import Workspace
 from layerline.errors import BusyError
+from layerline.tracking.processes import skip_shells
 
 LOCK_SECONDS = 20.0  # an orphan of a killed run needs a moment to end
-_SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "busybox"}
 
 
 class Terminated(KeyboardInterrupt):
@@ -56,13 +56,13 @@ def ends_with_parent() -> Iterator[None]:
 
 
 def _starters() -> list[psutil.Process]:
-    """The parent and, when that is only a shell in between, its parent too."""
+    """The parent and, when that is only a shell, the process above it too."""
     try:
         parent = psutil.Process().parent()
         if parent is None:
             return []
-        above = parent.parent() if parent.name() in _SHELLS else None
-        return [parent, *([above] if above else [])]
+        above = skip_shells(parent)
+        return [parent, *([above] if above not in (None, parent) else [])]
     except psutil.Error:
         return []
 
@@ -71,26 +71,3 @@ def _watch(starters: list[psutil.Process]) -> None:
     while all(process.is_running() for process in starters):
         time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def bring_back_outputs(name: str, workspace: Workspace) -> bool:
-    """Put a failed stage's last good outputs back; say whether there were any.
-
-    DVC removes them before a stage runs, and keeps them in its cache: `persist: true` would leave
-    them, but costs the run-cache. dvc.lock still tells of the run that made them, so the next
-    `dvc repro` runs the stage again.
-    """
-    if "DVC_STAGE" not in os.environ:
-        return False
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with Repo(str(workspace.root.resolve())) as repo:
-            outputs = repo.stage.load_one("dvc.yaml", name=name).outs
-            known = [output for output in outputs if output.hash_info]
-            for output in known:
-                output.checkout(force=True)
-    except (DvcException, OSError):
-        return False  # never cached, or no cache here: there is nothing to put back
-    return bool(known)

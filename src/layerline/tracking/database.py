@@ -1,4 +1,4 @@
-"""The store's own sqlite database: made from a template, kept by its MLflow, moved along.
+"""The checkout's own sqlite database: created from a template, never migrated silently, movable.
 
 Several processes that open an empty database crash in MLflow's migration, which takes seconds: the
 package ships the empty store as SQL. All of this is called under the store's lock.
@@ -83,7 +83,7 @@ def _set_default_location(database: Path, artifacts: Path) -> None:
 def refuse_other_schema(database: Path) -> None:
     """Leave a database of another MLflow alone.
 
-    MLflow migrates an older one without a word, and the older MLflow then refuses it for ever.
+    MLflow migrates an older one without asking, and the older MLflow then refuses it for ever.
     """
     rows: list[tuple[str]] = []
     with contextlib.suppress(sqlite3.DatabaseError), _connect(database) as connection:
@@ -91,9 +91,9 @@ def refuse_other_schema(database: Path) -> None:
     ours = _template_revision()
     if rows and ours and rows[0][0] != ours:
         raise TrackingError(
-            f"{database}: has the tables of another MLflow (schema {rows[0][0]}, that of "
-            f"{metadata.version('mlflow')} is {ours}); when it is older: keep a copy, then run "
-            f"`mlflow db upgrade sqlite:///{database}`; when it is newer: install that MLflow; "
+            f"{database}: has the tables of another MLflow (schema {rows[0][0]}; "
+            f"{metadata.version('mlflow')} uses {ours}); if it is older: keep a copy, then run "
+            f"`mlflow db upgrade sqlite:///{database}`; if it is newer: install that MLflow; "
             "what was recorded is kept, and `layerline flush` sends it"
         )
 
@@ -111,9 +111,9 @@ def _template() -> str:
 
 
 def follow_moved_checkout(database: Path) -> None:
-    """Make recorded artifact paths those of today; MLflow only stores absolute ones."""
+    """Update recorded artifact paths after a move; MLflow only stores absolute ones."""
     today = str(database.parent / ARTIFACTS)
-    # Whatever is odd about the database, MLflow says it better than we could.
+    # Whatever is wrong with the database, MLflow reports it better than we could.
     with contextlib.suppress(sqlite3.DatabaseError), _connect(database) as connection:
         row = connection.execute(
             "SELECT artifact_location FROM experiments WHERE experiment_id = 0"

@@ -1,7 +1,7 @@
-"""What keeps a followed journal from being sent, left beside it so that its training can tell.
+"""Why a journal cannot be sent right now, kept in a file beside it for its training to report.
 
-The follower has no screen of its own: it notes here what it met, the training says it, once, at
-its end. Only trouble that lasts is told.
+The follower has no terminal: it records the problem here, and the training prints it once, at its
+end. A problem that went away is not reported.
 """
 
 import contextlib
@@ -15,21 +15,21 @@ _SUFFIX = ".trouble"
 REMEDY = "what was recorded is kept, and `layerline flush` sends it"
 
 
-def note_trouble(journal: Path, text: str) -> None:
-    """Leave word of what went wrong last."""
+def record_problem(journal: Path, text: str) -> None:
+    """Record what went wrong last."""
     with contextlib.suppress(OSError):  # a full disk is no reason to stop following
         journal.with_suffix(_SUFFIX).write_text(masked(text), encoding="utf-8")
 
 
-def clear_trouble(journal: Path) -> None:
-    """It goes again."""
+def clear_problem(journal: Path) -> None:
+    """Delivery works again."""
     journal.with_suffix(_SUFFIX).unlink(missing_ok=True)
 
 
-def trouble_of(home: Path, journal: Path) -> str | None:
-    """One line about what keeps the journal from MLflow now; None when nothing is known to.
+def delivery_problem(home: Path, journal: Path) -> str | None:
+    """One line about why the journal cannot be sent now; None when nothing is known.
 
-    A training may be over before its follower has met the trouble: so the store's host is asked.
+    A training may end before its follower has noticed: so the store's host is asked here too.
     """
     try:
         text = journal.with_suffix(_SUFFIX).read_text(encoding="utf-8")
@@ -41,4 +41,4 @@ def trouble_of(home: Path, journal: Path) -> str | None:
         text = str(error)
     if not text:
         return None
-    return text if REMEDY in text else f"MLflow does not take this run now: {text}; {REMEDY}"
+    return text if REMEDY in text else f"this run cannot be sent to MLflow now: {text}; {REMEDY}"

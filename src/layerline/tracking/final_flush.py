@@ -1,10 +1,8 @@
-"""The last flush of a `dvc repro`: what its stages told is in MLflow soon after DVC has ended.
+"""The last flush of a `dvc repro`: what its stages logged is in MLflow soon after DVC has ended.
 
-    python -m layerline.tracking.final_flush --home FOLDER --pid PID --name NAME
-
-`register` flushes. But it may not run: nothing that it depends on changed, or nobody asked for it.
-So the first stage of a repro starts this light process; it waits for DVC's end and sends what
-still waits. It imports MLflow only then, and only when there is something.
+`register` flushes, but it may not run: nothing it depends on changed, or only some stages were
+asked for. So the first stage of a repro starts this light process, which waits for DVC to end and
+sends what is left. MLflow is imported only then, and only when there is something to send.
 """
 
 import argparse
@@ -26,17 +24,17 @@ GRACE_SECONDS = 1.0  # an orphaned stage needs a moment to end as well
 FLUSH_SECONDS = 30.0
 
 
-def start_closer(home: Path) -> None:
-    """Start the process, once in a `dvc repro`; do nothing for a stage started by hand."""
+def start_final_flush(home: Path) -> None:
+    """Start the process, once in a `dvc repro`; do nothing for a stage started without DVC."""
     repro = this_repro()
     if repro is None or is_off():
         return
-    with contextlib.suppress(OSError):  # a disk that cannot be written has its own messages
+    with contextlib.suppress(OSError):  # a disk that cannot be written is reported elsewhere
         lock = _lock(home, repro.name)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            return  # it is there already
+            return  # already running
         lock.release()
         module = "layerline.tracking.final_flush"
         start_beside(home, module, "--pid", str(repro.pid), "--name", repro.name)
@@ -48,7 +46,7 @@ def _lock(home: Path, name: str) -> FileLock:
     return FileLock(path)
 
 
-def close(home: Path, pid: int, name: str) -> None:
+def flush_after_exit(home: Path, pid: int, name: str) -> None:
     """Wait for the end of the process, then flush."""
     from layerline.tracking.flush import flush
 
@@ -56,17 +54,17 @@ def close(home: Path, pid: int, name: str) -> None:
         time.sleep(POLL_SECONDS)
     time.sleep(GRACE_SECONDS)
     for error in flush(home, wait_seconds=FLUSH_SECONDS).errors:
-        sys.stderr.write(f"closing: {error}\n")
+        sys.stderr.write(f"final flush: {error}\n")
 
 
 def main() -> int:
-    """Close one repro; a second process for the same one goes at once."""
+    """Serve one repro; a second process for the same one exits at once."""
     mask_output()
     collect_rarely()
     parser = argparse.ArgumentParser(description="Flush when a process has ended.")
     parser.add_argument("--home", type=Path, required=True, help="the main checkout")
     parser.add_argument("--pid", type=int, required=True, help="the process to wait for")
-    parser.add_argument("--name", required=True, help="what `restoring.name_of` gave for it")
+    parser.add_argument("--name", required=True, help="what `name_of` returned for it")
     options = parser.parse_args()
     home = options.home.resolve()
     lock = _lock(home, options.name)
@@ -74,7 +72,7 @@ def main() -> int:
         lock.acquire(timeout=0)
     except Timeout:
         return 0
-    close(home, options.pid, options.name)
+    flush_after_exit(home, options.pid, options.name)
     Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()
     return 0

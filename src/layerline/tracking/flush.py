@@ -1,9 +1,7 @@
 """Send journals to MLflow: all that wait, or one while it grows.
 
-    python -m layerline.tracking.flush --home FOLDER [--follow JOURNAL]
-
 A server that is down costs seconds, never a run: what was not sent waits for the next flush.
-MLflow is imported only when there is something to send and somebody who takes it.
+MLflow is imported only when there is something to send and the server can be reached.
 """
 
 import argparse
@@ -16,9 +14,11 @@ from typing import TYPE_CHECKING
 from layerline.errors import TrackingError
 from layerline.masking import mask_output
 from layerline.process import collect_rarely
-from layerline.tracking.delivery_problems import REMEDY, clear_trouble, note_trouble
-from layerline.tracking.mlflow_runs import doubts, find_run, settle_doubts
-from layerline.tracking.processes import give_way
+from layerline.tracking.deadline import deadline
+from layerline.tracking.delivery_problems import REMEDY, clear_problem, record_problem
+from layerline.tracking.journal_damage import set_aside_lost_journals, unreported_damage
+from layerline.tracking.mlflow_runs import delete_duplicates, find_run, possible_duplicates
+from layerline.tracking.processes import lower_priority
 from layerline.tracking.replay import Replay
 from layerline.tracking.spool import (
     close_if_dead,
@@ -45,7 +45,7 @@ N_ATTEMPTS_AFTER_END = 5
 class FlushReport:
     """What a flush did: journals sent whole, journals left, and why.
 
-    A journal is left without an error when its run still goes on or another flusher is at it.
+    A journal is left without an error while its run is live or another flusher sends it.
     """
 
     sent: int
@@ -54,25 +54,27 @@ class FlushReport:
 
 
 def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -> FlushReport:
-    """Replay all waiting journals into MLflow, oldest first; never raises for the server's sake.
+    """Replay all waiting journals into MLflow, oldest first; a failing server raises nothing.
 
     Args:
         home: the main checkout, `Workspace.home`.
-        wait_seconds: how long to wait for another flusher that is at a journal; default: skip it.
-        leave: a journal that somebody else follows.
+        wait_seconds: how long to wait for another flusher that sends a journal; default: skip it.
+        leave: a journal that another process follows.
     """
+    set_aside_lost_journals(home)
     sweep(home)
     prune(home)
     journals = waiting_journals(home)
-    if not (journals or doubts(home)):
+    if not (journals or possible_duplicates(home)):
         return FlushReport(0, 0)
     try:
-        client = open_client(home)
-    except Exception as error:  # whatever ails the store, the stage goes on
+        with deadline(tracking_uri(home), "opening the store"):
+            client = open_client(home, create=True)
+    except Exception as error:  # whatever is wrong with the store, the stage continues
         return FlushReport(0, len(journals), (_describe(error),))
     n_sent, errors, held = 0, [], set()
     for journal in journals:
-        # One key is one run: what continues it waits until the part before is sent.
+        # One key is one run: what continues it waits until the earlier part is sent.
         if journal.path == leave or journal.key in held:
             held.add(journal.key)
             continue
@@ -88,13 +90,13 @@ def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -
         if not is_done:
             held.add(journal.key)
     else:
-        errors += _settle(home, client)
+        errors += _delete_duplicates(home, client)
     return FlushReport(n_sent, len(journals) - n_sent, tuple(errors))
 
 
-def _settle(home: Path, client: "MlflowClient") -> list[str]:
+def _delete_duplicates(home: Path, client: "MlflowClient") -> list[str]:
     try:
-        settle_doubts(home, client)
+        delete_duplicates(home, client)
     except Exception as error:  # the next flush tries again
         return [_describe(error)]
     return []
@@ -109,15 +111,18 @@ def _send(home: Path, client: "MlflowClient", path: Path) -> bool:
     """Send what a journal holds, with a few quick attempts: a busy database, a server restarted.
 
     Raises:
-        TrackingError: nobody answers any more, or only after a timeout.
+        TrackingError: the store no longer answers, or only after a timeout.
     """
     for attempt in range(N_ATTEMPTS):
         started = time.monotonic()
         try:
-            replay = Replay(home, client, path)
-            replay.read()
-            return replay.send()
+            with deadline(tracking_uri(home), f"sending {path.name}"):
+                replay = Replay(home, client, path)
+                replay.read()
+                return replay.send()
         except Exception as error:
+            if isinstance(error, TrackingError):
+                raise
             check_reachable(tracking_uri(home))
             if time.monotonic() - started > SLOW_SECONDS:
                 # It would let each journal in turn run into the same timeout.
@@ -131,14 +136,14 @@ def _send(home: Path, client: "MlflowClient", path: Path) -> bool:
 
 
 def follow(home: Path, path: Path) -> None:
-    """Send a journal while it grows, until its end is sent or nobody takes it any more.
+    """Send a journal while it grows, until its end is sent or the store stays away.
 
     When its writer is killed the run is closed as KILLED. After the end, a dead server is tried
     for some seconds more; what is left then goes with the next flush.
     """
     report = flush(home, leave=path)
     if report.errors:
-        note_trouble(path, report.errors[0])
+        record_problem(path, report.errors[0])
     with lock_journal(path, wait_seconds=10) as mine:
         if mine:
             _follow_locked(home, path)
@@ -153,16 +158,17 @@ def _follow_locked(home: Path, path: Path) -> None:
         try:
             if _is_held_back(home, path):
                 flush(home, leave=path)
-            replay = replay or Replay(home, open_client(home), path)
-            replay.read()
-            is_done = not _is_held_back(home, path) and replay.send()
-            clear_trouble(path)
+            with deadline(tracking_uri(home), f"sending {path.name}"):
+                replay = replay or Replay(home, open_client(home, create=True), path)
+                replay.read()
+                is_done = not _is_held_back(home, path) and replay.send()
+            clear_problem(path)
             if is_done:
                 return
             n_failures = 0
-        except Exception as error:  # the training goes on, so does its follower
+        except Exception as error:  # the training continues, so does its follower
             replay, n_failures = None, n_failures + 1
-            note_trouble(path, _describe(error))
+            record_problem(path, _describe(error))
             sys.stderr.write(f"{path.name}: {_describe(error)}\n")
         if n_after_end >= N_ATTEMPTS_AFTER_END:
             return
@@ -170,7 +176,7 @@ def _follow_locked(home: Path, path: Path) -> None:
 
 
 def _is_held_back(home: Path, path: Path) -> bool:
-    """Say whether an older journal of the same key is still to be sent."""
+    """Whether an older journal of the same key is still to be sent."""
     older = set()
     for journal in waiting_journals(home):
         if journal.path == path:
@@ -194,7 +200,8 @@ def run_id_of(home: Path, key: str) -> str | None:
         TrackingError: the store does not answer.
     """
     try:
-        run = find_run(open_client(home), key)
+        with deadline(tracking_uri(home), "looking for a run"):
+            run = find_run(open_client(home), key)
     except TrackingError:
         raise
     except Exception as error:
@@ -219,11 +226,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     home = options.home.resolve()
     if options.follow is not None:
-        give_way()  # the training beside it goes first
+        lower_priority()  # the training beside it goes first
         follow(home, options.follow.resolve())
         return 0
     report = flush(home)
-    for message in report.errors:
+    for message in (*report.errors, *unreported_damage(home)):
         sys.stderr.write(f"{message}\n")
     return TrackingError.exit_code if report.errors else 0
 

@@ -1,23 +1,21 @@
-"""The journal: what a stage tells about its run, appended to a file as JSON lines.
+"""The journal: what a stage logs of its run, as events appended to a file.
 
 One file a journal, `<UTC time>-<stage>-<key>.jsonl`; copies of artifacts lie beside it, under
 `.files/`. Each line is one event with `seq` (0, 1, ...), `time_ms` and `type`:
 
-    start     key, stage, experiment, run_name, continues, process
+    start     key, stage, experiment, run_name, continues, process, uptime_ms
     params    params {name: text}
     tags      tags {name: text}
     metrics   metrics {name: finite number}, step
     artifact  path (relative to the journal's folder), folder (within the run's artifacts)
     dataset   name, digest, source, context, n_rows, schema, profile
     link      tag, key: the tag gets the MLflow run id of the journal with that key
-    end       status (FINISHED, FAILED, KILLED), message
+    end       status (FINISHED, FAILED, KILLED), message, n_lost, start (a copy)
 
-A line is handed to the kernel as it is written, so kill -9 costs at most the line being written;
-fsync comes at most once a second, so a power cut costs a second. To add a type of event, add a
-method here and a case in `layerline.tracking.replay`.
+The start is written twice and copied into the end: without it nobody knows whose events these are.
 """
 
-import contextlib
+import dataclasses
 import json
 import logging
 import math
@@ -26,43 +24,60 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from layerline.masking import masked, masked_value
-from layerline.tracking.processes import process_identity
+from layerline.tracking.journal_file import JournalFile, create_journal_file
+from layerline.tracking.journal_lines import Event, encode
+from layerline.tracking.processes import process_identity, uptime_ms
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
-Event = dict[str, Any]
 
 FILES = ".files"
-SUFFIX = ".jsonl"
-SYNC_SECONDS = 1.0
 MAX_MESSAGE = 2000
 
 _log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A data set that a run read; `context` is training, validation or testing.
+
+    `schema` is name: type. `profile` says more than the number of rows; its `shape` is that of one
+    row that is not a row of a table. MLflow keeps one input for each name and digest of a run: log
+    splits under names of their own.
+    """
+
+    name: str
+    digest: str
+    source: str
+    context: str
+    n_rows: int
+    schema: Mapping[str, str] | None = None
+    profile: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Journal:
     """Appends the events of one run; made by `Journal.create`, safe to use from threads.
 
     A disk that is full must not stop a training: what cannot be written is counted in `n_lost`
-    and said once, as a warning in the log.
+    and logged once, as a warning.
     """
 
-    def __init__(self, path: Path, descriptor: int, key: str) -> None:
-        self.path = path
-        self.key = key
+    def __init__(self, file: JournalFile, start: Event) -> None:
+        self.path = file.path
+        self.key: str = start["key"]
         self.n_lost = 0
-        self._descriptor = descriptor
+        self._file = file
+        self._start = start
         self._lock = threading.Lock()
-        self._seq = 0
+        self._seq = start["seq"] + 1
+        self._time_ms: int = start["time_ms"]
         self._n_artifacts = 0
-        self._bytes = 0
-        self._synced = 0.0
         self._ended = False
         self._odd_metrics: set[str] = set()
 
@@ -76,50 +91,51 @@ class Journal:
         experiment: str,
         run_name: str,
         continues: bool = False,
-        process: Mapping[str, Any] | None = None,
     ) -> Self:
         """Open a new journal in `folder`.
 
         Args:
             folder: where the journals of the checkout are, `Workspace.journals`.
-            key: names the run: one key, one MLflow run, however many journals tell of it.
+            key: names the run: one key, one MLflow run, however many journals log to it.
             stage: the stage that writes; the first stage of a key owns the run's status.
             experiment: the MLflow experiment's name.
             run_name: how users see the run; under `dvc exp run` it is the experiment's name.
             continues: adds to the run of `key` that an earlier journal made.
-            process: whose death ends the run; by default this process.
+
+        Raises:
+            OSError: the file cannot be written.
         """
         for name, value in {"key": key, "stage": stage}.items():
             if not re.fullmatch(r"[\w.-]+", value):  # both are part of a file's name
                 raise ValueError(f"{name} must be letters, digits, '_', '.', '-', got {value!r}")
         folder.mkdir(parents=True, exist_ok=True)
+        start: Event = {
+            "seq": 0,
+            "time_ms": round(time.time() * 1000),
+            "type": "start",
+            "key": key,
+            "stage": stage,
+            "experiment": experiment,
+            "run_name": os.environ.get("DVC_EXP_NAME") or run_name,
+            "continues": continues,
+            "process": process_identity(),
+            "uptime_ms": uptime_ms(),
+        }
         stem = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{stage}-{key[:8]}"
-        path, descriptor = _open_new(folder, stem)
-        journal = cls(path, descriptor, key)
-        journal._append(
-            "start",
-            key=key,
-            stage=stage,
-            experiment=experiment,
-            run_name=os.environ.get("DVC_EXP_NAME") or run_name,
-            continues=continues,
-            process=dict(process or process_identity()),
-        )
-        journal.sync()
-        return journal
+        return cls(create_journal_file(folder, stem, 2 * encode(start)), start)
 
     def params(self, params: Mapping[str, Any]) -> None:
-        """Tell params, flattened by the caller; MLflow keeps each one's first value."""
+        """Log params, flattened by the caller; MLflow keeps each one's first value."""
         self._append("params", params=_as_texts(masked_value("", params)))
 
     def tags(self, tags: Mapping[str, Any]) -> None:
-        """Tell tags; a later value replaces an earlier one."""
+        """Set tags; a later value replaces an earlier one."""
         self._append("tags", tags=_as_texts(masked_value("", tags)))
 
     def metrics(
         self, metrics: Mapping[str, float], step: int | None = None, time_ms: int | None = None
     ) -> None:
-        """Tell numbers at a step, all of one moment.
+        """Log numbers at a step, all of one moment.
 
         MLflow stores infinity as 1.8e308: what is not finite becomes a tag instead, once a name.
         """
@@ -151,52 +167,28 @@ class Journal:
         stored = target.relative_to(self.path.parent).as_posix()
         self._append("artifact", path=stored, folder=folder)
 
-    def dataset(
-        self,
-        *,
-        name: str,
-        digest: str,
-        source: str,
-        context: str,
-        n_rows: int,
-        schema: Mapping[str, str] | None = None,
-        profile: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Tell a data set the run read: `context` is training, validation, ...; schema name: type.
-
-        `profile` says more than the number of rows; its `shape` is that of one row that is no
-        row of a table. MLflow keeps one input for each name and digest of a run: tell splits
-        under own names.
-        """
-        self._append(
-            "dataset",
-            name=name,
-            digest=digest,
-            source=masked(source),
-            context=context,
-            n_rows=n_rows,
-            schema=None if schema is None else dict(schema),
-            profile=dict(profile or {}),
-        )
+    def dataset(self, dataset: Dataset) -> None:
+        """Log a data set that the run read."""
+        self._append("dataset", **dataclasses.asdict(dataset) | {"source": masked(dataset.source)})
 
     def link(self, tag: str, key: str) -> None:
         """Set a tag to the MLflow run id of the journal with that key."""
         self._append("link", tag=tag, key=key)
 
     def end(self, status: Status, message: str = "") -> None:
-        """Tell how it ended and close the file; a second call does nothing."""
+        """Log how the run ended and close the file; a second call does nothing."""
         if self._ended:
             return
-        self._append("end", status=status, message=masked(message)[:MAX_MESSAGE])
+        text = masked(message)[:MAX_MESSAGE]
+        facts = {"status": status, "message": text, "n_lost": self.n_lost, "start": self._start}
+        self._append("end", **facts)
         self._ended = True
-        self.sync()
-        os.close(self._descriptor)
+        self._file.close()
 
     def sync(self) -> None:
-        """Have the disk hold all that was told so far."""
-        with self._lock, contextlib.suppress(OSError):
-            os.fsync(self._descriptor)
-            self._synced = time.monotonic()
+        """Flush everything logged so far to the disk."""
+        with self._lock:
+            self._file.sync()
 
     def __enter__(self) -> Self:
         return self
@@ -217,66 +209,21 @@ class Journal:
         if self._ended:
             raise ValueError(f"{self.path}: ended; {kind!r} came after `end`")
         with self._lock:
-            now = round(time.time() * 1000) if time_ms is None else time_ms
-            event = {"seq": self._seq, "time_ms": now, "type": kind, **content}
-            line = json.dumps(event, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-            self._seq += 1
+            # A clock that is set back must not let a run end before it started.
+            self._time_ms = max(self._time_ms, round(time.time() * 1000))
+            now = self._time_ms if time_ms is None else time_ms
+            line = encode({"seq": self._seq, "time_ms": now, "type": kind, **content})
             try:
-                self._write(line)
+                self._file.append(line)
             except OSError as error:
                 self._lose(error)
-
-    def _write(self, line: bytes) -> None:
-        try:
-            if os.write(self._descriptor, line) != len(line):
-                raise OSError("disk full: a line was cut short")
-        except OSError:
-            # A cut line in the middle would take the next line with it.
-            os.ftruncate(self._descriptor, self._bytes)
-            raise
-        self._bytes += len(line)
-        if time.monotonic() - self._synced >= SYNC_SECONDS:
-            os.fsync(self._descriptor)
-            self._synced = time.monotonic()
+            else:
+                self._seq += 1  # a number that is missing later was damaged on disk
 
     def _lose(self, error: OSError) -> None:
         if not self.n_lost:
             _log.warning("%s: tracking cannot write (%s); the run goes on", self.path, error)
         self.n_lost += 1
-
-
-def read_events(path: Path) -> list[Event]:
-    """Read a journal's whole lines; a cut last line, as kill -9 leaves it, is left out."""
-    return list(_parse(path.read_bytes()))
-
-
-def read_more(path: Path, offset: int) -> tuple[list[Event], int]:
-    """Read the whole lines from a byte offset on, and where to read on the next time."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        data = file.read()
-    whole = data[: data.rfind(b"\n") + 1]
-    return list(_parse(whole)), offset + len(whole)
-
-
-def _parse(data: bytes) -> Iterator[Event]:
-    for line in data[: data.rfind(b"\n") + 1].splitlines():
-        # After a power cut some filesystems leave blocks of zeros: lose that line, not the rest.
-        with contextlib.suppress(ValueError):
-            event = json.loads(line)
-            if isinstance(event, dict) and "type" in event:
-                yield event
-
-
-def _open_new(folder: Path, stem: str) -> tuple[Path, int]:
-    path = folder / f"{stem}{SUFFIX}"
-    number = 1
-    while True:
-        try:
-            return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        except FileExistsError:
-            number += 1
-            path = folder / f"{stem}-{number}{SUFFIX}"
 
 
 def _as_texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -51,8 +51,8 @@ class Batch:
         """Add a param, or what it changed to: MLflow's params are written once."""
         name = clean_name(name)
         if len(value) > _MAX_PARAM:
-            told = f"the first {_MAX_PARAM} of {len(value)} characters; params.yaml has all"
-            self.add_tag(f"layerline.cut.{name}", told)
+            note = f"the first {_MAX_PARAM} of {len(value)} characters; params.yaml has all"
+            self.add_tag(f"layerline.cut.{name}", note)
         value = value[:_MAX_PARAM]
         first = self.known_params.setdefault(name, value)
         if first != value:
@@ -75,7 +75,7 @@ class Batch:
 
 
 def clean_name(name: str) -> str:
-    """A name that MLflow accepts: it refuses most signs, and what is no plain relative path."""
+    """A name that MLflow accepts: few special characters, and only plain relative paths."""
     parts = re.sub(r"[^\w.\- :/]", "_", name).split("/")
     kept = "/".join(part for part in parts if part not in ("", ".", ".."))
     return kept[:_MAX_NAME].rstrip("/") or "_"

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerline.tracking.journal import Event
-from layerline.tracking.spool import journals_of
+from layerline.artifacts import journals_of
+from layerline.tracking.journal_lines import Event
 from layerline.tracking.store import ensure_experiments, store_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# How late a server may still carry out what it was asked for.
-_DOUBT_SECONDS = 3600
+# How late a server may still carry out a request that timed out.
+_DUPLICATE_SECONDS = 3600
 KEY_TAG = "layerline.key"
 STAGE_TAG = "layerline.stage"
 
@@ -51,58 +51,58 @@ def _active(runs: list[Any]) -> list[Any]:
 
 
 def _first(runs: list[Any]) -> Any | None:
-    """The oldest one that holds something: see `settle_doubts`."""
-    return min(runs, key=_is_bare, default=None)
+    """The oldest run that holds something: see `delete_duplicates`."""
+    return min(runs, key=_is_empty, default=None)
 
 
-def _is_bare(run: Any) -> bool:
-    """Say whether a run holds nothing but what its creation gave it."""
+def _is_empty(run: Any) -> bool:
+    """Whether a run holds nothing but what its creation gave it."""
     own = [tag for tag in run.data.tags if tag.startswith("layerline.")]
     return not (run.data.params or run.data.metrics or len(own) > 2)
 
 
-def doubts(home: Path) -> list[Path]:
+def possible_duplicates(home: Path) -> list[Path]:
     """Files named after the keys whose run may have been made twice."""
-    return list(_doubts_of(home).glob("*"))
+    return list(_duplicates_folder(home).glob("*"))
 
 
-def settle_doubts(home: Path, client: "MlflowClient") -> None:
-    """Delete what a slow server made beside the run of a key.
+def delete_duplicates(home: Path, client: "MlflowClient") -> None:
+    """Delete the second run that a slow server made for a key.
 
-    A request to make a run that was given up as too slow may be carried out all the same, after
-    the one that came next. Nothing was ever told to that run: it is bare, and nobody's.
+    A request that timed out may be carried out all the same, after the retry. Nothing was ever
+    logged to that run: it is empty.
     """
-    for doubt in doubts(home):
-        runs = _active(find_runs(client, doubt.name))
+    for marker in possible_duplicates(home):
+        runs = _active(find_runs(client, marker.name))
         kept = _first(runs)
         for run in runs:
-            if run is not kept and _is_bare(run):
+            if run is not kept and _is_empty(run):
                 client.delete_run(run.info.run_id)
         with contextlib.suppress(FileNotFoundError):  # another flusher's request went well
-            if time.time() - doubt.stat().st_mtime > _DOUBT_SECONDS:
-                doubt.unlink()
+            if time.time() - marker.stat().st_mtime > _DUPLICATE_SECONDS:
+                marker.unlink()
 
 
-def _doubts_of(home: Path) -> Path:
+def _duplicates_folder(home: Path) -> Path:
     return journals_of(home) / ".doubts"
 
 
 @contextlib.contextmanager
-def _doubt(home: Path, key: str) -> Iterator[None]:
-    """Leave a doubt when the block fails, or is killed: nobody knows what the server did."""
-    doubt = _doubts_of(home) / key
-    is_first = not doubt.exists()
-    doubt.parent.mkdir(parents=True, exist_ok=True)
-    doubt.touch()
+def _mark_possible_duplicate(home: Path, key: str) -> Iterator[None]:
+    """Leave a marker when the block fails or is killed: nobody knows what the server did."""
+    marker = _duplicates_folder(home) / key
+    is_first = not marker.exists()
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
     yield
-    if is_first:  # else the one before is still in doubt
-        doubt.unlink(missing_ok=True)
+    if is_first:  # else an earlier request may still be carried out
+        marker.unlink(missing_ok=True)
 
 
 def find_or_create_run(home: Path, client: "MlflowClient", start: Event) -> Any | None:
-    """The run a journal tells of; None when the user deleted it.
+    """The run of a journal; None when the user deleted it.
 
-    A journal that continues a deleted run starts anew: its stage was asked for after the deletion.
+    A journal that continues a deleted run gets a new one: its stage ran after the deletion.
     """
     key = start["key"]
     run = find_run(client, key)
@@ -118,7 +118,7 @@ def find_or_create_run(home: Path, client: "MlflowClient", start: Event) -> Any 
         if runs and not start["continues"]:
             return None
         # One request makes run and tag, so that a crash cannot leave a run nobody finds.
-        with _doubt(home, key):
+        with _mark_possible_duplicate(home, key):
             return client.create_run(
                 experiment_id,
                 start_time=start["time_ms"],

@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
-# What another machine (or an earlier container of this one) runs cannot be asked; silence as long
-# as this says that it ended.
+# A process of another machine (or of an earlier container of this one) cannot be checked; silence
+# as long as this means that it ended.
 FOREIGN_SILENCE_SECONDS = 24 * 3600
 
 
@@ -30,11 +30,11 @@ def process_identity(pid: int | None = None) -> dict[str, Any]:
 
 
 def is_gone(identity: Mapping[str, Any], silent_seconds: float) -> bool:
-    """Say whether the process ended, whatever way.
+    """Whether the process ended, in whatever way.
 
     Args:
         identity: what `process_identity` returned in that process.
-        silent_seconds: how long nothing was heard of it; only used when it ran on another host.
+        silent_seconds: how long it wrote nothing; only used when it ran on another host.
     """
     if identity.get("host") != socket.gethostname():
         return silent_seconds > FOREIGN_SILENCE_SECONDS
@@ -90,7 +90,7 @@ def _start_time_elsewhere(pid: int) -> str | None:
         return None
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Give this process the lowest priority there is.
 
     Linux may share the processor among sessions before it looks at the priorities inside each
@@ -100,3 +100,24 @@ def give_way() -> None:
     os.nice(19)
     with contextlib.suppress(OSError):  # there are no autogroups here
         Path("/proc/self/autogroup").write_text("19", encoding="ascii")
+
+
+SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "busybox"}
+
+
+def skip_shells(process: psutil.Process | None) -> psutil.Process | None:
+    """The process itself, or the one above the shells it is a part of: DVC starts stages in one.
+
+    Raises:
+        psutil.Error: a process ended meanwhile.
+    """
+    while process is not None and process.name() in SHELLS:
+        process = process.parent()
+    return process
+
+
+def uptime_ms() -> int:
+    """Milliseconds since the machine was booted: a clock that nobody sets back."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+    return time.monotonic_ns() // 1_000_000

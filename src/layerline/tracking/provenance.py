@@ -1,4 +1,4 @@
-"""What a training read and made: data sets, the runs that made those, files, the network."""
+"""Logs what a training read and made: data sets, the runs that made them, files, the network."""
 
 import io
 import tempfile
@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 from layerline.artifacts import NETWORK_WEIGHTS, TRANSFER, Workspace, read_json
 from layerline.config import Params, flatten
 from layerline.masking import credentials_in, masked, masked_value
-from layerline.tracking.journal import Journal
+from layerline.tracking.dvc_lock import lock_before
+from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.restored_stages import was_restored
-from layerline.tracking.run_reasons import lock_before
 from layerline.tracking.switch import is_off
 
 CONTEXTS = {"train": "training", "valid": "validation", "test": "testing"}
@@ -21,8 +21,8 @@ DATA_STAGES = ("fetch", "validate", "scale")
 MAX_CLASSES = 200
 
 
-def tell_inputs(journal: Journal, workspace: Workspace, project: str) -> None:
-    """Tell a training's journal its data sets (by sha256) and link the runs of the data stages."""
+def log_inputs(journal: Journal, workspace: Workspace, project: str) -> None:
+    """Log a training's data sets (by sha256) and link the runs of the data stages."""
     scaled = read_json(workspace.scaled / "manifest.json")
     tags: dict[str, Any] = {
         f"layerline.sha256.raw.{name}": sha256 for name, sha256 in scaled["raw_sha256"].items()
@@ -30,7 +30,7 @@ def tell_inputs(journal: Journal, workspace: Workspace, project: str) -> None:
     for split, context in CONTEXTS.items():
         digest = scaled["files"][f"{split}_x.npy"]["sha256"]
         tags[f"layerline.sha256.{split}_x"] = digest
-        journal.dataset(
+        dataset = Dataset(
             name=f"{project}-{split}",
             digest=digest[:32],
             source=f"data/scaled/{split}_x.npy",
@@ -39,12 +39,13 @@ def tell_inputs(journal: Journal, workspace: Workspace, project: str) -> None:
             schema=_schema(scaled),
             profile=_profile(scaled, scaled["n_rows"][split]),
         )
+        journal.dataset(dataset)
     journal.tags(tags)
     _link_data_stages(journal, workspace)
 
 
 def _schema(scaled: Mapping[str, Any]) -> dict[str, str] | None:
-    """The network's inputs and its target by name; None for images, whose shape says it."""
+    """The network's inputs and its target by name; None for images, which have a shape instead."""
     if scaled["features"] is None:
         return None
     target = "float" if scaled["classes"] is None else "long"
@@ -69,10 +70,10 @@ def _profile(scaled: Mapping[str, Any], n_rows: int) -> dict[str, Any]:
 
 
 def _link_data_stages(journal: Journal, workspace: Workspace) -> None:
-    """Link the runs that made the data; say of which stages DVC took the outputs from its cache."""
+    """Link the runs that made the data; mark those whose outputs DVC restored from its cache."""
     for stage in DATA_STAGES:
         file = workspace.run_file(stage)
-        if not file.exists():  # a stage may have been run by hand, without its run's file
+        if not file.exists():  # a stage may have been run without DVC, and its file removed
             continue
         facts = read_json(file)
         journal.link(f"layerline.run.{stage}", facts["key"])
@@ -80,8 +81,8 @@ def _link_data_stages(journal: Journal, workspace: Workspace) -> None:
             journal.link(f"layerline.restored.{stage}", facts["key"])
 
 
-def tell_network(journal: Journal, workspace: Workspace, kept_epoch: int) -> None:
-    """Tell which network came out of the training, and its history."""
+def log_network(journal: Journal, workspace: Workspace, kept_epoch: int) -> None:
+    """Log which network came out of the training, and its history."""
     weights = read_json(workspace.network / "manifest.json")["files"][NETWORK_WEIGHTS]
     journal.tags(
         {"layerline.kept_epoch": kept_epoch, "layerline.sha256.network": weights["sha256"]}
@@ -89,8 +90,8 @@ def tell_network(journal: Journal, workspace: Workspace, kept_epoch: int) -> Non
     journal.artifact(workspace.reports / "history.csv")
 
 
-def tell_transfer(journal: Journal, workspace: Workspace, identity: Mapping[str, str]) -> None:
-    """Tell whose weights a training started from, and what was loaded, frozen and new."""
+def log_transfer(journal: Journal, workspace: Workspace, identity: Mapping[str, str]) -> None:
+    """Log whose weights a training started from, and what was loaded, frozen and new."""
     facts = read_json(workspace.network / TRANSFER)
     journal.tags(
         {f"layerline.transfer.{key}": v for key, v in {**identity, **facts["source"]}.items()}
@@ -99,8 +100,8 @@ def tell_transfer(journal: Journal, workspace: Workspace, identity: Mapping[str,
     journal.artifact(workspace.network / TRANSFER)
 
 
-def tell_files(journal: Journal, workspace: Workspace, params: Params) -> list[str]:
-    """Tell params.yaml and the files of the data stages; return what the user should hear."""
+def log_files(journal: Journal, workspace: Workspace, params: Params) -> list[str]:
+    """Log params.yaml and the files of the data stages; return notes for the user."""
     reports = (
         workspace.reports / name for name in ("validation.json", "validation.html", "profile.json")
     )
@@ -109,16 +110,16 @@ def tell_files(journal: Journal, workspace: Workspace, params: Params) -> list[s
             journal.artifact(path)
     if (workspace.root / params.schema_path).exists():
         journal.artifact(workspace.root / params.schema_path, "schema")
-    return _tell_params_file(journal, workspace.params, flatten(params))
+    return _log_params_file(journal, workspace.params, flatten(params))
 
 
-def _tell_params_file(journal: Journal, path: Path, flat: Mapping[str, Any]) -> list[str]:
-    """Tell params.yaml, masked: `retrain` and `study` may hold credentials, and so may comments."""
+def _log_params_file(journal: Journal, path: Path, flat: Mapping[str, Any]) -> list[str]:
+    """Log params.yaml, masked: `retrain` and `study` may hold credentials, and so may comments."""
     text = path.read_text(encoding="utf-8")
     names = credentials_in(flat)
-    told = masked(_without_credentials(text) if names else text)
-    _tell_text(journal, path.name, told)
-    if told == text or is_off():
+    logged = masked(_without_credentials(text) if names else text)
+    _log_text(journal, path.name, logged)
+    if logged == text or is_off():
         return []
     where = ", ".join(names) or "a comment"
     return [f"params.yaml holds a credential ({where}); MLflow gets a copy without it"]
@@ -144,18 +145,18 @@ def _hide(content: Any, prefix: str) -> None:
             content[key] = masked_value(name, value)
 
 
-def tell_lock(journal: Journal, root: Path, before: str) -> None:
-    """Tell dvc.lock as far as it is of this run: the stages before `before`.
+def log_dvc_lock(journal: Journal, root: Path, before: str) -> None:
+    """Log the part of dvc.lock that belongs to this run: the stages before `before`.
 
-    What it says of this stage and later ones is of an earlier run; DVC writes it after each stage.
-    Each stage of a training replaces what the one before it told.
+    Its entries for this stage and later ones are of an earlier run; DVC writes them after each
+    stage. Each stage of a training replaces the copy of the stage before it.
     """
     text = lock_before(root, before)
     if text:
-        _tell_text(journal, "dvc.lock", text)
+        _log_text(journal, "dvc.lock", text)
 
 
-def _tell_text(journal: Journal, name: str, text: str) -> None:
+def _log_text(journal: Journal, name: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_text(text, encoding="utf-8")

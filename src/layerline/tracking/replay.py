@@ -11,10 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layerline.tracking.journal import Event, read_more
+from layerline.tracking.journal_damage import describe, set_aside_lines
+from layerline.tracking.journal_lines import Event, start_of
+from layerline.tracking.journal_reader import JournalReader
 from layerline.tracking.log_batches import Batch, clean_name
 from layerline.tracking.mlflow_runs import STAGE_TAG, find_or_create_run, find_run
 from layerline.tracking.spool import mark_done, waiting_journals
+from layerline.tracking.store import record_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,15 +30,14 @@ _MAX_SCHEMA = 1_048_575
 class Replay:
     """Reads a journal as it grows (`read`) and sends what was read (`send`).
 
-    After an exception the object is of no use; a new one goes on from the run's cursor.
+    After an exception the object is of no use; a new one resumes from the run's cursor.
     """
 
     def __init__(self, home: Path, client: "MlflowClient", path: Path) -> None:
         self._home = home
         self._client = client
         self._path = path
-        self._offset = 0
-        self._unsent: list[Event] = []
+        self._reader = JournalReader(path)
         self._start: Event = {}
         self._end: Event | None = None
         self._run_id = ""
@@ -54,22 +56,23 @@ class Replay:
         }
 
     def read(self) -> None:
-        """Take in what was written since the last time."""
-        events, self._offset = read_more(self._path, self._offset)
-        self._unsent += events
+        """Read what was written since the last time."""
+        self._reader.read()
 
     def send(self) -> bool:
-        """Send all that was read; True when the journal is done, and marked so."""
-        while self._unsent:
-            event = self._unsent.pop(0)
-            kind = event["type"]
-            if kind == "start":
-                if not self._attach(event):
-                    mark_done(self._path)
-                    return True
-            elif kind == "end":
+        """Send what was read; True when the journal is done, and marked so."""
+        events = self._reader.take()
+        if events and not self._start:
+            start = start_of(events)
+            if start is None:
+                return False  # the next flush sets such a journal aside
+            if not self._attach(start):  # the user deleted the run
+                mark_done(self._path)
+                return True
+        for event in events:
+            if event["type"] == "end":
                 self._end = event
-            else:
+            elif event["type"] != "start":
                 self._replay(event)
         if self._end is not None:
             return self._finish(self._end)
@@ -80,6 +83,7 @@ class Replay:
         run = find_or_create_run(self._home, self._client, start)
         if run is None:
             return False
+        record_store(self._home)
         tags = run.data.tags
         self._start = start
         self._run_id = run.info.run_id
@@ -89,7 +93,7 @@ class Replay:
         self._batch = Batch(dict(run.data.params))
         is_new = self._sent < 0
         if is_new and start["continues"] and self._owns_status and run.info.status != "RUNNING":
-            # A training that goes on after it was killed.
+            # A training that resumes after it was killed.
             self._client.update_run(self._run_id, status="RUNNING")
             if MESSAGE_TAG in tags:
                 self._client.delete_tag(self._run_id, MESSAGE_TAG)
@@ -101,12 +105,14 @@ class Replay:
             self._links[event["tag"]] = event["key"]
         handler = self._handlers.get(event["type"])
         if is_sent or handler is None:
-            return  # an event of a newer Layerline than this is not understood, and left out
+            return  # sent before, or of a type that only a newer Layerline knows
         handler(event)
         self._cursor = event["seq"]
 
     def _send_batch(self) -> None:
-        # The first time even when there is nothing to say: the tag is there to be removed.
+        if not self._run_id:
+            return
+        # The first time even when there is nothing to send: the tag is there to be removed.
         if self._cursor > self._sent or not self._batch.is_empty:
             self._batch.send(self._client, self._run_id, {self._cursor_tag: str(self._cursor)})
             self._sent = self._cursor
@@ -158,7 +164,7 @@ class Replay:
             del self._links[event["tag"]]
 
     def _finish(self, end: Event) -> bool:
-        """Close the run as the journal says; False while a linked journal is still to come."""
+        """Close the run with the journal's status; False while a linked journal is not sent yet."""
         unresolved = self._resolve_links()
         stage, status, message = self._start["stage"], end["status"], end["message"]
         if self._start["continues"]:
@@ -166,9 +172,11 @@ class Replay:
         if message:
             tag = MESSAGE_TAG if self._owns_status else f"layerline.{stage}.message"
             self._batch.add_tag(tag, message)
+        self._add_losses(end)
         self._send_batch()
         if self._owns_status:
-            self._client.set_terminated(self._run_id, status, end_time=end["time_ms"])
+            end_ms = max(end["time_ms"], self._start["time_ms"])
+            self._client.set_terminated(self._run_id, status, end_time=end_ms)
         waiting = {journal.key for journal in waiting_journals(self._home)}
         if unresolved & (waiting - {self._start["key"]}):
             return False
@@ -176,8 +184,19 @@ class Replay:
         mark_done(self._path)
         return True
 
+    def _add_losses(self, end: Event) -> None:
+        """Tag the run with what it lacks: damaged on disk, or never written to a full one."""
+        stage = self._start["stage"]
+        summary = describe(len(self._reader.damaged), self._reader.missing)
+        if summary:
+            aside = set_aside_lines(self._path, self._reader.damaged, summary)
+            self._batch.add_tag(f"layerline.damaged.{stage}", f"{summary}; set aside in {aside}")
+        if end.get("n_lost"):
+            text = f"{end['n_lost']} events could not be written: was the disk full?"
+            self._batch.add_tag(f"layerline.lost.{stage}", text)
+
     def _resolve_links(self) -> set[str]:
-        """Set tags of links that had no run when they were read, or were read by another."""
+        """Set tags of links whose run did not exist yet, or that another flusher read."""
         unresolved = set()
         for tag, key in self._links.items():
             run = find_run(self._client, key)

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from layerline.tracking.processes import process_identity, wall_clock_start
+from layerline.tracking.processes import process_identity, skip_shells, wall_clock_start
 
-_SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "busybox"}
 _CLOCK_SECONDS = 0.1  # the kernel counts the start of a process in ticks of 10 ms
 
 
@@ -24,13 +23,11 @@ class Repro(NamedTuple):
 
 
 def this_repro() -> Repro | None:
-    """The `dvc repro` that started this stage; None for a stage started by hand."""
+    """The `dvc repro` that started this stage; None for a stage started without DVC."""
     if "DVC_STAGE" not in os.environ:
         return None
     try:
-        process = psutil.Process().parent()
-        while process is not None and process.name() in _SHELLS:
-            process = process.parent()
+        process = skip_shells(psutil.Process().parent())
         if process is None:
             return None
         return Repro(process.pid, name_of(process.pid), wall_clock_start(process.pid))
@@ -48,10 +45,10 @@ def name_of(pid: int) -> str:
 
 
 def was_restored(run_file: Path, facts: Mapping[str, Any]) -> bool:
-    """Say whether DVC took the outputs of a stage from its cache in this `dvc repro`.
+    """Whether DVC took the outputs of a stage from its cache in this `dvc repro`.
 
     The stage's run is of another repro, and yet its file was made during this one. A file that
-    was simply left as it was is older.
+    was simply left alone is older.
     """
     repro = this_repro()
     if repro is None or facts.get("repro") == repro.name:

@@ -1,24 +1,20 @@
-"""Why a stage ran: what differs from the run that dvc.lock recorded.
+"""Why a stage ran: what differs from the run recorded in dvc.lock.
 
 While a stage runs, its entry in dvc.lock is still of its run before, and the entries of the
 stages before it are of now.
 """
 
-import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from layerline.artifacts import STAGES
+from layerline.tracking.dvc_lock import dvc_md5, read_lock
 
-LOCK = "dvc.lock"
 MAX_REASONS = 12
 _MAX_BYTES = 256 << 20
 _MAX_FILES = 2000
@@ -26,11 +22,11 @@ _ABSENT = object()
 
 
 def why_ran(root: Path, stage: str) -> str:
-    """Say in one line why DVC runs the stage now: "train.epochs: 60 → 80; data/scaled changed".
+    """One line about why DVC runs the stage now: "train.epochs: 60 → 80; data/scaled changed".
 
     A dependency that is too large to hash in passing is only named as one that may have changed.
     """
-    by_hand = "" if os.environ.get("DVC_STAGE") else "started by hand"
+    without_dvc = "" if os.environ.get("DVC_STAGE") else "started without DVC"
     lock = read_lock(root)
     entry = lock.get(stage)
     if entry is None:
@@ -44,8 +40,8 @@ def why_ran(root: Path, stage: str) -> str:
     if len(reasons) > MAX_REASONS:
         more = len(reasons) - MAX_REASONS
         reasons = [*reasons[:MAX_REASONS], f"and {more} more"]
-    unexplained = "" if reasons or by_hand else "forced, or an output was missing or changed"
-    return "; ".join(filter(None, [by_hand, *reasons, unexplained]))
+    unexplained = "" if reasons or without_dvc else "forced, or an output was missing or changed"
+    return "; ".join(filter(None, [without_dvc, *reasons, unexplained]))
 
 
 def _changed_command(root: Path, stage: str, entry: Mapping[str, Any]) -> Iterator[str]:
@@ -110,50 +106,5 @@ def _changed_deps(root: Path, entry: Mapping[str, Any], lock: Mapping[str, Any])
             yield f"{path} is gone"
         elif dep.get("size", 0) > _MAX_BYTES or dep.get("nfiles", 0) > _MAX_FILES:
             yield f"{path} may have changed"
-        elif _md5_like_dvc(root / path) != old:
+        elif dvc_md5(root / path) != old:
             yield f"{path} changed"
-
-
-def _md5_like_dvc(path: Path) -> str:
-    """DVC's md5 of a file, or of a folder: of the JSON list of its files and their md5."""
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "md5").hexdigest()
-    files = sorted(
-        (file.relative_to(path).as_posix(), file)
-        for file in path.rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc"
-    )
-    listing = [{"md5": _md5_like_dvc(file), "relpath": name} for name, file in files]
-    text = json.dumps(listing, sort_keys=True)
-    return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
-
-
-def read_lock(root: Path) -> Mapping[str, Any]:
-    """The stages of dvc.lock; empty when there is none, or it cannot be read."""
-    path = root / LOCK
-    try:
-        stages = _parse_lock(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError):
-        return {}
-    return stages
-
-
-def lock_before(root: Path, stage: str) -> str:
-    """dvc.lock with no more than the stages before `stage`; empty where it has none of them."""
-    try:
-        text = (root / LOCK).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    # As text: DVC's own, and at no cost. It indents the stages' names by two.
-    head, *blocks = re.split(r"(?m)^(?=  \S)", text)
-    earlier = STAGES[: STAGES.index(stage)]
-    kept = [block for block in blocks if block.partition(":")[0].strip() in earlier]
-    return "".join([head, *kept]) if kept else ""
-
-
-@lru_cache(maxsize=2)
-def _parse_lock(text: str) -> Mapping[str, Any]:
-    lock = YAML(typ="safe", pure=True).load(text)
-    stages = lock.get("stages") if isinstance(lock, Mapping) else None
-    return stages if isinstance(stages, Mapping) else {}

@@ -1,6 +1,6 @@
 """Where a run comes from: the commit, DVC's experiment and its hashes; without MLflow.
 
-Everything here works, and says less, without git, DVC or an earlier run.
+Everything here works, and knows less, without git, DVC or an earlier run.
 """
 
 import getpass
@@ -9,10 +9,7 @@ import subprocess
 from pathlib import Path
 
 from layerline.artifacts import STAGES
-from layerline.tracking.processes import process_identity
-from layerline.tracking.run_reasons import LOCK, read_lock, why_ran
-
-__all__ = ["dvc_tags", "git_state", "process_identity", "source_tags", "why_ran"]
+from layerline.tracking.dvc_lock import LOCK, read_lock
 
 _GIT_SECONDS = 10
 
@@ -25,7 +22,7 @@ def git_state(root: Path) -> dict[str, str]:
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return {}
-    # dvc.lock is rewritten by `dvc repro` after each stage: that is no change a user made.
+    # dvc.lock is rewritten by `dvc repro` after each stage: that is not a change by the user.
     changes = _git(root, "status", "--porcelain", "--", ".", f":(exclude){LOCK}") or ""
     dirty = [
         line for line in changes.splitlines() if not line.startswith("??") or _is_code(line[3:])
@@ -58,7 +55,7 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def source_tags(root: Path, script: str) -> dict[str, str]:
-    """Tags that say which code ran, by whom, under MLflow's own names where it has them."""
+    """Tags for which code ran, and who ran it, under MLflow's own names where it has them."""
     git = git_state(root)
     tags = {
         "mlflow.source.name": script,
@@ -83,8 +80,8 @@ def dvc_tags(root: Path, before: str | None = None) -> dict[str, str]:
 
     Args:
         root: the checkout or DVC's temporary workspace.
-        before: the stage that runs now. dvc.lock is written after each stage, so what it says of
-            this one and later ones is of an earlier run, and left out.
+        before: the stage that runs now. dvc.lock is written after each stage, so its entries
+            for this one and later ones are of an earlier run, and left out.
     """
     names = {"dvc.exp.name": "DVC_EXP_NAME", "dvc.exp.baseline": "DVC_EXP_BASELINE_REV"}
     tags = {tag: os.environ[name] for tag, name in names.items() if os.environ.get(name)}

@@ -11,16 +11,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from layerline.tracking.delivery_problems import clear_trouble
-from layerline.tracking.journal import FILES, SUFFIX, Event, read_events
+from layerline.artifacts import journals_of
+from layerline.tracking.delivery_problems import clear_problem
+from layerline.tracking.journal import FILES
+from layerline.tracking.journal_file import SUFFIX
+from layerline.tracking.journal_lines import Event, encode, read_journal, read_start
 from layerline.tracking.processes import is_gone
 
 DONE = ".done"
-KEEP_DONE_SECONDS = 14 * 24 * 3600
+KEEP_SECONDS = 14 * 24 * 3600
 _LOCKS = ".locks"
 _TAIL_BYTES = 1 << 16  # an end event is shorter, see MAX_MESSAGE
 
@@ -37,31 +39,26 @@ class Waiting:
         return str(self.start["key"])
 
 
-def journals_of(home: Path) -> Path:
-    """Where a checkout's journals are; as `Workspace.journals`, for the main checkout `home`."""
-    return home / ".layerline" / "journals"
-
-
 def waiting_journals(home: Path) -> list[Waiting]:
-    """List what is not done yet, oldest first."""
-    found = []
+    """List what is not done yet, oldest run first; the journals of one run stay together."""
+    runs: dict[str, list[Waiting]] = {}
     for path in journals_of(home).glob(f"*{SUFFIX}"):
-        start = _start_of(path)
-        if start is not None:
-            found.append(Waiting(path, start))
-    # By the moment they were opened: names only tell the second. Who continues comes later.
-    return sorted(
-        found, key=lambda w: (w.start["time_ms"], bool(w.start["continues"]), w.path.name)
-    )
+        with contextlib.suppress(FileNotFoundError):  # gone to .done meanwhile
+            start = read_start(path)
+            if start is not None:
+                runs.setdefault(start["key"], []).append(Waiting(path, start))
+    ordered = [_in_order(journals) for journals in runs.values()]
+    ordered.sort(key=lambda journals: min(w.start["time_ms"] for w in journals))
+    return [journal for journals in ordered for journal in journals]
 
 
-def _start_of(path: Path) -> Event | None:
-    try:
-        with path.open("rb") as file:
-            event = json.loads(file.readline())
-    except (OSError, ValueError):
-        return None  # gone to .done meanwhile, or its first line is not whole yet
-    return event if isinstance(event, dict) and event.get("type") == "start" else None
+def _in_order(journals: list[Waiting]) -> list[Waiting]:
+    """As they were opened, and what made the run first: a clock may have been set back since."""
+    boots = {w.start["process"].get("boot_id") for w in journals}
+    has_uptimes = len(boots) == 1 and all("uptime_ms" in w.start for w in journals)
+    clock = "uptime_ms" if has_uptimes else "time_ms"
+    # Names only tell the second.
+    return sorted(journals, key=lambda w: (w.start["continues"], w.start[clock], w.path.name))
 
 
 @contextlib.contextmanager
@@ -99,32 +96,35 @@ def close_if_dead(path: Path) -> bool:
 
     The run ended, as far as anyone knows, at its last event.
     """
-    start = _start_of(path)
+    start = read_start(path)
     if start is None or not is_gone(start["process"], time.time() - path.stat().st_mtime):
         return False
     # Read after that, for the process may have ended it as its last deed.
-    if has_end(path):
+    found = read_journal(path)
+    if any(event["type"] == "end" for event in found.events):
         return False
-    events = read_events(path)
-    end: dict[str, Any] = {
-        "seq": events[-1]["seq"] + 1,
-        "time_ms": max(event["time_ms"] for event in events),
+    data = path.read_bytes()
+    torn = "; its last line is incomplete" if len(data) > found.offset else ""
+    newline = b"" if data[: found.offset].endswith(b"\n") else b"\n"
+    end: Event = {
+        "seq": max((event["seq"] for event in found.events), default=0) + 1,
+        "time_ms": max(event["time_ms"] for event in [start, *found.events]),
         "type": "end",
         "status": "KILLED",
-        "message": "the process ended without a word (killed, or the machine went down)",
+        "message": f"the process was killed, or the machine went down{torn}",
+        "start": start,
     }
-    data = path.read_bytes()
     with path.open("r+b") as file:
-        file.truncate(data.rfind(b"\n") + 1)
-        file.seek(0, os.SEEK_END)
-        file.write(json.dumps(end).encode() + b"\n")
+        file.truncate(found.offset)
+        file.seek(found.offset)
+        file.write(newline + encode(end, found.is_checked))
         file.flush()
         os.fsync(file.fileno())
     return True
 
 
 def has_end(path: Path) -> bool:
-    """Say whether the last whole line is an end event; reads the file's tail only."""
+    """Whether the last whole line is an end event; reads the file's tail only."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _TAIL_BYTES))
@@ -138,11 +138,11 @@ def has_end(path: Path) -> bool:
 def mark_done(path: Path) -> None:
     """MLflow has all of it: the journal gets its other name, copies of artifacts go."""
     os.replace(path, path.with_name(path.name + DONE))
-    clear_trouble(path)
+    clear_problem(path)
     shutil.rmtree(path.parent / FILES / path.stem, ignore_errors=True)
 
 
-def prune(home: Path, keep_seconds: float = KEEP_DONE_SECONDS) -> list[Path]:
+def prune(home: Path, keep_seconds: float = KEEP_SECONDS) -> list[Path]:
     """Remove journals that were done longer ago than `keep_seconds`, and what lay beside them."""
     folder = journals_of(home)
     removed = []

@@ -5,11 +5,14 @@ checkout. MLflow is imported inside functions only: it costs over a second, and 
 read from the environment.
 """
 
+import atexit
 import contextlib
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,6 +28,13 @@ from layerline.tracking.database import (
     refuse_other_schema,
 )
 from layerline.tracking.mlflow_import import import_mlflow_quietly
+from layerline.tracking.store_history import (
+    DEFAULT,
+    accept_new_store,
+    is_missing,
+    record_runs,
+    require_no_loss,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,25 +45,32 @@ _PORTS = {"http": 80, "https": 443, **_DATABASES}
 
 
 def tracking_uri(home: Path) -> str:
-    """The store's URI; a relative sqlite path is taken from `home`, not from where one stands.
+    """The store's URI; a relative sqlite path is relative to `home`, not to the current folder.
 
     DVC runs queued experiments in temporary folders: a path relative to those would lose the runs.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    path = _sqlite_path(uri)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DEFAULT}"
+    path = sqlite_path(uri)
     return uri if path is None else f"sqlite:///{(home / path).absolute()}"
 
 
-def open_client(home: Path) -> "MlflowClient":
-    """Return a client of the store, which is created if it has to be.
+def open_client(home: Path, *, create: bool = False) -> "MlflowClient":
+    """Return a client of the store.
+
+    Args:
+        home: the main checkout.
+        create: create the checkout's database if there is none; only who sends runs asks for it.
+            Without it, a checkout that never had a store is read as an empty one.
 
     Raises:
-        TrackingError: the server does not answer, within seconds.
+        TrackingError: the server does not answer, within seconds; or the database was lost.
     """
-    uri = tracking_uri(home)
-    check_reachable(uri)
+    return client_of(home, store_uri(home, create=create))
+
+
+def client_of(home: Path, uri: str) -> "MlflowClient":
+    """A client of a URI that `store_uri` returned."""
     import_mlflow_quietly()
-    ensure_store(home)
     from mlflow import MlflowClient
 
     # An empty database gets its tables here: several processes at once break MLflow's migration.
@@ -61,18 +78,46 @@ def open_client(home: Path) -> "MlflowClient":
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
+def store_uri(home: Path, *, create: bool = False) -> str:
+    """The URI of a store that exists: `tracking_uri`, or an empty one in a temporary folder.
+
+    Raises:
+        TrackingError: as `open_client`.
+    """
+    uri = tracking_uri(home)
+    check_reachable(uri)
+    database = sqlite_path(uri)
+    if database is None:
+        return uri
+    if create or not is_missing(database):
+        ensure_store(home)
+        return uri
+    require_no_loss(home, database)
+    return _empty_store()
+
+
+@cache
+def _empty_store() -> str:
+    """A store without runs for this process, elsewhere: reading must not create the real one."""
+    folder = tempfile.TemporaryDirectory(prefix="layerline-empty-store-")
+    atexit.register(folder.cleanup)
+    database = Path(folder.name) / DEFAULT
+    make_database(database)
+    return f"sqlite:///{database}"
+
+
 def check_reachable(uri: str) -> None:
     """Open and close a connection to the store's host; local stores pass.
 
     Raises:
-        TrackingError: nobody answers, or the URI cannot be read.
+        TrackingError: the host does not answer, or the URI cannot be read.
     """
     parts = urlsplit(uri)
     try:
         port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
     except ValueError:  # its message would show a part of the password
         raise TrackingError(
-            "MLFLOW_TRACKING_URI cannot be read: what should be its port is no number; in a "
+            "MLFLOW_TRACKING_URI cannot be read: its port is not a number; in a "
             "password write %2F for '/', %40 for '@', %3A for ':', %23 for '#'"
         ) from None
     if not parts.hostname or port is None or _has_proxy(parts.scheme, parts.hostname):
@@ -98,16 +143,31 @@ def ensure_store(home: Path) -> None:
     temporary name, under a lock, and renamed.
 
     Raises:
-        TrackingError: another version of MLflow made it.
+        TrackingError: another version of MLflow made it, or it lost its runs.
     """
-    database = _sqlite_path(tracking_uri(home))
+    database = sqlite_path(tracking_uri(home))
     if database is None:
         return
     with store_lock(home):
-        if not database.exists():
+        require_no_loss(home, database)
+        if is_missing(database):
             make_database(database)
         refuse_other_schema(database)
         follow_moved_checkout(database)
+
+
+def record_store(home: Path) -> None:
+    """Record that the store has runs: from now on an empty one is a lost one."""
+    database = sqlite_path(tracking_uri(home))
+    if database is not None:
+        record_runs(home, database)
+
+
+def accept_loss(home: Path) -> None:
+    """Let the next flush start a new database where the old one was lost."""
+    database = sqlite_path(tracking_uri(home))
+    if database is not None:
+        accept_new_store(home, database)
 
 
 # Opens the experiment in the UI's view of trainings; the default view is for language models.
@@ -139,7 +199,7 @@ def _ensure_experiment(home: Path, client: "MlflowClient", name: str) -> str:
 
 def _artifact_location(home: Path, name: str) -> str | None:
     uri = tracking_uri(home)
-    database = _sqlite_path(uri)
+    database = sqlite_path(uri)
     if database is None and not _is_shared_database(uri):
         return None  # the server decides
     # A database keeps no files. MLflow's own choice would be a folder where the process stands,
@@ -151,7 +211,7 @@ def _artifact_location(home: Path, name: str) -> str | None:
 def store_lock(home: Path) -> FileLock:
     """The lock under which this checkout makes the database, experiments and runs.
 
-    It is held for moments, and not to be taken by who holds it.
+    It is held for moments, and is not reentrant.
     """
     path = home / ".layerline" / "locks" / "store.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,11 +219,12 @@ def store_lock(home: Path) -> FileLock:
 
 
 def _is_shared_database(uri: str) -> bool:
-    """Whether the URI names a database server, to be spoken to directly."""
+    """Whether the URI names a database server that is used directly."""
     return uri.partition(":")[0].partition("+")[0] in _DATABASES
 
 
-def _sqlite_path(uri: str) -> Path | None:
+def sqlite_path(uri: str) -> Path | None:
+    """The file of a sqlite store; None for any other."""
     scheme, _, rest = uri.partition(":///")
     if scheme.partition("+")[0] != "sqlite" or not rest or rest.startswith(":memory:"):
         return None

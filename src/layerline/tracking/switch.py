@@ -1,4 +1,4 @@
-"""Tracking switched off: with LAYERLINE_TRACKING=off a stage tells nothing, and no flusher runs.
+"""Tracking switched off: with LAYERLINE_TRACKING=off a stage logs nothing, and no flusher runs.
 
 register alone keeps its journal, since a model version belongs to a run.
 """
@@ -21,7 +21,10 @@ class NoJournal(Journal):
     """A journal that nobody keeps."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(Path(os.devnull), -1, key)
+        self.path = Path(os.devnull)
+        self.key = key
+        self.n_lost = 0
+        self._odd_metrics = set()
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Copy nothing."""

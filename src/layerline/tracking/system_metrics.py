@@ -1,8 +1,8 @@
 """What the machine does while a training runs, under the names of MLflow's system metrics.
 
 A light thread reads psutil, four times in the first second and every ten seconds in the end, and
-tells the journal; half a millisecond each.
-Whatever ails it, it is silent and the training goes on. To add a reading: a function in `_READERS`.
+logs to the journal; half a millisecond each. When it fails, it is silent and the training goes on.
+To add a reading: a function in `_READERS`.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ _MB = 1e6  # as MLflow counts them
 
 @contextlib.contextmanager
 def sampling(journal: Journal, first_seconds: float = FIRST_SECONDS) -> Iterator[None]:
-    """Tell the journal the machine's load while the block runs, and once at its end."""
+    """Log the machine's load while the block runs, and once at its end."""
     if is_off():
         yield
         return
@@ -63,10 +63,10 @@ class Meter:
         self.read()  # the first percentages of psutil mean nothing
 
     def read(self) -> dict[str, float]:
-        """All readings that this machine gives, as `system/...`."""
+        """All readings that this machine offers, as `system/...`."""
         found: dict[str, float] = {}
         for reader in _READERS:
-            with contextlib.suppress(Exception):  # one that fails must not take the others along
+            with contextlib.suppress(Exception):  # one that fails must not prevent the others
                 found |= reader(self)
         return {f"system/{name}": value for name, value in found.items()}
 

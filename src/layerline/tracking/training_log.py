@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from layerline.artifacts import Workspace
 from layerline.config import Params
-from layerline.tracking.delivery_problems import trouble_of
+from layerline.tracking.delivery_problems import delivery_problem
 from layerline.tracking.follower import start_follower
 from layerline.tracking.journal import Journal
-from layerline.tracking.provenance import tell_files, tell_inputs, tell_network, tell_transfer
-from layerline.tracking.switch import is_off
+from layerline.tracking.provenance import log_files, log_inputs, log_network, log_transfer
+from layerline.tracking.switch import NoJournal
 from layerline.tracking.system_metrics import sampling
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ class TrainingLog:
     ) -> None:
         """Start sending the journal to MLflow: that process imports it while this imports torch."""
         self.journal, self.workspace, self.report = journal, workspace, report
-        if not is_off():
+        if not isinstance(journal, NoJournal):
             start_follower(workspace.home, journal.path)
 
     def log_inputs(self, params: Params) -> None:
         """The data, and params.yaml with the files it names."""
-        tell_inputs(self.journal, self.workspace, params.project)
-        for note in tell_files(self.journal, self.workspace, params):
+        log_inputs(self.journal, self.workspace, params.project)
+        for note in log_files(self.journal, self.workspace, params):
             self.report(f"note: {note}")
 
     def log_epoch(self, record: "DataclassInstance") -> None:
@@ -58,8 +58,8 @@ class TrainingLog:
     def log_result(self, result: TrainingResult, identity: Mapping[str, str] | None) -> None:
         """What was kept and why training stopped; `identity` names the source it started from."""
         if identity is not None:
-            tell_transfer(self.journal, self.workspace, identity)
-        tell_network(self.journal, self.workspace, result.kept_epoch)
+            log_transfer(self.journal, self.workspace, identity)
+        log_network(self.journal, self.workspace, result.kept_epoch)
         if result.reason is not None:
             self.journal.tags({"layerline.stopped": result.reason})
             self.report(f"stopped: {result.reason}")
@@ -68,5 +68,8 @@ class TrainingLog:
             f"kept epoch {result.kept_epoch} of {len(result.history)}: "
             f"validation loss {kept.valid_loss:.4g}, error {kept.valid_error:.4g}"
         )
-        if not is_off() and (trouble := trouble_of(self.workspace.home, self.journal.path)):
-            self.report(f"note: {trouble}")
+        if isinstance(self.journal, NoJournal):
+            return
+        problem = delivery_problem(self.workspace.home, self.journal.path)
+        if problem is not None:
+            self.report(f"note: {problem}")

@@ -11,7 +11,7 @@ from fileserver import file_server
 
 from layerline.errors import DataError, SourceError
 from layerline.sources import SOURCES, SourceInfo
-from layerline.sources.reading import archives
+from layerline.sources.reading import archives, compressed
 from layerline.sources.reading.archives import split_archive, unpack
 from layerline.sources.reading.remote import downloads
 from layerline.tables.storage import read_table
@@ -138,7 +138,7 @@ def test_a_link_in_a_zip_is_refused() -> None:
 def test_a_bomb_is_refused_before_it_is_large(
     write: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "HARMLESS_BYTES", 1 << 20)
+    monkeypatch.setattr(compressed, "HARMLESS_BYTES", 1 << 20)
     archive = write({"a.csv": b"x,y\n" + b"0" * (8 << 20)})  # type: ignore[operator]
     with pytest.raises(SourceError, match="as decompression bombs do") as caught:
         fetch(str(archive))

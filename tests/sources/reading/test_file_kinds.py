@@ -196,3 +196,36 @@ def test_a_whole_number_that_a_gap_would_round_stays_text_in_a_union(tmp_path: P
     (tmp_path / "2.csv").write_text("y\n2\n")
     read = read_files(find_files(str(tmp_path / "*.csv")), union=True)
     assert read.table["x"].to_pylist() == ["9007199254740993", None]
+
+
+LISTED = '[{"x": 1.50, "s": "a\\nb", "n": null},\n {"x": 2e3,\n  "s": "[}", "n": true}\n]\n'
+
+
+def test_a_list_of_objects_is_read_as_json_lines_are(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(LISTED)
+    (tmp_path / "t.jsonl").write_text(
+        '{"x": 1.50, "s": "a\\nb", "n": null}\n{"x": 2e3, "s": "[}", "n": true}\n'
+    )
+    listed, lines = (read_files([tmp_path / name]).table for name in ("t.json", "t.jsonl"))
+    assert listed.equals(lines)
+    assert listed.to_pydict() == {"x": [1.5, 2000.0], "s": ["a\nb", "[}"], "n": [None, True]}
+    (tmp_path / "t.json").write_text((tmp_path / "t.jsonl").read_text())
+    assert read_files([tmp_path / "t.json"]).table.equals(lines)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[{"x": 1}, {"x": 2', "object 2 of its list is not JSON"),
+        ('[{"x": 1} {"x": 2}]', "ends after object 1 without a bracket"),
+        ('[{"x": 1}', "ends after object 1 without a bracket"),
+        ('[{"x": 1}] x', "something follows its list of 1 objects"),
+        ('[{"x": 1}, 2]', "line 2 holds no object"),
+        ('{"x": {"0": 1, "1": 2}}', "holds an object of values"),
+        ("[]", "is empty"),
+    ],
+)
+def test_json_that_is_no_table_is_refused(content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_files([tmp_path / "t.json"])

@@ -120,6 +120,14 @@ def test_an_encoding_that_is_set_is_kept(csv_file: Callable[..., Path]) -> None:
     assert read_files([path], Dialect(encoding="cp1252")).notes == ()
 
 
+def test_valid_utf8_outweighs_a_legacy_setting(csv_file: Callable[..., Path]) -> None:
+    read = read_files([csv_file("town,x\nKöln,1\n")], Dialect(encoding="windows-1252"))
+    assert read.table["town"].to_pylist() == ["Köln"]
+    assert "is read as utf-8, which it is" in read.notes[0]
+    ascii_only = read_files([csv_file("town,x\nUlm,1\n")], Dialect(encoding="windows-1252"))
+    assert ascii_only.notes == ()
+
+
 def test_a_byte_order_mark_outweighs_the_setting(csv_file: Callable[..., Path]) -> None:
     path = csv_file("town,x\nKöln,1\n".encode("utf-8-sig"))
     read = read_files([path], Dialect(encoding="windows-1252"))

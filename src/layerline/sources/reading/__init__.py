@@ -22,7 +22,12 @@ parsing         text columns to types
 column_types    every column looked at first
 image_files     pictures to arrays
 image_sets      CIFAR, SVHN, STL10, USPS
-archives        zip and tar, unpacked safely
+archives        zip, tar, Excel, unpacked safely
+archive_members members of archives, one by one
+compressed      .gz, .bz2, .xz, .zst
+spreadsheet     sheets of Excel files as CSV
+json_array      a list of JSON objects
+plain_copy      what is inside, for a prediction
 remote          copies of remote files
 remote_systems  http(s) and s3 servers
 unchanged       files that change while read

@@ -1,4 +1,4 @@
-"""zip and tar archives -> a folder of their files, each copied by name and within limits.
+"""zip and tar archives, compressed files -> a folder of their files, copied within limits.
 
 Nothing is extracted in bulk: a member must be a plain file below the archive's own folder, and its
 bytes are counted while they are written. What was unpacked is kept in
@@ -12,40 +12,36 @@ import json
 import lzma
 import os
 import shutil
-import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
 
 from layerline.artifacts import sha256_of, write_json, write_text
 from layerline.errors import LayerlineError, SourceError
+from layerline.sources.reading.archive_members import Member, members_of
+from layerline.sources.reading.compressed import (
+    BLOCK,
+    MAX_BYTES,
+    MAX_RATIO,
+    allowed_bytes,
+    is_compressed,
+)
 from layerline.sources.reading.remote import ABOUT, downloads, origin_of
+from layerline.sources.reading.spreadsheet import EXCEL
 from layerline.text import first_line
 
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+ARCHIVES = (*EXCEL, ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MAX_MEMBERS = 1_000_000
-MAX_BYTES = 64 << 30
-# Tables of text compress up to 30-fold, bombs a thousandfold; small ones do no harm.
-MAX_RATIO, HARMLESS_BYTES = 200, 64 << 20
 HERE = PurePosixPath(".")
-_BLOCK = 1 << 20
 _TRASH = ("__MACOSX",)
 _ORIGIN = "origin.txt"
 
 
-class _Member(NamedTuple):
-    name: str
-    is_folder: bool
-    is_file: bool  # neither a link nor a device
-    open: Callable[[], IO[bytes]]
-
-
 def is_archive(path: Path) -> bool:
-    """Whether the name is that of an archive."""
-    return path.name.lower().endswith(ARCHIVES)
+    """Whether the name is that of an archive, or of a single compressed file."""
+    return path.name.lower().endswith(ARCHIVES) or is_compressed(path)
 
 
 def split_archive(path: Path) -> tuple[Path, PurePosixPath] | None:
@@ -94,7 +90,7 @@ def archive_origin(file: Path) -> str | None:
         return None
     folder, _, *inside = file.relative_to(place).parts
     origin = (place / folder / _ORIGIN).read_text(encoding="utf-8")
-    return "/".join((origin, *inside))
+    return origin if is_compressed(Path(origin)) else "/".join((origin, *inside))
 
 
 def _enter(folder: Path) -> Path:
@@ -115,22 +111,22 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _copy_members(archive: Path, folder: Path) -> dict[str, str]:
-    allowed = min(MAX_BYTES, max(HARMLESS_BYTES, archive.stat().st_size * MAX_RATIO))
+    allowed = allowed_bytes(archive)
     hashes: dict[str, str] = {}
     seen: set[str] = set()
-    with _reporting_damage(archive), _members(archive) as members:
+    with reporting_damage(archive), members_of(archive) as members:
         for count, member in enumerate(members, 1):
             if count > MAX_MEMBERS:
                 raise _refused(archive, f"it has more than {MAX_MEMBERS:,} members")
             name = _safe_name(archive, member)
-            if member.is_folder or name.parts[0] in _TRASH or name.name[0] == ".":
+            if member.is_folder or _is_trash(archive, name):
                 continue
             if not member.is_file:
                 raise _refused(archive, f"{member.name!r} is a link or a device, not a plain file")
             if name.as_posix().casefold() in seen:
                 raise _refused(archive, f"it has {member.name!r} twice")
             seen.add(name.as_posix().casefold())
-            size, digest = _copy(archive, member, folder / name, allowed)
+            size, digest = copy_member(archive, member, folder / name, allowed)
             allowed -= size
             hashes[name.as_posix()] = digest
     if not hashes:
@@ -138,7 +134,12 @@ def _copy_members(archive: Path, folder: Path) -> dict[str, str]:
     return hashes
 
 
-def _safe_name(archive: Path, member: _Member) -> PurePosixPath:
+def _is_trash(archive: Path, name: PurePosixPath) -> bool:
+    """What operating systems add, and hidden files."""
+    return name.parts[0] in _TRASH or (name.name[0] == "." and not is_compressed(archive))
+
+
+def _safe_name(archive: Path, member: Member) -> PurePosixPath:
     """The path below the folder; no `..`, root, drive, or what other systems take for one."""
     name = PurePosixPath(member.name)
     odd = "\\" in member.name or "\0" in member.name or ":" in (name.parts or ("",))[0]
@@ -147,13 +148,17 @@ def _safe_name(archive: Path, member: _Member) -> PurePosixPath:
     return name
 
 
-def _copy(archive: Path, member: _Member, place: Path, allowed: int) -> tuple[int, str]:
-    """Write one member; return its size and sha256."""
+def copy_member(archive: Path, member: Member, place: Path, allowed: int) -> tuple[int, str]:
+    """Write one member; return its size and sha256.
+
+    Raises:
+        SourceError: it is larger than allowed.
+    """
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with member.open() as packed, place.open("xb") as unpacked:
             size, digest = 0, hashlib.sha256()
-            while block := packed.read(_BLOCK):
+            while block := packed.read(BLOCK):
                 size += len(block)
                 if size > allowed:
                     raise _refused(
@@ -176,7 +181,12 @@ def _refused(archive: Path, reason: str) -> SourceError:
 
 
 @contextlib.contextmanager
-def _reporting_damage(archive: Path) -> Iterator[None]:
+def reporting_damage(archive: Path) -> Iterator[None]:
+    """Turn what the readers raise about damaged bytes into one message.
+
+    Raises:
+        SourceError: damaged, truncated, or encrypted.
+    """
     try:
         yield
     except LayerlineError:
@@ -191,37 +201,3 @@ def _reporting_damage(archive: Path) -> Iterator[None]:
             f"{archive}: is damaged or truncated ({first_line(error)[:200]}); get it again from "
             "its origin"
         ) from None
-
-
-@contextlib.contextmanager
-def _members(archive: Path) -> Iterator[Iterator[_Member]]:
-    if archive.suffix.lower() == ".zip":
-        with zipfile.ZipFile(archive) as packed:
-            yield (_of_zip(packed, entry) for entry in packed.infolist())
-        return
-    with tarfile.open(archive, "r:*") as packed_tar:
-        yield (_of_tar(packed_tar, entry) for entry in packed_tar)
-        file = packed_tar.fileobj
-        assert file is not None  # it is open
-        file.seek(packed_tar.offset)
-        if not file.read(tarfile.BLOCKSIZE):  # tarfile takes a cut here for the end
-            raise tarfile.ReadError("its end is missing")
-        while file.read(_BLOCK):  # a compressed stream checks itself at its very end
-            pass
-
-
-def _of_zip(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Member:
-    mode = entry.external_attr >> 16  # 0 where the archive was not made by a Unix
-    plain = not stat.S_IFMT(mode) or stat.S_ISREG(mode)
-    # orig_filename: zipfile cuts the name at a NUL.
-    name = entry.orig_filename
-    return _Member(name, entry.is_dir(), plain, lambda: packed.open(entry))
-
-
-def _of_tar(packed: tarfile.TarFile, entry: tarfile.TarInfo) -> _Member:
-    def read() -> IO[bytes]:
-        file = packed.extractfile(entry)
-        assert file is not None  # it is a plain file
-        return file
-
-    return _Member(entry.name, entry.isdir(), entry.isreg() and not entry.issparse(), read)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from layerline.errors import DataError
 from layerline.sources.reading.columnar import open_columnar, reporting_damage
+from layerline.sources.reading.decoded import plain_schema
 from layerline.sources.reading.delimited import read_fields
 from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.sources.reading.limits import UPLOADS, Limits, Meter
@@ -49,11 +50,6 @@ def read_upload(
     wanted = [name for name in stream.names or () if columns is None or name in columns]
     with reporting_damage(path):
         schema = parquet_schema(path)
-        empty = pa.schema([_plain(schema.field(name)) for name in wanted]).empty_table()
+        empty = plain_schema(pa.schema([schema.field(name) for name in wanted])).empty_table()
         tables = list(read_parquet_batches(path, wanted, Meter(limits, str(path))))
         return pa.concat_tables(tables) if tables else empty
-
-
-def _plain(field: pa.Field) -> pa.Field:
-    is_dictionary = pa.types.is_dictionary(field.type)
-    return field.with_type(field.type.value_type) if is_dictionary else field

@@ -43,6 +43,17 @@ def _pieces(table: pa.Table, meter: Meter) -> Iterator[pa.Table]:
     yield pa.table([_plain(column) for column in table.columns], names=table.column_names)
 
 
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema of what `decoded` yields."""
+    return pa.schema([field.with_type(_plain_type(field.type)) for field in schema])
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    return pa.string() if kind == pa.string_view() else kind
+
+
 def decoded_size(values: pa.ChunkedArray) -> tuple[int, int]:
     """Bytes of all values once they are plain, and of the longest text among them."""
     total = longest = 0

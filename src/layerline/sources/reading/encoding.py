@@ -60,6 +60,20 @@ def marked_encoding(path: Path) -> str | None:
     return "utf-16-be" if half >= 4 and odd == 0 and even > 0.4 * half else None
 
 
+def is_utf8_beyond_ascii(path: Path) -> bool:
+    """Whether a file is valid UTF-8 and has letters beyond ASCII."""
+    decoder, is_ascii = codecs.getincrementaldecoder("utf-8")(), True
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                is_ascii = is_ascii and block.isascii()
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return not is_ascii
+
+
 def guess_encoding(path: Path) -> str | None:
     """The legacy encoding of a file that is not UTF-8, by the letters of its lines; None: unclear.
 

@@ -18,7 +18,7 @@ from layerline.sources.reading.dialect import (
     codec_of,
     usual_separator,
 )
-from layerline.sources.reading.encoding import guess_encoding, marked_encoding
+from layerline.sources.reading.encoding import guess_encoding, is_utf8_beyond_ascii, marked_encoding
 from layerline.sources.reading.limits import Meter
 
 _MOST_SKIPPED = 30  # lines before a header
@@ -59,6 +59,10 @@ def _encoding(path: Path, dialect: Dialect) -> tuple[str, Scan, list[str]]:
         notes.append(f"{path}: is read as {marked}")
     if marked and dialect.encoding and not _same(marked, dialect.encoding):
         notes.append(f"{path}: is read as {marked}, not as {dialect.encoding}: its mark says so")
+    is_legacy = not marked and dialect.encoding and not _is_unicode(dialect.encoding)
+    if is_legacy and is_utf8_beyond_ascii(path):  # which other text never is by chance
+        chosen = "utf-8"
+        notes.append(f"{path}: is read as utf-8, which it is, not as {dialect.encoding}")
     try:
         return chosen, scan(path, chosen), notes
     except NotInEncodingError:
@@ -71,6 +75,10 @@ def _encoding(path: Path, dialect: Dialect) -> tuple[str, Scan, list[str]]:
         "come out wrong"
     )
     return guessed, scanned, notes
+
+
+def _is_unicode(encoding: str) -> bool:
+    return codec_of(encoding).lower().startswith(("utf", "u8", "u16", "u32"))
 
 
 def _same(encoding: str, other: str) -> bool:

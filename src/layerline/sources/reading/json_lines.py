@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from layerline.errors import DataError, ParamsError, Problem
 from layerline.sources.reading.batches import BATCH_ROWS, Batch, Column, Form, Stream
+from layerline.sources.reading.json_array import object_texts
 
 
 class _Number(str):
@@ -74,10 +75,9 @@ def _rows(path: Path, encoding: str, codec: str) -> Iterator[tuple[int, dict[str
     )
     line = 0
     try:
-        with path.open(encoding=codec, newline="\n") as file:
-            for line, text in enumerate(file, 1):
-                if text.strip():
-                    yield line, _object(decoder.decode(text.strip()), path, line)
+        for line, text in object_texts(path, codec):
+            if text.strip():
+                yield line, _object(decoder.decode(text.strip()), path, line)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: not {encoding}: it has the byte 0x{error.object[error.start]:02x} after line "

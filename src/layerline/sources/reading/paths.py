@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from layerline.artifacts import sha256_of
 from layerline.errors import ParamsError, Problem, SourceError
 from layerline.sources.reading.archives import archive_origin, is_archive, split_archive, unpack
+from layerline.sources.reading.compressed import OPENERS, is_compressed
 from layerline.sources.reading.display_names import shown_as
 from layerline.sources.reading.remote import download, origin_of, require_sha256
 from layerline.sources.reading.remote_systems import expand, is_remote
@@ -15,7 +16,7 @@ from layerline.text import closest, listing
 DELIMITED = (".csv", ".tsv", ".tab", ".txt")
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
-JSON_LINES = (".jsonl", ".ndjson")
+JSON_LINES = (".jsonl", ".ndjson", ".json")
 KINDS: Mapping[str, tuple[str, ...]] = {
     "CSV": DELIMITED,
     "Parquet": PARQUET,
@@ -23,6 +24,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "JSON lines": JSON_LINES,
 }
 SUFFIXES = tuple(suffix for suffixes in KINDS.values() for suffix in suffixes)
+ENDINGS = (*SUFFIXES, *(f"{suffix}{packed}" for suffix in SUFFIXES for packed in OPENERS))
 _WHERE = "fetch.options.path"
 _HIVE_GAP = "__HIVE_DEFAULT_PARTITION__"  # how Hive, Spark and Arrow write a missing value
 
@@ -109,9 +111,9 @@ def _expand(path: str, sha256: str | None) -> list[Path]:
         return _expand_remote(path, sha256)
     place = unpacked(local_path(path, sha256))
     if place.is_file():
-        return [place]
+        return [_plain(place)]
     if place.is_dir():
-        files = _files_below(place)
+        files = [_plain(file) for file in _files_below(place)]
         if not files:
             raise SourceError(f"{path}: the folder has no file that ends in {', '.join(SUFFIXES)}")
         return files
@@ -120,25 +122,33 @@ def _expand(path: str, sha256: str | None) -> list[Path]:
     )
     base = Path(place.anchor) if place.is_absolute() else Path()
     if any(sign in str(place) for sign in "*?["):
-        matches = sorted(file for file in base.glob(pattern) if file.is_file())
+        matches = [_plain(file) for file in sorted(base.glob(pattern)) if file.is_file()]
         if not matches:
             raise SourceError(f"{path}: no file matches this pattern (from {Path.cwd()})")
         return matches
     raise SourceError(_nothing_at(path, place))
 
 
+def _plain(file: Path) -> Path:
+    """The file, or the one inside a compressed file."""
+    if not is_compressed(file):
+        return file
+    (found,) = (path for path in unpacked(file).iterdir() if path.is_file())
+    return found
+
+
 def _expand_remote(url: str, sha256: str | None) -> list[Path]:
-    urls = expand(url, SUFFIXES)
-    unknown = [one for one in urls if not urlsplit(one).path.lower().endswith(SUFFIXES)]
+    urls = expand(url, ENDINGS)
+    unknown = [one for one in urls if not urlsplit(one).path.lower().endswith(ENDINGS)]
     if unknown:
         raise _unknown_kind(listing(unknown, 5))
-    return [download(one, sha256 if len(urls) == 1 else None) for one in urls]
+    return [_plain(download(one, sha256 if len(urls) == 1 else None)) for one in urls]
 
 
 def _files_below(folder: Path) -> list[Path]:
     """The folder's files, then those of its partitions (`year=2024/`), by name."""
     found = sorted(path for path in folder.iterdir() if path.name[0] not in "._")
-    files = [path for path in found if path.is_file() and path.suffix.lower() in SUFFIXES]
+    files = [path for path in found if path.is_file() and path.name.lower().endswith(ENDINGS)]
     partitions = [path for path in found if path.is_dir() and "=" in path.name]
     return files + [file for partition in partitions for file in _files_below(partition)]
 
@@ -162,8 +172,10 @@ def find_partitions(
     found = {}
     for folder in (folder for folder in folders if folder.is_dir()):
         for file in files:
-            if file.is_relative_to(folder):
-                found[file] = partition_of(file, folder)
+            origin = Path(archive_origin(file) or file)
+            place = origin if is_compressed(origin) else file
+            if place.is_relative_to(folder):
+                found[file] = partition_of(place, folder)
     return {file: values for file, values in found.items() if values}
 
 

@@ -21,6 +21,7 @@ from layerline.sources.reading.column_types import Part, survey_columns
 from layerline.sources.reading.columnar import open_columnar
 from layerline.sources.reading.delimited import open_fields
 from layerline.sources.reading.dialect import Dialect
+from layerline.sources.reading.encoding import marked_encoding
 from layerline.sources.reading.json_lines import open_json_lines
 from layerline.sources.reading.parsing import TEXT, ColumnType, Parsed
 from layerline.sources.reading.paths import DELIMITED, PARQUET, find_files, kind_of
@@ -215,7 +216,7 @@ def _open_one(path: Path, dialect: Dialect) -> Stream:
     if kind == "CSV":
         return open_fields(path, dialect)
     return (
-        open_json_lines(path, dialect.encoding or "utf-8")
+        open_json_lines(path, dialect.encoding or marked_encoding(path) or "utf-8")
         if kind == "JSON lines"
         else open_columnar(path)
     )

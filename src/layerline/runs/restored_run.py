@@ -1,0 +1,75 @@
+"""The run of the training that made models/, made again in a store that lost it."""
+
+import csv
+from pathlib import Path
+
+from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
+from layerline.config import Params, flatten
+from layerline.tracking.flush import run_id_of
+from layerline.tracking.journal import Journal
+from layerline.tracking.provenance import log_files, log_inputs
+from layerline.tracking.source_tags import dvc_tags
+
+REASON = "the store lost the training's run; made again from the files it left"
+
+
+def restore_run(workspace: Workspace, params: Params) -> bool:
+    """Log the training again, under its own key, unless the store has it; return whether it did.
+
+    Raises:
+        TrackingError: the store is unavailable, or was lost.
+        SourceError: models/ or runs/train.json is missing or damaged.
+    """
+    facts = read_json(workspace.run_file("train"))
+    weights = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]
+    if run_id_of(workspace.home, facts["key"]) is not None:
+        return False
+    with Journal.create(
+        workspace.journals,
+        key=facts["key"],
+        stage="train",
+        experiment=params.project,
+        run_name=f"{params.train.network}-{facts['key'][:6]}",
+        continues=True,  # also where the user deleted the first one
+    ) as journal:
+        journal.params(flatten(params))
+        journal.tags({"layerline.stage": "train", "layerline.project": params.project})
+        journal.tags({"layerline.why.train": REASON, "layerline.sha256.network": weights["sha256"]})
+        journal.tags(dvc_tags(workspace.root, before="register"))
+        log_inputs(journal, workspace, params.project)
+        log_files(journal, workspace, params)
+        _log_curves(journal, workspace.reports / "history.csv")
+        _log_reports(journal, workspace)
+    return True
+
+
+def _log_curves(journal: Journal, history: Path) -> None:
+    if not history.exists():
+        return
+    with history.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            values = {name: float(text) for name, text in row.items() if _is_number(text)}
+            journal.metrics(values, step=int(values.pop("epoch")))
+    journal.artifact(history)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _log_reports(journal: Journal, workspace: Workspace) -> None:
+    for name in ("metrics.json", "evaluation.json", "model_card.md", "model_card.html", "plots"):
+        if (workspace.reports / name).exists():
+            journal.artifact(workspace.reports / name)
+    if workspace.predictions.exists():
+        journal.artifact(workspace.predictions)
+    report = workspace.reports / "metrics.json"
+    if report.exists():
+        metrics = read_json(report)
+        journal.metrics(
+            {f"{split}_{name}": v for split, found in metrics.items() for name, v in found.items()}
+        )

@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics as reference
 
 from layerline.evaluation import curves, plots
-from layerline.evaluation.bootstrap import Draws, interval, metric_intervals, paired_gain
+from layerline.evaluation.bootstrap import interval, metric_intervals, paired_gain
 from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION, measure, table_of
 from layerline.evaluation.model_card import describe_interval
 from layerline.evaluation.predictions import Predictions, classify, softmax
@@ -213,7 +213,7 @@ def test_no_gain_is_rarely_called_a_gain_and_a_real_one_is() -> None:
             metric="log_loss",
             n_resamples=200,
             confidence=0.95,
-            draws=Draws(seed),
+            seed=seed,
         ).lower
 
     assert gain(3.0, 0) > 0
@@ -229,7 +229,7 @@ def test_no_gain_is_rarely_called_a_gain_and_a_real_one_is() -> None:
             for _ in range(2)
         ]
         bounds = paired_gain(
-            noisy[0], noisy[1], metric="log_loss", n_resamples=200, confidence=0.95, draws=Draws(s)
+            noisy[0], noisy[1], metric="log_loss", n_resamples=200, confidence=0.95, seed=s
         )
         promoted += bounds.lower > 0
     assert promoted <= 6

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -209,6 +211,7 @@ def test_copies_of_rows_do_not_make_a_gain_surer():
             np.repeat(predictions.actual, 10),
             np.repeat(predictions.predicted, 10),
             np.repeat(predictions.probabilities, 10, axis=0),
+            groups=np.repeat(np.arange(200), 10),
         )
 
     promoted = 0
@@ -217,9 +220,8 @@ def test_copies_of_rows_do_not_make_a_gain_surer():
         shared = generator.normal(size=200)
         pair = [classes(generator, n_rows=200, shared=shared) for _ in range(2)]
         once = judge(*pair, section, task="binary", seed=seed)
-        context = Context(groups=np.repeat(np.arange(200), 10))
         fed = [repeated(predictions) for predictions in pair]
-        tenfold = judge(*fed, section, task="binary", seed=seed, context=context)
+        tenfold = judge(*fed, section, task="binary", seed=seed)
         assert tenfold.gain_mean == pytest.approx(once.gain_mean)
         assert tenfold.gain_lower == pytest.approx(once.gain_lower)  # the same rows are drawn
         assert tenfold.gain_upper == pytest.approx(once.gain_upper)
@@ -234,16 +236,10 @@ def test_groups_of_unequal_size_are_drawn_whole():
     groups = np.repeat(np.arange(40), generator.integers(1, 30, 40))
     actual = np.zeros(len(groups))
     of_group = generator.normal(0.5, 1.0, 40)[groups]  # the gain differs from group to group
-    champion, challenger = Predictions(actual, 5 + of_group), Predictions(actual, actual + 5)
-    whole = judge(
-        champion,
-        challenger,
-        section,
-        task="regression",
-        seed=0,
-        context=Context(groups=groups),
-    )
-    apart = judge(champion, challenger, section, task="regression", seed=0)
+    pair = Predictions(actual, 5 + of_group), Predictions(actual, actual + 5)
+    apart = judge(*pair, section, task="regression", seed=0)
+    pair = tuple(dataclasses.replace(one, groups=groups) for one in pair)
+    whole = judge(*pair, section, task="regression", seed=0)
     assert whole.gain_mean == pytest.approx(apart.gain_mean)
     width = whole.gain_upper - whole.gain_lower
     assert width > 3 * (apart.gain_upper - apart.gain_lower)
@@ -254,10 +250,8 @@ def test_groups_of_unequal_size_are_drawn_whole():
 
 
 def test_few_copies_of_many_rows_are_too_few_rows():
-    context = Context(groups=np.arange(200) // 10)
-    verdict = judge(
-        numbers(2.0), numbers(1.0), GateSection(), task="regression", seed=0, context=context
-    )
+    pair = [dataclasses.replace(numbers(e), groups=np.arange(200) // 10) for e in (2.0, 1.0)]
+    verdict = judge(*pair, GateSection(), task="regression", seed=0)
     assert not verdict.promote
     assert "200 test rows (20 distinct ones) are too few to compare by" in verdict.reason
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from labs import numbers, predictions
 
-from layerline.evaluation.bootstrap import Draws, interval, paired_gain
+from layerline.evaluation.bootstrap import interval, paired_gain
 from layerline.evaluation.metrics import CLASSIFICATION, LOWER_IS_BETTER, REGRESSION, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.runs.shared_rows import Resampling, pair
@@ -39,7 +39,7 @@ def test_figures_are_those_of_evaluation(tmp_path):
             dataclasses.astuple(loss)
         )
     for name, sign in (("log_loss", -1), ("accuracy", 1)):
-        gain = paired_gain(*known, metric=name, n_resamples=200, confidence=0.9, draws=Draws(3))
+        gain = paired_gain(*known, metric=name, n_resamples=200, confidence=0.9, seed=3)
         difference = found.differences[name][1]
         assert sign * difference.value == pytest.approx(gain.mean)
         bounds = sorted(sign * bound for bound in (difference.lower, difference.upper))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerline.evaluation.metrics import RANKED, measure, table_of
-from layerline.evaluation.predictions import Floats, Predictions
+from layerline.evaluation.predictions import Floats, Groups, Predictions, count_independent
 from layerline.evaluation.resampling import MIN_RESAMPLES, resample
 
 _CHUNK = 50  # resamples drawn at once: memory stays at 50 x rows
@@ -24,21 +24,7 @@ class Interval:
     upper: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Draws:
-    """How the bootstrap draws: its seed, and the groups (B,) of rows that are drawn together."""
-
-    seed: int
-    groups: NDArray[Any] | None = None
-
-    def of(self, rows: NDArray[np.bool_]) -> NDArray[Any] | None:
-        """The groups of some of the rows."""
-        return None if self.groups is None else self.groups[rows]
-
-
-def resampled_means(
-    rows: Floats, n_resamples: int, seed: int, groups: NDArray[Any] | None = None
-) -> Floats:
+def resampled_means(rows: Floats, n_resamples: int, seed: int, groups: Groups = None) -> Floats:
     """(n_resamples,) means of `rows` (B,), drawn with replacement.
 
     With `groups` (B,), all rows of a group are drawn together: copies of a row, or the rows of one
@@ -47,8 +33,8 @@ def resampled_means(
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     generator = np.random.default_rng(seed)
-    if groups is not None and len(np.unique(groups)) < len(rows):
-        return _resampled_groups(rows, n_resamples, generator, groups)
+    if count_independent(groups, len(rows)) < len(rows):
+        return _resampled_groups(rows, n_resamples, generator, np.asarray(groups))
     means = [
         rows[
             generator.integers(len(rows), size=(min(_CHUNK, n_resamples - start), len(rows)))
@@ -63,8 +49,7 @@ def _resampled_groups(
 ) -> Floats:
     """Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8."""
     _, codes = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(codes)
-    sums = np.bincount(codes, weights=rows)
+    sizes, sums = np.bincount(codes), np.bincount(codes, weights=rows)
     means = []
     for start in range(0, n_resamples, _CHUNK):
         size = (min(_CHUNK, n_resamples - start), len(sizes))
@@ -74,16 +59,11 @@ def _resampled_groups(
 
 
 def interval(
-    rows: Floats,
-    n_resamples: int,
-    confidence: float,
-    seed: int,
-    groups: NDArray[Any] | None = None,
+    rows: Floats, n_resamples: int, confidence: float, seed: int, groups: Groups = None
 ) -> Interval:
     """The mean of `rows` (B,) with its interval, widened for small numbers of rows."""
     means = resampled_means(rows, n_resamples, seed, groups)
-    n_independent = len(rows) if groups is None else len(np.unique(groups))
-    tail = expanded_tail((1 - confidence) / 2, n_independent)
+    tail = expanded_tail((1 - confidence) / 2, count_independent(groups, len(rows)))
     lower, upper = np.quantile(means, [tail, 1 - tail])
     return Interval(float(rows.mean()), float(lower), float(upper))
 
@@ -116,7 +96,7 @@ def metric_intervals(
         return {}
     drawn = resampled_figures(predictions, n_resamples, seed)
     return {
-        name: bounds(value, drawn[name], confidence, len(predictions.actual))
+        name: bounds(value, drawn[name], confidence, predictions.n_independent)
         for name, value in measure(predictions).items()
     }
 
@@ -158,11 +138,11 @@ def paired_gain(
     metric: str,
     n_resamples: int,
     confidence: float,
-    draws: Draws,
+    seed: int,
 ) -> Interval:
     """How much lower the challenger's mean row loss is on the same rows; above 0 is better.
 
     Rows are drawn in pairs, so that the difficulty of a row cancels.
     """
     gains = champion.row_losses(metric) - challenger.row_losses(metric)
-    return interval(gains, n_resamples, confidence, draws.seed, draws.groups)
+    return interval(gains, n_resamples, confidence, seed, champion.groups)

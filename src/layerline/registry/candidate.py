@@ -19,7 +19,6 @@ from layerline.registry.mlflow_model import N_EXAMPLES
 from layerline.registry.registration import Version, log_version
 from layerline.registry.verifier import write_rows
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.scaling.splitting import SPLITS
 from layerline.sources.reading.dialect import Dialect
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     Raises:
         SourceError: an artifact is missing or damaged.
     """
-    holdout = read_holdout(workspace, _group_columns(params))
+    holdout = read_holdout(workspace, params.scale)
     gate = params.register.gate
     _require_metric(gate, holdout.task)
     slices = cut_rows(holdout.frame, gate.slices, "register.gate.slices")
@@ -90,12 +89,6 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         slices=tuple(slices),
         exports=_export(bundle, params.register.export, holdout),
     )
-
-
-def _group_columns(params: Params) -> tuple[str, ...]:
-    """The columns whose rows belong together, where the split keeps them so."""
-    split = params.scale.split
-    return SPLITS[split.name].group_columns(split.options)
 
 
 def dialect_of(params: Params) -> Dialect:

@@ -53,7 +53,6 @@ def hold_contest(
         unreadable=unreadable,
         seen=_seen_by(client, champion, candidate) if known is not None else None,
         slices=candidate.slices,
-        groups=candidate.holdout.groups,
         target_shift=_target_shift(client, champion, candidate) if known is not None else "",
         latency_ms=_latency(client, verifier, version, candidate, gate),
         size_mb=candidate.size_mb,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from layerline.config import GateSection
-from layerline.evaluation.bootstrap import Draws, Interval, paired_gain
+from layerline.evaluation.bootstrap import Interval, paired_gain
 from layerline.evaluation.predictions import Predictions
 from layerline.registry.gate_rules import (
     UNITS,
@@ -19,9 +19,7 @@ from layerline.registry.gate_rules import (
     Context,
     SliceGain,
     absolute_checks,
-    count_distinct,
     rows_check,
-    select_rows,
     slice_gains,
     slices_check,
     target_check,
@@ -147,23 +145,22 @@ def _compare(
         n_rows=n_rows,
         n_left_out=None if context.seen is None else int(context.seen.sum()),
     )
-    draws = Draws(seed, None if context.groups is None else context.groups[fresh])
-    n_distinct = count_distinct(draws.groups, n_rows)
+    pair = champion.take(fresh), challenger.take(fresh)
+    n_distinct = pair[0].n_independent
     enough = rows_check(n_rows, verdict.n_left_out, section, n_distinct)
     if not n_rows:
         checks = (*verdict.checks, enough)
         reason = "no test row is left to compare the two by"
         return dataclasses.replace(verdict, promote=False, reason=reason, checks=checks)
-    pair = select_rows(champion, fresh), select_rows(challenger, fresh)
     gain = paired_gain(
         *pair,
         metric=verdict.metric,
         n_resamples=section.bootstrap,
         confidence=section.confidence,
-        draws=draws,
+        seed=seed,
     )
     fresh_slices = [part._replace(is_in=part.is_in[fresh]) for part in context.slices]
-    slices = slice_gains(pair, fresh_slices, verdict.metric, section, draws)
+    slices = slice_gains(pair, fresh_slices, verdict.metric, section, seed)
     won = _gain_check(gain, (n_rows, n_distinct), verdict.metric, section)
     checks = (
         won,

@@ -6,14 +6,13 @@ number of the gate is in the unit of `UNITS`.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerline.config import GateSection
 from layerline.errors import ParamsError, Problem
-from layerline.evaluation.bootstrap import Draws, interval
+from layerline.evaluation.bootstrap import interval
 from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.slices import Slice
@@ -64,25 +63,9 @@ class Context:
     unreadable: str = ""  # why the champion could not predict the rows
     seen: NDArray[np.bool_] | None = None
     slices: Sequence[Slice] = ()
-    groups: NDArray[Any] | None = None  # (B,) equal where rows count as one observation
     target_shift: str = ""  # how the target differs from the one the champion was trained on
     latency_ms: float | None = None
     size_mb: float | None = None
-
-
-def select_rows(predictions: Predictions, rows: NDArray[np.bool_]) -> Predictions:
-    """The predictions of some of the rows."""
-
-    def of(part: NDArray[Any] | None) -> Any:
-        return None if part is None else part[rows]
-
-    return dataclasses.replace(
-        predictions,
-        actual=of(predictions.actual),
-        predicted=of(predictions.predicted),
-        probabilities=of(predictions.probabilities),
-        quantiles=of(predictions.quantiles),
-    )
 
 
 def absolute_checks(
@@ -117,11 +100,6 @@ def _floor(figures: dict[str, float], name: str, limit: float) -> Check:
     return Check(
         "floor", name, passed, value, limit, f"{name} {readable(value)} must be {least} {limit}"
     )
-
-
-def count_distinct(groups: NDArray[Any] | None, n_rows: int) -> int:
-    """How many observations the rows are."""
-    return n_rows if groups is None else len(np.unique(groups))
 
 
 def target_check(shift: str, section: GateSection) -> tuple[Check, ...]:
@@ -160,7 +138,7 @@ def slice_gains(
     slices: Sequence[Slice],
     metric: str,
     section: GateSection,
-    draws: Draws,
+    seed: int,
 ) -> tuple[SliceGain, ...]:
     """The gain on each slice that has rows.
 
@@ -175,9 +153,8 @@ def slice_gains(
     found = []
     for part in filled:
         n_rows = int(part.is_in.sum())
-        gain = interval(
-            gains[part.is_in], section.bootstrap, confidence, draws.seed, draws.of(part.is_in)
-        )
+        groups = None if pair[0].groups is None else pair[0].groups[part.is_in]
+        gain = interval(gains[part.is_in], section.bootstrap, confidence, seed, groups)
         is_judged = n_rows >= section.min_slice_rows
         has_lost = gain.mean < -section.slice_tolerance and gain.upper < 0
         passed = not (is_judged and has_lost)

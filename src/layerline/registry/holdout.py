@@ -1,7 +1,7 @@
 """The raw test rows of a pipeline, their true values, and predictions joined with these."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest
+from layerline.config import ScaleSection
 from layerline.errors import DataError
+from layerline.evaluation.observations import observation_groups
 from layerline.evaluation.prediction_table import QUANTILE
 from layerline.evaluation.predictions import Predictions
 from layerline.model.bundle import Rows
@@ -39,10 +41,10 @@ class Holdout:
     target_profile: TargetProfile | None = None
 
 
-def read_holdout(workspace: Workspace, group_columns: Sequence[str] = ()) -> Holdout:
+def read_holdout(workspace: Workspace, section: ScaleSection | None = None) -> Holdout:
     """Read the test rows from data/validated and data/scaled, whose bytes are checked.
 
-    Rows are grouped by `group_columns`, or without any by their content.
+    `section` is scale, whose split says which rows belong together.
 
     Raises:
         SourceError: an artifact is missing or damaged.
@@ -64,9 +66,7 @@ def read_holdout(workspace: Workspace, group_columns: Sequence[str] = ()) -> Hol
     if scaled.get("target_curve"):  # then that scale is of the logarithms, or of the ranks
         unit = float(actual.std()) or 1.0
     columns = tuple(ColumnSpec.from_dict(column) for column in validated["columns"])
-    groups = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
-    if group_columns:
-        groups = labels.groupby(list(group_columns), dropna=False).ngroup().to_numpy()
+    ids = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
     return Holdout(
         rows=rows,
         frame=labels,
@@ -75,7 +75,7 @@ def read_holdout(workspace: Workspace, group_columns: Sequence[str] = ()) -> Hol
         classes=classes,
         columns=columns,
         task=scaled["task"],
-        groups=groups,
+        groups=observation_groups(ids, labels, section or ScaleSection()),
         target_profile=TargetProfile.of(table[target], classes),
     )
 
@@ -94,7 +94,8 @@ def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
             not name.startswith(QUANTILE) for name in names
         ) or not pd.api.types.is_numeric_dtype(table["prediction"]):
             raise DataError("it predicts classes, the target is now a number")
-        return Predictions(test.actual, table["prediction"].to_numpy(dtype=np.float64))
+        numbers = table["prediction"].to_numpy(dtype=np.float64)
+        return Predictions(test.actual, numbers, groups=test.groups)
     current = [f"probability_{label}" for label in test.classes]
     if not set(names) & set(current):
         raise DataError("it knows none of the target's current classes")
@@ -104,4 +105,5 @@ def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
             probabilities[:, k] = table[name].to_numpy(dtype=np.float64)
     index: Mapping[str, int] = {str(label): k for k, label in enumerate(test.classes)}
     predicted = table["prediction"].astype(object).map(lambda label: index.get(str(label), -1))
-    return Predictions(test.actual, predicted.to_numpy(dtype=np.int64), probabilities)
+    codes = predicted.to_numpy(dtype=np.int64)
+    return Predictions(test.actual, codes, probabilities, groups=test.groups)

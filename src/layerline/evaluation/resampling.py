@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -97,10 +98,11 @@ def resample(predictions: Predictions, n_resamples: int, seed: int) -> Iterator[
     For very many rows fewer resamples are drawn, but at least MIN_RESAMPLES.
     """
     generator = np.random.default_rng(seed)
-    n_rows, codes = len(predictions.actual), slice(None)
+    n_rows = len(predictions.actual)
+    codes: Any = slice(None)
     n_drawn = predictions.n_independent  # rows, or groups of rows that are drawn together
     if n_drawn < n_rows:
-        _, codes = np.unique(predictions.groups, return_inverse=True)
+        _, codes = np.unique(np.asarray(predictions.groups), return_inverse=True)
     n_resamples = min(n_resamples, max(MIN_RESAMPLES, _MAX_DRAWS // n_rows))
     size = max(1, _MAX_AT_ONCE // n_rows)
     for start in range(0, n_resamples, size):

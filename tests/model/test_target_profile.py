@@ -60,6 +60,13 @@ def test_classes_that_changed_their_shares_are_found(share: float, is_shift: boo
         assert found == "class 'no' is 10% of the rows, it was 90%"
 
 
+def test_a_new_class_alone_is_no_shift() -> None:
+    before = TargetProfile.of(pd.Series(["a", "b"] * 50), ("a", "b"))
+    now = TargetProfile.of(pd.Series(["a", "b", "c"] * 50), ("a", "b", "c"))
+    assert now.shift_from(before) == ""
+    assert TargetProfile.of(pd.Series(["c", "d"] * 50), ("c", "d")).shift_from(before) == ""
+
+
 def test_a_profile_comes_back_from_json() -> None:
     for profile in (numbers(drawn(0)), TargetProfile.of(pd.Series([0, 1, 1]), (0, 1))):
         assert TargetProfile.from_json(profile.to_json()) == profile

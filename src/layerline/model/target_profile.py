@@ -71,9 +71,14 @@ def _number_shift(before: Sequence[float], now: Sequence[float]) -> str:
 
 
 def _class_shift(before: Mapping[str, float], now: Mapping[str, float]) -> str:
-    moved = {name: now.get(name, 0.0) - before.get(name, 0.0) for name in {*before, *now}}
+    """Among the classes that both have: a class that comes or goes is declared in the schema."""
+    shared = sorted({*before} & {*now})
+    old, new = ({name: shares[name] for name in shared} for shares in (before, now))
+    n_old, n_new = math.fsum(old.values()), math.fsum(new.values())
+    if not n_old or not n_new:
+        return ""
+    moved = {name: new[name] / n_new - old[name] / n_old for name in shared}
     if math.fsum(map(abs, moved.values())) / 2 <= MAX_MOVED_SHARE:
         return ""
-    name = max(sorted(moved), key=lambda label: abs(moved[label]))
-    shares = f"{now.get(name, 0.0):.0%} of the rows, it was {before.get(name, 0.0):.0%}"
-    return f"class {name!r} is {shares}"
+    name = max(shared, key=lambda label: abs(moved[label]))
+    return f"class {name!r} is {new[name] / n_new:.0%} of the rows, it was {old[name] / n_old:.0%}"

@@ -42,11 +42,12 @@ test-slow: $(READY)  ## the slow tests alone
 fuzz: $(READY)  ## 105,000 damaged inputs through every reader (5 to 20 minutes)
 	@LAYERLINE_FUZZ_EXAMPLES=5000 python -m pytest tests/sources/reading/fuzzing -n 2 --dist load
 
-check: $(READY)  ## ruff, mypy --strict, import-linter
+check: $(READY)  ## ruff, mypy --strict, import-linter, codespell
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@lint-imports
+	@codespell src pipeline benchmarks docs recipes *.md *.yaml
 
 format: $(READY)  ## format the code
 	@ruff check --fix .

@@ -2,7 +2,7 @@
 
     python benchmarks/quality.py --tables FOLDER [FOLDER ...] [--resplits 3] [--only NAME ...]
         [--variant "own bins: train.options.numeric_embeddings.edges=quantile" ...] [--csv FILE]
-    python benchmarks/quality.py [--tables FOLDER ...] --test [--seeds 5]
+    python benchmarks/quality.py [--tables FOLDER ...] --test [--seeds 5] [--variant ...]
 
 A FOLDER holds Parquet files with a column `split`, and tables.json with a name, file and target for
 each. Each table goes through fetch, validate, scale, train and evaluate as `layerline init` would
@@ -224,15 +224,17 @@ def _comparison(
     return f"\n{name}: loss against the default, {summary}: {parts}"
 
 
-def test(tables: Sequence[Table], seeds: int) -> None:
-    """Print test figures of the default and of scikit-learn's models on the same rows."""
+def test(tables: Sequence[Table], variants: Variants, seeds: int) -> None:
+    """Print test figures of each variant, and of scikit-learn's models on the same rows."""
     for table in tables:
-        with tempfile.TemporaryDirectory() as root:
-            workspace, params = prepare(table, Path(root), {})
-            found = [fit(workspace, params, seed, "test") for seed in range(seeds)]
-            print(row(table.name, "layerline", found), flush=True)
-            for model, figures in peers(Path(root), 0):
-                print(row(table.name, model, [figures]), flush=True)
+        for name, changes in variants.items():
+            with tempfile.TemporaryDirectory() as root:
+                workspace, params = prepare(table, Path(root), changes)
+                found = [fit(workspace, params, seed, "test") for seed in range(seeds)]
+                print(row(table.name, name, found), flush=True)
+                others = peers(Path(root), 0) if name == DEFAULT else ()
+                for model, figures in others:
+                    print(row(table.name, model, [figures]), flush=True)
 
 
 def main() -> None:
@@ -256,7 +258,7 @@ def main() -> None:
         if options.only:
             tables = [table for table in tables if table.name in options.only]
         if options.test:
-            test(tables, options.seeds)
+            test(tables, read_variants(options.variant), options.seeds)
         else:
             choose(tables, read_variants(options.variant), options.resplits, options.csv)
 

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from layerline.artifacts import SourceFiles
 from layerline.config import Component, TrainSection, TransferSection
 from layerline.networks.serialization import NetworkSpec, save_network
-from layerline.studies.report import Study, write_study
+from layerline.studies.study_report import Study, write_study
 from layerline.studies.trial import Cell, Mode
 from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch

@@ -16,6 +16,7 @@ import torch
 
 import layerline
 from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, replace_folder, sha256_of
+from layerline.columns.spec import ColumnSpec
 from layerline.config import Component, FetchSection, Params, ScaleSection, TrainSection
 from layerline.evaluation.decision import PLAIN, Decision, write_decision
 from layerline.evaluation.evaluate import predict_rows
@@ -36,7 +37,6 @@ from layerline.tracking.journal import Journal
 from layerline.tracking.store import ensure_store
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.fit import fit
-from layerline.validation.schema.definitions import ColumnSpec
 
 SOURCE = Path(layerline.__file__).resolve().parents[1]
 

@@ -1,8 +1,37 @@
 """Layerline: train, compare, register and keep retraining multilayer perceptrons.
 
-The package is layered; imports run one way (see `[tool.importlinter]` in pyproject.toml):
-cli, stage -> registry, tracking, evaluation -> training -> networks, data ->
-config, artifacts, errors, lookup.
+Imports run one way, from the bottom of this list to the top; see `[tool.importlinter]` in
+pyproject.toml.
+
+errors       messages for users, exit codes
+masking      secrets in text
+process      parent, threads, memory of processes
+text         numbers and lists in messages
+lookup       tables of components, option schemas
+vision       torchvision beside torch
+kernels/     hand-written speed, one switch
+rendering/   reports as Markdown and HTML
+config/      params.yaml as typed sections
+artifacts/   where artifacts are, atomic writes
+columns/     what one value means, everywhere
+tables/      data/raw and data/validated, read, written
+networks/    one architecture per file
+tracking/    the journal, replayed into MLflow
+stage/       lock, messages, exit code
+sources/     one source per file
+validation/  rules, schema, report
+scaling/     splits and transforms
+training/    one loop, and its parts
+evaluation/  metrics, intervals, calibration, model card
+model/       what users predict with
+registry/    gate, promotion, verification
+runs/        runs listed, explained, compared
+origins/     where known weights come from
+projects/    init, checks of components
+studies/     questions that take many trainings
+retraining/  the scheduled job
+serving/     the HTTP server
+cli/         the command line
 """
 
 import os

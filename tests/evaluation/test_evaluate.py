@@ -13,6 +13,7 @@ import torch
 from ruamel.yaml import YAML
 
 from layerline.artifacts import Workspace, read_json, replace_folder, sha256_of
+from layerline.columns.spec import ColumnSpec
 from layerline.config import (
     Component,
     EvaluateSection,
@@ -29,7 +30,6 @@ from layerline.networks import build_network
 from layerline.networks.serialization import NetworkSpec, save_network
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
-from layerline.validation.schema.definitions import ColumnSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = (

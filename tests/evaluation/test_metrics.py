@@ -90,7 +90,7 @@ def test_a_resample_has_the_figures_of_the_rows_it_drew(p: Predictions) -> None:
     together = Drawn(p, weights.astype(float))
     for name, metric in table_of(p).items():
         wanted = [measure(p.take(drawn))[name] for drawn in rows]
-        np.testing.assert_allclose(metric(together), wanted, rtol=1e-9, err_msg=name)
+        np.testing.assert_allclose(metric.build(together), wanted, rtol=1e-9, err_msg=name)
 
 
 def test_the_positive_class_is_whose_precision_counts() -> None:

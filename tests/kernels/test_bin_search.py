@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from layerline.kernels.bin_search import BinSearch
-from layerline.networks.embeddings import quantile_edges
+from layerline.networks.bin_edges import quantile_edges
 
 DRAWS: dict[str, Callable[[Tensor], Tensor]] = {
     "normal": lambda z: z,

@@ -188,11 +188,11 @@ def test_a_missing_champion_and_run_are_told(context):
 
 def registered(context):
     """A version of `p`, made by a run that a journal told of; the run's id."""
+    from layerline.columns.spec import ColumnSpec
     from layerline.model.bundle import BundleContents, write_bundle
     from layerline.registry.client import open_registry
     from layerline.registry.registration import log_version
     from layerline.scaling.preprocessing.preprocessor import Preprocessor
-    from layerline.validation.schema.definitions import ColumnSpec
 
     root = context.workspace.root
     write_models(root / "models")

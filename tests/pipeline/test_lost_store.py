@@ -54,7 +54,7 @@ def test_a_lost_database_is_noticed_by_all_and_replaced_when_asked(copy: Checkou
 
     copy.run("layerline", "register", "--new-store")
     aliases, tags, metrics, status = champion(copy)
-    assert aliases == {"champion": "1"}
+    assert {name: str(number) for name, number in aliases.items()} == {"champion": "1"}
     assert tags["layerline.why.train"].startswith("the store lost the training's run")
     assert status == "FINISHED"
     assert {"valid_loss", "test_accuracy", "train_log_loss"} <= metrics.keys()

@@ -110,7 +110,7 @@ def test_a_bad_row_is_named_and_the_old_output_stays(home, rows, tmp_path):
     rows.to_csv(tmp_path / "in.csv", index=False)
     (tmp_path / "out.csv").write_text("old")
     with pytest.raises(
-        DataError, match=r"in\.csv: column 'count' must hold numbers, found 'many' .*rows 101"
+        DataError, match=r"in\.csv: column 'count' must be a number, got 'many' .*row 101"
     ):
         predict_file(
             URI, tmp_path / "in.csv", tmp_path / "out.csv", home, PredictOptions(chunk_rows=30)
@@ -133,7 +133,7 @@ def test_a_bad_row_is_named_and_the_old_output_stays(home, rows, tmp_path):
         ("cut.parquet", "out.csv", SourceError, "cut.parquet: cannot be read"),
         ("empty.csv", "out.csv", DataError, "empty.csv: the file is empty"),
         ("twice.csv", "out.csv", DataError, "'prediction' already exists in the data"),
-        ("narrow.csv", "out.csv", DataError, "narrow.csv: column 'size' is not in the data"),
+        ("narrow.csv", "out.csv", DataError, "narrow.csv: column 'size' is missing"),
     ],
 )
 def test_what_cannot_be_predicted_is_told(source, output, error, message, home, rows, tmp_path):

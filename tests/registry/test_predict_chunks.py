@@ -76,9 +76,9 @@ def test_rows_that_cannot_be_read_are_set_aside_with_the_reason(home, rows, tmp_
     assert refused["row"].tolist() == [2, 61, 130]
     assert refused["id"].tolist() == ["00002", "00061", "00130"]
     assert refused["reason"].tolist() == [
-        "column 'count' must hold numbers, found 'many'",
-        "column 'planted' must hold dates like 2024-12-31, found 'last spring'",
-        "column 'size' must hold finite numbers, found 'inf'",
+        "column 'count' must be a number, got 'many'",
+        "column 'planted' must be a date like 2024-12-31, got 'last spring'",
+        "column 'size' must be a finite number, got 'inf'",
     ]
     rows.to_csv(tmp_path / "in.csv", index=False)
     report = predict_file(URI, tmp_path / "in.csv", tmp_path / "out.csv", home, SKIP)
@@ -107,7 +107,7 @@ def test_a_chunk_of_bad_rows_alone_has_the_types_of_the_others(home, rows, tmp_p
 
 def test_a_column_that_is_absent_is_no_bad_row(home, rows, tmp_path):
     rows.drop(columns="size").to_csv(tmp_path / "in.csv", index=False)
-    with pytest.raises(DataError, match="column 'size' is not in the data"):
+    with pytest.raises(DataError, match="column 'size' is missing"):
         predict_file(URI, tmp_path / "in.csv", tmp_path / "out.csv", home, SKIP)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
@@ -161,11 +161,11 @@ CHILD = """
     from layerline.registry.predict import predict_file
 
     predict = Model.predict
-    def told(self, rows, rows_before=0):
+    def told(self, rows, rows_before=0, any_value=False):
         print(rows_before, flush=True)
         if rows_before >= int(sys.argv[5]):
             time.sleep(60)
-        return predict(self, rows, rows_before=rows_before)
+        return predict(self, rows, rows_before=rows_before, any_value=any_value)
     Model.predict = told
     resume = sys.argv[6] == "resume"
     predict_file(
@@ -266,7 +266,7 @@ def test_the_command_says_how_many_rows_and_where_the_reasons_are(
     runner = CliRunner()
     done = runner.invoke(main, command)
     assert done.exit_code == 3
-    assert "in.csv: column 'size' must hold finite numbers" in done.output
+    assert "in.csv: column 'size' must be a finite number" in done.output
     done = runner.invoke(main, [*command, "--on-bad-rows", "skip", "--keep", "id"])
     assert done.exit_code == 0
     assert "127 rows predicted by models:/pieces@champion" in done.output

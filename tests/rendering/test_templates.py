@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerline.rendering import blocks as kinds
-from layerline.rendering.blocks import (
+from layerline.rendering import report_blocks as kinds
+from layerline.rendering.report_blocks import (
     Block,
     Code,
     Figures,

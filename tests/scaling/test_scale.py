@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from layerline.artifacts import Workspace, read_manifest, replace_folder
+from layerline.columns.cast import dtype_of as infer_dtype
+from layerline.columns.spec import ColumnSpec
 from layerline.config import Component, ScaleSection, ValidateSection
 from layerline.errors import DataError
 from layerline.scaling.preprocessing.dates import DATES
@@ -19,8 +21,6 @@ from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_table
-from layerline.validation.schema.definitions import ColumnSpec
-from layerline.validation.schema.infer import dtype_of as infer_dtype
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.schema_file import write_schema
 from layerline.validation.validate import validate_raw

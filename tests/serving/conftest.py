@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from registered import clean_environment, fresh, made, store  # noqa: F401
 
 from layerline.serving.app import build_app
@@ -20,6 +19,8 @@ from layerline.serving.live_model import LiveModel
 from layerline.serving.load_model import parse_source
 from layerline.serving.middleware import Limits
 from layerline.serving.prometheus_metrics import Metrics
+from layerline.serving.server import make_server
+from layerline.serving.worker_pool import WorkerPool
 
 
 @dataclasses.dataclass
@@ -44,6 +45,11 @@ class Served:
     port: int
     live: LiveModel
     metrics: Metrics
+    server: Any = None
+
+    def stop(self) -> None:
+        """Ask the server to end, as SIGTERM does."""
+        self.server.should_exit = True
 
     def ask(
         self, path: str, body: Any = None, content_type: str = "application/json", **headers: str
@@ -72,18 +78,28 @@ def serving(
     log: Any = None,
     any_value: bool = False,
     poll_seconds: float = 0.0,
+    log_sample: float = 0.0,
+    body_seconds: float = 60.0,
 ) -> Iterator[Served]:
     metrics = Metrics()
-    live = LiveModel(parse_source(uri), home, metrics, lambda text: None, any_value=any_value)
+    workers = WorkerPool(log_sample, body_seconds)
+    live = LiveModel(
+        parse_source(uri),
+        home,
+        metrics,
+        lambda text: None,
+        any_value=any_value,
+        workers=workers,
+    )
     app = build_app(
         live,
         limits or Limits(),
         metrics,
+        workers,
         log=log(metrics) if log else None,
         poll_seconds=poll_seconds,
     )
-    config = uvicorn.Config(app, http="httptools", lifespan="on", log_level="warning")
-    server = uvicorn.Server(config)
+    server = make_server(app)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -93,10 +109,11 @@ def serving(
             assert time.monotonic() < until, "the server did not start"
             time.sleep(0.01)
         try:
-            yield Served(listener.getsockname()[1], live, metrics)
+            yield Served(listener.getsockname()[1], live, metrics, server)
         finally:
             server.should_exit = True
             thread.join(timeout=60)
+            workers.close()
     assert not thread.is_alive()
 
 

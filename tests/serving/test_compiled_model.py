@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registered import COLUMNS, flowers, make_table
 
+from layerline.columns.judge import LOOSE
 from layerline.config import parse_params
 from layerline.model.bundle import About
 from layerline.model.load import load_bundle
@@ -21,7 +22,7 @@ from layerline.scaling.preprocessing.encoders import ENCODERS
 from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.scale import scale
-from layerline.serving.column_checks import faults_of_row, rules_of
+from layerline.serving.column_checks import frame_of, judge_frame
 from layerline.serving.json_rows import Refused, RowReader
 from layerline.serving.numpy_network import fold
 from layerline.serving.request_handler import COMPILED, PANDAS, RequestHandler, agree
@@ -47,7 +48,7 @@ def test_raw_rows_with_gaps_and_unseen_levels_predict_as_the_model_does(name, ma
     handler = RequestHandler(load_bundle(bundle(name)), any_value=True)
     assert handler.way == COMPILED
     found = handler.predict_rows(as_json(frame))
-    assert agree(found, handler.model.predict(frame))
+    assert agree(found, handler.model.predict(frame, any_value=True))
 
 
 def test_images_predict_as_the_model_does(made, bundle):
@@ -98,7 +99,9 @@ def test_every_way_to_prepare_columns_is_compiled(section, tmp_path):
     handler = RequestHandler(Model(about, network, fitted), any_value=True)
     assert handler.way == COMPILED
     frame.loc[::5, "soil"] = UNSEEN
-    assert agree(handler.predict_rows(as_json(frame)), handler.model.predict(frame), 100)
+    assert agree(
+        handler.predict_rows(as_json(frame)), handler.model.predict(frame, any_value=True), 100
+    )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -137,7 +140,9 @@ def test_a_network_that_cannot_be_folded_runs_in_torch(rows, bundle):
     handler = RequestHandler(dataclasses.replace(model, network=seven))
     assert handler.way == COMPILED
     frame = pd.DataFrame(handler.examples()[:1] * rows)
-    assert agree(handler.predict_rows(frame.to_dict("records")), handler.model.predict(frame))
+    assert agree(
+        handler.predict_rows(frame.to_dict("records")), handler.model.predict(frame, any_value=True)
+    )
 
 
 def test_what_the_compiled_way_gets_wrong_is_served_by_the_model_itself(bundle):
@@ -167,14 +172,14 @@ RIGHT = {"size": 5.0, "soil": "clay", "count": 3, "is wild": False, "planted": "
 
 @settings(max_examples=200, deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=2), any_value=st.booleans())
-def test_both_judges_of_a_row_agree(changes, any_value, bundle_model):
+def test_the_fast_way_refuses_what_the_columns_refuse(changes, any_value, bundle_model):
     columns = tuple(column for column in COLUMNS if column.use)
     limited = tuple(
         dataclasses.replace(c, minimum=0, maximum=9) if c.kind == "number" else c for c in columns
     )
     reader = RowReader(limited, bundle_model.preprocessor, any_value)
     row = {**RIGHT, **changes}
-    faults = faults_of_row(row, 1, limited, rules_of(limited, any_value))
+    _, faults = judge_frame(frame_of([row], limited), limited, LOOSE if any_value else None)
     if faults:
         with pytest.raises(Refused) as refused:
             reader.read([row])

@@ -1,11 +1,15 @@
 """What a user reads of a failure holds no credential, nor does the traceback that is kept."""
 
+import errno
+import json
 import sys
+
+import pytest
 
 from layerline.artifacts import Workspace
 from layerline.errors import SourceError
 from layerline.masking import mask_output
-from layerline.stage.messages import report_defect, report_failure
+from layerline.stage.messages import STAGES_FILE, report_defect, report_failure
 
 
 def raised(error: Exception) -> Exception:
@@ -42,3 +46,14 @@ def test_a_user_s_mistake_is_told_masked_with_and_without_its_traceback(capsys, 
         assert "me:s3cret" not in told
         assert ("Traceback" in told) == (debug == "1")
     assert sys.stderr.isatty() is False
+
+
+@pytest.mark.parametrize("place", ["data/raw/table.parquet", None])
+def test_a_full_disk_is_no_defect(tmp_path, capsys, monkeypatch, place):
+    monkeypatch.setenv(STAGES_FILE, str(tmp_path / "stages.jsonl"))
+    error = OSError(errno.ENOSPC, "No space left on device", *([place] if place else []))
+    assert report_defect("fetch", raised(error), Workspace(tmp_path)) == 1
+    text = f"the disk is full{f' ({place})' if place else ''}; free some space and run it again"
+    assert capsys.readouterr().err == f"fetch: error: {text}\n"
+    record = json.loads((tmp_path / "stages.jsonl").read_text())
+    assert record == {"stage": "fetch", "exit_code": 1, "message": text}

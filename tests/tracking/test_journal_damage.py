@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from old_journals import old_lines
 
 from layerline.tracking.flush import FlushReport, flush
 from layerline.tracking.journal import Dataset
@@ -216,8 +217,6 @@ def test_events_behind_a_gap_wait_for_the_journal_to_end(home, write, query):
 
 
 def test_a_journal_of_an_earlier_release_that_is_damaged_holds_up_nothing(home, folder, tags_of):
-    from test_journal_lines import old_lines
-
     folder.mkdir(parents=True)
     data = old_lines()
     (folder / "a.jsonl").write_bytes(data.replace(b'"step": 1', b'"stop": 1'))

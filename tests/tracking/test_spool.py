@@ -71,3 +71,40 @@ def test_done_ones_are_pruned_by_age(home, new_journal, folder, tmp_path):
     assert prune(home) == [old]
     assert [path.name[-14:] for path in folder.glob("*.done")] == ["new.jsonl.done"]
     assert len(list(folder.glob(".locks/*"))) == 1
+
+
+def set_clock_back(monkeypatch, seconds):
+    now = time.time
+    monkeypatch.setattr("layerline.tracking.journal.time.time", lambda: now() - seconds)
+
+
+def test_a_clock_that_is_set_back_changes_no_order(home, new_journal, monkeypatch):
+    """evaluate and register add to the run that train made, whatever the clock says."""
+    for back, stage in enumerate(["train", "evaluate", "register"]):
+        with monkeypatch.context() as patched:
+            set_clock_back(patched, 3600 * back)
+            new_journal("key-1", stage=stage, continues=stage != "train").end("FINISHED")
+    new_journal("key-2", stage="fetch").end("FINISHED")
+    stages = [journal.start["stage"] for journal in waiting_journals(home)]
+    assert stages == ["train", "evaluate", "register", "fetch"]
+
+
+def test_a_clock_that_is_set_back_lets_no_run_end_before_it_started(new_journal, monkeypatch):
+    with new_journal() as journal:
+        set_clock_back(monkeypatch, 3600)
+        journal.tags({"a": "b"})
+    times = [event["time_ms"] for event in read_events(journal.path)]
+    assert times == sorted(times)
+
+
+def test_journals_of_another_boot_are_ordered_by_the_clock(home, new_journal, monkeypatch):
+    monkeypatch.setattr("layerline.tracking.journal.uptime_ms", lambda: 10**9)
+    new_journal("key-1", stage="train").end("FINISHED")
+    time.sleep(0.002)
+    monkeypatch.setattr("layerline.tracking.journal.uptime_ms", lambda: 5)
+    rebooted = {**process_identity(), "boot_id": "the next one"}
+    for stage in ("evaluate", "register"):
+        new_journal("key-1", process=rebooted, stage=stage, continues=True).end("FINISHED")
+        time.sleep(0.002)
+    stages = [journal.start["stage"] for journal in waiting_journals(home)]
+    assert stages == ["train", "evaluate", "register"]

@@ -12,7 +12,7 @@ from transfers import params_of, table_preprocessor, write_here
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import RestartsSection
-from layerline.networks.embeddings import quantile_edges
+from layerline.networks.bin_edges import quantile_edges
 from layerline.networks.serialization import load_network
 from layerline.training.snapshots import Snapshots
 from layerline.training.train import train

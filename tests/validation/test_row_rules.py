@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layerline.columns.cast import cast_column
+from layerline.columns.spec import ColumnSpec
+from layerline.validation.pandera_schema import to_pandera
 from layerline.validation.row_rules import is_clean
-from layerline.validation.schema.definitions import ColumnSpec
-from layerline.validation.schema_types import cast_column, to_pandera
 
 NUMBERS = st.lists(
     st.sampled_from([0.0, -0.0, 1.0, 2.5, -3.0, np.nan, np.inf, -np.inf, 1e308]), max_size=6

@@ -54,7 +54,10 @@ ROW_RULES = [
         text("income", [9], "n/k"),
         "'income' must hold numbers, but has 1 other value ('n/k'; row 10)",
     ),
-    (text("since", [2], "soon"), "'since' must hold dates, but has 1 other value ('soon'; row 3)"),
+    (
+        text("since", [2], "soon"),
+        "'since' must hold dates like 2024-12-31, but has 1 other value ('soon'; row 3)",
+    ),
     (put("city", [1], "Paris"), "has 1 value outside its levels ('Paris'; row 2)"),
     (put("city", [1], None), "column 'city' has 1 missing value (row 2)"),
     (put("kind", [59], None), "target 'kind' has 1 missing value (row 60)"),

@@ -9,6 +9,7 @@ import click
 
 from layerline.artifacts import Workspace, write_text
 from layerline.cli.command import find_workspace, handle_errors, open_project
+from layerline.columns.written import DATE_FORMS
 from layerline.config import FetchSection, load_params, parse_params
 from layerline.errors import ParamsError, Problem
 
@@ -17,9 +18,23 @@ from layerline.errors import ParamsError, Problem
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--target", required=True, help="The column to predict.")
 @click.option("--project", help="Name of the experiment and the model; default: the file's name.")
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    help="The decimal mark, where numbers such as 1,234 can be read in two ways.",
+)
+@click.option(
+    "--dates",
+    metavar="[COLUMN=]FORM",
+    multiple=True,
+    help="How dates are written: day_first, month_first, year_first, month; with COLUMN= also "
+    "unix_seconds, unix_milliseconds or spreadsheet_days. Repeatable.",
+)
+@click.option("--missing", metavar="WORD", multiple=True, help="A missing value; repeatable.")
+@click.option("--text", metavar="COLUMN", multiple=True, help="Keep as text; repeatable.")
 @click.option("--force", is_flag=True, help="Infer the schema again and replace the existing one.")
 @handle_errors
-def init(file: Path, target: str, project: str | None, force: bool) -> None:
+def init(file: Path, target: str, project: str | None, force: bool, **reading: Any) -> None:
     """Write params.yaml and a first schema for your own table (CSV, TSV or Parquet)."""
     from layerline.projects.init import start_project
     from layerline.projects.watched_files import require_outside, watch
@@ -29,7 +44,7 @@ def init(file: Path, target: str, project: str | None, force: bool) -> None:
     if not (workspace.root / "dvc.yaml").is_file():
         click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
-    start = start_project(file, target, name, root=workspace.root)
+    start = start_project(file, target, name, root=workspace.root, given=_source_options(**reading))
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)
     require_outside(workspace.root, _fetch_section(start.params))
@@ -45,6 +60,20 @@ def init(file: Path, target: str, project: str | None, force: bool) -> None:
             f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root / 'dvc.yaml', section))}"
         )
     click.echo("next: read both files, then run `dvc repro`")
+
+
+def _source_options(
+    decimal: str | None, dates: tuple[str, ...], missing: tuple[str, ...], text: tuple[str, ...]
+) -> dict[str, Any]:
+    """The options given, as `fetch.options` has them."""
+    forms = dict(one.rpartition("=")[::2] for one in dates)
+    unknown = [form for form in forms.values() if form not in DATE_FORMS]
+    if unknown:
+        message = f"{unknown[0]!r} is unknown; choose one of: {', '.join(DATE_FORMS)}"
+        raise ParamsError([Problem("--dates", message)], "layerline init")
+    options: dict[str, Any] = {"decimal": decimal, "missing": list(missing), "text": list(text)}
+    options["dates"] = forms.get("") or {name: form for name, form in forms.items() if name}
+    return {name: value for name, value in options.items() if value}
 
 
 def _fetch_section(raw: dict[str, Any]) -> FetchSection:

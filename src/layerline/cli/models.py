@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 @click.option(
     "--on-bad-rows",
     type=click.Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="skip: rows that cannot be read go to OUTPUT.refused.csv, with the reason.",
+    help="skip: rows that violate the schema go to OUTPUT.refused.csv, with the reason. Default: "
+    "as validate.on_bad_rows in params.yaml, where quarantine is skip.",
+)
+@click.option(
+    "--any-value",
+    is_flag=True,
+    help="Also predict rows outside the schema's limits and levels; missing values are imputed.",
 )
 @click.option("--resume", is_flag=True, help="Continue a run that was killed.")
 @click.option("--separator", help="Field separator of a CSV; default: that of the training data.")
@@ -52,13 +56,17 @@ def predict(
     from layerline.registry.predict import default_uri, predict_file
 
     workspace = find_workspace()
+    params = load_params(workspace.params) if workspace.params.exists() else None
+    if options["on_bad_rows"] is None:
+        sets_aside = params is not None and params.validate.on_bad_rows == "quarantine"
+        options["on_bad_rows"] = "skip" if sets_aside else "fail"
     dialect = {name: options.pop(name) for name in ("separator", "encoding", "missing")}
     chosen = PredictOptions(
         keep=keep or None,
         dialect={name: value for name, value in dialect.items() if value},
         **options,
     )
-    uri = model or default_uri(load_params(workspace.params))
+    uri = model or default_uri(params or load_params(workspace.params))
     keep_freed_memory()
     report = predict_file(uri, input_file, output_file, workspace.home, chosen)
     for note in report.notes:
@@ -66,6 +74,8 @@ def predict(
     click.echo(f"{report.n_rows:,} rows predicted by {uri} into {output_file}")
     if report.n_refused:
         click.echo(f"{report.n_refused:,} rows refused; see {report.refused} for the reasons")
+    for line in report.tally.lines():
+        click.echo(line)
 
 
 @click.command()

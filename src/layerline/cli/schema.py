@@ -13,7 +13,8 @@ from layerline.errors import ParamsError, Problem
 
 if TYPE_CHECKING:
     from layerline.artifacts import Workspace
-    from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+    from layerline.columns.spec import ColumnSpec
+    from layerline.validation.schema.definitions import TableSchema
     from layerline.validation.schema.freeze import Change
 
 

@@ -64,7 +64,7 @@ def transfer(
     section `train`, and measures on the test rows. Trainings already done are not repeated.
     """
     from layerline.origins import SourceContext, find_source
-    from layerline.studies.report import write_study
+    from layerline.studies.study_report import write_study
     from layerline.studies.transfer_study import StudyPlan, run_study
 
     workspace, params = open_project()

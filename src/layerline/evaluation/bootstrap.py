@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerline.evaluation.metrics import RANKED, measure, table_of
+from layerline.evaluation.metrics import measure, table_of
 from layerline.evaluation.predictions import Floats, Groups, Predictions, count_independent
 from layerline.evaluation.resampling import MIN_RESAMPLES, resample
 
@@ -114,8 +114,8 @@ def resampled_figures(predictions: Predictions, n_resamples: int, seed: int) -> 
     n_drawn = 0
     for drawn in resample(predictions, n_resamples, seed):
         for name, metric in table_of(predictions).items():
-            if name not in RANKED or n_drawn < max_ranked:
-                values[name].append(metric(drawn))
+            if not metric.is_ranked or n_drawn < max_ranked:
+                values[name].append(metric.build(drawn))
         n_drawn += len(drawn.weights)
     return {name: np.concatenate(pieces) for name, pieces in values.items()}
 

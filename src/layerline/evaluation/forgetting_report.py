@@ -13,7 +13,7 @@ from layerline.artifacts import FORGETTING, TRANSFER, read_json
 from layerline.config import EvaluateSection
 from layerline.errors import SourceError
 from layerline.evaluation.bootstrap import Interval, interval
-from layerline.rendering.blocks import Block, Heading, Paragraph, Table
+from layerline.rendering.report_blocks import Block, Heading, Paragraph, Table
 from layerline.text import readable
 
 BEFORE, AFTER = "source_before", "source_after"  # in reports/metrics.json, beside the splits

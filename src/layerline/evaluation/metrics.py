@@ -1,12 +1,12 @@
 """The metrics of one split, and of many resamples of it at once.
 
-To add one: a function of `Drawn` and a line in CLASSIFICATION, REGRESSION or QUANTILES; its name in
-LOWER_IS_BETTER if it is a loss. It returns (R,) values, NaN where it is undefined (such as ROC AUC
-of a single class). Each takes weights of rows: 1 for the metric itself, and the number of draws in
-a bootstrap resample. The tests compare with scikit-learn, whose import would cost more than all
-of this.
+To add one: a function of `Drawn` and a line in CLASSIFICATION, REGRESSION or QUANTILES. The
+function returns (R,) values, NaN where it is undefined (such as ROC AUC of a single class). It uses
+weights of rows: 1 for the metric itself, and the number of draws in a bootstrap resample. The tests
+compare with scikit-learn, whose import would cost more than all of this.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -17,7 +17,17 @@ from layerline.evaluation.resampling import Drawn, mean_of_defined, share_of
 N_BINS = 15
 
 
-Metric = Callable[[Drawn], Floats]
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A line of the tables: resamples of rows -> (R,) values.
+
+    `is_ranked`: it sorts rows, which is slower than a mean. interval_coverage is neither better
+    when it is low nor when it is high: it has a target value.
+    """
+
+    build: Callable[[Drawn], Floats]
+    lower_is_better: bool = False
+    is_ranked: bool = False
 
 
 def accuracy(drawn: Drawn) -> Floats:
@@ -190,40 +200,35 @@ def interval_width(drawn: Drawn) -> Floats:
 
 
 CLASSIFICATION: Mapping[str, Metric] = {
-    "accuracy": accuracy,
-    "balanced_accuracy": balanced_accuracy,
-    "log_loss": log_loss,
-    "roc_auc": roc_auc,
-    "pr_auc": pr_auc,
-    "f1_macro": f1_macro,
-    "f1_weighted": f1_weighted,
-    "mcc": mcc,
-    "brier": brier,
-    "ece": ece,
+    "accuracy": Metric(accuracy),
+    "balanced_accuracy": Metric(balanced_accuracy),
+    "log_loss": Metric(log_loss, lower_is_better=True),
+    "roc_auc": Metric(roc_auc, is_ranked=True),
+    "pr_auc": Metric(pr_auc, is_ranked=True),
+    "f1_macro": Metric(f1_macro),
+    "f1_weighted": Metric(f1_weighted),
+    "mcc": Metric(mcc),
+    "brier": Metric(brier, lower_is_better=True),
+    "ece": Metric(ece, lower_is_better=True),
 }
-# For the others higher is better, except interval_coverage, which has a target value.
-LOWER_IS_BETTER = frozenset(
-    {
-        *("log_loss", "ece", "brier"),
-        *("rmse", "mae", "median_error", "mape"),
-        *("pinball", "interval_width"),
-    }
-)
-RANKED = ("roc_auc", "pr_auc", "median_error")  # they sort, which is slower than a mean
-
 REGRESSION: Mapping[str, Metric] = {
-    "rmse": rmse,
-    "mae": mae,
-    "r2": r2,
-    "median_error": median_error,
-    "mape": mape,
+    "rmse": Metric(rmse, lower_is_better=True),
+    "mae": Metric(mae, lower_is_better=True),
+    "r2": Metric(r2),
+    "median_error": Metric(median_error, lower_is_better=True, is_ranked=True),
+    "mape": Metric(mape, lower_is_better=True),
 }
-
 QUANTILES: Mapping[str, Metric] = {
-    "pinball": pinball,
-    "interval_coverage": interval_coverage,
-    "interval_width": interval_width,
+    "pinball": Metric(pinball, lower_is_better=True),
+    "interval_coverage": Metric(interval_coverage),
+    "interval_width": Metric(interval_width, lower_is_better=True),
 }
+LOWER_IS_BETTER = frozenset(
+    name
+    for table in (CLASSIFICATION, REGRESSION, QUANTILES)
+    for name, metric in table.items()
+    if metric.lower_is_better
+)
 
 
 def table_of(predictions: Predictions) -> Mapping[str, Metric]:
@@ -239,5 +244,5 @@ def measure(
     """The metrics, by default all of the task, that are defined for these rows."""
     drawn = Drawn(predictions, np.ones((1, len(predictions.actual))))
     table = table_of(predictions) if figures is None else figures
-    found = {name: float(metric(drawn)[0]) for name, metric in table.items()}
+    found = {name: float(metric.build(drawn)[0]) for name, metric in table.items()}
     return {name: value for name, value in found.items() if not np.isnan(value)}

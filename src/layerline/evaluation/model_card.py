@@ -21,7 +21,7 @@ from layerline.evaluation.model_card_sections import (
     span,
 )
 from layerline.evaluation.slice_metrics import worst_slices
-from layerline.rendering.blocks import (
+from layerline.rendering.report_blocks import (
     Block,
     Code,
     Figures,

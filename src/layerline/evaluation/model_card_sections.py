@@ -2,7 +2,7 @@
 
 from layerline.evaluation.bootstrap import Interval
 from layerline.evaluation.evaluation_results import EvaluationResults
-from layerline.rendering.blocks import Block, Heading, Paragraph, Points, Table
+from layerline.rendering.report_blocks import Block, Heading, Paragraph, Points, Table
 from layerline.text import readable
 
 _COMPARED = {

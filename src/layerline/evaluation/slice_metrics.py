@@ -84,7 +84,7 @@ def _figures(part: Predictions, section: EvaluateSection, seed: int) -> dict[str
     drawn: dict[str, list[Floats]] = {name: [] for name in names}
     for piece in resample(part, section.bootstrap, seed):
         for name in names:
-            drawn[name].append(table[name](piece))
+            drawn[name].append(table[name].build(piece))
     return {
         name: bounds(values[name], np.concatenate(drawn[name]), section.confidence, n_rows)
         for name in names

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from layerline import __version__
 from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, read_json, sha256_of, write_json
+from layerline.columns.spec import ColumnSpec
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.evaluation.prediction_table import output_columns
@@ -33,7 +34,6 @@ from layerline.model.target_profile import TargetProfile
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.tables.storage import read_parquet, write_table
-from layerline.validation.schema.definitions import ColumnSpec
 
 FORMAT = 2  # 1 had neither dates, target curves nor `scaled` parts; it is still read
 MANIFEST = "MANIFEST.json"

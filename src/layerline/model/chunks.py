@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from layerline.columns.survey import ColumnType, FieldSurvey, convert
 from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import Rows
 from layerline.model.file_suffix import pick_by_suffix
@@ -18,7 +19,6 @@ from layerline.sources.reading.delimited import open_fields
 from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.sources.reading.limits import FILES, Meter
 from layerline.sources.reading.parquet_file import parquet_schema, read_parquet_batches
-from layerline.sources.reading.parsing import ColumnType, FieldSurvey, convert
 from layerline.sources.reading.plain_copy import inner_name, plain_copy
 from layerline.sources.reading.reader import DELIMITED, PARQUET
 from layerline.tables.storage import to_frame

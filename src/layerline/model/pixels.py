@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.columns.cast import cast_column
+from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError
-from layerline.model.inputs import parse_numbers
-from layerline.model.refusals import ALOUD, Refusal
+from layerline.model.refusals import RAISE, Refusal
 
 
 def read_images(
-    data: object, shape: tuple[int, ...], target: str, refusal: Refusal = ALOUD
+    data: object, shape: tuple[int, ...], target: str, refusal: Refusal = RAISE
 ) -> NDArray[np.uint8]:
     """Return the images of an array, or of a table with one column a pixel.
 
@@ -52,15 +53,16 @@ def _from_columns(
         )
     pixels = np.empty((len(frame), n_pixels))
     for position, name in enumerate(frame.columns):
-        values, unread = parse_numbers(frame.iloc[:, position], truth=False)
-        _refuse_text(name, unread.to_numpy(), refusal)
+        spec = ColumnSpec(str(name), "number", "float64")
+        values, unread = cast_column(frame.iloc[:, position], spec)
+        _refuse_text(name, unread, refusal)
         pixels[:, position] = values
     return pixels
 
 
 def _refuse_text(name: object, unread: NDArray[np.bool_], refusal: Refusal) -> None:
     reason = f"column {name!r} must hold pixels (0 to 255), not text"
-    refusal.take(
+    refusal.refuse(
         unread, lambda found: f"{reason} (row {refusal.number(found[0])})", lambda _: reason
     )
 
@@ -77,7 +79,7 @@ def _as_bytes(array: NDArray[Any], refusal: Refusal) -> NDArray[np.uint8]:
     wrong = ~((flat >= 0) & (flat <= 255) & (flat == np.floor(flat))).all(axis=1)
     rule = "images must be whole numbers 0 to 255, as the training images were"
     remedy = "holds other values (scaled to 0..1? multiply by 255 and round)"
-    refusal.take(
+    refusal.refuse(
         wrong,
         lambda positions: f"{rule}; image {refusal.number(positions[0])} {remedy}",
         lambda _: f"{rule}; it {remedy}",

@@ -5,20 +5,23 @@ whole or not at all; memory use is constant however large the files are.
 """
 
 import contextlib
+import functools
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from layerline import __version__
 from layerline.errors import DataError, SourceError
 from layerline.model.bundle import About, Rows
 from layerline.model.chunks import Chunk, ReadOptions, read_chunks
+from layerline.model.inputs import InputTally
 from layerline.model.output_parts import Parts, open_parts, refused_path
 from layerline.model.predictor import Model
 
@@ -36,6 +39,7 @@ class PredictOptions:
         resume: continue a run that was killed.
         dialect: `separator`, `encoding`, `missing` of a CSV that differs from the training's own.
         chunk_rows: rows predicted at a time.
+        any_value: also predict rows that violate the schema of the training data.
     """
 
     keep: tuple[str, ...] | None = None
@@ -43,6 +47,7 @@ class PredictOptions:
     resume: bool = False
     dialect: Mapping[str, Any] = field(default_factory=dict)
     chunk_rows: int = CHUNK_ROWS
+    any_value: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class PredictReport:
     n_refused: int = 0
     refused: Path | None = None
     notes: tuple[str, ...] = ()  # on how the input was read
+    tally: InputTally = field(default_factory=InputTally)  # of the rows predicted in this run
 
 
 def predict_file(
@@ -87,18 +93,20 @@ def predict_file(
         keep=options.keep,
         report=report,
     )
+    tally = InputTally()
     stamp = _stamp(source)
     facts = {"input": [str(source.resolve()), *stamp], "model": identity, "layerline": __version__}
-    facts |= {"options": [how.as_text, how.dialect, how.keep, how.n_rows, options.on_bad_rows]}
+    chosen = [how.as_text, how.dialect, how.keep, how.n_rows, options.on_bad_rows]
+    facts |= {"options": [*chosen, options.any_value]}
     with open_parts(output, _plain(facts), resume=options.resume) as parts:
         chunks = _with_progress(read_chunks(source, how))
         with _naming(source):
-            n_parts = _predict(model, chunks, parts, options)
+            n_parts = _predict(model, chunks, parts, options, tally)
         if _stamp(source) != stamp:
             raise SourceError(f"{source}: changed while it was being read; run again")
         n_rows, n_refused = parts.finish(n_parts)
     side = refused_path(output) if n_refused else None
-    return PredictReport(output, n_rows, n_refused, side, tuple(notes))
+    return PredictReport(output, n_rows, n_refused, side, tuple(notes), tally)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -111,7 +119,13 @@ def _plain(facts: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(facts))
 
 
-def _predict(model: Model, chunks: Iterable[Chunk], parts: Parts, options: PredictOptions) -> int:
+def _predict(
+    model: Model,
+    chunks: Iterable[Chunk],
+    parts: Parts,
+    options: PredictOptions,
+    tally: InputTally,
+) -> int:
     """Predict the chunks that have no part yet; return the number of chunks."""
     n_chunks = n_rows = 0
     for chunk in chunks:
@@ -119,9 +133,12 @@ def _predict(model: Model, chunks: Iterable[Chunk], parts: Parts, options: Predi
             rows, fields = chunk.rows(), chunk.fields()
             wrong: dict[int, str] = {}
             if options.on_bad_rows == "skip":
-                wrong = model.unreadable(rows)
+                wrong = model.refused_rows(rows, any_value=options.any_value)
             good = np.setdiff1d(np.arange(chunk.n_rows), list(wrong)) if wrong else None
-            predicted = _beside(model, rows, fields, n_rows, good)
+            predict = functools.partial(
+                model.predict, rows_before=n_rows, any_value=options.any_value, tally=tally
+            )
+            predicted = _beside(model.about, predict, rows, fields, good)
             extra = fields if options.keep else pa.table({})
             parts.add(n_chunks, predicted, _refused(wrong, extra, n_rows))
         n_chunks += 1
@@ -140,14 +157,14 @@ def _refused(wrong: Mapping[int, str], fields: pa.Table, rows_before: int) -> pa
 
 
 def _beside(
-    model: Model,
+    about: About,
+    predict: Callable[[Rows], pd.DataFrame],
     rows: Rows,
     fields: pa.Table,
-    rows_before: int,
     good: "np.ndarray[tuple[int], np.dtype[np.int64]] | None",
 ) -> pa.Table:
     """The input's fields, then the prediction columns; `good` selects the readable rows."""
-    taken = [name for name in model.about.output_columns if name in fields.column_names]
+    taken = [name for name in about.output_columns if name in fields.column_names]
     if taken:
         raise DataError(
             f"column {taken[0]!r} already exists in the data, and the model adds one of that name; "
@@ -156,9 +173,9 @@ def _beside(
     if good is not None:
         rows = rows[good] if isinstance(rows, np.ndarray) else rows.iloc[good]
         fields = fields.take(pa.array(good)) if fields.num_columns else fields
-    predictions = model.predict(rows, rows_before=rows_before)
+    predictions = predict(rows)
     predicted = pa.Table.from_pandas(
-        predictions, schema=_predicted_schema(model.about), preserve_index=False
+        predictions, schema=_predicted_schema(about), preserve_index=False
     )
     columns = [*fields.columns, *predicted.columns]
     return pa.table(columns, names=[*fields.column_names, *predicted.column_names])

@@ -1,8 +1,6 @@
 """A loaded model: raw rows in, predictions in the user's own terms out; `load.py` makes it."""
 
 import dataclasses
-import functools
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from layerline.columns.judge import STRICT
 from layerline.errors import DataError
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
 from layerline.model.bundle import About, Rows
-from layerline.model.inputs import read_columns
+from layerline.model.inputs import InputTally, read_columns
 from layerline.model.pixels import read_images
-from layerline.model.refusals import Kept, Refusal
+from layerline.model.refusals import Collected, Refusal
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.training.inference import PREDICT_BATCH, predict
 from layerline.training.objectives import IDENTITY, Link
@@ -35,13 +34,23 @@ class Model:
     link: Link = IDENTITY
     decision: Decision = PLAIN
 
-    def predict(self, data: Rows, *, rows_before: int = 0) -> pd.DataFrame:
+    def predict(
+        self,
+        data: Rows,
+        *,
+        rows_before: int = 0,
+        any_value: bool = False,
+        tally: InputTally | None = None,
+    ) -> pd.DataFrame:
         """Predict raw rows, in their order.
 
         Args:
             data: a table in any column order, other columns are ignored; for image models an array
                 (N, H, W[, C]) or a table with one column a pixel.
             rows_before: added to row numbers in messages, when the rows are part of a file.
+            any_value: also accept what violates the schema that training enforced (missing values
+                where it had none, unknown levels, numbers outside the limits); types always bind.
+            tally: counts what was imputed, unknown, or outside the limits.
 
         Returns:
             `prediction`, for classes the user's own label beside a `probability_<class>` each; for
@@ -49,7 +58,7 @@ class Model:
             `quantile_<level>` each, in rising order.
 
         Raises:
-            DataError: a column is missing, or a value cannot be read; names column and rows.
+            DataError: a column is missing, or a value violates the schema; names column and rows.
         """
         if self.about.image_shape is None and not isinstance(data, pd.DataFrame):
             raise DataError(
@@ -57,13 +66,15 @@ class Model:
                 "pass a pandas DataFrame"
             )
         pieces = [
-            self._predict(data[start : start + _CHUNK_ROWS], rows_before + start)
+            self._predict(data[start : start + _CHUNK_ROWS], rows_before + start, any_value, tally)
             for start in range(0, max(len(data), 1), _CHUNK_ROWS)
         ]
         return pieces[0] if len(pieces) == 1 else pd.concat(pieces)
 
-    def _predict(self, data: Rows, rows_before: int) -> pd.DataFrame:
-        read = self._read(data, Refusal(rows_before))
+    def _predict(
+        self, data: Rows, rows_before: int, any_value: bool, tally: InputTally | None
+    ) -> pd.DataFrame:
+        read = self._read(data, Refusal(rows_before), any_value, tally)
         if isinstance(read, pd.DataFrame):
             x = self.preprocessor.transform(read)
         else:
@@ -72,26 +83,25 @@ class Model:
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
         return self.decode(outputs).set_axis(index, axis=0)
 
-    def _read(self, data: Rows, refusal: Refusal) -> Rows:
+    def _read(
+        self, data: Rows, refusal: Refusal, any_value: bool, tally: InputTally | None = None
+    ) -> Rows:
         about = self.about
         if about.image_shape is not None:
             return read_images(data, about.image_shape, about.target, refusal)
         assert isinstance(data, pd.DataFrame)
-        return read_columns(data, about.columns, self._levels, refusal, about.dialect.missing)
+        rules = STRICT if any_value else None
+        return read_columns(data, about.columns, refusal, about.dialect.missing, rules, tally)
 
-    def unreadable(self, data: Rows) -> dict[int, str]:
-        """What is wrong with each row that cannot be read, by its position.
+    def refused_rows(self, data: Rows, *, any_value: bool = False) -> dict[int, str]:
+        """What is wrong with each row that `predict` would refuse, by its position.
 
         Raises:
             DataError: no row can be read: a column is missing, or the images have another size.
         """
-        kept = Kept()
-        self._read(data, kept)
-        return kept.reasons
-
-    @functools.cached_property
-    def _levels(self) -> dict[str, tuple[Any, ...]]:
-        return {category.name: category.levels for category in self.preprocessor.categories}
+        collected = Collected()
+        self._read(data, collected, any_value)
+        return collected.reasons
 
     def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:
         """The network's outputs (B, O) -> what `predict` returns."""

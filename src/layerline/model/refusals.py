@@ -1,16 +1,17 @@
-"""Values that a model cannot read: told at once as one error, or kept, row by row."""
+"""What happens to rows that a model cannot read: they raise one error, or are collected."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerline.errors import DataError
 
+SHOWN_ROWS = 5
+
 
 class Refusal:
-    """The first column with values that cannot be read ends it, with the first of its rows.
+    """Raises at the first column with values that cannot be read, naming the first of its rows.
 
     Args:
         rows_before: added to row numbers in messages, when the rows are a piece of a file.
@@ -23,43 +24,51 @@ class Refusal:
         """The row's number in the file, from 1."""
         return self._rows_before + int(position) + 1
 
-    def take(
+    def refuse(
         self,
         wrong: NDArray[np.bool_],
-        told: Callable[[NDArray[Any]], str],
+        summary: Callable[[NDArray[np.intp]], str],
         reason: Callable[[int], str],
     ) -> None:
         """Refuse rows.
 
         Args:
             wrong: (B,) which rows.
-            told: their positions -> one message about all of them.
-            reason: a position -> what is wrong with this one.
+            summary: their positions -> one message about all of them.
+            reason: a position -> what is wrong with this row.
 
         Raises:
-            DataError: there is one.
+            DataError: a row is wrong.
         """
         positions = np.flatnonzero(wrong)
         if len(positions):
-            self._take(positions, told, reason)
+            self._refuse(positions, summary, reason)
 
-    def _take(
-        self, positions: NDArray[Any], told: Callable[[NDArray[Any]], str], reason: Any
+    def _refuse(
+        self,
+        positions: NDArray[np.intp],
+        summary: Callable[[NDArray[np.intp]], str],
+        reason: Callable[[int], str],
     ) -> None:
-        raise DataError(told(positions))
+        raise DataError(summary(positions))
 
 
-ALOUD = Refusal()
+RAISE = Refusal()
 
 
-class Kept(Refusal):
-    """Nothing ends: `reasons` has what is wrong first with each row, by its position."""
+class Collected(Refusal):
+    """Raises nothing: `reasons` has the first reason of each refused row, by its position."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reasons: dict[int, str] = {}
 
-    def _take(self, positions: NDArray[Any], told: Any, reason: Callable[[int], str]) -> None:
+    def _refuse(
+        self,
+        positions: NDArray[np.intp],
+        summary: Callable[[NDArray[np.intp]], str],
+        reason: Callable[[int], str],
+    ) -> None:
         for position in positions.tolist():
             if position not in self.reasons:
                 self.reasons[position] = reason(position)

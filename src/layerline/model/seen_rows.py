@@ -17,9 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from layerline.artifacts import Workspace, read_manifest
+from layerline.columns.spec import ColumnSpec
 from layerline.errors import SourceError
 from layerline.scaling.splitting import hash_images, hash_rows
-from layerline.validation.schema.definitions import ColumnSpec
 
 SEEN = "seen_rows.safetensors"
 WHOLE_HASHES = 1_000_000

@@ -16,6 +16,7 @@ torchvision       any classification network of torchvision
 activations       by name, with their initialisation
 blocks            hidden layers and option types
 embeddings        vectors for numbers and categories
+bin_edges         where bins of embeddings end
 stack             several networks as one
 serialization     a network on disk
 trace             each layer's inputs and outputs

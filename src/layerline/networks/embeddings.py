@@ -6,10 +6,8 @@ To add one for numbers: a module (B, F) -> (B, d_out) whose keyword-only argumen
 
 import math
 from collections.abc import Callable
-from statistics import NormalDist
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -19,10 +17,8 @@ from layerline.kernels.bin_search import BinSearch
 from layerline.kernels.bin_tables import bin_widths, embed_by_tables, tables_pay
 from layerline.kernels.waves import waves
 from layerline.lookup import pick, read_options
+from layerline.networks.bin_edges import normal_edges, quantile_edges
 from layerline.networks.blocks import Width
-
-FITTED_ROWS = 200_000  # more do not move quantiles
-OUTERMOST = 3.0  # standard deviations; where the first bin starts and the last one ends
 
 
 class CategoryEmbeddings(nn.Module):
@@ -105,8 +101,8 @@ class PiecewiseLinearEmbeddings(nn.Module):
 
     `edges: normal` takes quantiles of the standard normal distribution, the same for all features,
     so numbers should be scaled (scale.numeric: standard, robust or robust_clip). `edges: quantile`
-    takes each feature's own quantiles in the train rows, which `fit` reads; they are saved with the
-    weights.
+    takes each feature's own quantiles in the train rows, which `fit` reads, and leaves features of
+    two values as they are; the edges are saved with the weights.
 
     Shape: (B, F) -> (B, F * width).
 
@@ -124,8 +120,7 @@ class PiecewiseLinearEmbeddings(nn.Module):
         edges: Literal["normal", "quantile"] = "normal",
     ) -> None:
         super().__init__()
-        inner = NormalDist().quantiles(bins)
-        shared = torch.tensor([-OUTERMOST, *inner, OUTERMOST])
+        shared = normal_edges(bins)
         self.has_own_edges = edges == "quantile"
         start = shared.repeat(n_features, 1) if self.has_own_edges else shared
         self.register_buffer("edges", start, persistent=self.has_own_edges)
@@ -168,25 +163,6 @@ class PiecewiseLinearEmbeddings(nn.Module):
         if self._search is None or self._search[0] != known:
             self._search = known, BinSearch(self.edges)
         return self._search[1]
-
-
-def quantile_edges(x: Tensor, n_bins: int) -> Tensor:
-    """(F, n_bins + 1) edges of equally full bins for the columns of x (B, F), rising.
-
-    A column with few distinct values has an edge at each; where there are fewer bins, the last edge
-    is repeated. At most FITTED_ROWS evenly spaced rows are read.
-    """
-    step = -(-len(x) // FITTED_ROWS)
-    rows = x[::step].cpu().numpy()
-    edges = np.empty((rows.shape[1], n_bins + 1), np.float32)
-    for place, column in enumerate(rows.T):
-        found = np.unique(column)
-        if len(found) > n_bins + 1:
-            found = np.unique(np.quantile(column, np.linspace(0, 1, n_bins + 1)).astype(np.float32))
-        if len(found) == 1:
-            found = np.append(found, found + 1)  # a constant column has a line
-        edges[place] = np.append(found, [found[-1]] * (n_bins + 1 - len(found)))
-    return torch.from_numpy(edges)
 
 
 NO_EMBEDDINGS = Component(name="none")

@@ -1,14 +1,17 @@
 """params.yaml and a first schema for a user's own table: what `layerline init` writes."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from ruamel.yaml import YAML
 
+from layerline.columns.forms import Choices
+from layerline.columns.written import Written
 from layerline.config import parse_params
-from layerline.errors import ParamsError
+from layerline.errors import DataError, ParamsError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
 from layerline.sources.reading.dialect import Dialect
@@ -33,7 +36,14 @@ class Start(NamedTuple):
     notes: tuple[str, ...]
 
 
-def start_project(file: Path, target: str, project: str, *, root: Path | None = None) -> Start:
+def start_project(
+    file: Path,
+    target: str,
+    project: str,
+    *,
+    root: Path | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Start:
     """Read the user's table, find its task, infer its schema and compose its params.
 
     Args:
@@ -41,6 +51,7 @@ def start_project(file: Path, target: str, project: str, *, root: Path | None = 
         target: the column to predict.
         project: names the experiment, the registered model and the schema file.
         root: the repository; a path inside it is written relative to it.
+        given: options of the source `files` that the user gave: decimal, dates, missing, text.
 
     Raises:
         DataError, SourceError, ParamsError: as the source `files` does.
@@ -49,16 +60,27 @@ def start_project(file: Path, target: str, project: str, *, root: Path | None = 
     if problems:
         raise ParamsError(problems, "--project")
     files = find_files(str(file))
-    read = read_files(files, partitions=find_partitions(str(file), files))
+    given = dict(given or {})
+    try:
+        read = read_files(
+            files,
+            Dialect(missing=tuple(given.get("missing", ()))),
+            given.get("text", ()),
+            find_partitions(str(file), files),
+            choices=Choices.of(given.get("decimal"), given.get("dates"), target),
+        )
+    except DataError as error:
+        raise DataError(str(error).replace("fetch.options.", "--")) from None
     require_target(read.table.column_names, target, str(file))
     frame = to_frame(read.table)
     task, reason = resolve_task(frame[target])
     split_column = SPLIT_NAME if _says_split(frame, target) else None
-    schema = infer_schema(frame, target, task, split_column)
+    schema = infer_schema(frame, target, task, split_column, None, read.written)
     options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
     if kind_of(files[0]) == "CSV":
         form, _, _ = find_form(files[0], Dialect(), Meter(FILES, str(files[0])))
         options |= {"separator": form.separator} if form.separator != "," else {}
+    options |= _decided(read.written) | given
     split = _by_content(frame, schema)
     if split_column:
         split = f"{{method: column, column: {split_column}}}"
@@ -76,6 +98,18 @@ def start_project(file: Path, target: str, project: str, *, root: Path | None = 
     if split_column:
         notes.append(f"column {split_column!r} says which rows are for train, valid and test")
     return Start(text, YAML(typ="safe", pure=True).load(text), schema, tuple(notes))
+
+
+def _decided(written: Mapping[str, Written]) -> dict[str, Any]:
+    """What the values have shown, as options: later rows may leave it open."""
+    marks = {form.decimal for form in written.values() if form.decimal == "," or form.thousands}
+    orders = {
+        name: form.dates
+        for name, form in written.items()
+        if form.dates in ("day_first", "month_first")
+    }
+    options: dict[str, Any] = {"decimal": marks.pop()} if len(marks) == 1 else {}
+    return options | ({"dates": orders} if orders else {})
 
 
 def _by_content(frame: pd.DataFrame, schema: TableSchema) -> str:

@@ -63,7 +63,7 @@ class Table:
     target: str
     task: Task
     task_reason: str
-    source_options: dict[str, str]
+    source_options: dict[str, Any]
     split: str  # as YAML
     schema: TableSchema
     n_rows: int
@@ -113,7 +113,7 @@ def _count_inputs(schema: TableSchema) -> int:
     return sum(len(column.levels) if column.levels else 1 for column in schema.features)
 
 
-def _scalar(value: str) -> str:
+def _scalar(value: Any) -> str:
     # A JSON string is a YAML string, whatever is in it.
     return json.dumps(value, ensure_ascii=False)
 

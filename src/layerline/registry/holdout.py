@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest
+from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.errors import DataError
 from layerline.evaluation.observations import observation_groups
@@ -17,7 +18,6 @@ from layerline.evaluation.predictions import Predictions
 from layerline.model.bundle import Rows
 from layerline.model.target_profile import TargetProfile
 from layerline.tables.storage import read_images, read_table
-from layerline.validation.schema.definitions import ColumnSpec
 
 
 @dataclasses.dataclass(frozen=True)

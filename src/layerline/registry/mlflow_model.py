@@ -47,7 +47,7 @@ def signature_of(about: About) -> "ModelSignature":
     checks each value and names column and row; the types are in the metadata.
     """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema, TensorSpec
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
     from mlflow.types.schema import AnyType
 
     if about.image_shape is None:
@@ -57,7 +57,8 @@ def signature_of(about: About) -> "ModelSignature":
     first, *others = about.output_columns
     outputs = [ColSpec(_mlflow_type(about.classes), first)]
     outputs += [ColSpec("double", name) for name in others]
-    return ModelSignature(inputs=inputs, outputs=Schema(outputs))
+    params = ParamSchema([ParamSpec("any_value", "boolean", False)])
+    return ModelSignature(inputs=inputs, outputs=Schema(outputs), params=params)
 
 
 def _mlflow_type(classes: tuple[Any, ...] | None) -> str:

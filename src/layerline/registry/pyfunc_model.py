@@ -41,8 +41,9 @@ class BundleModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Predict raw rows as `Model.predict` does."""
-        return self.model.predict(model_input)
+        """Predict raw rows as `Model.predict` does; `params` may hold its `any_value`."""
+        any_value = bool((params or {}).get("any_value", False))
+        return self.model.predict(model_input, any_value=any_value)
 
 
 mlflow.models.set_model(BundleModel())

@@ -90,7 +90,10 @@ def _predict(request: dict[str, Any]) -> dict[str, Any]:
         _check(model.metadata.get_input_schema(), rows)
         if request["output"] is None:
             return {"milliseconds": _time_rows(model, rows)}
-        model.predict(rows).to_parquet(request["output"], index=False)
+        # Later rows may violate an older version's schema; it is judged on them all the same.
+        takes_any = model.metadata.get_params_schema() is not None
+        params = {"any_value": True} if takes_any else None
+        model.predict(rows, params).to_parquet(request["output"], index=False)
         return {}
     finally:
         # The next version brings its own code, perhaps of another release.

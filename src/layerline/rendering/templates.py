@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from layerline.rendering.blocks import Block
+from layerline.rendering.report_blocks import Block
 
 _CODE = re.compile(r"(`[^`]+`)")
 

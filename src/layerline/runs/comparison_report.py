@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import replace_file, write_json, write_text
-from layerline.rendering.blocks import Block, Heading, Paragraph, Picture, Points
-from layerline.rendering.blocks import Table as TableBlock
+from layerline.rendering.report_blocks import Block, Heading, Paragraph, Picture, Points
+from layerline.rendering.report_blocks import Table as TableBlock
 from layerline.rendering.templates import render_html, render_markdown
 from layerline.runs.compare import Comparison
 from layerline.runs.open_store import RequestError

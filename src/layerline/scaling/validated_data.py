@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest
+from layerline.columns.spec import ColumnSpec
 from layerline.scaling.preprocessing.preprocessor import Images
 from layerline.scaling.splitting import hash_images, hash_rows
 from layerline.scaling.stored_table import Batch, StoredTable
 from layerline.tables.storage import read_images, table_path
-from layerline.validation.schema.definitions import ColumnSpec
 
 IMAGE_BATCH = 4096
 

@@ -1,6 +1,12 @@
 """Serving: a registered model behind HTTP.
 
 server.py              the process: socket, signals
+http_protocol.py       connections with bounded headers
+draining.py            an end that resets nothing
+fork_server.py         processes forked from a clean one
+worker_pool.py         the server's side of workers
+upload_worker.py       what a worker process does
+worker_frames.py       messages between the two
 app.py                 the routes
 middleware.py          token, body size, time, load
 uploads.py             CSV, Parquet, npy bodies -> rows
@@ -15,5 +21,6 @@ openapi.py             the OpenAPI schema of a model
 prometheus_metrics.py  counters at /metrics
 request_log.py         sampled rows, for drift checks
 
-No request imports or uses pandas unless it uploads a file.
+Small JSON bodies are predicted in the server's own process, without pandas; files and large bodies
+in a worker process, whose memory and time are limited.
 """

@@ -18,25 +18,26 @@ from layerline.serving.json_rows import Refused
 from layerline.serving.live_model import LiveModel, watching
 from layerline.serving.load_model import ServedModel
 from layerline.serving.middleware import (
+    SMALL_BYTES,
     App,
+    Bodies,
     Guard,
     Limits,
     Problem,
     Receive,
     Scope,
     Send,
+    Slots,
     answer,
     problem,
-    read_body,
 )
 from layerline.serving.openapi import openapi_of
 from layerline.serving.prometheus_metrics import Metrics
-from layerline.serving.request_handler import JSON, RequestPredictions
+from layerline.serving.request_handler import JSON, encode
 from layerline.serving.request_log import RequestLog
-from layerline.serving.uploads import Unreadable
+from layerline.serving.uploads import TooLarge, Unreadable
+from layerline.serving.worker_pool import IDLE_SECONDS, WorkerPool
 
-SMALL_BYTES = 128 << 10  # a JSON body that is parsed and predicted in a few milliseconds
-N_THREADS = 2
 PATHS = frozenset({"/predict", "/model", "/metrics", "/health", "/ready", "/docs", "/openapi.json"})
 
 
@@ -44,10 +45,17 @@ class Predict:
     """POST /predict, as plain ASGI."""
 
     def __init__(
-        self, live: LiveModel, limits: Limits, metrics: Metrics, log: RequestLog | None
+        self,
+        live: LiveModel,
+        limits: Limits,
+        metrics: Metrics,
+        log: RequestLog | None,
+        workers: WorkerPool,
     ) -> None:
-        self._live, self._limits, self._metrics, self._log = live, limits, metrics, log
-        self._threads = ThreadPoolExecutor(N_THREADS, thread_name_prefix="predict")
+        self._live, self._metrics, self._log, self._workers = live, metrics, log, workers
+        self._bodies, self._slots = Bodies(limits), Slots(limits, metrics)
+        # It only waits for the worker process.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -56,15 +64,25 @@ class Predict:
             return
         served = self._live.current
         content_type = _content_type(scope, served)
-        body = await read_body(scope, receive, self._limits)
-        if content_type == JSON and len(body) <= SMALL_BYTES:
-            content = self._answer(served, content_type, body)
-        else:
-            loop = asyncio.get_running_loop()
-            content = await loop.run_in_executor(
-                self._threads, self._answer, served, content_type, body
-            )
+        async with self._bodies.read(scope, receive) as body:
+            with self._slots.take():
+                if content_type == JSON and len(body) <= SMALL_BYTES:
+                    content = self._answer(served, content_type, bytes(body))
+                else:
+                    content = await self._ask_worker(served, content_type, body)
         await answer(send, 200, content)
+
+    async def _ask_worker(
+        self, served: ServedModel, content_type: str, body: bytes | bytearray
+    ) -> bytes:
+        loop = asyncio.get_running_loop()
+        ask = self._workers.predict
+        reply = await loop.run_in_executor(self._thread, ask, served, content_type, body)
+        loop.call_later(IDLE_SECONDS + 1, self._workers.end_idle)
+        self._metrics.rows.observe(reply.n_rows)
+        if self._log is not None:
+            self._log.put(reply.log_lines)
+        return reply.content
 
     def _answer(self, served: ServedModel, content_type: str, body: bytes) -> bytes:
         try:
@@ -73,14 +91,12 @@ class Predict:
             raise problem(400, str(error)) from None
         except Refused as refused:
             raise Problem(422, *refused.faults) from None
+        except TooLarge as error:
+            raise problem(413, str(error)) from None
         self._metrics.rows.observe(predictions.n_rows)
         if self._log is not None:
             self._log.take(predictions, served.version, served.handler.names)
-        return _encode(served, predictions)
-
-
-def _encode(served: ServedModel, predictions: RequestPredictions) -> bytes:
-    return orjson.dumps({"version": served.version, "predictions": predictions.predicted.rows()})
+        return encode(served.version, predictions)
 
 
 def _content_type(scope: Scope, served: ServedModel) -> str:
@@ -100,6 +116,7 @@ def build_app(
     live: LiveModel,
     limits: Limits,
     metrics: Metrics,
+    workers: WorkerPool,
     *,
     log: RequestLog | None = None,
     poll_seconds: float = 0.0,
@@ -111,6 +128,7 @@ def build_app(
         live: the model being served.
         limits: what it accepts at a time.
         metrics: its counters.
+        workers: predict files and large bodies.
         log: where sampled rows go.
         poll_seconds: how often the alias is polled; 0 for never.
         on_start: gets the event that triggers a poll.
@@ -128,7 +146,7 @@ def build_app(
     app = FastAPI(lifespan=lifespan, redoc_url=None, docs_url="/docs", openapi_url="/openapi.json")
     app.openapi = _documents(live, limits.token is not None)  # type: ignore[method-assign]
     _add_routes(app, live, metrics)
-    predict = Predict(live, limits, metrics, log)
+    predict = Predict(live, limits, metrics, log, workers)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/predict":

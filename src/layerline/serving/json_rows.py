@@ -1,7 +1,8 @@
 """JSON rows -> a matrix of numbers and one of codes, without pandas.
 
-The usual request is right, so whole blocks are read at once and judged by their set of types. Only
-a block that does not pass is looked at value by value, to say what is wrong where.
+The usual request is right, so whole blocks are read at once and judged by their set of types. A
+request that does not pass so is read by `layerline.columns`, which takes more forms of a value
+(a number as text, say) and names row and field of what is wrong.
 """
 
 import itertools
@@ -13,15 +14,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.columns.date import to_days
+from layerline.columns.date_forms import NUMBERED_DAYS
+from layerline.columns.judge import LOOSE
+from layerline.columns.number import BEYOND_64_BITS
+from layerline.columns.spec import ColumnSpec
 from layerline.scaling.preprocessing.categories import MISSING
 from layerline.scaling.preprocessing.numbers import to_numbers
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
-from layerline.serving.column_checks import Fault, Rule, faults_of_row, rules_of, to_days
-from layerline.validation.schema.definitions import ColumnSpec
+from layerline.serving.column_checks import (
+    SHOWN_FAULTS,
+    Fault,
+    frame_of,
+    judge_frame,
+    shape_faults,
+)
 
-SHOWN_FAULTS = 20
 _PLAIN = frozenset({int, float, type(None)})
-_UNKNOWN = -2  # not in the schema; -1 is a level that the train rows did not have
+_UNKNOWN = -2  # no level as it stands; -1 is one that the train rows did not have
 
 
 class Refused(Exception):  # noqa: N818 (a request is, nothing failed)
@@ -50,29 +60,40 @@ class Typed(NamedTuple):
 
 
 class RowReader:
-    """Reads rows of one model's columns; made once when the model is loaded."""
+    """Reads rows of one model's columns; made once when the model is loaded.
+
+    Args:
+        columns: what the model reads.
+        preprocessor: the model's.
+        any_value: levels and limits of the schema do not bind; types and gaps still do.
+        missing: further words for a missing value.
+    """
 
     def __init__(
-        self, columns: Sequence[ColumnSpec], preprocessor: Preprocessor, any_value: bool = False
+        self,
+        columns: Sequence[ColumnSpec],
+        preprocessor: Preprocessor,
+        any_value: bool = False,
+        missing: Sequence[str] = (),
     ) -> None:
         by_name = {spec.name: spec for spec in columns}
         numbers = preprocessor.numbers.names if preprocessor.numbers else ()
         names = (*numbers, *(item.name for item in preprocessor.dates))
         numeric = [by_name[name] for name in names]
         self.columns = tuple(columns)
-        self.rules = rules_of(columns, any_value)
+        self._rules = LOOSE if any_value else None
+        self._missing = tuple(missing)
         self._names = names
-        self._plain = [i for i, s in enumerate(numeric) if s.kind != "date" and s.dtype != "bool"]
-        self._special = [
-            (i, spec, "date" if spec.kind == "date" else "bool")
+        self._plain = [i for i, spec in enumerate(numeric) if spec.kind == "number"]
+        self._dates = [
+            (i, spec.name, _date_reader(spec))
             for i, spec in enumerate(numeric)
-            if i not in self._plain
+            if spec.kind == "date"
         ]
         self._take_plain = _getter([names[i] for i in self._plain])
         self._limits = _Limits(numeric, any_value)
         self._categories = [
-            _Codes(by_name[c.name], c.levels, any_value, self.rules[c.name])
-            for c in preprocessor.categories
+            _Codes(by_name[c.name], c.levels, any_value, missing) for c in preprocessor.categories
         ]
 
     def read(self, rows: Sequence[Any]) -> Typed:
@@ -88,47 +109,37 @@ class RowReader:
                 if not any(_UNKNOWN in column for column in columns):
                     return Typed(numbers, _stack(columns, len(rows)))
         except (KeyError, TypeError, ValueError, OverflowError):
-            pass  # told below, with row and field
-        raise Refused(self._faults(rows))
+            pass  # found again below, with row and field
+        faults = shape_faults(rows, self.columns)
+        if faults:
+            raise Refused(faults)
+        return self.read_frame(frame_of(rows, self.columns))
 
     def _numbers(self, rows: Sequence[Any]) -> NDArray[np.float64] | None:
         flat = list(itertools.chain.from_iterable(map(self._take_plain, rows)))
         if not _PLAIN.issuperset(map(type, flat)):
             return None
         block = np.array(flat, dtype=np.float64).reshape(len(rows), len(self._plain))
-        if not self._special:
+        if not self._dates:
             return block
         numbers = np.empty((len(rows), len(self._names)))
         numbers[:, self._plain] = block
-        for position, spec, kind in self._special:
-            numbers[:, position] = [_SPECIAL[kind](row[spec.name]) for row in rows]
+        for position, name, read in self._dates:
+            numbers[:, position] = [read(row[name]) for row in rows]
         return numbers
 
     def read_frame(self, frame: pd.DataFrame) -> Typed:
-        """Typed columns, as `registry.inputs.read_columns` gives them -> arrays.
+        """Rows that may be of any type -> arrays.
 
         Raises:
             Refused: naming row and field of what breaks the schema.
         """
-        numbers = to_numbers(frame, self._names)
-        codes = _stack([c.of_column(frame[c.name]) for c in self._categories], len(frame))
-        faults = self._limits.faults(numbers, frame)
-        for position, category in enumerate(self._categories):
-            for row in np.flatnonzero(codes[:, position] == _UNKNOWN)[:SHOWN_FAULTS]:
-                faults.append(category.fault(frame[category.name].iloc[row], int(row)))
+        casts, faults = judge_frame(frame, self.columns, self._rules, self._missing)
         if faults:
-            raise Refused(sorted(faults, key=lambda fault: fault.row or 0)[:SHOWN_FAULTS])
-        return Typed(numbers, codes)
-
-    def _faults(self, rows: Sequence[Any]) -> list[Fault]:
-        faults: list[Fault] = []
-        for number, row in enumerate(rows, start=1):
-            faults += faults_of_row(row, number, self.columns, self.rules)
-            if len(faults) >= SHOWN_FAULTS:
-                break
-        # Two judges must agree; where they do not, that is a defect, and never a prediction.
-        assert faults, "the rows were refused without a reason"
-        return faults[:SHOWN_FAULTS]
+            raise Refused(faults)
+        typed = pd.DataFrame({name: cast.values for name, cast in casts.items()})
+        codes = _stack([c.of_column(typed[c.name]) for c in self._categories], len(frame))
+        return Typed(to_numbers(typed, self._names), codes)
 
 
 def _stack(columns: Sequence[Sequence[int]], n_rows: int) -> NDArray[np.int64]:
@@ -146,118 +157,98 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     return operator.itemgetter(*names)
 
 
-def _date(value: Any) -> float:
-    if value is None:
-        return float("nan")
-    days = to_days(value)
-    if days is None:
-        raise ValueError(value)
-    return days
+def _date_reader(spec: ColumnSpec) -> Callable[[Any], float]:
+    """What makes days of a JSON value, or raises; forms that need more are left to the columns."""
+    days_each = None if spec.written is None else NUMBERED_DAYS.get(spec.written.dates)
 
+    def read(value: Any) -> float:
+        if value is None:
+            return float("nan")
+        if days_each is not None and type(value) in (int, float):
+            return days_each(value)
+        days = to_days(value)
+        if days is None:
+            raise ValueError(value)
+        return days
 
-def _truth(value: Any) -> float:
-    if value is None:
-        return float("nan")
-    if not isinstance(value, bool):
-        raise TypeError(value)
-    return float(value)
-
-
-_SPECIAL: Mapping[str, Callable[[Any], float]] = {"date": _date, "bool": _truth}
+    return read
 
 
 class _Limits:
     """The schema's limits of all number columns, judged at once."""
 
     def __init__(self, specs: Sequence[ColumnSpec], any_value: bool) -> None:
-        def limit(value: float | None, otherwise: float) -> float:
-            return otherwise if any_value or value is None else value
+        def limit(spec: ColumnSpec, value: float | None, otherwise: float) -> float:
+            binds = value is not None and not any_value and "limits" not in spec.lenient
+            return value if binds and value is not None else otherwise
 
-        self._specs = specs
         # The largest finite float: infinity is outside, whatever the schema says.
         largest = float(np.finfo(np.float64).max)
-        self._low = np.array([limit(spec.minimum, -largest) for spec in specs])
-        self._high = np.array([limit(spec.maximum, largest) for spec in specs])
+        self._low = np.array([limit(spec, spec.minimum, -largest) for spec in specs])
+        self._high = np.array([limit(spec, spec.maximum, largest) for spec in specs])
+        bounds = np.where([spec.dtype == "int64" for spec in specs], BEYOND_64_BITS, np.inf)
+        self._low, self._high = (
+            np.maximum(self._low, -bounds),
+            np.minimum(self._high, np.nextafter(bounds, 0)),
+        )
+        self._any_whole = any(spec.dtype == "int64" for spec in specs)
         self._whole = np.array([spec.dtype == "int64" for spec in specs], dtype=bool)
         self._gaps_allowed = np.array([spec.nullable for spec in specs], dtype=bool)
 
     def hold(self, numbers: NDArray[np.float64]) -> bool:
         """Whether every value is within its column's limits."""
         inside = (numbers >= self._low) & (numbers <= self._high)  # a gap is not
-        if inside.all() and not self._whole.any():
+        if inside.all() and not self._any_whole:
             return True
-        return not self._broken(numbers).any()
-
-    def _broken(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
         gaps = np.isnan(numbers)
-        inside = (numbers >= self._low) & (numbers <= self._high)
         uneven = self._whole & (np.floor(numbers) != numbers)
-        return np.where(gaps, ~self._gaps_allowed, ~inside | uneven)
-
-    def faults(self, numbers: NDArray[np.float64], frame: pd.DataFrame) -> list[Fault]:
-        """What is wrong, the first rows first."""
-        found = np.argwhere(self._broken(numbers))[:SHOWN_FAULTS]
-        return [self._fault(float(numbers[row, at]), int(row), int(at)) for row, at in found]
-
-    def _fault(self, value: float, row: int, position: int) -> Fault:
-        spec = self._specs[position]
-        rule = rules_of([spec])[spec.name]
-        message = "must not be missing" if np.isnan(value) else rule.fault(value)
-        return Fault(message or f"must be valid, got {value!r}", row + 1, spec.name)
+        return not np.where(gaps, ~self._gaps_allowed, ~inside | uneven).any()
 
 
 class _Codes:
     """Values of one categorical column -> positions among the levels of the train rows."""
 
     def __init__(
-        self, spec: ColumnSpec, trained: Sequence[Any], any_value: bool, rule: Rule
+        self, spec: ColumnSpec, trained: Sequence[Any], any_value: bool, missing: Sequence[str]
     ) -> None:
         self.name = spec.name
-        self._spec, self._rule = spec, rule
         trained_at = {level: position for position, level in enumerate(trained)}
         index: dict[Any, int] = dict.fromkeys((spec.levels or ()), -1)
         index.update((level, at) for level, at in trained_at.items() if level is not MISSING)
         index.pop(None, None)
         if spec.nullable:
             index[None] = trained_at.get(MISSING, -1)
+        self._gap = index.get(None, _UNKNOWN)
+        self._is_open = any_value or "levels" in spec.lenient
+        self._missing = frozenset(missing)
         self._index = index
-        self._otherwise = -1 if any_value or not spec.levels else _UNKNOWN
         types: Mapping[str, set[type]] = {"bool": {bool}, "int64": {int, float}}
         self._types = frozenset({*types.get(spec.dtype, {str}), type(None)})
 
     def of_rows(self, rows: Sequence[Any]) -> list[int]:
-        """(B,) codes; raises TypeError for a value of another type."""
+        """(B,) codes, _UNKNOWN for what is no level as it stands; TypeError for another type."""
         values = [row[self.name] for row in rows]
-        return self.of_values(values)
-
-    def of_values(self, values: Sequence[Any]) -> list[int]:
         # By type first: True and 1 are equal, and find the same entry of a dict.
         if not self._types.issuperset(map(type, values)):
             raise TypeError(self.name)
-        get, otherwise = self._index.get, self._otherwise
-        codes = [get(value, otherwise) for value in values]
-        if otherwise != _UNKNOWN:
-            self._require_even(values)
+        get = self._index.get
+        codes = [get(value, _UNKNOWN) for value in values]
+        if self._is_open and _UNKNOWN in codes:
+            new = enumerate(zip(codes, values, strict=True))
+            for position, (code, value) in new:
+                if code == _UNKNOWN and self._is_new_level(value):
+                    codes[position] = -1
         return codes
 
-    def _require_even(self, values: Sequence[Any]) -> None:
-        for value in values:
-            if (value is None and not self._spec.nullable) or (
-                isinstance(value, float) and value % 1
-            ):
-                raise ValueError(value)
+    def _is_new_level(self, value: Any) -> bool:
+        """Whether it surely is another level: plain text, no gap, none with blanks around it."""
+        return (
+            isinstance(value, str) and value.strip() == value != "" and value not in self._missing
+        )
 
     def of_column(self, column: pd.Series) -> list[int]:
-        """(B,) codes of a typed column; gaps are None, NaN or NaT there."""
+        """(B,) codes of a column that was cast and judged; -1 for what is no level."""
         plain = column.astype(object)
         values = plain.where(column.notna(), None).tolist()
-        get, otherwise = self._index.get, self._otherwise
-        gap = self._index.get(None, _UNKNOWN)
-        return [gap if value is None else get(value, otherwise) for value in values]
-
-    def fault(self, value: Any, row: int) -> Fault:
-        if pd.isna(value):
-            return Fault("must not be missing", row + 1, self.name)
-        if isinstance(value, float) and self._spec.dtype == "bool" and value in (0.0, 1.0):
-            value = bool(value)
-        return Fault(self._rule.fault(value) or f"got {value!r}", row + 1, self.name)
+        get = self._index.get
+        return [self._gap if value is None else get(value, -1) for value in values]

@@ -8,15 +8,15 @@ again until the alias moves or on SIGHUP; an unavailable store is asked again at
 
 import asyncio
 import contextlib
-import gc
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from layerline.errors import LayerlineError, SourceError
-from layerline.serving.load_model import ServedModel, Source, load, version_of
+from layerline.serving.load_model import ServedModel, Source, load, verified_way, version_of
 from layerline.serving.prometheus_metrics import Metrics
+from layerline.serving.worker_pool import WorkerPool
 
 
 class LiveModel:
@@ -30,9 +30,10 @@ class LiveModel:
         report: Callable[[str], None],
         *,
         any_value: bool = False,
+        workers: WorkerPool | None = None,
     ) -> None:
         self._source, self._home, self._any_value = source, home, any_value
-        self._metrics, self._report = metrics, report
+        self._metrics, self._report, self._workers = metrics, report, workers
         self._loading = threading.Lock()
         self.refused: dict[str, str] | None = None
         self._last_error = ""
@@ -66,7 +67,8 @@ class LiveModel:
 
     def _swap(self, version: str) -> bool:
         try:
-            new = load(self._source, self._home, self._any_value)
+            verify = verified_way if self._workers is None else self._workers.verify
+            new = load(self._source, self._home, self._any_value, verify)
         except LayerlineError as error:
             if not isinstance(error, SourceError):
                 raise  # the store failed, not the version
@@ -75,11 +77,13 @@ class LiveModel:
         except Exception as error:  # whatever a damaged version raises, the old one keeps serving
             self._refuse(version, error)
             return False
-        before, self.current, self.refused, self._last_error = self.current.version, new, None, ""
+        before, self.current = self.current, new
+        self.refused, self._last_error = None, ""
         self._metrics.swaps.inc()
         self._publish()
-        self._report(f"version {new.version} replaced version {before}")
-        gc.collect()  # reference cycles would keep the old weights for a while
+        self._report(f"version {new.version} replaced version {before.version}")
+        if self._workers is not None:
+            self._workers.forget(before)
         return True
 
     def _refuse(self, version: str, error: Exception) -> None:

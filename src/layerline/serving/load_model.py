@@ -5,8 +5,10 @@ gives the same as `Model.predict`. A version that does not is not served.
 """
 
 import dataclasses
+import shutil
 import tempfile
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ class ServedModel:
     source: Source
     version: str
     handler: RequestHandler
+    bundle: Path  # a copy, removed when nothing refers to the model
     hashes: Mapping[str, str]
     lineage: Mapping[str, str]
 
@@ -89,34 +92,61 @@ def version_of(source: Source, home: Path) -> str:
         return str(found.version)
 
 
-def load(source: Source, home: Path, any_value: bool = False) -> ServedModel:
+Verify = Callable[[str, Path, bool], str]
+
+
+def verified_way(uri: str, bundle: Path, any_value: bool) -> str:
+    """Verify the model in a folder; return how it predicts, COMPILED or PANDAS.
+
+    Raises:
+        SourceError: its bytes were changed, or it does not reproduce the recorded predictions.
+    """
+    model = load_bundle(bundle)
+    _check_predictions(uri, model, bundle)
+    return RequestHandler(model, any_value).way
+
+
+def load(
+    source: Source, home: Path, any_value: bool = False, verify: Verify = verified_way
+) -> ServedModel:
     """Load the version that the source names now, verify it and warm it.
 
     Args:
         source: from `parse_source`.
         home: the main checkout, `Workspace.home`.
         any_value: serve rows outside the schema's limits and levels, as `layerline predict` does.
+        verify: does what `verified_way` does; a server that is busy has another process do it.
 
     Raises:
         TrackingError: there is no such model, or the store is unavailable.
         SourceError: its bytes were changed, or it does not reproduce the recorded predictions.
     """
-    with tempfile.TemporaryDirectory(prefix="layerline-serve-") as folder:
-        found = _fetch(source, home, Path(folder))
-        version = found.version or NO_VERSION
-        hashes = check_bundle(found.bundle)
-        model = load_bundle(found.bundle)
-        where = source.uri if source.alias is None else f"{source.uri} (version {version})"
-        _check_predictions(where, model, found.bundle)
-    handler = RequestHandler(model, any_value)
+    folder = Path(tempfile.mkdtemp(prefix="layerline-serve-"))
+    try:
+        served = _load(source, _fetch(source, home, folder), any_value, verify)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(served, shutil.rmtree, folder, ignore_errors=True)
+    return served
+
+
+def _load(source: Source, found: Download, any_value: bool, verify: Verify) -> ServedModel:
+    version = found.version or NO_VERSION
+    hashes = check_bundle(found.bundle)
+    where = source.uri if source.alias is None else f"{source.uri} (version {version})"
+    way = verify(where, found.bundle, any_value)
+    handler = RequestHandler(load_bundle(found.bundle), any_value, way)
     handler.warm()
     lineage = {"run_id": found.run_id, **found.tags} if found.version else {}
-    return ServedModel(source, version, handler, hashes, lineage)
+    return ServedModel(source, version, handler, found.bundle, hashes, lineage)
 
 
 def _fetch(source: Source, home: Path, folder: Path) -> Download:
     if source.name is None and Path(source.uri).is_dir():
-        return Download(bundle_in(Path(source.uri)))
+        # A copy: a worker reads it again later.
+        bundle = bundle_in(Path(source.uri))
+        return Download(Path(shutil.copytree(bundle, folder / "bundle")))
     return download(source.uri, home, folder)
 
 
@@ -132,7 +162,12 @@ def _check_predictions(uri: str, model: Model, folder: Path) -> None:
     try:
         scale = max(1.0, abs(model.preprocessor.target_scale))
         expected = read_parquet(folder / EXPECTED)
-        require_same(uri, expected, model.predict(rows).reset_index(drop=True), TOLERANCE * scale)
+        require_same(
+            uri,
+            expected,
+            model.predict(rows, any_value=True).reset_index(drop=True),
+            TOLERANCE * scale,
+        )
     except SourceError:
         raise
     except LayerlineError as error:

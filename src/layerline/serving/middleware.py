@@ -5,10 +5,11 @@ read.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import hmac
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN = frozenset({"/health", "/ready"})  # whatever restarts the process has no token
 RETRY_SECONDS = 1
+SMALL_BYTES = 128 << 10  # a JSON body that is parsed and predicted in a few milliseconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Limits:
 
     body_bytes: int = 16 << 20
     in_flight: int = 64
+    large_bytes: int = 64 << 20  # of all large bodies that are being received or predicted
     timeout_seconds: float = 30.0
     token: str | None = None
 
@@ -75,12 +78,11 @@ async def refuse(send: Send, refused: Problem) -> None:
 
 
 class Guard:
-    """Wraps the app: checks the token, limits requests in flight and their time."""
+    """Wraps the app: checks the token, limits the time, counts the requests."""
 
     def __init__(self, app: App, limits: Limits, metrics: Metrics, paths: frozenset[str]) -> None:
         self._app, self._limits, self._metrics, self._paths = app, limits, metrics, paths
         self._token = limits.token.encode() if limits.token else None
-        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -106,19 +108,12 @@ class Guard:
         if path != "/predict":
             await self._app(scope, receive, send)
             return
-        if self._in_flight >= self._limits.in_flight:
-            raise problem(503, f"{self._in_flight} predictions are in flight; try again later")
-        self._in_flight += 1
-        self._metrics.in_flight.set(self._in_flight)
         try:
             async with asyncio.timeout(self._limits.timeout_seconds):
                 await self._app(scope, receive, send)
         except TimeoutError:
             seconds = self._limits.timeout_seconds
             raise problem(503, f"not finished within {seconds:g} s; send fewer rows") from None
-        finally:
-            self._in_flight -= 1
-            self._metrics.in_flight.set(self._in_flight)
 
     def _is_authorized(self, scope: Scope) -> bool:
         given = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
@@ -140,42 +135,105 @@ class _Watched:
         await self._send(message)
 
 
-async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
-    """The whole body, within the limit and within half the time.
+class Slots:
+    """Predictions in flight: a body takes one only when all of it has arrived."""
 
-    Raises:
-        Problem: 413 too large, 408 too slow, 400 the client disconnected.
-    """
-    length = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-    if length.isdigit() and int(length) > limits.body_bytes:
-        raise _too_large(limits)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > limits.body_bytes:
-            raise _too_large(limits)
-        return body
-    try:
-        async with asyncio.timeout(limits.timeout_seconds / 2):
-            return await _read_parts(message, receive, limits)
-    except TimeoutError:
-        raise problem(
-            408, f"the body did not arrive within {limits.timeout_seconds / 2:g} s"
-        ) from None
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self._most, self._metrics = limits.in_flight, metrics
+        self._n_taken = 0
+
+    @contextlib.contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold a slot.
+
+        Raises:
+            Problem: 503 when none is free.
+        """
+        if self._n_taken >= self._most:
+            raise problem(503, f"{self._n_taken} predictions are in flight; try again later")
+        self._n_taken += 1
+        self._metrics.in_flight.set(self._n_taken)
+        try:
+            yield
+        finally:
+            self._n_taken -= 1
+            self._metrics.in_flight.set(self._n_taken)
 
 
-async def _read_parts(message: MutableMapping[str, Any], receive: Receive, limits: Limits) -> bytes:
-    parts, size = [], 0
-    while message["type"] == "http.request":
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limits.body_bytes:
-            raise _too_large(limits)
-        if not message.get("more_body"):
-            return b"".join(parts)
+class Bodies:
+    """Reads bodies, within the limit of each, of their time, and of all large ones together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._large_bytes = 0
+
+    @contextlib.asynccontextmanager
+    async def read(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes | bytearray]:
+        """Yield the whole body, which counts as received until the block ends.
+
+        Raises:
+            Problem: 413 too large, 408 too slow, 400 the client disconnected, 503 too many large
+                bodies at once.
+        """
+        length = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
+        if length.isdigit() and int(length) > self._limits.body_bytes:
+            raise self._too_large()
         message = await receive()
-    raise problem(400, "the client disconnected")
+        if message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes = message.get("body", b"")
+            if len(body) > self._limits.body_bytes:
+                raise self._too_large()
+            yield body
+            return
+        counted = _Counted(self)
+        seconds = self._limits.timeout_seconds / 2
+        try:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._read_parts(message, receive, counted)
+            except TimeoutError:
+                raise problem(408, f"the body did not arrive within {seconds:g} s") from None
+            yield counted.body
+        finally:
+            counted.release()
+
+    async def _read_parts(
+        self, message: MutableMapping[str, Any], receive: Receive, counted: "_Counted"
+    ) -> None:
+        while message["type"] == "http.request":
+            counted.add(message.get("body", b""))
+            if len(counted.body) > self._limits.body_bytes:
+                raise self._too_large()
+            if not message.get("more_body"):
+                return
+            message = await receive()
+        raise problem(400, "the client disconnected")
+
+    def _too_large(self) -> Problem:
+        most = self._limits.body_bytes
+        return problem(413, f"the body is larger than {most:,} bytes; send it in parts")
+
+    def count(self, n_bytes: int) -> None:
+        """Count bytes of large bodies; refuse more than there is room for."""
+        if n_bytes > 0 and self._large_bytes + n_bytes > self._limits.large_bytes:
+            raise problem(503, "too many large bodies at once; try again later")
+        self._large_bytes += n_bytes
 
 
-def _too_large(limits: Limits) -> Problem:
-    return problem(413, f"the body is larger than {limits.body_bytes:,} bytes; send it in parts")
+class _Counted:
+    """A body, counted once it is large: small ones always have room."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies, self._n_counted = bodies, 0
+        self.body = bytearray()
+
+    def add(self, part: bytes) -> None:
+        self.body += part
+        if len(self.body) > SMALL_BYTES:
+            n_more = len(self.body) - self._n_counted
+            self._bodies.count(n_more)
+            self._n_counted += n_more
+
+    def release(self) -> None:
+        self._bodies.count(-self._n_counted)
+        self._n_counted = 0

@@ -5,6 +5,7 @@ from typing import Any
 
 from layerline import __version__
 from layerline.evaluation.prediction_table import QUANTILE
+from layerline.serving.column_checks import examples_of, json_types_of
 from layerline.serving.load_model import ServedModel
 from layerline.serving.request_handler import JSON, RequestHandler
 
@@ -74,12 +75,9 @@ def _schemas(handler: RequestHandler) -> dict[str, Any]:
 
 def row_schema(handler: RequestHandler) -> dict[str, Any]:
     """One row: every column of the model is required, others are ignored."""
-    properties = {}
-    for spec in handler.reader.columns:
-        kind = handler.reader.rules[spec.name].json_type()
-        properties[spec.name] = {"anyOf": [kind, {"type": "null"}]} if spec.nullable else kind
-    example = {name: rule.example() for name, rule in handler.reader.rules.items()}
-    return {**_object(properties), "examples": [example]}
+    columns = handler.reader.columns
+    properties = json_types_of(columns, handler.any_value)
+    return {**_object(properties), "examples": [examples_of(columns)]}
 
 
 def image_schema(shape: Sequence[int]) -> dict[str, Any]:

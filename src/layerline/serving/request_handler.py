@@ -13,14 +13,23 @@ import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.columns.cast import cast_column
+from layerline.columns.judge import LOOSE, breaches
+from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError
-from layerline.model.inputs import read_columns
+from layerline.model.inputs import require_columns
 from layerline.model.pixels import read_images
 from layerline.model.predictor import Model
-from layerline.serving.column_checks import Fault
+from layerline.serving.column_checks import Fault, examples_of, frame_of
 from layerline.serving.compiled_model import CompiledModel, Predicted
 from layerline.serving.json_rows import Refused, RowReader, refuse_rows
-from layerline.serving.uploads import NPY, UPLOADS, Unreadable, Uploaded
+from layerline.serving.uploads import (
+    NPY,
+    UPLOADS,
+    Unreadable,
+    Uploaded,
+    require_json_size,
+)
 
 TOLERANCE = 1e-6
 JSON = "application/json"
@@ -40,15 +49,23 @@ class RequestPredictions:
 
 
 class RequestHandler:
-    """Predicts request bodies by one model; made once when the model is loaded."""
+    """Predicts request bodies by one model; made once when the model is loaded.
 
-    def __init__(self, model: Model, any_value: bool = False) -> None:
+    Args:
+        model: predicts.
+        any_value: levels and limits of the schema do not bind.
+        way: COMPILED or PANDAS, where that was verified before.
+    """
+
+    def __init__(self, model: Model, any_value: bool = False, way: str | None = None) -> None:
         self.model = model
         self.any_value = any_value
         self.is_image = model.about.image_shape is not None
-        self.reader = RowReader(model.about.columns, model.preprocessor, any_value)
+        self.reader = RowReader(
+            model.about.columns, model.preprocessor, any_value, model.about.dialect.missing
+        )
         self._compiled = CompiledModel(model)
-        self.way = COMPILED if self._is_verified() else PANDAS
+        self.way = way or (COMPILED if self._is_verified() else PANDAS)
 
     def handle(self, content_type: str, body: bytes) -> RequestPredictions:
         """Predict the rows of a body.
@@ -59,9 +76,11 @@ class RequestHandler:
         """
         if content_type == JSON:
             return self._of_json(body)
-        return self._of_upload(UPLOADS[content_type](body, self.model.about.dialect))
+        dialect = self.model.about.dialect
+        return self._of_upload(UPLOADS[content_type](body, dialect, self.names))
 
     def _of_json(self, body: bytes) -> RequestPredictions:
+        require_json_size(body)
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -80,16 +99,14 @@ class RequestHandler:
             return self._of_images(uploaded)
         about = self.model.about
         try:
-            frame = read_columns(
-                uploaded, about.columns, self.levels, missing=about.dialect.missing
-            )
+            require_columns(uploaded, about.columns)
         except DataError as error:
             raise Refused([Fault(str(error))]) from None
-        typed = self.reader.read_frame(frame)
+        typed = self.reader.read_frame(uploaded)
         if self.way == COMPILED:
             predicted = self._compiled.predict(typed)
         else:
-            predicted = _of_frame(self.model.predict(frame))
+            predicted = _of_frame(self.model.predict(uploaded, any_value=True))
         return RequestPredictions(predicted, lambda row: uploaded.iloc[row].to_dict())
 
     def _of_images(self, data: Any) -> RequestPredictions:
@@ -117,11 +134,6 @@ class RequestHandler:
         """The accepted content types besides JSON."""
         return [name for name in UPLOADS if self.is_image or name != NPY]
 
-    @property
-    def levels(self) -> dict[str, tuple[Any, ...]]:
-        """The levels of each categorical column, which give its type."""
-        return {category.name: category.levels for category in self.model.preprocessor.categories}
-
     def predict_rows(self, rows: Sequence[Any]) -> Predicted:
         """Predict JSON rows.
 
@@ -131,12 +143,12 @@ class RequestHandler:
         typed = self.reader.read(rows)
         if self.way == COMPILED:
             return self._compiled.predict(typed)
-        return _of_frame(self.model.predict(pd.DataFrame(rows)))
+        return _of_frame(self.model.predict(pd.DataFrame(rows), any_value=True))
 
     def examples(self) -> list[dict[str, Any]]:
         """Rows of every kind that the schema allows: typical, limits, gaps, every level."""
-        rules, columns = self.reader.rules, self.reader.columns
-        usual = {name: rule.example() for name, rule in rules.items()}
+        columns = self.reader.columns
+        usual = examples_of(columns)
         gaps = {spec.name: None for spec in columns if spec.nullable}
         rows = [usual, usual | gaps]
         for at in range(max([2, *(len(spec.levels or ()) for spec in columns)])):
@@ -144,10 +156,14 @@ class RequestHandler:
             for spec in columns:
                 values = spec.levels or (spec.minimum, spec.maximum)
                 value = values[at % len(values)]
-                if value is not None and rules[spec.name].fault(value) is None:
+                if value is not None and self._is_right(spec, value):
                     row[spec.name] = value
             rows.append(row)
         return rows
+
+    def _is_right(self, spec: ColumnSpec, value: Any) -> bool:
+        cast = cast_column(frame_of([{spec.name: value}], [spec])[spec.name], spec)
+        return not breaches(cast, spec, rules=LOOSE if self.any_value else None)
 
     def warm(self) -> None:
         """Predict twice, so that the first request is as fast as the others."""
@@ -172,16 +188,21 @@ class RequestHandler:
                 about = self.model.about
                 reader = RowReader(about.columns, self.model.preprocessor, any_value=True)
                 found = self._compiled.predict(reader.read(rows))
-                expected = self.model.predict(pd.DataFrame(rows))
+                expected = self.model.predict(pd.DataFrame(rows), any_value=True)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
             return False  # a part that the compiled path does not support
         return agree(found, expected, max(1.0, abs(self.model.preprocessor.target_scale)))
 
     def _unseen(self) -> list[dict[str, Any]]:
         """A row with levels that no training row had, where a column holds text."""
-        usual = {name: rule.example() for name, rule in self.reader.rules.items()}
+        usual = examples_of(self.reader.columns)
         texts = {s.name for s in self.reader.columns if s.kind == "category" and s.dtype == "str"}
         return [usual | dict.fromkeys(texts, "never seen before")]
+
+
+def encode(version: str, found: RequestPredictions) -> bytes:
+    """The response's body."""
+    return orjson.dumps({"version": version, "predictions": found.predicted.rows()})
 
 
 def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:

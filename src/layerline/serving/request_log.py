@@ -10,7 +10,7 @@ import datetime
 import os
 import queue
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,11 @@ class RequestLog:
 
     def take(self, predictions: RequestPredictions, version: str, columns: Collection[str]) -> None:
         """Write the sampled rows of a response; never blocks."""
-        for at in np.flatnonzero(self._random.random(predictions.n_rows) < self._sample).tolist():
-            line = _line(predictions, at, version, columns)
+        self.put(sample_lines(predictions, version, columns, self._sample, self._random))
+
+    def put(self, lines: Iterable[bytes]) -> None:
+        """Write lines that a worker process made; never blocks."""
+        for line in lines:
             try:
                 self._lines.put_nowait(line)
             except queue.Full:
@@ -69,6 +72,20 @@ class RequestLog:
                     os.replace(self._path, self._path.with_name(f"{self._path.name}.1"))
             except OSError:
                 self._dropped.inc()
+
+
+def sample_lines(
+    predictions: RequestPredictions,
+    version: str,
+    columns: Collection[str],
+    sample: float,
+    random: np.random.Generator,
+) -> list[bytes]:
+    """The lines of a random share of the rows."""
+    if not sample:
+        return []
+    chosen = np.flatnonzero(random.random(predictions.n_rows) < sample).tolist()
+    return [_line(predictions, at, version, columns) for at in chosen]
 
 
 def _line(

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gc
 import ipaddress
 import os
 import signal
@@ -15,13 +16,16 @@ import uvicorn
 from threadpoolctl import threadpool_limits
 
 from layerline.errors import BusyError, ParamsError, Problem
-from layerline.process import keep_freed_memory
+from layerline.process import collect_rarely
 from layerline.serving.app import build_app
+from layerline.serving.draining import DrainingServer
+from layerline.serving.http_protocol import BoundedHttp
 from layerline.serving.live_model import LiveModel
 from layerline.serving.load_model import parse_source
 from layerline.serving.middleware import Limits
 from layerline.serving.prometheus_metrics import Metrics
 from layerline.serving.request_log import RequestLog
+from layerline.serving.worker_pool import WorkerPool
 
 SHUTDOWN_SECONDS = 30
 KEEP_ALIVE_SECONDS = 75  # longer than a usual load balancer's, which must close first
@@ -94,18 +98,24 @@ def serve(settings: Settings, home: Path, report: Callable[[str], None]) -> None
         SourceError: its bytes were changed.
     """
     limits = dataclasses.replace(settings.limits, token=read_token(settings.token_env))
+    # Forked before a socket is open or a thread runs.
+    workers = WorkerPool(0.0 if settings.log is None else settings.log_sample)
     listener = open_socket(settings.host, settings.port)
-    keep_freed_memory()
+    collect_rarely()
+    gc.freeze()  # what is imported is never collected; the models that come are
     torch.set_num_threads(1)  # rows are few; a second thread costs more than it gains
     metrics = Metrics()
     log = None if settings.log is None else RequestLog(settings.log, settings.log_sample, metrics)
     with listener, threadpool_limits(1):
         source = parse_source(settings.model_uri)
-        live = LiveModel(source, home, metrics, report, any_value=settings.any_value)
+        live = LiveModel(
+            source, home, metrics, report, any_value=settings.any_value, workers=workers
+        )
         app = build_app(
             live,
             limits,
             metrics,
+            workers,
             log=log,
             poll_seconds=settings.poll_seconds if source.alias else 0.0,
             on_start=_on_hangup,
@@ -116,14 +126,16 @@ def serve(settings: Settings, home: Path, report: Callable[[str], None]) -> None
         name = f"[{host}]" if ":" in host else host
         report(f"{source.uri} version {live.current.version} on http://{name}:{port}/docs")
         sys.setswitchinterval(SWITCH_SECONDS)
-        _server(app).run(sockets=[listener])
+        make_server(app).run(sockets=[listener])
+    workers.close()
 
 
-def _server(app: Callable[..., object]) -> uvicorn.Server:
+def make_server(app: Callable[..., object]) -> uvicorn.Server:
+    """The server of an application; it drains its connections before it ends."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -133,7 +145,7 @@ def _server(app: Callable[..., object]) -> uvicorn.Server:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    return uvicorn.Server(config)
+    return DrainingServer(config)
 
 
 def _on_hangup(asked: asyncio.Event) -> None:

@@ -1,12 +1,12 @@
 """CSV, Parquet and npy bodies -> rows. To add a format: a function, and a line in UPLOADS.
 
-A small body may decode to a large table (Parquet repeats a value for a few bytes), so rows and
-cells are counted before they are read.
+A small body may decode to a large table (Parquet repeats a value for a few bytes): columns, rows,
+cells and bytes are counted before and while it is read, and only the model's columns are.
 """
 
 import io
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 
 from layerline.errors import LayerlineError
 from layerline.sources.reading.delimited import read_fields
-from layerline.sources.reading.dialect import Dialect
+from layerline.sources.reading.dialect import SEPARATORS, Dialect
 from layerline.tables.storage import to_frame
-from layerline.text import first_line
+from layerline.text import first_line, listing
 
-MAX_CELLS = 50_000_000
+MAX_CELLS = 20_000_000
+MAX_COLUMNS = 8192  # or twice the model's, if it has more
+MAX_JSON_VALUES = 2_500_000
+DECODED_BYTES = 96 << 20
+_BATCH_ROWS = 4096
 NPY = "application/x-npy"
 
 Uploaded = pd.DataFrame | NDArray[Any]
@@ -32,27 +36,68 @@ class Unreadable(Exception):  # noqa: N818 (a body is, nothing failed)
     """The body does not match its content type."""
 
 
-def _csv(body: bytes, dialect: Dialect) -> pd.DataFrame:
+class TooLarge(Exception):  # noqa: N818 (a body is, nothing failed)
+    """The body decodes to more than the server takes."""
+
+
+def _csv(body: bytes, dialect: Dialect, columns: Sequence[str]) -> pd.DataFrame:
+    # Counted as bytes, before anything is made of them; other encodings have them in them, too.
+    marks = [mark.encode() for mark in ([dialect.separator] if dialect.separator else SEPARATORS)]
+    header = body[: body.find(b"\n")]
+    _require_columns(max(header.count(mark) for mark in marks) + 1, columns)
+    _require_cells(max(body.count(mark) for mark in marks))
     # CSV is read as in training, by the same reader, which needs a file.
     with tempfile.TemporaryDirectory(prefix="layerline-upload-") as folder:
         path = Path(folder) / "body.csv"
         path.write_bytes(body)
         try:
-            return to_frame(read_fields(path, dialect).table)
+            table = read_fields(path, dialect).table
+        except MemoryError:
+            raise
         except (LayerlineError, ValueError, pa.ArrowException) as error:
             raise Unreadable(str(error).replace(str(path), "the body")) from None
+    kept = [name for name in table.column_names if not columns or name in columns]
+    return to_frame(table.select(kept))
 
 
-def _parquet(body: bytes, dialect: Dialect) -> pd.DataFrame:
+def _parquet(body: bytes, dialect: Dialect, columns: Sequence[str]) -> pd.DataFrame:
     try:
         with pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True) as file:
-            _require_cells(file.metadata.num_rows * file.metadata.num_columns)
-            return to_frame(file.read())
+            _require_columns(file.metadata.num_columns, columns)
+            names = _parquet_columns(file.schema_arrow, columns)
+            _require_cells(file.metadata.num_rows * len(names))
+            return to_frame(_decode(file, names))
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise Unreadable(f"the body is not Parquet: {first_line(error)}") from None
 
 
-def _npy(body: bytes, dialect: Dialect) -> NDArray[Any]:
+def _parquet_columns(schema: pa.Schema, columns: Sequence[str]) -> list[str]:
+    """The columns to read: the model's own, or all of them for images."""
+    kept = [field for field in schema if not columns or field.name in columns]
+    nested = [field.name for field in kept if pa.types.is_nested(field.type)]
+    if nested:
+        raise Unreadable(
+            f"the columns {listing(nested)} hold lists or structures; send one value a field"
+        )
+    return [field.name for field in kept]
+
+
+def _decode(file: pq.ParquetFile, names: list[str]) -> pa.Table:
+    batches, n_bytes = [], 0
+    for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
+        n_bytes += batch.nbytes
+        if n_bytes > DECODED_BYTES:
+            raise TooLarge(
+                f"the body decodes to more than {DECODED_BYTES >> 20} MiB; send fewer rows"
+            )
+        batches.append(batch)
+    schema = pa.schema([file.schema_arrow.field(name) for name in names])
+    return pa.Table.from_batches(batches, schema if not batches else None)
+
+
+def _npy(body: bytes, dialect: Dialect, columns: Sequence[str]) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(io.BytesIO(body), allow_pickle=False)
         if not isinstance(array, np.ndarray) or not array.ndim:
@@ -62,14 +107,31 @@ def _npy(body: bytes, dialect: Dialect) -> NDArray[Any]:
     return array
 
 
-def _require_cells(n_cells: int) -> None:
-    if n_cells > MAX_CELLS:
-        raise Unreadable(
-            f"the body has {n_cells:,} cells, more than {MAX_CELLS:,}; send it in parts"
+def require_json_size(body: bytes) -> None:
+    """Refuse JSON of so many values that its objects would take gigabytes.
+
+    Raises:
+        TooLarge: there are more.
+    """
+    n_values = body.count(b",") + body.count(b"[") + body.count(b"{")
+    if n_values > MAX_JSON_VALUES:
+        raise TooLarge(f"the body has more than {MAX_JSON_VALUES:,} values; send it in parts")
+
+
+def _require_columns(n_columns: int, columns: Sequence[str]) -> None:
+    most = max(MAX_COLUMNS, 2 * len(columns))
+    if n_columns > most:
+        raise TooLarge(
+            f"the body has {n_columns:,} columns, more than {most:,}; send only the model's"
         )
 
 
-UPLOADS: Mapping[str, Callable[[bytes, Dialect], Uploaded]] = {
+def _require_cells(n_cells: int) -> None:
+    if n_cells > MAX_CELLS:
+        raise TooLarge(f"the body has {n_cells:,} cells, more than {MAX_CELLS:,}; send it in parts")
+
+
+UPLOADS: Mapping[str, Callable[[bytes, Dialect, Sequence[str]], Uploaded]] = {
     "text/csv": _csv,
     "application/vnd.apache.parquet": _parquet,
     NPY: _npy,

@@ -41,5 +41,7 @@ def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
             task=task,
             task_reason=reason,
         )
+        if info.written:
+            about["written"] = dict(info.written)
     # Not in the manifest: its bytes depend on the source alone, not on earlier fetches.
     return about | {"notes": [*about["notes"], *compare_with_last(workspace, section)]}

@@ -6,10 +6,11 @@ archive. A folder's partitions (`year=2024/`) are columns.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from layerline.columns.written import DateForm
 from layerline.errors import DataError, ParamsError, Problem
 from layerline.sources.source import SourceInfo
 
@@ -26,6 +27,8 @@ def fetch(
     encoding: str | None = None,
     missing: list[str] | None = None,
     text: list[str] | None = None,
+    decimal: Literal[".", ","] | None = None,
+    dates: DateForm | dict[str, DateForm] | None = None,
     union: bool = False,
     sha256: Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")] | None = None,
 ) -> SourceInfo:
@@ -41,6 +44,9 @@ def fetch(
         missing: words that stand for a missing value in every column of a CSV file, beside the
             empty field.
         text: columns that are text even when they look like numbers (`00123` is text anyway).
+        decimal: the decimal mark of numbers that can be read in two ways (`1,234`).
+        dates: how dates are written that can be read in two ways (`03/04/2024`), for all columns
+            or by column; by column also what a bare number counts (`unix_seconds`).
         union: whether a column that a file lacks is missing there; else the files are refused.
         sha256: what the one file, or the archive, must have.
 
@@ -49,6 +55,7 @@ def fetch(
         SourceError: a file is missing, cannot be read, or has another sha256.
     """
     # Here, not above: params are checked against this signature where nothing is read.
+    from layerline.columns.forms import Choices
     from layerline.sources.reading.dialect import Dialect
     from layerline.sources.reading.display_names import renamed, shown_as
     from layerline.sources.reading.paths import display_name, find_files, find_partitions
@@ -60,8 +67,9 @@ def fetch(
     names = {str(file): shown for file in paths if (shown := display_name(file))}
     with shown_as(names):
         dialect = Dialect(separator, encoding, tuple(missing or ()))
+        choices = Choices.of(decimal, dates, target)
         partitions = find_partitions(path, paths, sha256)
-        reading = open_files(paths, dialect, text or (), partitions, union)
+        reading = open_files(paths, dialect, text or (), partitions, union, choices)
         _require_columns(reading, target, text or (), paths[0])
         write_tables(folder / TABLE, reading.schema, reading.tables())
     origin: list[dict[str, Any]] = [
@@ -70,7 +78,8 @@ def fetch(
     notes = [renamed(note, names) for note in reading.notes]
     if any(is_remote(one) for one in ([path] if isinstance(path, str) else path)):
         notes.append("DVC does not watch URLs: after a change there, run `dvc repro -f fetch`")
-    return SourceInfo("table", None, {"files": origin}, tuple(notes))
+    written = {name: form.to_dict() for name, form in reading.written.items()}
+    return SourceInfo("table", None, {"files": origin}, tuple(notes), written)
 
 
 def _require_columns(reading: "Reading", target: str, text: Sequence[str], file: Path) -> None:

@@ -16,6 +16,7 @@ class SourceInfo:
     split_column: str | None = None  # set when the source has an official split
     origin: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # shown to the user
+    written: Mapping[str, Any] = field(default_factory=dict)  # column -> how its text is written
 
 
 @dataclass(frozen=True)

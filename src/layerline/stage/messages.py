@@ -40,7 +40,10 @@ def report_failure(name: str, error: LayerlineError) -> int:
 def report_defect(name: str, error: Exception, workspace: Workspace) -> int:
     """Report a defect of ours in one line; keep its traceback in a file that can be sent."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        print_error(name, f"error: the disk is full ({error.filename}); free some space and rerun")
+        where = "" if error.filename is None else f" ({error.filename})"
+        text = f"the disk is full{where}; free some space and run it again"
+        print_error(name, f"error: {text}")
+        record_stage_end(name, LayerlineError.exit_code, text)
         return LayerlineError.exit_code
     record_stage_end(name, LayerlineError.exit_code, repr(error))
     text = "".join(traceback.format_exception(error))

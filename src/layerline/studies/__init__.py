@@ -2,5 +2,5 @@
 
 trial.py           one training: rows, start, seed
 transfer_study.py  scratch, feature extraction, fine-tuning compared
-report.py          means, intervals, table, curve
+study_report.py    means, intervals, table, curve
 """

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from layerline.artifacts import SourceFiles, Workspace, read_json, write_json
 from layerline.config import Params
 from layerline.errors import ParamsError, Problem, SourceError
-from layerline.studies.report import Study
+from layerline.studies.study_report import Study
 from layerline.studies.trial import MODES, Cell, open_bench, require_rows, train_cell
 
 

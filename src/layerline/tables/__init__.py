@@ -1,1 +1,5 @@
-"""Tables: what lies in data/raw and data/validated, and the task found from a target."""
+"""Tables: what lies in data/raw and data/validated, and the task found from a target.
+
+storage.py  one reader and one writer
+task.py     the task that a target asks for
+"""

@@ -1,9 +1,22 @@
 """The data held to the frozen schema, batch by batch.
 
-checking.py  what is broken, and by which rows     sifting.py    what passed, what is set aside
-rowwise.py   rules that rows break                 rules.py      rules that the table breaks
-flagging.py  columns that deserve a look           leaks.py      what a feature tells of the target
-repeats.py   values and rows that come twice       crossing.py   rules over several columns
-wording.py   what the user hears                   findings.py   hits, tallied over batches
-profiling.py what each column holds                sketching.py  the same, of a stream
+validate.py            the stage: reads, checks, writes
+checks.py              what is broken, by which rows
+row_rules.py           rules that rows break
+table_rules.py         rules that the table breaks
+column_warnings.py     columns that deserve a look
+cross_column.py        rules over several columns
+image_rules.py         rules for images
+leakage.py             features that give the target away
+duplicates.py          values and rows that repeat
+disk_array.py          one word a row, on disk
+pandera_schema.py      columns in pandera's terms
+row_batches.py         tables read batch by batch
+quarantine.py          rows that passed, rows set aside
+violations.py          hits, tallied over batches
+violation_messages.py  what the user reads
+profile.py             what each column holds
+streaming_profile.py   the same, of a stream
+schema/                the frozen schema
+report/                the page
 """

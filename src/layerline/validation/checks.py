@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.columns.cast import Cast
+from layerline.columns.spec import Level
 from layerline.config import ValidateSection
 from layerline.errors import DataError
 from layerline.text import listing
@@ -21,9 +23,8 @@ from layerline.validation.column_warnings import Sample, flag_columns
 from layerline.validation.duplicates import Repeats
 from layerline.validation.image_rules import blank_images
 from layerline.validation.row_rules import cast_columns, parse_checks, row_hits
-from layerline.validation.schema.definitions import Level, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.severities import RULES
-from layerline.validation.schema_types import Cast
 from layerline.validation.table_rules import class_rules, column_rules, image_rules, row_rules
 from layerline.validation.violation_messages import word
 from layerline.validation.violations import Broken, Hit, Tallies

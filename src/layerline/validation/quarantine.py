@@ -8,11 +8,12 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from layerline.columns.spec import ColumnSpec
 from layerline.config import ValidateSection
 from layerline.validation.checks import PLACES, Places, Verdict, check, refuse, report_of
 from layerline.validation.row_batches import FrameRows
 from layerline.validation.row_rules import cast_columns
-from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.violations import Broken
 
 REASON = "reason"

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.columns.cast import Cast, cast_column
+from layerline.columns.spec import ColumnSpec
 from layerline.validation.cross_column import broken_rows
+from layerline.validation.pandera_schema import to_pandera
 from layerline.validation.schema.contradictions import spoken_kinds
-from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.expressions import Expression, parse
 from layerline.validation.schema.severities import Severity
-from layerline.validation.schema_types import Cast, cast_column, to_pandera
 from layerline.validation.violations import Hit, samples
 
 DECIMALS = "decimals"

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from layerline.columns.spec import Level
 from layerline.text import closest, listing
 from layerline.validation.duplicates import Conflicts
-from layerline.validation.schema.definitions import Level, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.violation_messages import rows_text
 from layerline.validation.violations import Broken
 

@@ -82,7 +82,7 @@ def validate_raw(
         "n_rows": int((~verdict.bad).sum()),
         "n_quarantined": int(verdict.bad.sum()),
         "schema_sha256": sha256_of(workspace.root / schema_path),
-        "columns": [column.to_dict() for column in schema.columns],
+        "columns": [schema.bound(column).to_dict() for column in schema.columns],
         "classes": None if schema.classes is None else list(schema.classes),
     }
     with replace_folder(workspace.validated, about) as folder:

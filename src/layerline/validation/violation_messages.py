@@ -9,18 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from layerline.columns.kinds import kind_of
+from layerline.columns.spec import ColumnSpec
 from layerline.text import listing
 from layerline.validation.row_rules import DECIMALS
-from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.violations import SHOWN, Broken, Tally
-
-MEANT = {
-    "int64": "whole numbers",
-    "float64": "numbers",
-    "bool": "true or false",
-    "str": "text",
-    "datetime64[us]": "dates",
-}
 
 
 class Words(NamedTuple):
@@ -89,7 +83,7 @@ def _type(tally: Tally, schema: TableSchema) -> Broken:
     """Values of another type than the schema's."""
     assert tally.column is not None
     spec = schema[tally.column]
-    meant = MEANT[spec.dtype]
+    meant = kind_of(spec).noun(spec)
     remedy = "mend them, or list what stands for a missing value in fetch.options.missing"
     if spec.dtype == "str":
         remedy = "list the column in fetch.options.text, or mend the source"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 
+from layerline.columns.spec import ColumnSpec
 from layerline.config import Component, ScaleSection
 from layerline.errors import DataError, ParamsError
 from layerline.scaling.preprocessing.dates import DATES
@@ -22,7 +23,6 @@ from layerline.scaling.preprocessing.numbers import fit_numbers
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.preprocessing.scalers import KINDS, SCALERS, Affine, Power, read_transform
 from layerline.scaling.preprocessing.target_transforms import TARGETS
-from layerline.validation.schema.definitions import ColumnSpec
 
 REFERENCES = {
     "standard": reference.StandardScaler(),

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.errors import DataError
 from layerline.scaling.preprocessing.fit import fit_images, fit_preprocessor
 from layerline.scaling.preprocessing.reuse import reuse_for_images, reuse_for_table
-from layerline.validation.schema.definitions import ColumnSpec
 
 COLUMNS = (
     ColumnSpec(name="age", kind="number", dtype="float64"),

@@ -73,7 +73,7 @@ def test_any_bytes_give_the_same_cells_as_python_or_one_message(content: bytes) 
 
 def test_separator_is_found_and_said(csv_file: Callable[..., Path]) -> None:
     read = read_files([csv_file("a;b\n1,5;x\n")])
-    assert read.table.to_pylist() == [{"a": "1,5", "b": "x"}]
+    assert read.table.to_pylist() == [{"a": 1.5, "b": "x"}]
     assert "separated by ';'" in read.notes[0]
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError, ParamsError
-from layerline.validation.schema.definitions import ColumnSpec, CrossRule, TableSchema
+from layerline.validation.schema.definitions import CrossRule, TableSchema
 from layerline.validation.schema.infer import advice, infer_schema
 from layerline.validation.schema.schema_file import read_schema, schema_text, write_schema
 from layerline.validation.schema.severities import Setting
@@ -44,7 +45,7 @@ def test_columns_that_say_nothing_are_not_used() -> None:
     assert schema.features == ()
     assert schema.names == ["unnamed_1", "empty", "almost", "y", "split"]
     spoken = "\n".join(advice(frame, schema))
-    assert "'unnamed_1' is not used: it only counts the rows" in spoken
+    assert "'unnamed_1' is not used: it only numbers the rows" in spoken
     assert "'empty' is not used: it has no value" in spoken
     assert "'almost' is text, though 97% of its values are numbers; if '?'" in spoken
 

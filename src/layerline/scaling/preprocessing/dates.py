@@ -23,7 +23,7 @@ Part = Callable[["pd.Series[pd.Timestamp]"], Matrix]
 
 
 def _days(column: "pd.Series[pd.Timestamp]") -> Matrix:
-    return _floats((column - pd.Timestamp(0)) / pd.Timedelta(days=1))
+    return _floats((column - pd.Timestamp(0).as_unit("us")) / pd.Timedelta(days=1))
 
 
 def _hours(column: "pd.Series[pd.Timestamp]") -> Matrix:

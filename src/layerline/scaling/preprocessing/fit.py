@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.lookup import Choice, pick, read_choices
 from layerline.scaling.preprocessing.categories import VALUES, Category
@@ -23,7 +24,6 @@ from layerline.scaling.preprocessing.preprocessor import Images, Preprocessor
 from layerline.scaling.preprocessing.scalers import Affine
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.preprocessing.unfittable import require_known, require_usable
-from layerline.validation.schema.definitions import ColumnSpec
 
 N_FOLDS = 5
 

@@ -100,7 +100,9 @@ def to_numbers(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]
             values[:, index] = column.to_numpy()
             continue
         if pd.api.types.is_datetime64_any_dtype(column):
-            column = (column - pd.Timestamp(0, tz=column.dt.tz)) / pd.Timedelta(days=1)
+            # In microseconds: nanoseconds end in the year 2262.
+            epoch = pd.Timestamp(0, tz=column.dt.tz).as_unit("us")
+            column = (column - epoch) / pd.Timedelta(days=1)
         try:
             values[:, index] = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
         except (ValueError, TypeError) as error:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.errors import DataError, ParamsError, Problem
 from layerline.lookup import read_choices
 from layerline.text import closest
-from layerline.validation.schema.definitions import ColumnSpec
 
 
 def require_usable(features: Sequence[ColumnSpec]) -> None:

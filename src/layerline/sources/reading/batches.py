@@ -12,8 +12,7 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-from layerline.errors import DataError
-from layerline.sources.reading.parsing import (
+from layerline.columns.survey import (
     ANYTHING,
     Candidate,
     ColumnType,
@@ -22,6 +21,7 @@ from layerline.sources.reading.parsing import (
     Span,
     convert,
 )
+from layerline.errors import DataError
 
 BATCH_ROWS = 1 << 16
 
@@ -133,6 +133,11 @@ class ColumnSurvey:
             return f"{path}: column {self._name!r} holds {found}; give it one type"
         found = f"{_called(kind)} in {path} and {_called(other)} in {other_path}"
         return f"column {self._name!r} is {found}; give it one type in all files"
+
+    @property
+    def fields(self) -> FieldSurvey | None:
+        """What was learnt of text fields; None for other columns."""
+        return self._fields
 
     @property
     def result(self) -> ColumnType:

@@ -6,8 +6,20 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from layerline.columns.forms import (
+    UNDECIDED,
+    Ambiguous,
+    Choices,
+    ColumnForms,
+    Settled,
+    decimal_of,
+    settle,
+)
+from layerline.columns.missing import plain_fields
+from layerline.columns.survey import ColumnType
+from layerline.columns.written import NUMBERED, Written
+from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, ColumnSurvey, Stream
-from layerline.sources.reading.parsing import ColumnType
 from layerline.sources.reading.unchanged import Unchanged, reporting_unreadable
 
 _GAP = Column(pa.chunked_array([pa.nulls(1)]))
@@ -37,15 +49,17 @@ class Surveyed(NamedTuple):
     names: dict[Path, list[str]]
 
 
-def survey_columns(parts: Sequence[Part], text: set[str]) -> Surveyed:
+def survey_columns(parts: Sequence[Part], text: set[str], choices: Choices = UNDECIDED) -> Surveyed:
     """Decide the types.
 
     Args:
         parts: the files.
         text: columns that are text, whatever is in them.
+        choices: what the user said of numbers and dates.
 
     Raises:
-        DataError: malformed, or no type holds all values of a column.
+        DataError: malformed, no type holds all values of a column, or a column can be read in two
+            ways.
         SourceError: a file is damaged.
     """
     surveys: dict[str, ColumnSurvey] = {}
@@ -57,7 +71,70 @@ def survey_columns(parts: Sequence[Part], text: set[str]) -> Surveyed:
             if name not in found:
                 surveys.setdefault(name, ColumnSurvey(name)).add(_GAP, path)
     kinds = {name: (surveys.get(name) or ColumnSurvey(name)).result for name in order}
+    kinds |= _types_by_form(parts, surveys, kinds, choices, text)
     return Surveyed(kinds, names)
+
+
+def _types_by_form(
+    parts: Sequence[Part],
+    surveys: Mapping[str, ColumnSurvey],
+    kinds: Mapping[str, ColumnType],
+    choices: Choices,
+    text: set[str],
+) -> dict[str, ColumnType]:
+    """The types of columns that are written in a form of their own."""
+    fields = {
+        name: survey.fields
+        for name, survey in surveys.items()
+        if survey.fields is not None and survey.fields.forms is not None and name not in text
+    }
+    forms = {
+        name: survey.forms
+        for name, survey in fields.items()
+        if survey.is_exhausted and survey.forms is not None and survey.forms.is_possible
+    }
+    again = {name for name in forms if fields[name].is_open}
+    if (choices.decimal or decimal_of(forms.values())) == ",":
+        # A point may be the thousands sign there: 1.940 beside 102,5.
+        again |= {name for name in fields if kinds[name].type == pa.float64()}
+    forms |= _look_again(parts, again)
+    found, questions = settle(forms, choices)
+    if any(question.option == "decimal" for question in questions):
+        # Plain decimals of another column may show which mark it is.
+        plain = {name for name in fields if kinds[name].type == pa.float64()} - forms.keys()
+        found, questions = settle(forms | _look_again(parts, plain), choices)
+        found = {name: settled for name, settled in found.items() if name in forms}
+    if questions:
+        raise DataError("\n".join(map(_question, questions)))
+    numbered = {
+        name: Settled(pa.timestamp("us"), Written(dates=form))
+        for name, form in choices.dates_of.items()
+        if form in NUMBERED and name in kinds and name not in text
+    }
+    return {
+        name: ColumnType(settled.type, None, settled.written)
+        for name, settled in (found | numbered).items()
+    }
+
+
+def _look_again(parts: Sequence[Part], names: set[str]) -> dict[str, ColumnForms]:
+    """Read columns once more for the forms of their text."""
+    forms = {name: ColumnForms() for name in names}
+    for part in parts if names else ():
+        with reporting_unreadable(part.path):
+            for batch in part.stream.batches(names):
+                for name, column in batch.columns.items():
+                    forms[name].add(plain_fields(column.values))
+    return forms
+
+
+def _question(one: Ambiguous) -> str:
+    first, second = one.answers
+    return (
+        f"column {one.column!r}: {one.question}, and no other value decides; set "
+        f"fetch.options.{one.option} to {first!r} or {second!r}, or list the column in "
+        "fetch.options.text"
+    )
 
 
 def _unsure(parts: Sequence[Part]) -> set[str]:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from layerline.columns.date import are_in_years
 from layerline.errors import DataError, SourceError
 from layerline.sources.reading.arrow_file import arrow_schema, read_arrow_batches
 from layerline.sources.reading.batches import Batch, Column, Stream
 from layerline.sources.reading.limits import FILES, Limits, Meter
 from layerline.sources.reading.parquet_file import parquet_schema, read_parquet_batches
-from layerline.sources.reading.parsing import are_in_years
 from layerline.sources.reading.paths import ARROW
 from layerline.text import first_line, listing
 

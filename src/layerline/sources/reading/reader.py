@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from layerline.columns.forms import UNDECIDED, Choices
+from layerline.columns.survey import TEXT, ColumnType, Parsed
+from layerline.columns.written import PLAIN, Written
 from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, Stream, typed
 from layerline.sources.reading.column_types import Part, survey_columns
@@ -23,7 +26,6 @@ from layerline.sources.reading.delimited import open_fields
 from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.encoding import marked_encoding
 from layerline.sources.reading.json_lines import open_json_lines
-from layerline.sources.reading.parsing import TEXT, ColumnType, Parsed
 from layerline.sources.reading.paths import DELIMITED, PARQUET, find_files, kind_of
 from layerline.sources.reading.unchanged import Unchanged, reporting_unreadable
 from layerline.tables.storage import to_frame
@@ -40,6 +42,7 @@ class FileTable(NamedTuple):
     notes: tuple[str, ...]
     files: tuple[dict[str, Any], ...]
     unusable: Mapping[str, str] = MappingProxyType({})
+    written: Mapping[str, Written] = {}  # columns whose text is not written the plain way
 
 
 class Reading:
@@ -61,8 +64,16 @@ class Reading:
         }
         self._parts, self._kinds = parts, kinds
         for name, kind in kinds.items():
+            if kind.written is not None and kind.written != PLAIN:
+                self._note(f"column {name!r} is read as {kind.written.describe()}")
             if kind.note:
                 self._note(f"column {name!r} is kept as text: it holds {kind.note}")
+
+    @property
+    def written(self) -> dict[str, Written]:
+        """The columns whose text is not written the plain way, and how it is."""
+        kinds = self._kinds.items()
+        return {n: k.written for n, k in kinds if k.written is not None and k.written != PLAIN}
 
     def _note(self, note: str) -> None:
         if note not in self.notes:
@@ -140,6 +151,7 @@ def open_files(
     text: Iterable[str] = (),
     partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
     union: bool = False,
+    choices: Choices = UNDECIDED,
 ) -> Reading:
     """Open files of one kind as one table; every file must have the same columns.
 
@@ -149,6 +161,7 @@ def open_files(
         text: columns that are text whatever their values look like; unknown names are ignored.
         partitions: columns whose values are in the names of a file's folders.
         union: read a column that a file lacks as missing there, instead of refusing the file.
+        choices: how numbers and dates are written, where their values leave it open.
 
     Raises:
         DataError: empty, malformed, columns that differ, a column without one type.
@@ -158,7 +171,7 @@ def open_files(
     parts = [_open_part(path, dialect or Dialect(), folded.get(path, {})) for path in paths]
     if not union:
         _require_equal_columns([(part.path, part.names) for part in parts if part.stream.names])
-    surveyed = survey_columns(parts, set(text))
+    surveyed = survey_columns(parts, set(text), choices)
     files = list(surveyed.names.items())
     if not union:
         _require_equal_columns(files)
@@ -176,6 +189,7 @@ def read_files(
     text: Iterable[str] = (),
     partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
     union: bool = False,
+    choices: Choices = UNDECIDED,
 ) -> FileTable:
     """Read files as `open_files` does, all at once.
 
@@ -183,9 +197,11 @@ def read_files(
         DataError: as `open_files` and `Reading.tables` do.
         SourceError: likewise.
     """
-    reading = open_files(paths, dialect, text, partitions, union)
+    reading = open_files(paths, dialect, text, partitions, union, choices)
     table = pa.concat_tables(reading.tables())
-    return FileTable(table, tuple(reading.notes), tuple(reading.files), reading.unusable)
+    return FileTable(
+        table, tuple(reading.notes), tuple(reading.files), reading.unusable, reading.written
+    )
 
 
 def read_frame(

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from layerline.columns.number import EXACT_FLOAT
 from layerline.errors import DataError
-from layerline.sources.reading.parsing import EXACT_FLOAT
 
 _CALLED: Mapping[type, str] = {
     bool: "true/false",

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from layerline.columns.spec import ColumnSpec
 from layerline.validation.report.labels import number, share
-from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 
 SHOWN_LEVELS = 8
 Notes = Sequence[tuple[str, Mapping[str, Any]]]  # (severity, violation or warning)

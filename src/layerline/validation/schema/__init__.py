@@ -1,5 +1,11 @@
-"""The frozen schema: what every column must look like.
+"""The frozen schema: what every column must be.
 
-columns.py    the plain values      inferring.py  a first schema from the data
-files.py      data/schemas/NAME.yaml, read, checked and written
+definitions.py     the whole table, as plain values
+entries.py         the file's keys and types
+infer.py           a first schema from the data
+schema_file.py     data/schemas/NAME.yaml, read and written
+contradictions.py  what no schema file can mean
+freeze.py          comparison with data, merged changes
+severities.py      every rule and its severity
+expressions.py     the language of cross-column checks
 """

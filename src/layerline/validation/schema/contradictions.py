@@ -7,18 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from layerline.columns.kinds import dtypes_of
+from layerline.columns.spec import Dtype, Kind
 from layerline.errors import Problem
-from layerline.validation.schema.definitions import Dtype, Kind
 from layerline.validation.schema.entries import ColumnEntry, SchemaFile
 from layerline.validation.schema.expressions import ExpressionError, parse
 from layerline.validation.schema.severities import LIMITED, OF_COLUMNS, RULES
 
-_DTYPES: Mapping[Kind, tuple[Dtype, ...]] = {
-    "number": ("int64", "float64"),
-    "category": ("str", "bool", "int64"),
-    "date": ("datetime64[us]",),
-    "text": ("str",),
-}
 _PYTHON = {"str": str, "bool": bool, "int64": int}
 _SPOKEN = {"datetime64[us]": "date", "int64": "number", "float64": "number", "bool": "truth"}
 
@@ -53,8 +48,8 @@ def _of_target(file: SchemaFile) -> list[Problem]:
 
 def _of_column(where: str, column: ColumnEntry) -> list[Problem]:
     problems = []
-    if column.dtype not in _DTYPES[column.kind]:
-        known = " or ".join(_DTYPES[column.kind])
+    if column.dtype not in dtypes_of(column.kind):
+        known = " or ".join(dtypes_of(column.kind))
         message = f"must be {known} for a {column.kind}, got {column.dtype!r}"
         problems.append(Problem(f"{where}.dtype", message))
     if column.kind == "text" and column.use:
@@ -70,6 +65,9 @@ def _of_column(where: str, column: ColumnEntry) -> list[Problem]:
         problems.append(Problem(f"{where}.levels", message))
     elif column.levels and column.dtype in _PYTHON:
         problems += _of_levels(f"{where}.levels", column.levels, column.dtype)
+    written = {"iso"} if column.written is None else {column.written.dates}
+    if column.written is not None and column.kind != ("number" if written == {"iso"} else "date"):
+        problems.append(Problem(f"{where}.written", f"does not fit a {column.kind}"))
     problems += _of_pattern(f"{where}.pattern", column)
     return [
         *problems,
@@ -87,15 +85,10 @@ def _of_pattern(where: str, column: ColumnEntry) -> list[Problem]:
     if column.dtype != "str":
         return [Problem(where, f"only text has a pattern, not {column.dtype}")]
     try:
-        pc.match_substring_regex(pa.array([""]), whole(column.pattern))
+        pc.match_substring_regex(pa.array([""]), column.pattern)
     except pa.ArrowInvalid as error:
         return [Problem(where, f"{column.pattern!r} is no regular expression of RE2: {error}")]
     return []
-
-
-def whole(pattern: str) -> str:
-    """The pattern for the whole text instead of a part of it."""
-    return rf"\A(?:{pattern})\z"
 
 
 def _unknown(where: str, name: str, known: Iterable[str]) -> Problem:

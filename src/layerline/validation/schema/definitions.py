@@ -1,49 +1,13 @@
-"""What one column, and all columns together, must look like; plain values without behaviour."""
+"""What all columns together must look like; plain values without behaviour."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
 
+from layerline.columns.spec import ColumnSpec, Level
 from layerline.config import Task
 from layerline.validation.schema.severities import RULES, Setting, Severity
 
-Kind = Literal["number", "category", "date", "text"]
-Dtype = Literal["int64", "float64", "bool", "str", "datetime64[us]"]
-Level = str | int | float | bool
-# Read by `validate` alone; the manifests of later stages hold them only where they are set.
-_ONLY_CHECKED = {"pattern": None, "unique": False, "accept": ()}
-
-
-@dataclass(frozen=True)
-class ColumnSpec:
-    """One column; limits hold for numbers, levels for categories, the pattern for text."""
-
-    name: str
-    kind: Kind
-    dtype: Dtype
-    nullable: bool = False
-    use: bool = True
-    minimum: float | None = None
-    maximum: float | None = None
-    levels: tuple[Level, ...] | None = None
-    pattern: str | None = None
-    unique: bool = False
-    accept: tuple[str, ...] = ()  # warnings of this column that are not to be said
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a manifest holds it."""
-        state = asdict(self) | {"levels": None if self.levels is None else list(self.levels)}
-        for name, default in _ONLY_CHECKED.items():
-            if state[name] == default:
-                del state[name]
-        return state | ({"accept": list(self.accept)} if self.accept else {})
-
-    @classmethod
-    def from_dict(cls, state: Mapping[str, Any]) -> "ColumnSpec":
-        """The inverse of `to_dict`."""
-        levels, accept = state["levels"], tuple(state.get("accept", ()))
-        levels = None if levels is None else tuple(levels)
-        return cls(**{**state, "levels": levels, "accept": accept})
+_RELAXABLE = ("limits", "levels", "pattern")  # rules of single values that a schema may relax
 
 
 @dataclass(frozen=True)
@@ -87,6 +51,11 @@ class TableSchema:
     def classes(self) -> tuple[Level, ...] | None:
         """The target's levels, or None for regression."""
         return None if self.task == "regression" else self[self.target].levels
+
+    def bound(self, column: ColumnSpec) -> ColumnSpec:
+        """The column with the rules that refuse no row of it, as its model must know them."""
+        lenient = (rule for rule in _RELAXABLE if self.severity(rule, column.name) != "error")
+        return replace(column, lenient=tuple(lenient))
 
     def setting(self, rule: str) -> Setting:
         """How a rule is kept: as the file says, else as RULES does."""

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from layerline.columns.spec import Dtype, Kind
+from layerline.columns.written import DateForm, Decimal, Thousands
 from layerline.config import Task
-from layerline.validation.schema.definitions import Dtype, Kind
 from layerline.validation.schema.severities import Severity
 
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -15,6 +16,16 @@ _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 def _short(key: str) -> BeforeValidator:
     """Let plain text stand for a mapping with this one key."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class WrittenEntry:
+    """How a column's text is written, where that is not the plain way."""
+
+    decimal: Decimal = "."
+    thousands: Thousands = ""
+    unit: str = ""
+    dates: DateForm = "iso"
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
@@ -31,6 +42,7 @@ class ColumnEntry:
     pattern: str | None = None
     unique: bool = False
     accept: list[str] = Field(default_factory=list)
+    written: WrittenEntry | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
@@ -72,6 +84,6 @@ class SchemaFile:
 
 KEYS = tuple(
     name
-    for entry in (SchemaFile, ColumnEntry, RuleEntry, CheckEntry)
+    for entry in (SchemaFile, ColumnEntry, WrittenEntry, RuleEntry, CheckEntry)
     for name in entry.__dataclass_fields__
 )

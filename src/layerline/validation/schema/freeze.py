@@ -16,12 +16,14 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from layerline.artifacts import Workspace, read_manifest, write_text
+from layerline.columns.cast import cast_column
+from layerline.columns.spec import ColumnSpec
+from layerline.columns.written import Written
 from layerline.tables.storage import LABELS, TABLE, read_images, to_frame
 from layerline.text import listing
-from layerline.validation.schema.definitions import ColumnSpec, TableSchema
+from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.schema_file import column_entry, parse_schema
-from layerline.validation.schema_types import cast_column
 
 
 class RawColumns:
@@ -51,7 +53,8 @@ def infer_from_raw(workspace: Workspace) -> tuple[TableSchema, pd.DataFrame]:
         shape = tuple(read_images(workspace.raw).shape[1:])
     # It has of a frame what inference uses.
     columns = cast("pd.DataFrame", RawColumns(workspace.raw))
-    found = infer_schema(columns, raw["target"], raw["task"], raw["split_column"], shape)
+    written = {name: Written.from_dict(form) for name, form in raw.get("written", {}).items()}
+    found = infer_schema(columns, raw["target"], raw["task"], raw["split_column"], shape, written)
     return found, columns
 
 

@@ -6,6 +6,7 @@
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from layerline.artifacts import write_text
+from layerline.columns.spec import ColumnSpec
+from layerline.columns.written import Written
 from layerline.config import read_yaml
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import problems_of
 from layerline.validation.schema.contradictions import contradictions
-from layerline.validation.schema.definitions import ColumnSpec, CrossRule, TableSchema
+from layerline.validation.schema.definitions import CrossRule, TableSchema
 from layerline.validation.schema.entries import KEYS, ColumnEntry, SchemaFile
 from layerline.validation.schema.severities import RULES, Setting
 
@@ -38,7 +41,9 @@ columns        one line a column:
   levels       the only values a category may have
   pattern      a regular expression that the whole text must match
   unique       true: no value may come twice
-  accept       [target_leak, ...]: warnings that are not to be said of this column
+  written      {decimal: ',', thousands: '.', unit: '€', dates: day_first}: how its text is written,
+               where not the plain way; `layerline predict` and `serve` read the same
+  accept       [target_leak, ...]: warnings not reported for this column
 unique         [[customer, day], ...]: columns whose values together may not come twice
 checks         ["start <= end", ...]: rules over the columns of a row
 rules          NAME: error, warning or off; all names: docs/validation.md
@@ -107,6 +112,7 @@ def _to_spec(name: str, column: ColumnEntry) -> ColumnSpec:
         column.pattern,
         column.unique,
         tuple(column.accept),
+        written=None if column.written is None else Written(**asdict(column.written)),
     )
 
 
@@ -153,12 +159,13 @@ def column_entry(column: ColumnSpec) -> CommentedMap:
         levels = CommentedSeq(_quoted(level) for level in column.levels)
         levels.fa.set_flow_style()
         entry["levels"] = levels
-    if column.pattern is not None:
-        entry["pattern"] = column.pattern
-    if column.unique:
-        entry["unique"] = True
-    if column.accept:
-        entry["accept"] = list(column.accept)
+    rest: dict[str, Any] = {
+        "pattern": column.pattern,
+        "unique": column.unique,
+        "accept": list(column.accept),
+        "written": None if column.written is None else column.written.to_dict(),
+    }
+    entry.update({key: value for key, value in rest.items() if value})
     entry.fa.set_flow_style()
     return entry
 

@@ -12,8 +12,8 @@ from damage import damaged, fuzz, on_disk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerline.columns.missing import MISSING_WORDS
 from layerline.errors import LayerlineError
-from layerline.sources.reading.parsing import MISSING_WORDS
 from layerline.sources.reading.reader import read_files
 
 FIELD = st.one_of(
@@ -42,13 +42,13 @@ def csv_files(draw: st.DrawFn) -> bytes:
 
 def is_written_so(value: Any, field: str) -> bool:
     """Whether a value is what a field of text says."""
-    plain = field.strip(" \t")
+    plain = field.strip()
     if value is None:
         return plain in MISSING_WORDS
     if isinstance(value, bool):
         return plain.lower() == str(value).lower()
     if isinstance(value, int):
-        return plain == str(value)
+        return plain.removeprefix("+") == str(value)
     if isinstance(value, float):
         return float(plain) == value and math.isinf(value) == ("inf" in plain.lower())
     if isinstance(value, datetime):

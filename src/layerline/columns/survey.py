@@ -1,15 +1,12 @@
 """Text fields of a whole column -> the one type that all of them have, exactly.
 
-A column is whole numbers, decimals, true/false, ISO dates or text; one field that does not fit
-makes it text, so nothing is guessed row by row. `00123`, `+5`, `1,5` and whole numbers beyond 64
-bits stay text, because a number would not give back what was written. Decimals are read to the
-nearest 64-bit float; one that would become infinite or zero (`1e400`, `1e-400`) is a problem.
+A column is whole numbers, decimals, truth values, dates or text; one field that does not fit makes
+it text, so nothing is guessed row by row. `00123`, `1,5` and whole numbers beyond 64 bits stay
+text, because a number would not give back what was written. A decimal that would become infinite
+or zero (`1e400`, `1e-400`) is a problem of its column.
 
-An empty field is missing in every column. MISSING_WORDS are missing in columns that are otherwise
-numbers, dates or true/false (R and NumPy write them so); in a column of text they are text.
-
-`FieldSurvey` looks at a column piece by piece, `convert` then types each piece;
-`parse_column` is both for a column that is in memory.
+`FieldSurvey` looks at a column piece by piece, `convert` then types each piece; `parse_column` is
+both for a column that is in memory.
 """
 
 from collections.abc import Mapping
@@ -19,16 +16,13 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-EXACT_FLOAT = 2**53  # whole numbers beyond it have no exact float64
-
-_WHOLE = r"^(?:0|-?[1-9][0-9]*)$"
-_DECIMAL = r"^-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
-_INFINITE = r"^[+-]?(?i:inf|infinity)$"
-_TRUTH = r"^(?:true|false|True|False|TRUE|FALSE)$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?$"
-
-_FIRST, _AFTER = -62135596800 * 10**6, 253402300800 * 10**6  # microseconds since 1970
+from layerline.columns import date, number, truth
+from layerline.columns.forms import ColumnForms
+from layerline.columns.missing import plain_fields
+from layerline.columns.number_forms import to_plain
+from layerline.columns.spec import ColumnSpec
+from layerline.columns.truth_words import TRUE_WORDS
+from layerline.columns.written import Written
 
 Candidate = Literal["whole", "decimal", "truth", "date"]
 ANYTHING: tuple[Candidate, ...] = ("whole", "decimal", "truth", "date")
@@ -46,13 +40,21 @@ class Parsed:
 
 
 class ColumnType(NamedTuple):
-    """What a column is read as, and why it is text where one might expect numbers."""
+    """What a column is read as.
+
+    Attributes:
+        type: of its values.
+        note: why it is text where one might expect numbers.
+        written: how its text stands for values, where that is not the plain way.
+    """
 
     type: pa.DataType
     note: str | None = None
+    written: Written | None = None
 
 
 TEXT = ColumnType(pa.string())
+_FIRST_FIELDS = 100
 
 
 class Span:
@@ -70,8 +72,9 @@ class Span:
 
     @property
     def is_exact(self) -> bool:
-        """Whether all survive as they are: beside a missing value the column becomes float64."""
-        return not self.has_gap or (self.low >= -EXACT_FLOAT and self.high <= EXACT_FLOAT)
+        """Whether all keep their value: beside a missing one the column becomes float64."""
+        limit = number.EXACT_FLOAT
+        return not self.has_gap or (self.low >= -limit and self.high <= limit)
 
 
 class FieldSurvey:
@@ -85,50 +88,72 @@ class FieldSurvey:
 
     def __init__(self, candidates: tuple[Candidate, ...] = ANYTHING, *, words: bool = True) -> None:
         self._candidates = set(candidates)
+        self._started = False
+        self.forms = (
+            ColumnForms() if words and set(candidates) >= {"decimal", "truth", "date"} else None
+        )
+        self.is_open = False  # its earlier fields are to be looked at again, for their form
         self._are_numbers = set(candidates) == {"whole", "decimal"}  # whatever they are
         self._words = words
         self._has_field = self._has_plain = self._has_finite = self._beyond_64_bits = False
         self._span = Span()
 
     def add(self, fields: pa.ChunkedArray) -> None:
-        """Look at some more rows; empty fields are already null."""
+        """Look at some more rows; empty fields are null already."""
         if fields.null_count == len(fields):
             self._span.has_gap |= len(fields) > 0
             return
         self._has_field = True
-        if not self._candidates:
+        if not self._candidates and (self.forms is None or not self.forms.is_possible):
             return
         plain = plain_fields(fields) if self._words else fields
         self._span.has_gap |= plain.null_count > 0
-        if plain.null_count < len(plain):
-            self._has_plain = True
+        if plain.null_count == len(plain):
+            return
+        had_types = bool(self._candidates)
+        self._has_plain = True
+        if had_types:
             self._narrow(plain)
+        if not self._candidates and self.forms is not None:
+            self.is_open |= had_types and self._started
+            self.forms.add(plain)
+        self._started = True
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no type but text is left."""
+        return self._has_plain and not self._candidates
 
     def _narrow(self, plain: pa.ChunkedArray) -> None:
         possible = self._candidates
-        if "whole" in possible and self._are_whole(plain):
+        if "whole" in possible and _begins_so(plain, number.WHOLE) and self._are_whole(plain):
             self._candidates = possible & {"whole", "decimal"}
             return
         possible.discard("whole")
         if "decimal" in possible:
-            finite = pc.match_substring_regex(plain, _DECIMAL)
+            finite = pc.match_substring_regex(plain, number.DECIMAL)
             self._has_finite = self._has_finite or bool(pc.any(finite).as_py())
             if not pc.all(finite).as_py() and not _all_match(
-                plain.filter(pc.invert(finite)), _INFINITE
+                plain.filter(pc.invert(finite)), number.INFINITE
             ):
                 possible.discard("decimal")
-        if "truth" in possible and not _all_match(plain, _TRUTH):
+        if "truth" in possible and not pc.all(truth.truth_fields(plain)).as_py():
             possible.discard("truth")
-        if "date" in possible and not _are_dates(plain):
+        if "date" in possible and not pc.all(date.date_fields(plain)).as_py():
             possible.discard("date")
 
     def _are_whole(self, plain: pa.ChunkedArray) -> bool:
-        if not _all_match(plain, _WHOLE):
+        values = _quick_whole(plain)
+        if values is not None:
+            self._has_finite = True
+            self._span.add(values)
+            return True
+        if not _all_match(plain, number.WHOLE):
             return False
         self._has_finite = True
         if not self._beyond_64_bits:
             try:
-                self._span.add(plain.cast(pa.int64()))
+                self._span.add(_to_whole(plain))
             except pa.ArrowInvalid:
                 self._beyond_64_bits = True
         return True
@@ -154,68 +179,66 @@ class FieldSurvey:
 
 
 def convert(fields: pa.ChunkedArray, kind: ColumnType) -> Parsed:
-    """The values of fields whose column is of this type."""
+    """The values of fields whose column has this type."""
     if fields.null_count == len(fields):
         return Parsed(fields.cast(kind.type))
     if kind.type == pa.string():
         return Parsed(fields, note=kind.note)
     plain = plain_fields(fields)
-    if kind.type == pa.float64():
-        return _decimals(plain)
     if kind.type == pa.bool_():
-        return Parsed(pc.equal(pc.utf8_lower(plain), "true"))
-    return Parsed(plain.cast(kind.type))
+        is_true = pc.is_in(pc.utf8_lower(plain), value_set=pa.array(TRUE_WORDS))
+        return Parsed(pc.if_else(pc.is_null(plain), pa.scalar(None, pa.bool_()), is_true))
+    if kind.type == pa.timestamp("us"):
+        return Parsed(_dates(plain, kind.written))
+    if kind.written is not None:
+        plain = to_plain(plain, kind.written)
+    return _decimals(plain) if kind.type == pa.float64() else Parsed(_to_whole(plain))
+
+
+def _dates(plain: pa.ChunkedArray, written: Written | None) -> pa.ChunkedArray:
+    if written is None:
+        return date.parse(plain)
+    spec = ColumnSpec("", "date", "datetime64[us]", written=written)
+    return pa.chunked_array([pa.array(date.from_text(plain, spec).values, from_pandas=True)])
 
 
 def parse_column(fields: pa.ChunkedArray) -> Parsed:
-    """The typed values of a column of text fields; empty fields are already null."""
+    """The typed values of a column of text fields; empty fields are null already."""
     survey = FieldSurvey()
     survey.add(fields)
     return convert(fields, survey.result)
 
 
-def plain_fields(fields: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Fields without blanks around them, the words for a missing value as null."""
-    trimmed = pc.utf8_trim(fields, characters=" \t")
-    missing = pc.is_in(trimmed, value_set=pa.array(MISSING_WORDS))
-    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
+def _to_whole(plain: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return plain.cast(pa.int64())
+    except pa.ArrowInvalid:  # it reads no plus sign
+        return pc.replace_substring_regex(plain, r"^\+", "").cast(pa.int64())
 
 
-def numeric_fields(plain: pa.ChunkedArray) -> pa.ChunkedArray:
-    """True where a field is a number, with `inf` as one; null where it is missing."""
-    return pc.or_(
-        pc.match_substring_regex(plain, _DECIMAL), pc.match_substring_regex(plain, _INFINITE)
-    )
+def _quick_whole(plain: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Whole numbers, where none begins with a zero or a sign that needs a closer look."""
+    if any(pc.any(pc.starts_with(plain, start)).as_py() for start in ("0", "-0", "+")):
+        return None
+    try:
+        return plain.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
 
 
-def date_fields(plain: pa.ChunkedArray) -> pa.ChunkedArray:
-    """True where a field is written as an ISO date; null where it is missing."""
-    return pc.match_substring_regex(plain, _DATE)
+def _begins_so(plain: pa.ChunkedArray, pattern: str) -> bool:
+    """Whether the first fields match; spares most columns a look at all of them."""
+    return _all_match(plain.slice(0, _FIRST_FIELDS), pattern)
 
 
 def _all_match(plain: pa.ChunkedArray, pattern: str) -> bool:
     return bool(pc.all(pc.match_substring_regex(plain, pattern)).as_py())
 
 
-def _are_dates(plain: pa.ChunkedArray) -> bool:
-    if not _all_match(plain, _DATE):
-        return False
-    try:
-        return are_in_years(plain.cast(pa.timestamp("us")))
-    except pa.ArrowInvalid:  # 2024-02-30: looks like a date, is none
-        return False
-
-
-def are_in_years(dates: pa.ChunkedArray) -> bool:
-    """Whether all dates lie in the years that Python's own have, 1 to 9999."""
-    span = pc.min_max(dates.cast(pa.int64())).as_py()
-    return span["min"] is None or (span["min"] >= _FIRST and span["max"] < _AFTER)
-
-
 def _decimals(plain: pa.ChunkedArray) -> Parsed:
     values = plain.cast(pa.float64())
-    too_large = _those(pc.is_inf(values), plain, _DECIMAL)
-    too_small = _those(pc.equal(values, 0.0), plain, r"^[^eE]*[1-9]")
+    too_large = _those(pc.is_inf(values), plain, number.DECIMAL)
+    too_small = _positions(number.vanished(values, plain))
     first = {row: plain[row].as_py() for row in (*too_large[:1], *too_small[:1])}
     return Parsed(values, too_large, too_small, written=first)
 
@@ -224,7 +247,8 @@ def _those(mask: pa.ChunkedArray, plain: pa.ChunkedArray, pattern: str) -> tuple
     """The positions in the mask whose field is written as the pattern says."""
     if not pc.any(mask).as_py():
         return ()
-    positions = pc.indices_nonzero(pc.fill_null(mask, False))
-    return tuple(
-        positions.filter(pc.match_substring_regex(plain.take(positions), pattern)).to_pylist()
-    )
+    return _positions(pc.and_(mask, pc.match_substring_regex(plain, pattern)))
+
+
+def _positions(mask: pa.ChunkedArray) -> tuple[int, ...]:
+    return tuple(pc.indices_nonzero(pc.fill_null(mask, False)).to_pylist())

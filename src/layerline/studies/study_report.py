@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from layerline.artifacts import replace_folder, write_json, write_text
-from layerline.rendering.blocks import Block, Heading, Paragraph, Picture, Table
+from layerline.rendering.report_blocks import Block, Heading, Paragraph, Picture, Table
 from layerline.rendering.templates import render_html, render_markdown
 from layerline.studies.trial import MODES, Cell
 

@@ -1,0 +1,212 @@
+"""Dates as people write them: day or month first, month names, AM and PM, offsets, serial numbers.
+
+`read_form` turns text of a known form into timestamps; `DateForms` finds the form from all values
+of a column, and is ambiguous where day and month could change places in every one of them.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from layerline.columns.written import NUMBERED, DateForm
+
+_MONTHS = (
+    "jan january januar janvier enero gennaio ene genn",
+    "feb february februar février fevrier febrero febbraio fév fev févr",
+    "mar march märz maerz mars marzo mär mrz",
+    "apr april avril abril aprile avr abr",
+    "may mai mayo maggio mag",
+    "jun june juni juin junio giugno giu",
+    "jul july juli juillet julio luglio juil lug",
+    "aug august août aout agosto aoû ago",
+    "sep sept september septembre septiembre settembre set",
+    "oct october oktober octobre octubre ottobre okt ott",
+    "nov november novembre noviembre",
+    "dec december dezember décembre decembre diciembre dicembre dez déc dic",
+)
+_NAMES = [name for names in _MONTHS for name in names.split()]
+_NUMBERS = np.array([i + 1 for i, names in enumerate(_MONTHS) for _ in names.split()])
+_Y, _M, _D = "(?P<y>[0-9]{4})", "(?P<m>[0-9]{1,2})", "(?P<d>[0-9]{1,2})"
+_SHORT_Y = "(?P<y>[0-9]{4}|[0-9]{2})"
+_NAME = r"(?P<n>\p{L}{3,10})\.?"
+_WEEKDAY = r"(?:\p{L}{2,10}\.?,? )?"
+_SEP = "[-./]"
+_CLOCK = (
+    r"(?:(?:[Tt]|,? +)(?P<h>[0-9]{1,2}):(?P<i>[0-9]{2})"
+    r"(?::(?P<s>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
+    r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>[Zz]|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?)?$"
+)
+_YEAR_FIRST = rf"^{_Y}{_SEP}{_M}{_SEP}{_D}{_CLOCK}"
+_NAMED = (
+    rf"^{_WEEKDAY}{_D}(?:st|nd|rd|th|\.)?[- ./]*(?:of )?{_NAME}[- ./,]*{_SHORT_Y}{_CLOCK}",
+    rf"^{_WEEKDAY}{_NAME}[- ]{_D}(?:st|nd|rd|th)?,? *[- ]?{_Y}{_CLOCK}",
+    rf"^{_Y}[- ]{_NAME}[- ]{_D}{_CLOCK}",
+)
+_PATTERNS: dict[DateForm, tuple[str, ...]] = {
+    "year_first": (_YEAR_FIRST, *_NAMED),
+    "day_first": (_YEAR_FIRST, rf"^{_D}{_SEP}{_M}{_SEP}{_SHORT_Y}{_CLOCK}", *_NAMED),
+    "month_first": (_YEAR_FIRST, rf"^{_M}[-/]{_D}[-/]{_SHORT_Y}{_CLOCK}", *_NAMED),
+    "month": (
+        rf"^{_Y}{_SEP}{_M}$",
+        rf"^{_M}[-/]{_Y}$",
+        rf"^{_NAME}[- ]?{_Y}$",
+        rf"^{_Y}[- ]{_NAME}$",
+    ),
+}
+_SERIAL_ZERO = -25_569  # days from 1970 to the day 0 of spreadsheets, 1899-12-30
+_SCALES: dict[DateForm, float] = {
+    "unix_seconds": 1e6,
+    "unix_milliseconds": 1e3,
+    "spreadsheet_days": 86_400e6,
+}
+Ints = NDArray[np.int64]
+
+
+def _days_of(form: DateForm) -> Callable[[float], float]:
+    def days(number: float) -> float:
+        moment = read_numbered(np.array([number], dtype=np.float64), form)[0]
+        if np.isnat(moment):
+            raise ValueError(number)
+        return float(moment.astype(np.int64)) / 86_400e6
+
+    return days
+
+
+def read_form(plain: pa.ChunkedArray, form: DateForm) -> NDArray[Any]:
+    """Plain fields -> (B,) datetime64[us], NaT where they are not written in the form."""
+    found = np.full(len(plain), np.datetime64("NaT", "us"))
+    text = plain.combine_chunks() if isinstance(plain, pa.ChunkedArray) else plain
+    places = np.flatnonzero(text.is_valid().to_numpy(zero_copy_only=False))
+    for pattern in _PATTERNS.get(form, ()):
+        if not len(places):
+            break
+        parts = pc.extract_regex(text.take(pa.array(places)), pattern)
+        fits = parts.is_valid().to_numpy(zero_copy_only=False)
+        if fits.any():
+            found[places[fits]] = _moments(parts.filter(pa.array(fits)))
+            places = places[~fits]
+    return found
+
+
+def read_numbered(numbers: NDArray[np.float64], form: DateForm) -> NDArray[Any]:
+    """What numbers count -> (B,) datetime64[us]; NaT where they are missing or beyond the years."""
+    offset = _SERIAL_ZERO * 86_400e6 if form == "spreadsheet_days" else 0.0
+    micros = np.rint(numbers * _SCALES[form]) + offset
+    inside = np.isfinite(micros) & (micros >= -62135596800e6) & (micros < 253402300800e6)
+    dates = np.where(inside, micros, 0).astype(np.int64).astype("datetime64[us]")
+    dates[~inside] = np.datetime64("NaT")
+    return dates
+
+
+# One number -> days since 1970, for a server; ValueError beyond the years 1 to 9999.
+NUMBERED_DAYS: Mapping[DateForm, Callable[[float], float]] = {
+    form: _days_of(form) for form in NUMBERED
+}
+
+
+def is_numbered(form: DateForm) -> bool:
+    """Whether bare numbers are dates."""
+    return form in NUMBERED
+
+
+def _moments(parts: pa.StructArray) -> NDArray[Any]:
+    names = {field.name for field in parts.type}
+
+    def whole(name: str, otherwise: int) -> Ints:
+        if name not in names:
+            return np.full(len(parts), otherwise, dtype=np.int64)
+        text = parts.field(name)
+        filled = pc.if_else(pc.equal(text, ""), str(otherwise), text)
+        values: Ints = filled.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return values
+
+    year, day = whole("y", 1970), whole("d", 1)
+    if "y" in names:  # two digits: 69 to 99 are of the last century, as POSIX has it
+        short = pc.utf8_length(parts.field("y")).to_numpy(zero_copy_only=False) == 2
+        year = np.where(short, year + np.where(year < 69, 2000, 1900), year)
+    month = whole("m", 1) if "n" not in names else _named_months(parts.field("n"))
+    valid = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
+    months = (np.where(valid, year, 1970) - 1970) * 12 + np.where(valid, month, 1) - 1
+    first = months.astype("datetime64[M]").astype("datetime64[D]")
+    length = (months + 1).astype("datetime64[M]").astype("datetime64[D]") - first
+    valid &= day <= length.astype(np.int64)
+    micros, in_day = _clock(parts, names, whole)
+    moments = (first + (day - 1)).astype("datetime64[us]") + micros
+    moments[~(valid & in_day)] = np.datetime64("NaT")
+    return moments
+
+
+def _named_months(names: pa.Array) -> Ints:
+    at = pc.index_in(pc.utf8_lower(names), value_set=pa.array(_NAMES))
+    places = at.fill_null(-1).to_numpy(zero_copy_only=False)
+    return np.where(places < 0, 0, _NUMBERS[places])
+
+
+def _clock(parts: pa.StructArray, names: set[str], whole: Any) -> tuple[Any, Any]:
+    """(microseconds since midnight less the offset, whether there is such a time)."""
+    if "h" not in names:
+        return np.zeros(len(parts), "timedelta64[us]"), np.ones(len(parts), dtype=bool)
+    hour, minute, second = whole("h", 0), whole("i", 0), whole("s", 0)
+    half = np.array(pc.utf8_lower(parts.field("p")).to_pylist(), dtype=object)
+    is_half, is_pm = half != "", half == "p"
+    in_day = np.where(is_half, (hour >= 1) & (hour <= 12), hour <= 23)
+    in_day = in_day & (minute <= 59) & (second <= 59)
+    hour = np.where(is_half, hour % 12 + 12 * is_pm, hour)
+    digits = pc.utf8_slice_codeunits(pc.utf8_rpad(parts.field("f"), 6, "0"), 0, 6)
+    micros = ((hour * 60 + minute) * 60 + second) * 1_000_000
+    micros = micros + digits.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    offsets = np.array([_offset(zone) for zone in parts.field("z").to_pylist()], dtype=np.int64)
+    in_day &= np.abs(offsets) < 24 * 60
+    return (micros - offsets * 60_000_000).astype("timedelta64[us]"), in_day
+
+
+def _offset(zone: str) -> int:
+    """Minutes ahead of UTC."""
+    found = re.fullmatch("([+-])([0-9]{2}):?([0-9]{2})", zone)
+    if found is None:
+        return 0
+    minutes = int(found[2]) * 60 + int(found[3]) if int(found[3]) < 60 else 24 * 60
+    return -minutes if found[1] == "-" else minutes
+
+
+@dataclass
+class DateForms:
+    """Which forms all values of a column can have; a value that shows each is kept."""
+
+    possible: dict[DateForm, None] = field(
+        default_factory=lambda: dict.fromkeys(("year_first", "day_first", "month_first", "month"))
+    )
+    sample: str = ""
+
+    def add(self, values: list[str]) -> None:
+        """Look at more distinct values, none of them missing."""
+        if not values:
+            return
+        text = pa.chunked_array([pa.array(values, pa.string())])
+        self.sample = self.sample or values[0]
+        for form in list(self.possible):
+            if np.isnat(read_form(text, form)).any():
+                del self.possible[form]
+
+    @property
+    def is_possible(self) -> bool:
+        return bool(self.possible)
+
+    @property
+    def form(self) -> DateForm | None:
+        """The form that the values prove; None when they prove none."""
+        if self.is_ambiguous or not self.possible:
+            return None
+        return next(iter(self.possible))
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether day and month may change places in every value."""
+        both = "day_first" in self.possible and "month_first" in self.possible
+        return both and "year_first" not in self.possible

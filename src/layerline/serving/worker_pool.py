@@ -1,0 +1,160 @@
+"""The server's side of its worker processes: one at a time takes a body, within its time."""
+
+import contextlib
+import threading
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from layerline.errors import SourceError
+from layerline.serving.column_checks import Fault
+from layerline.serving.fork_server import Forked, ForkServer
+from layerline.serving.load_model import ServedModel
+from layerline.serving.middleware import Problem, problem
+from layerline.serving.upload_worker import TASKS, too_large
+from layerline.serving.worker_frames import receive_frame, send_frame
+
+BODY_SECONDS = 10.0
+VERIFY_SECONDS = 300.0
+IDLE_SECONDS = 30.0
+
+
+class Reply(NamedTuple):
+    """A worker's predictions: the response's body, its rows, and lines for the request log."""
+
+    content: bytes
+    n_rows: int
+    log_lines: list[bytes]
+
+
+class WorkerPool:
+    """Predicts bodies in a worker process; made before any thread starts.
+
+    Args:
+        log_sample: the share of rows to log.
+        body_seconds: how long a worker may take for one body.
+    """
+
+    def __init__(self, log_sample: float = 0.0, body_seconds: float = BODY_SECONDS) -> None:
+        self._forks = ForkServer(TASKS)
+        self._log_sample, self._body_seconds = log_sample, body_seconds
+        self._lock = threading.Lock()
+        self._worker: Forked | None = None
+        self._served: ServedModel | None = None
+        self._last_used = 0.0
+
+    def predict(self, served: ServedModel, content_type: str, body: bytes | bytearray) -> Reply:
+        """Predict a body; blocks until it is done.
+
+        Raises:
+            Problem: 400, 422 or 413 by its content, 503 when it took too long.
+        """
+        with self._lock:
+            worker = self._worker_of(served)
+            try:
+                worker.connection.settimeout(self._body_seconds)
+                send_frame(worker.connection, {"content_type": content_type}, body)
+                header, content = receive_frame(worker.connection)
+            except TimeoutError:
+                worker.kill()
+                self._drop()
+                raise problem(
+                    503, f"not finished within {self._body_seconds:g} s; send fewer rows"
+                ) from None
+            except (EOFError, OSError):
+                # The kernel or an allocator that cannot fail ended it.
+                self._drop()
+                raise problem(413, too_large()) from None
+            self._last_used = time.monotonic()
+            if header["last"]:
+                self._drop()
+        return _read_reply(header, bytes(content))
+
+    def _worker_of(self, served: ServedModel) -> Forked:
+        """The running worker of this model; another one is replaced, one that ended restarted."""
+        if self._worker is not None and (self._served is not served or _has_ended(self._worker)):
+            self._drop()
+        if self._worker is None:
+            self._worker = self._forks.start(
+                "predict",
+                bundle=str(served.bundle),
+                version=served.version,
+                any_value=served.handler.any_value,
+                way=served.handler.way,
+                log_sample=self._log_sample,
+            )
+            self._served = served
+        return self._worker
+
+    def _drop(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+        self._worker = self._served = None
+
+    def verify(self, uri: str, bundle: Path, any_value: bool) -> str:
+        """How a model predicts, verified in a process of its own: it takes the server no time.
+
+        Raises:
+            SourceError: it must not be served.
+        """
+        worker = self._forks.start("verify", uri=uri, bundle=str(bundle), any_value=any_value)
+        try:
+            worker.connection.settimeout(VERIFY_SECONDS)
+            header, _ = receive_frame(worker.connection)
+        except TimeoutError:
+            worker.kill()
+            raise SourceError(
+                f"{uri}: not verified within {VERIFY_SECONDS:g} s; this version was not served"
+            ) from None
+        except (EOFError, OSError):
+            raise SourceError(
+                f"{uri}: the process that verified it ended; this version was not served"
+            ) from None
+        finally:
+            worker.close()
+        if "refused" in header:
+            raise SourceError(header["refused"])
+        return str(header["way"])
+
+    def end_idle(self) -> None:
+        """End the worker where it had nothing to do for a while: its memory goes back."""
+        if self._lock.acquire(blocking=False):
+            with contextlib.ExitStack() as stack:
+                stack.callback(self._lock.release)
+                if time.monotonic() - self._last_used >= IDLE_SECONDS:
+                    self._drop()
+
+    def forget(self, served: ServedModel) -> None:
+        """End the worker of a model that is served no more; it finishes what it is doing."""
+        with self._lock:
+            if self._served is served:
+                self._drop()
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            self._drop()
+        self._forks.close()
+
+
+def _has_ended(worker: Forked) -> bool:
+    worker.connection.setblocking(False)
+    try:
+        return not worker.connection.recv(1)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        with contextlib.suppress(OSError):
+            worker.connection.setblocking(True)
+
+
+def _read_reply(header: dict[str, Any], content: bytes) -> Reply:
+    if header["status"] != 200:
+        raise Problem(header["status"], *(Fault(*fault) for fault in header["faults"]))
+    lines, end = [], len(content)
+    for size in reversed(header["log"]):
+        lines.append(content[end - size : end])
+        end -= size
+    return Reply(content[:end], header["n_rows"], lines[::-1])

@@ -1,0 +1,87 @@
+"""Dates as people write them: the form is found from all values, and read back exactly."""
+
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from layerline.columns.date_forms import DateForms, read_form, read_numbered
+
+
+def forms_of(*values: str) -> DateForms:
+    forms = DateForms()
+    forms.add(list(values))
+    return forms
+
+
+def read(values: list[str], form) -> list[datetime | None]:
+    found = read_form(pa.chunked_array([pa.array(values, pa.string())]), form)
+    return found.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "dates"),
+    [
+        (["31/12/2024", "1/2/2024"], "day_first", [(2024, 12, 31), (2024, 2, 1)]),
+        (["12/31/2024", "1/2/24"], "month_first", [(2024, 12, 31), (2024, 1, 2)]),
+        (["03.04.2024"], "day_first", [(2024, 4, 3)]),
+        (["2024/1/5", "2024.12.31"], "year_first", [(2024, 1, 5), (2024, 12, 31)]),
+        (["31 Dec 2024", "Dec 1, 2024"], "year_first", [(2024, 12, 31), (2024, 12, 1)]),
+        (["3. März 2024", "31 décembre 2024"], "year_first", [(2024, 3, 3), (2024, 12, 31)]),
+        (["2024-01", "2024-12"], "month", [(2024, 1, 1), (2024, 12, 1)]),
+        (["Jan 2024", "12/2024"], "month", [(2024, 1, 1), (2024, 12, 1)]),
+        (["12/31/2024 11:59 PM", "1/1/2024 12:00 AM"], "month_first",
+         [(2024, 12, 31, 23, 59), (2024, 1, 1)]),
+        (["2024-12-31T10:00+01:00", "2024-12-31 10:00Z", "2024-12-31"], "year_first",
+         [(2024, 12, 31, 9), (2024, 12, 31, 10), (2024, 12, 31)]),
+        (["Tue, 31 Dec 2024 10:00:00 GMT"], "year_first", [(2024, 12, 31, 10)]),
+        (["31.12.2024 10:00:00,5 -05:30"], "day_first", [(2024, 12, 31, 15, 30, 0, 500_000)]),
+    ],
+)  # fmt: skip
+def test_a_form_is_found_and_read(values, form, dates):
+    assert forms_of(*values).form == form
+    assert read(values, form) == [datetime(*parts) for parts in dates]
+
+
+@pytest.mark.parametrize(
+    "values", [["30/02/2024"], ["31/12/2024", "12/31/2024"], ["2024"], ["1.2.3"], ["soon"],
+               ["2024-13-01"], ["31 Foo 2024"], ["12/31/2024 13:00 PM"], ["10:30"]]
+)  # fmt: skip
+def test_other_text_has_no_form(values):
+    assert forms_of(*values).form is None
+
+
+def test_day_and_month_that_could_change_places_are_asked():
+    forms = forms_of("03/04/2024", "11/12/2024")
+    assert forms.is_ambiguous
+    assert forms.form is None
+
+
+DAYS = st.dates(date(1969, 1, 1), date(2068, 12, 31))
+WRITE = {
+    "day_first": "%d/%m/%Y", "month_first": "%m/%d/%Y", "year_first": "%Y.%m.%d",
+}  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(days=st.lists(DAYS, min_size=1, max_size=20), form=st.sampled_from(list(WRITE)))
+def test_days_are_read_back(days, form):
+    values = [day.strftime(WRITE[form]) for day in days]
+    assert read(values, form) == [datetime(day.year, day.month, day.day) for day in days]
+
+
+@settings(max_examples=200, deadline=None)
+@given(moments=st.lists(st.datetimes(datetime(1900, 3, 1), datetime(2200, 1, 1)), min_size=1))
+def test_serial_numbers_are_read_back(moments):
+    moments = [moment.replace(microsecond=0) for moment in moments]
+    unix = np.array([(m - datetime(1970, 1, 1)).total_seconds() for m in moments])
+    assert read_numbered(unix, "unix_seconds").tolist() == moments
+    assert read_numbered(unix * 1000, "unix_milliseconds").tolist() == moments
+    serial = np.array([(m - datetime(1899, 12, 30)) / timedelta(days=1) for m in moments])
+    for found, moment in zip(
+        read_numbered(serial, "spreadsheet_days").tolist(), moments, strict=True
+    ):
+        assert abs(found - moment) < timedelta(milliseconds=1)

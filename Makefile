@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := .venv-tools
+FAULTS ?= 1000
 
 # DVC, its stages and the tests must find this environment's python and tools first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup repro ui test test-slow fuzz check format bench clean
+.PHONY: help setup repro ui test test-slow faults fuzz check audit format lock sbom bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -19,8 +21,8 @@ setup: $(READY)  ## create .venv with the pinned packages
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setup: installing the pinned packages into $(VENV) (a few minutes without a cache)"
-	@$(BIN)/python -m pip install --quiet --no-compile -c requirements.lock torch
-	@$(BIN)/python -m pip install --quiet --no-compile --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-compile -c requirements.in torch  # any build of it
+	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip check --quiet
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV) src pipeline || true  # pip uses one core
@@ -42,12 +44,37 @@ test-slow: $(READY)  ## the slow tests alone
 fuzz: $(READY)  ## 105,000 damaged inputs through every reader (5 to 20 minutes)
 	@LAYERLINE_FUZZ_EXAMPLES=5000 python -m pytest tests/sources/reading/fuzzing -n 2 --dist load
 
-check: $(READY)  ## ruff, mypy --strict, import-linter, codespell
+faults: $(READY)  ## a thousand faults injected into stages and commands (about an hour)
+	@python benchmarks/fault_injection.py --faults $(FAULTS)
+
+check: $(READY)  ## ruff, mypy --strict, import-linter, codespell, known vulnerabilities
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@lint-imports
 	@codespell src pipeline benchmarks docs recipes *.md *.yaml
+	@$(MAKE) --no-print-directory audit
+
+# In an environment of its own; without a network, or without advisories, it says so and passes.
+audit: $(TOOLS)/.ready  ## known vulnerabilities of the pinned packages
+	@$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock \
+	  --progress-spinner off --timeout 10 >$(TOOLS)/audit.txt 2>&1 \
+	  && ! grep -q "could not be audited" $(TOOLS)/audit.txt && echo "audit: no known vulnerabilities" \
+	  || if grep -q "Found [0-9]* known" $(TOOLS)/audit.txt; then cat $(TOOLS)/audit.txt; exit 1; \
+	  else echo "audit: skipped, the advisories cannot be reached"; fi
+
+sbom: $(TOOLS)/.ready  ## reports/sbom.json: the pinned packages as a CycloneDX bill of materials
+	@mkdir -p reports
+	@$(TOOLS)/bin/cyclonedx-py requirements requirements.lock --output-reproducible -o reports/sbom.json
+
+lock: $(TOOLS)/.ready  ## requirements.lock from requirements.in: the sha256 of every file of each version
+	@$(TOOLS)/bin/uv pip compile --quiet --no-deps --generate-hashes --no-annotate --no-header \
+	  --python-version 3.11 requirements.in -o requirements.lock
+
+$(TOOLS)/.ready: requirements-tools.in
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet -r requirements-tools.in && touch $@ \
+	  || echo "the tools for audit, sbom and lock cannot be installed: no package index"
 
 format: $(READY)  ## format the code
 	@ruff check --fix .

@@ -109,10 +109,11 @@ def changed(params: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         *sections, key = path.split(".")
         place = found
         for section in sections:
-            place = place.setdefault(section, {})
+            place = place.get(section)
             if not isinstance(place, dict):
-                return found  # a table whose default has no such section, as with many inputs
-        place[key] = value
+                break  # the default has no such section, as numeric_embeddings with many inputs
+        else:
+            place[key] = value
     return found
 
 

@@ -9,7 +9,7 @@ from layerline.stage import Stage, leave, run_stage
 
 
 def main(stage: Stage) -> None:
-    from layerline.validation.checks import BrokenRulesError, said
+    from layerline.validation.refusal import BrokenRulesError, warning_lines
     from layerline.validation.validate import FAILED_PAGE, PAGE, PROFILE, REPORT, validate_raw
 
     params = stage.params
@@ -22,7 +22,7 @@ def main(stage: Stage) -> None:
         raise
     aside = f", {about['n_quarantined']:,} set aside" if about["n_quarantined"] else ""
     stage.report(f"{about['n_rows']:,} rows keep {params.schema_path}{aside}")
-    for line in said(about["warnings"], f"reports/{PAGE}"):
+    for line in warning_lines(about["warnings"], f"reports/{PAGE}"):
         stage.report(f"warning: {line}")
     figures = {key: about[key] for key in ("n_rows", "n_quarantined")}
     stage.journal.metrics({**figures, "n_warnings": len(about["warnings"])})

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layerline.columns.convert import parse_column
 from layerline.columns.missing import MISSING_WORDS
-from layerline.columns.survey import parse_column
 
 
 def parse(fields: list[str | None]) -> tuple[str, list[object]]:

@@ -108,3 +108,17 @@ def test_experiments_in_the_workspace_beside_it_and_in_a_queue_of_two(tmp_path) 
         history = (checkout.root / "reports" / "history.csv").read_text()
         assert len(history.splitlines()) == epochs + 1
         checkout.run("git", "checkout", "-q", ".")
+
+
+@pytest.mark.slow
+def test_a_data_file_outside_git_is_named_with_copy_paths(checkout: Checkout) -> None:
+    """As the README shows it: DVC runs `--temp` and `--queue` in a copy of what git tracks."""
+    rows = "".join(f"{number % 7},{number % 5},{number / 3}\n" for number in range(300))
+    (checkout.root / "houses.csv").write_text(f"size,age,price\n{rows}")
+    (checkout.root / ".git" / "info" / "exclude").write_text("houses.csv\n")
+    checkout.run("layerline", "init", "houses.csv", "--target", "price", "--project", "houses")
+    commit(checkout)
+    output = checkout.run("dvc", "exp", "run", "--temp", "-n", "a", "-C", "houses.csv", "fetch")
+    assert "fetch: 300 rows from files" in output
+    checkout.run("dvc", "exp", "run", "--queue", "-n", "b", "-C", "houses.csv", "validate")
+    assert "Running stage 'validate'" in checkout.run("dvc", "exp", "run", "--run-all")

@@ -18,7 +18,7 @@ def test_params_are_valid_and_point_at_the_file(frame: pd.DataFrame, tmp_path: P
     start = start_project(file, "kind", "demo", root=tmp_path)
     (tmp_path / "params.yaml").write_text(start.params_text)
     params = load_checked(tmp_path / "params.yaml")
-    assert params.fetch.options == {"path": "mine/t.csv", "separator": ";"}
+    assert params.fetch.options == {"path": "mine/t.csv"}
     assert params.fetch.task == start.schema.task == "multiclass"
     assert params.scale.split.name == "hash"
     assert params.schema_path == Path("data/schemas/demo.yaml")
@@ -77,3 +77,17 @@ def test_a_link_is_written_as_the_link_that_it_is(frame: pd.DataFrame, tmp_path:
 def test_a_project_is_named_by_its_file(file: str, name: str) -> None:
     assert _project_name(Path(file)) == name
     assert parse_params({"project": name, "fetch": {"source": "files"}})[1] == []
+
+
+def test_what_the_user_says_of_the_files_is_written(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "1.csv").write_bytes("Ort;Preis\nKöln;1\nUlm;2\n".encode("cp1252"))
+    (tmp_path / "m" / "2.csv").write_bytes("Ort;Garten;Preis\nKöln;1;3\nUlm;0;4\n".encode())
+    with pytest.raises(DataError, match="or set --union"):
+        start_project(tmp_path / "m", "Preis", "demo", root=tmp_path)
+    given = {"union": True, "encoding": "windows-1252"}
+    start = start_project(tmp_path / "m", "Preis", "demo", root=tmp_path, given=given)
+    assert start.params["fetch"]["options"] == {"path": "m", **given}
+    assert "Garten" in [column.name for column in start.schema.columns]
+    assert any("1.csv: lacks 'Garten'" in note for note in start.notes)
+    assert start.schema["Ort"].levels == ("Köln", "Ulm")

@@ -1,6 +1,9 @@
 """`predict_file` on rows that are refused, after a kill, on other dialects and on large files."""
 
+import bz2
 import dataclasses
+import gzip
+import lzma
 import signal
 import subprocess
 import sys
@@ -103,6 +106,38 @@ def test_a_chunk_of_bad_rows_alone_has_the_types_of_the_others(home, rows, tmp_p
     report = predict_file(URI, tmp_path / "in.csv", tmp_path / "out.parquet", home, SKIP)
     assert (report.n_rows, report.n_refused) == (80, 50)
     assert pq.read_schema(tmp_path / "out.parquet").field("prediction").type == pa.string()
+
+
+@pytest.mark.parametrize("name", ["in.csv.gz", "in.csv.bz2", "in.csv.xz", "in.csv"])
+def test_any_way_to_write_the_file_gives_the_same_predictions(home, rows, name, tmp_path):
+    wanted = load_registered(URI, home).predict(rows)["prediction"].tolist()
+    text = "Report of May\n\n" + rows.to_csv(index=False, sep=";", encoding="utf-16")
+    packed = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    pack = packed.get(name.rpartition(".")[2], bytes)
+    (tmp_path / name).write_bytes(pack(text.encode("utf-16")))
+    report = predict_file(URI, tmp_path / name, tmp_path / "out.csv", home, SKIP)
+    assert pd.read_csv(tmp_path / "out.csv")["prediction"].tolist() == wanted
+    assert any("left out before the header: 'Report of May'" in note for note in report.notes)
+    assert any("is read as utf-16" in note for note in report.notes)
+    assert all("layerline-" not in note for note in report.notes)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, "out.csv"]
+
+
+def test_a_list_that_no_model_reads_is_left_out_of_a_text_file(home, rows, tmp_path):
+    wanted = load_registered(URI, home).predict(rows)["prediction"].tolist()
+    rows.assign(tags=[["a", "b"]] * len(rows)).to_parquet(tmp_path / "in.parquet")
+    report = predict_file(URI, tmp_path / "in.parquet", tmp_path / "out.csv", home, SKIP)
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert found["prediction"].tolist() == wanted
+    assert "tags" not in found
+    (note,) = report.notes
+    assert "column 'tags' is of type list" in note
+    report = predict_file(URI, tmp_path / "in.parquet", tmp_path / "out.parquet", home, SKIP)
+    assert pd.read_parquet(tmp_path / "out.parquet")["tags"].map(list).tolist()[0] == ["a", "b"]
+    assert report.notes == ()
+    kept = dataclasses.replace(SKIP, keep=("tags",))
+    with pytest.raises(DataError, match="column 'tags' is of type list"):
+        predict_file(URI, tmp_path / "in.parquet", tmp_path / "out.csv", home, kept)
 
 
 def test_a_column_that_is_absent_is_no_bad_row(home, rows, tmp_path):

@@ -263,7 +263,7 @@ def test_follower_shows_a_training_live_and_leaves_with_it(home, new_journal, fo
     assert [row[:2] for row in query(RUNS)] == [("fetch", "FINISHED"), ("first", "RUNNING")]
     journal.metrics({"loss": 0.5}, step=1)
     journal.end("FINISHED")
-    assert follower.wait(timeout=60) == 0
+    assert follower.wait(timeout=600) == 0  # it has the lowest priority
     assert query("SELECT step FROM metrics ORDER BY step") == [(0,), (1,)]
     assert [row[1] for row in query(RUNS)] == ["FINISHED", "FINISHED"]
     assert len(list(folder.glob("*.done"))) == 2

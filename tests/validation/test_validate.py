@@ -11,9 +11,9 @@ import pytest
 
 from layerline.artifacts import to_json
 from layerline.config import ValidateSection
-from layerline.validation.checks import BrokenRulesError
 from layerline.validation.profile import profile
 from layerline.validation.quarantine import validate
+from layerline.validation.refusal import BrokenRulesError
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
 

@@ -30,12 +30,15 @@ from layerline.errors import ParamsError, Problem
     help="How dates are written: day_first, month_first, year_first, month; with COLUMN= also "
     "unix_seconds, unix_milliseconds or spreadsheet_days. Repeatable.",
 )
+@click.option("--encoding", help="Of a CSV or JSON file; default: found, and reported if guessed.")
+@click.option("--separator", help="Of a CSV file; default: found.")
+@click.option("--union", is_flag=True, help="Files may lack columns of others: missing there.")
 @click.option("--missing", metavar="WORD", multiple=True, help="A missing value; repeatable.")
 @click.option("--text", metavar="COLUMN", multiple=True, help="Keep as text; repeatable.")
 @click.option("--force", is_flag=True, help="Infer the schema again and replace the existing one.")
 @handle_errors
 def init(file: Path, target: str, project: str | None, force: bool, **reading: Any) -> None:
-    """Write params.yaml and a first schema for your own table (CSV, TSV or Parquet)."""
+    """Write params.yaml and a first schema for your own table (CSV, Excel, Parquet, JSON)."""
     from layerline.projects.init import start_project
     from layerline.projects.watched_files import require_outside, watch
     from layerline.validation.schema.schema_file import write_schema
@@ -63,7 +66,7 @@ def init(file: Path, target: str, project: str | None, force: bool, **reading: A
 
 
 def _source_options(
-    decimal: str | None, dates: tuple[str, ...], missing: tuple[str, ...], text: tuple[str, ...]
+    dates: tuple[str, ...], missing: tuple[str, ...], text: tuple[str, ...], **others: Any
 ) -> dict[str, Any]:
     """The options given, as `fetch.options` has them."""
     forms = dict(one.rpartition("=")[::2] for one in dates)
@@ -71,7 +74,7 @@ def _source_options(
     if unknown:
         message = f"{unknown[0]!r} is unknown; choose one of: {', '.join(DATE_FORMS)}"
         raise ParamsError([Problem("--dates", message)], "layerline init")
-    options: dict[str, Any] = {"decimal": decimal, "missing": list(missing), "text": list(text)}
+    options: dict[str, Any] = {**others, "missing": list(missing), "text": list(text)}
     options["dates"] = forms.get("") or {name: form for name, form in forms.items() if name}
     return {name: value for name, value in options.items() if value}
 

@@ -83,7 +83,7 @@ def truth_words(levels: Sequence[Any]) -> dict[bool, str] | None:
 
 
 def from_dates(column: pd.Series, spec: ColumnSpec) -> Read:
-    """Dates are no levels."""
+    """Dates are not levels."""
     return refuse_all(column, np.nan if spec.dtype == "int64" else None)
 
 

@@ -1,7 +1,8 @@
 """Dates and times: what ISO 8601 and RFC 3339 agree on, in UTC where there is an offset.
 
 `2024-12-31`, `2024-12-31T23:59`, `2024-12-31 23:59:58.123Z`, `2024-12-31T23:59+01:00`. Without an
-offset a time is taken as it stands. A bare number is no date: it could be a year, days or seconds.
+offset a time is taken as it stands. A bare number is not a date: it could be a year, days or
+seconds.
 """
 
 import datetime
@@ -79,7 +80,7 @@ def from_numbers(column: pd.Series, spec: ColumnSpec) -> Read:
 
 
 def from_truths(column: pd.Series, spec: ColumnSpec) -> Read:
-    """Truth values are no dates."""
+    """Truth values are not dates."""
     return refuse_all(column, np.datetime64("NaT", "us"))
 
 
@@ -98,7 +99,7 @@ def from_dates(column: pd.Series, spec: ColumnSpec) -> Read:
 
 
 def parse(plain: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Plain fields -> timestamps in microseconds; null where they are no dates."""
+    """Plain fields -> timestamps in microseconds; null where they are not dates."""
     if all_plain(plain):
         return _in_years(_naive(plain))
     zoned = pc.match_substring_regex(plain, ZONED)
@@ -161,7 +162,7 @@ def _microseconds(value: Any) -> int | None:
 
 
 def to_days(text: str) -> float | None:
-    """Days since 1970 of one text, as the preprocessor counts them; None where it is no date.
+    """Days since 1970 of one text, as the preprocessor counts them; None where it is not a date.
 
     >>> to_days("1970-01-02T12:00")
     1.5

@@ -26,7 +26,7 @@ _SURE = {
 
 
 class Choices(NamedTuple):
-    """What the user said of a table; it decides what the values leave open.
+    """What the user chose for a table; it decides what the values leave open.
 
     Attributes:
         decimal: the decimal mark.
@@ -84,7 +84,7 @@ class ColumnForms:
             values.unique().to_pylist() if self.dates.is_possible or self._may_be_truth else []
         )
         if self.dates.is_possible:
-            self.dates.add(distinct[:10])  # most text is no date at a glance
+            self.dates.add(distinct[:10])  # most text is clearly not a date
             if self.dates.is_possible:
                 self.dates.add(distinct[10:])
         if self._may_be_truth:
@@ -129,7 +129,7 @@ def settle(
 
     Args:
         columns: that are text unless they have a form.
-        choices: what the user said.
+        choices: of the user.
     """
     found: dict[str, Settled] = {}
     questions: list[Ambiguous] = []

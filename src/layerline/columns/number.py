@@ -2,7 +2,7 @@
 
 Text is a number when it is written as one: an optional sign, digits without leading zeros, a
 decimal point, an exponent. `00123` is not: a number would not give back what was written. Decimals
-are read to the nearest 64-bit float; text that would become zero (`1e-400`) is no number, text
+are read to the nearest 64-bit float; text that would become zero (`1e-400`) is not a number, text
 that would become infinite is infinite.
 """
 
@@ -30,7 +30,7 @@ INFINITE = r"^[+-]?(?i:inf|infinity)$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 _NOT_ZERO = r"^[^eE]*[1-9]"
 ROOM = 10.0  # widths of the range seen, on each side of it
-FEW_ROWS = 20  # fewer say nothing about a counter
+FEW_ROWS = 20  # fewer do not show a counter
 LEAST_NAMED = 50  # rows: so many different whole numbers are no chance
 NAMED_ID = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key|nr|no|number|index)$", re.IGNORECASE)
 
@@ -66,12 +66,12 @@ def from_numbers(column: pd.Series, spec: ColumnSpec) -> Read:
 
 
 def from_truths(column: pd.Series, spec: ColumnSpec) -> Read:
-    """True and false are no numbers."""
+    """True and false are not numbers."""
     return refuse_all(column, np.nan)
 
 
 def from_dates(column: pd.Series, spec: ColumnSpec) -> Read:
-    """Dates are no numbers."""
+    """Dates are not numbers."""
     return refuse_all(column, np.nan)
 
 
@@ -107,7 +107,7 @@ def _floats(plain: pa.ChunkedArray) -> tuple[Floats, NDArray[np.bool_]]:
         values = pc.if_else(is_number, plain, pa.scalar(None, pa.string())).cast(pa.float64())
     else:
         bad = mask(pc.match_substring_regex(plain, _LEADING_ZERO))
-        # `nan` in letters that are no word for a missing value.
+        # `nan` in a spelling that does not mean missing.
         bad = bad | mask(pc.is_nan(values))
     bad |= mask(vanished(values, plain))
     numbers = np.array(values.to_numpy(), dtype=np.float64)

@@ -70,7 +70,7 @@ def _group_of(thousands: Thousands) -> str:
 
 @dataclass
 class NumberForms:
-    """What the values of a column say about the form of its numbers."""
+    """What the values of a column show about the form of its numbers."""
 
     is_possible: bool = True
     units: set[str] = field(default_factory=set)

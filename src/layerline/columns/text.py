@@ -25,12 +25,12 @@ def from_numbers(column: pd.Series, spec: ColumnSpec) -> Read:
 
 
 def from_truths(column: pd.Series, spec: ColumnSpec) -> Read:
-    """True and false are no text."""
+    """True and false are not text."""
     return refuse_all(column, None)
 
 
 def from_dates(column: pd.Series, spec: ColumnSpec) -> Read:
-    """Dates are no text."""
+    """Dates are not text."""
     return refuse_all(column, None)
 
 

@@ -40,7 +40,7 @@ def from_truths(column: pd.Series, spec: ColumnSpec) -> Read:
 
 
 def from_dates(column: pd.Series, spec: ColumnSpec) -> Read:
-    """Dates are no truth values."""
+    """Dates are not truth values."""
     return refuse_all(column, None)
 
 

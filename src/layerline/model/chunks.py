@@ -1,14 +1,15 @@
 """The rows of a file in chunks, by its suffix; a new format is a function and a line in READERS."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from layerline.columns.survey import ColumnType, FieldSurvey, convert
+from layerline.columns.convert import convert
+from layerline.columns.survey import ColumnType, FieldSurvey
 from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import Rows
 from layerline.model.file_suffix import pick_by_suffix
@@ -17,6 +18,7 @@ from layerline.sources.reading.columnar import open_columnar
 from layerline.sources.reading.decoded import plain_schema
 from layerline.sources.reading.delimited import open_fields
 from layerline.sources.reading.dialect import USUAL, Dialect
+from layerline.sources.reading.display_names import renamed
 from layerline.sources.reading.limits import FILES, Meter
 from layerline.sources.reading.parquet_file import parquet_schema, read_parquet_batches
 from layerline.sources.reading.plain_copy import inner_name, plain_copy
@@ -81,7 +83,9 @@ def read_chunks(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     reader = pick_by_suffix(READERS, inner_name(path), "INPUT")
     try:
         with plain_copy(path) as plain:
-            yield from reader(plain, options)
+            names = {str(plain): str(path)}
+            shown = replace(options, report=lambda note: options.report(renamed(note, names)))
+            yield from reader(plain, shown)
     except DataError as error:
         raise DataError(_as_options(str(error))) from None
     except ParamsError as error:

@@ -15,9 +15,7 @@ from layerline.errors import DataError, ParamsError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
 from layerline.sources.reading.dialect import Dialect
-from layerline.sources.reading.form import find_form
-from layerline.sources.reading.limits import FILES, Meter
-from layerline.sources.reading.paths import find_files, find_partitions, kind_of
+from layerline.sources.reading.paths import find_files, find_partitions
 from layerline.sources.reading.reader import read_files
 from layerline.tables.storage import SPLIT_VALUES, require_target, to_frame
 from layerline.tables.task import resolve_task
@@ -51,7 +49,7 @@ def start_project(
         target: the column to predict.
         project: names the experiment, the registered model and the schema file.
         root: the repository; a path inside it is written relative to it.
-        given: options of the source `files` that the user gave: decimal, dates, missing, text.
+        given: options of the source `files` that the user gave: encoding, decimal, dates, ...
 
     Raises:
         DataError, SourceError, ParamsError: as the source `files` does.
@@ -64,9 +62,10 @@ def start_project(
     try:
         read = read_files(
             files,
-            Dialect(missing=tuple(given.get("missing", ()))),
+            Dialect(given.get("separator"), given.get("encoding"), tuple(given.get("missing", ()))),
             given.get("text", ()),
             find_partitions(str(file), files),
+            given.get("union", False),
             choices=Choices.of(given.get("decimal"), given.get("dates"), target),
         )
     except DataError as error:
@@ -77,9 +76,6 @@ def start_project(
     split_column = SPLIT_NAME if _says_split(frame, target) else None
     schema = infer_schema(frame, target, task, split_column, None, read.written)
     options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
-    if kind_of(files[0]) == "CSV":
-        form, _, _ = find_form(files[0], Dialect(), Meter(FILES, str(files[0])))
-        options |= {"separator": form.separator} if form.separator != "," else {}
     options |= _decided(read.written) | given
     split = _by_content(frame, schema)
     if split_column:

@@ -11,7 +11,8 @@ app.py                 the routes
 middleware.py          token, body size, time, load
 uploads.py             CSV, Parquet, npy bodies -> rows
 json_rows.py           JSON rows -> two matrices
-column_checks.py       one rule per column
+category_codes.py      levels -> codes
+column_checks.py       faults by row and field
 request_handler.py     a body -> predictions
 compiled_model.py      a model as arrays
 numpy_network.py       an MLP as numpy products

@@ -42,7 +42,7 @@ def json_types_of(columns: Sequence[ColumnSpec], any_value: bool) -> dict[str, d
 
 
 def shape_faults(rows: Sequence[Any], columns: Sequence[ColumnSpec]) -> list[Fault]:
-    """Rows that are no objects, or lack a field; other fields than the model's are ignored."""
+    """Rows that are not objects, or lack a field; other fields than the model's are ignored."""
     faults: list[Fault] = []
     for number, row in enumerate(rows, start=1):
         if len(faults) >= SHOWN_FAULTS:
@@ -70,7 +70,7 @@ def judge_frame(
     rules: frozenset[str] | None,
     missing: Sequence[str] = (),
 ) -> tuple[dict[str, Cast], list[Fault]]:
-    """Read every column, and say what breaks its rules, the first rows first.
+    """Read every column and find what breaks its rules, the first rows first.
 
     Args:
         frame: rows that have all the columns.

@@ -2,12 +2,12 @@
 
 The usual request is right, so whole blocks are read at once and judged by their set of types. A
 request that does not pass so is read by `layerline.columns`, which takes more forms of a value
-(a number as text, say) and names row and field of what is wrong.
+(a number as text, for instance) and names row and field of what is wrong.
 """
 
 import itertools
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +19,9 @@ from layerline.columns.date_forms import NUMBERED_DAYS
 from layerline.columns.judge import LOOSE
 from layerline.columns.number import BEYOND_64_BITS
 from layerline.columns.spec import ColumnSpec
-from layerline.scaling.preprocessing.categories import MISSING
 from layerline.scaling.preprocessing.numbers import to_numbers
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
+from layerline.serving.category_codes import UNKNOWN, CategoryCodes
 from layerline.serving.column_checks import (
     SHOWN_FAULTS,
     Fault,
@@ -31,7 +31,6 @@ from layerline.serving.column_checks import (
 )
 
 _PLAIN = frozenset({int, float, type(None)})
-_UNKNOWN = -2  # no level as it stands; -1 is one that the train rows did not have
 
 
 class Refused(Exception):  # noqa: N818 (a request is, nothing failed)
@@ -93,7 +92,8 @@ class RowReader:
         self._take_plain = _getter([names[i] for i in self._plain])
         self._limits = _Limits(numeric, any_value)
         self._categories = [
-            _Codes(by_name[c.name], c.levels, any_value, missing) for c in preprocessor.categories
+            CategoryCodes(by_name[c.name], c.levels, any_value, missing)
+            for c in preprocessor.categories
         ]
 
     def read(self, rows: Sequence[Any]) -> Typed:
@@ -106,7 +106,7 @@ class RowReader:
             numbers = self._numbers(rows)
             if numbers is not None and self._limits.hold(numbers):
                 columns = [category.of_rows(rows) for category in self._categories]
-                if not any(_UNKNOWN in column for column in columns):
+                if not any(UNKNOWN in column for column in columns):
                     return Typed(numbers, _stack(columns, len(rows)))
         except (KeyError, TypeError, ValueError, OverflowError):
             pass  # found again below, with row and field
@@ -182,7 +182,7 @@ class _Limits:
             binds = value is not None and not any_value and "limits" not in spec.lenient
             return value if binds and value is not None else otherwise
 
-        # The largest finite float: infinity is outside, whatever the schema says.
+        # The largest finite float: infinity is outside whatever the limits are.
         largest = float(np.finfo(np.float64).max)
         self._low = np.array([limit(spec, spec.minimum, -largest) for spec in specs])
         self._high = np.array([limit(spec, spec.maximum, largest) for spec in specs])
@@ -203,52 +203,3 @@ class _Limits:
         gaps = np.isnan(numbers)
         uneven = self._whole & (np.floor(numbers) != numbers)
         return not np.where(gaps, ~self._gaps_allowed, ~inside | uneven).any()
-
-
-class _Codes:
-    """Values of one categorical column -> positions among the levels of the train rows."""
-
-    def __init__(
-        self, spec: ColumnSpec, trained: Sequence[Any], any_value: bool, missing: Sequence[str]
-    ) -> None:
-        self.name = spec.name
-        trained_at = {level: position for position, level in enumerate(trained)}
-        index: dict[Any, int] = dict.fromkeys((spec.levels or ()), -1)
-        index.update((level, at) for level, at in trained_at.items() if level is not MISSING)
-        index.pop(None, None)
-        if spec.nullable:
-            index[None] = trained_at.get(MISSING, -1)
-        self._gap = index.get(None, _UNKNOWN)
-        self._is_open = any_value or "levels" in spec.lenient
-        self._missing = frozenset(missing)
-        self._index = index
-        types: Mapping[str, set[type]] = {"bool": {bool}, "int64": {int, float}}
-        self._types = frozenset({*types.get(spec.dtype, {str}), type(None)})
-
-    def of_rows(self, rows: Sequence[Any]) -> list[int]:
-        """(B,) codes, _UNKNOWN for what is no level as it stands; TypeError for another type."""
-        values = [row[self.name] for row in rows]
-        # By type first: True and 1 are equal, and find the same entry of a dict.
-        if not self._types.issuperset(map(type, values)):
-            raise TypeError(self.name)
-        get = self._index.get
-        codes = [get(value, _UNKNOWN) for value in values]
-        if self._is_open and _UNKNOWN in codes:
-            new = enumerate(zip(codes, values, strict=True))
-            for position, (code, value) in new:
-                if code == _UNKNOWN and self._is_new_level(value):
-                    codes[position] = -1
-        return codes
-
-    def _is_new_level(self, value: Any) -> bool:
-        """Whether it surely is another level: plain text, no gap, none with blanks around it."""
-        return (
-            isinstance(value, str) and value.strip() == value != "" and value not in self._missing
-        )
-
-    def of_column(self, column: pd.Series) -> list[int]:
-        """(B,) codes of a column that was cast and judged; -1 for what is no level."""
-        plain = column.astype(object)
-        values = plain.where(column.notna(), None).tolist()
-        get = self._index.get
-        return [self._gap if value is None else get(value, -1) for value in values]

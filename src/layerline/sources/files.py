@@ -4,9 +4,9 @@ They lie on this machine or behind http(s):// and s3://, plain, compressed or in
 archive. A folder's partitions (`year=2024/`) are columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -37,16 +37,14 @@ def fetch(
     Args:
         folder: where `table.parquet` goes.
         target: the column to predict.
-        path: file, pattern, folder, archive, path in an archive, URL or list; relative to the
-            repository root.
+        path: file, pattern, folder, archive, URL or list; relative to the repository root.
         separator: of CSV files; null finds it from the header.
         encoding: of CSV and JSON-lines files; null finds it.
-        missing: words that stand for a missing value in every column of a CSV file, beside the
-            empty field.
+        missing: words for a missing value in any column of a CSV file, beside the empty field.
         text: columns that are text even when they look like numbers (`00123` is text anyway).
         decimal: the decimal mark of numbers that can be read in two ways (`1,234`).
-        dates: how dates are written that can be read in two ways (`03/04/2024`), for all columns
-            or by column; by column also what a bare number counts (`unix_seconds`).
+        dates: how ambiguous dates are written (`03/04/2024`), or what numbers count
+            (`unix_seconds`); for all columns, or by column.
         union: whether a column that a file lacks is missing there; else the files are refused.
         sha256: what the one file, or the archive, must have.
 
@@ -60,7 +58,6 @@ def fetch(
     from layerline.sources.reading.display_names import renamed, shown_as
     from layerline.sources.reading.paths import display_name, find_files, find_partitions
     from layerline.sources.reading.reader import open_files
-    from layerline.sources.reading.remote_systems import is_remote
     from layerline.tables.storage import TABLE, write_tables
 
     paths = find_files(path, sha256)
@@ -72,14 +69,22 @@ def fetch(
         reading = open_files(paths, dialect, text or (), partitions, union, choices)
         _require_columns(reading, target, text or (), paths[0])
         write_tables(folder / TABLE, reading.schema, reading.tables())
-    origin: list[dict[str, Any]] = [
-        file | {"path": names.get(file["path"], file["path"])} for file in reading.files
-    ]
-    notes = [renamed(note, names) for note in reading.notes]
-    if any(is_remote(one) for one in ([path] if isinstance(path, str) else path)):
-        notes.append("DVC does not watch URLs: after a change there, run `dvc repro -f fetch`")
+    notes = [*(renamed(note, names) for note in reading.notes), *_unwatched(path)]
+    return _info(reading, names, notes)
+
+
+def _info(reading: "Reading", names: Mapping[str, str], notes: Sequence[str]) -> SourceInfo:
+    files = [file | {"path": names.get(file["path"], file["path"])} for file in reading.files]
     written = {name: form.to_dict() for name, form in reading.written.items()}
-    return SourceInfo("table", None, {"files": origin}, tuple(notes), written)
+    return SourceInfo("table", None, {"files": files}, tuple(notes), written)
+
+
+def _unwatched(path: str | list[str]) -> list[str]:
+    from layerline.sources.reading.remote_systems import is_remote
+
+    if not any(is_remote(one) for one in ([path] if isinstance(path, str) else path)):
+        return []
+    return ["DVC does not watch URLs: after a change there, run `dvc repro -f fetch`"]
 
 
 def _require_columns(reading: "Reading", target: str, text: Sequence[str], file: Path) -> None:

@@ -6,7 +6,6 @@ for another one, also a line in reading/image_sets.py.
 
 import gzip
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -134,16 +133,17 @@ def _write(
 
 def _load(dataset: str, files: list[Path]) -> tuple[Any, Any]:
     """Train and test set of torchvision, read from its own layout in a temporary folder."""
+    from layerline.sources.reading.temporary import temporary_folder
     from layerline.vision import torchvision_datasets
 
     build = getattr(torchvision_datasets(), dataset)
-    with tempfile.TemporaryDirectory() as temporary:
-        raw = Path(temporary) / dataset / "raw"
+    with temporary_folder() as temporary:
+        raw = temporary / dataset / "raw"
         raw.mkdir(parents=True)
         try:
             for file, name in zip(files, IDX_FILES, strict=True):
                 _unpack(file, raw / name)
-            return build(temporary, train=True), build(temporary, train=False)
+            return build(str(temporary), train=True), build(str(temporary), train=False)
         except (OSError, EOFError, ValueError, AssertionError, RuntimeError, KeyError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "malformed"
             raise SourceError(

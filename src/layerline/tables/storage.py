@@ -160,7 +160,7 @@ def read_batches(
 ) -> Iterator[pa.Table]:
     """A Parquet file that a stage wrote, in tables of up to `n_rows` rows: memory stays flat.
 
-    Without `n_rows`, as many as `group_rows` says.
+    Without `n_rows`, `group_rows` of them.
 
     Raises:
         SourceError: the file is missing or damaged.
@@ -195,7 +195,7 @@ def read_column(folder: Path, name: str, where: str) -> tuple[int, pd.Series]:
     """The number of rows of data/raw, and one column of them: nothing else is read.
 
     Raises:
-        DataError: there is no such column.
+        DataError: the column is missing.
         SourceError: the file is missing or damaged.
     """
     path = table_path(folder)

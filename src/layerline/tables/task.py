@@ -16,12 +16,14 @@ MIN_ROWS_A_CLASS = 3  # on average
 
 
 def resolve_task(target: pd.Series, asked: Literal["auto"] | Task = "auto") -> tuple[Task, str]:
-    """The task, and one sentence that tells the user why.
+    """The task, and one sentence with the reason.
 
     Raises:
         DataError: the values cannot be a target, or not one of the task asked for.
     """
     values = target.dropna()
+    if isinstance(values.dtype, pd.StringDtype):
+        values = values.str.strip()  # blanks around a class mean nothing
     name, n_levels = target.name, int(values.nunique())
     if pd.api.types.is_datetime64_any_dtype(values):
         raise DataError(f"target {name!r} holds dates; give a number or classes to predict")
@@ -32,7 +34,7 @@ def resolve_task(target: pd.Series, asked: Literal["auto"] | Task = "auto") -> t
     holds = _describe(values, words, fractional, n_levels)
     if asked != "auto":
         _require_possible(str(name), asked, holds, n_levels, words or not fractional, words)
-        return asked, f"{asked}, as fetch.task says: target {name!r} holds {holds}."
+        return asked, f"{asked}, as set in fetch.task: target {name!r} holds {holds}."
     return _found(str(name), len(values), n_levels, words, fractional, holds)
 
 

@@ -1,14 +1,14 @@
 """The frozen schema enforced on every row: fail with every broken rule, or set bad rows aside.
 
-`check` reads the rows once, batch by batch, and says what is broken and which rows are bad; `sift`
-then parts each batch into what passed and what is set aside. A rule that rows break (a type, a
-missing value, a level, a limit) can be answered by quarantine; one that the table breaks (a column
-that vanished, a class with too few rows) cannot.
+`check` reads the rows once, batch by batch, and finds what is broken and which rows are bad;
+`quarantine` then parts each batch into what passed and what is set aside. A rule that rows break (a
+type, a missing value, a level, a limit) can be answered by quarantine; one that the table breaks (a
+column that vanished, a class with too few rows) cannot.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,28 +17,17 @@ from numpy.typing import NDArray
 from layerline.columns.cast import Cast
 from layerline.columns.spec import Level
 from layerline.config import ValidateSection
-from layerline.errors import DataError
-from layerline.text import listing
 from layerline.validation.column_warnings import Sample, flag_columns
 from layerline.validation.duplicates import Repeats
 from layerline.validation.image_rules import blank_images
 from layerline.validation.row_rules import cast_columns, parse_checks, row_hits
 from layerline.validation.schema.definitions import TableSchema
-from layerline.validation.schema.severities import RULES
 from layerline.validation.table_rules import class_rules, column_rules, image_rules, row_rules
-from layerline.validation.violation_messages import word
+from layerline.validation.violation_messages import describe
 from layerline.validation.violations import Broken, Hit, Tallies
 
 MANY_ROWS = 100_000  # bad ones whose reasons are kept, though there are too many of them
 SAMPLE_CELLS = 16_000_000  # twice what is read as one batch: there, all is exact
-
-
-class BrokenRulesError(DataError):
-    """The data break the schema; `report` is what reports/validation.json should say."""
-
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        self.report = report
-        super().__init__(message)
 
 
 class Rows(Protocol):
@@ -104,7 +93,7 @@ def check(
         if hit.severity == "error":
             look.bad[hit.rows] = True
     tallies.add(late, 0)
-    of_rows = [word(tally, schema, places.schema) for tally in tallies]
+    of_rows = [describe(tally, schema, places.schema) for tally in tallies]
     order = {name: position for position, name in enumerate(schema.names)}
     of_rows.sort(key=lambda rule: order.get(rule.column or "", len(order)))
     of_table = image_rules(images, rows.n_rows, schema)
@@ -198,64 +187,3 @@ def sampled_rows(n_rows: int, n_columns: int) -> NDArray[np.int64]:
     if n_rows <= most:
         return np.arange(n_rows)
     return np.sort(np.random.default_rng(0).choice(n_rows, most, replace=False, shuffle=False))
-
-
-def report_of(
-    verdict: Verdict, rows: Rows, section: ValidateSection, schema: TableSchema
-) -> dict[str, Any]:
-    """What reports/validation.json says."""
-    bad = verdict.bad
-    too_many = bool(len(bad)) and bad.mean() > section.max_bad_fraction
-    of_rows = section.on_bad_rows == "quarantine" and not too_many
-    return {
-        "n_rows": rows.n_rows,
-        "n_bad_rows": int(verdict.bad.sum()),
-        "on_bad_rows": section.on_bad_rows,
-        "task": schema.task,
-        "target": schema.target,
-        "n_columns": len(schema.columns),
-        "broken": [rule.to_dict() for rule in verdict.errors],
-        "warnings": [rule.to_dict() for rule in verdict.warnings],
-        "passed": not verdict.errors,
-        "accepted": all(rule.is_of_rows and of_rows for rule in verdict.errors),
-    }
-
-
-def said(warnings: Sequence[Mapping[str, Any]], page: str) -> list[str]:
-    """Warnings in a few lines: columns with the same one share a line."""
-    by_rule: dict[str, list[Mapping[str, Any]]] = {}
-    for warning in warnings:
-        by_rule.setdefault(warning["rule"], []).append(warning)
-    lines = []
-    for rule, group in by_rule.items():
-        if len(group) == 1:
-            lines.append(group[0]["message"])
-            continue
-        names = listing([repr(warning["column"]) for warning in group], 5)
-        about = RULES[rule].about.split(" (")[0]
-        lines.append(f"{about}, in {len(group)}: {names}")
-    return [*lines, f"more in {page}"] if lines else []
-
-
-def refuse(verdict: Verdict, section: ValidateSection, report: dict[str, Any], file: str) -> None:
-    """End the stage when rules are broken that `section` does not set rows aside for.
-
-    Raises:
-        BrokenRulesError: the message has a line for each rule.
-    """
-    bad, quarantined = verdict.bad, section.on_bad_rows == "quarantine"
-    too_many = bool(len(bad)) and bad.mean() > section.max_bad_fraction
-    lines = []
-    for rule in sorted(verdict.errors, key=lambda rule: rule.is_of_rows):
-        advice = "; or set validate.on_bad_rows: quarantine"
-        if not rule.is_of_rows or not quarantined or too_many:
-            answered = "" if quarantined or not rule.is_of_rows else advice
-            lines.append(f"{file}: {rule.message}{answered}")
-    if quarantined and too_many:
-        share, allowed = f"{bad.mean():.1%}", f"{section.max_bad_fraction:.1%}"
-        lines.append(
-            f"{file}: {bad.sum()} of {len(bad)} rows ({share}) would be set aside, more than the "
-            f"{allowed} of validate.max_bad_fraction; mend the data, or raise it"
-        )
-    if lines:
-        raise BrokenRulesError("\n".join(lines), report)

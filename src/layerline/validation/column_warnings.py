@@ -69,14 +69,14 @@ Flag = Callable[[Look, float], str | None]
 
 def _empty(look: Look, limit: float) -> str | None:
     if look.spec.name not in look.sample.empty or not look.spec.nullable:
-        return None  # where it is not nullable, every row is told already
+        return None  # where it is not nullable, every row is reported already
     return "has no value in any row; bring its values back, or write use: false for it"
 
 
 def _constant(look: Look, limit: float) -> str | None:
     if not look.sample.is_whole or not len(look.present) or look.commonest[1] < 1.0:
         return None
-    if look.values.isna().any():  # that it is there or not says something
+    if look.values.isna().any():  # its presence alone may be informative
         return None
     return f"holds the one value {_shown(look.commonest[0])}; nothing is learnt from it"
 
@@ -119,9 +119,9 @@ def _target_leak(look: Look, limit: float) -> str | None:
         return None
     if look.values.astype(str).equals(target.astype(str)):
         return f"equals the target {look.schema.target!r}: a leak"
-    told = "all" if share > 0.9995 else f"{share:.1%}"
+    share_text = "all" if share > 0.9995 else f"{share:.1%}"
     return (
-        f"alone tells {told} of the target {look.schema.target!r}: a leak, "
+        f"alone predicts {share_text} of the target {look.schema.target!r}: a leak, "
         "if it is known only after the target"
     )
 

@@ -1,4 +1,4 @@
-"""A word for each row of a table of any length: in memory while they are few, then on disk."""
+"""A 64-bit word per row of a table of any length: in memory while they are few, else on disk."""
 
 import tempfile
 import weakref

@@ -73,7 +73,7 @@ class Conflicts(NamedTuple):
 
 
 class Repeats:
-    """Hashes of all rows, batch by batch; `hits` says which rows came before."""
+    """Hashes of all rows, batch by batch; `hits` gives the rows that repeat an earlier one."""
 
     def __init__(self, schema: TableSchema, n_rows: int) -> None:
         self._schema = schema

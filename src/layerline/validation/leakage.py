@@ -1,4 +1,4 @@
-"""How much of the target one feature alone tells: near 1 is a leak more often than a gift.
+"""How much of the target one feature alone predicts: near 1 is a leak more often than a gift.
 
 Numbers against numbers: the squared correlation of the values or of their ranks. Otherwise the
 feature is cut into bins (a category is one each, missing values are one), each bin's commonest
@@ -15,7 +15,7 @@ MAX_BINS = 512
 
 
 def share_told(feature: pd.Series, target: pd.Series, *, classes: bool) -> float:
-    """The share of the target, 0 to 1, that the feature alone tells."""
+    """The share of the target, 0 to 1, that the feature alone predicts."""
     is_number = pd.api.types.is_numeric_dtype(feature) and not pd.api.types.is_bool_dtype(feature)
     if is_number and not classes:
         return _correlation(feature.to_numpy(np.float64), target.to_numpy(np.float64))
@@ -52,8 +52,8 @@ def _told_of_classes(
         return 0.0
     counts = np.bincount(bins[learn] * n_classes + codes[learn], minlength=n_bins * n_classes)
     table = counts.reshape(n_bins, n_classes)
-    said = table.argmax(axis=1)[_nearest_seen(table.sum(axis=1) > 0)]
-    right = float((said[bins[judge]] == codes[judge]).mean())
+    guess = table.argmax(axis=1)[_nearest_seen(table.sum(axis=1) > 0)]
+    right = float((guess[bins[judge]] == codes[judge]).mean())
     base = float((codes[judge] == table.sum(axis=0).argmax()).mean())
     return (right - base) / (1.0 - base) if base < 1.0 else 0.0
 

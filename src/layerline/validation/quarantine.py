@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from layerline.columns.spec import ColumnSpec
 from layerline.config import ValidateSection
-from layerline.validation.checks import PLACES, Places, Verdict, check, refuse, report_of
+from layerline.validation.checks import PLACES, Places, Verdict, check
+from layerline.validation.refusal import refuse, report_of
 from layerline.validation.row_batches import FrameRows
 from layerline.validation.row_rules import cast_columns
 from layerline.validation.schema.definitions import TableSchema

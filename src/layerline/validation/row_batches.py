@@ -57,7 +57,7 @@ def open_rows(folder: Path, file: str) -> FrameRows | ParquetRows:
     try:
         about = pq.read_metadata(path)
     except (pa.ArrowException, OSError):
-        return FrameRows(read_parquet(path))  # says what is wrong
+        return FrameRows(read_parquet(path))  # raises with what is wrong
     if about.num_rows * about.num_columns <= WHOLE_CELLS:
         return FrameRows(read_parquet(path))
     return ParquetRows(path)

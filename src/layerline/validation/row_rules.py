@@ -15,7 +15,7 @@ from layerline.columns.cast import Cast, cast_column
 from layerline.columns.spec import ColumnSpec
 from layerline.validation.cross_column import broken_rows
 from layerline.validation.pandera_schema import to_pandera
-from layerline.validation.schema.contradictions import spoken_kinds
+from layerline.validation.schema.contradictions import expression_kinds
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.expressions import Expression, parse
 from layerline.validation.schema.severities import Severity
@@ -32,7 +32,7 @@ def cast_columns(frame: pd.DataFrame, schema: TableSchema) -> dict[str, Cast]:
 
 def parse_checks(schema: TableSchema) -> list[tuple[Expression, Severity]]:
     """The cross-column rules that are not off."""
-    kinds = spoken_kinds({column.name: column.dtype for column in schema.columns})
+    kinds = expression_kinds({column.name: column.dtype for column in schema.columns})
     default = schema.setting("check").severity
     return [
         (parse(check.text, kinds), check.severity if default == "error" else default)
@@ -90,7 +90,7 @@ def _hit(
 ) -> Hit | None:
     name, rule = str(column.name), "missing" if check == "not_nullable" else check
     rows = np.unique(index.to_numpy(dtype=np.int64))
-    rows = rows[~cast.bad[rows]]  # a wrong type became a gap: told already
+    rows = rows[~cast.bad[rows]]  # a wrong type became a gap: reported already
     severity = schema.severity(rule, name)
     if not len(rows) or severity == "off":
         return None
@@ -128,7 +128,7 @@ def _cross_hits(
     hits = []
     for check, severity in checks:
         if not set(check.columns) <= set(casts):
-            continue  # that a column is not there is told already
+            continue  # a missing column is reported already
         frame = pd.DataFrame({name: casts[name].values for name in check.columns})
         rows = np.flatnonzero(broken_rows(check, frame))
         if len(rows):

@@ -19,7 +19,7 @@ FEWEST_ROWS = 3  # one each to learn from, to choose by and to judge by
 
 
 def column_rules(found: Sequence[str], schema: TableSchema, schema_file: str) -> list[Broken]:
-    """Columns that vanished or were added; a likely new name is told."""
+    """Columns that vanished or were added, with the likely new name."""
     absent = [name for name in schema.names if name not in found]
     extra = [name for name in found if name not in schema.names]
     broken = []
@@ -66,7 +66,7 @@ def _balance(counts: Mapping[Level, int], schema: TableSchema) -> list[Broken]:
         return []
     message = (
         f"class {commonest!r} of target {schema.target!r} has {counts[commonest]:,} rows, "
-        f"{rarest!r} only {counts[rarest]:,}, more than {limit:g} to 1; accuracy will say little: "
+        f"{rarest!r} only {counts[rarest]:,}, more than {limit:g} to 1; accuracy means little: "
         "look at log_loss and f1_macro, or set train.sampling: balanced"
     )
     return [Broken("class_balance", message, schema.target, severity, values=(rarest,))]

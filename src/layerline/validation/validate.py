@@ -21,6 +21,7 @@ from layerline.artifacts import (
     write_json,
     write_text,
 )
+from layerline.columns.written import Written
 from layerline.config import ValidateSection
 from layerline.errors import DataError
 from layerline.tables.storage import (
@@ -32,9 +33,10 @@ from layerline.tables.storage import (
     write_images,
     write_table,
 )
-from layerline.validation.checks import BrokenRulesError, Places, Verdict, check, refuse, report_of
+from layerline.validation.checks import Places, Verdict, check
 from layerline.validation.profile import profile
 from layerline.validation.quarantine import arrow_schema, passed, reason_column, set_aside
+from layerline.validation.refusal import BrokenRulesError, refuse, report_of
 from layerline.validation.report.image_samples import MAX_CLASSES, SHOWN
 from layerline.validation.report.page import Evidence, validation_page
 from layerline.validation.row_batches import FrameRows, ParquetRows, open_rows
@@ -52,11 +54,11 @@ def validate_raw(
 ) -> dict[str, Any]:
     """Write data/validated and the reports; return the manifest's facts, and the warnings.
 
-    The reports are written also when rules are broken: they are what says which.
+    The reports are written also when rules are broken: they name them.
 
     Raises:
         DataError: the data break the schema, or the schema is of another target or task.
-        ParamsError: there is no schema, or it is wrong.
+        ParamsError: the schema is missing or wrong.
         SourceError: data/raw is missing or damaged.
     """
     raw = read_manifest(workspace.raw)
@@ -76,6 +78,7 @@ def validate_raw(
         write_json(workspace.reports / REPORT, report)
         write_text(workspace.reports / FAILED_PAGE, validation_page(evidence))
         raise BrokenRulesError(f"{error}\nall of it: reports/{FAILED_PAGE}", report) from None
+    noted = _unwritten(raw, schema, schema_path)
     about = {
         **{key: raw[key] for key in ("kind", "source", "target", "task", "split_column", "origin")},
         "raw_sha256": {name: file["sha256"] for name, file in raw["files"].items()},
@@ -93,7 +96,24 @@ def validate_raw(
     page = validation_page(Evidence(report, described, schema, aside, shown))
     write_text(workspace.reports / PAGE, page)
     (workspace.reports / FAILED_PAGE).unlink(missing_ok=True)
-    return {**about, "warnings": report["warnings"]}
+    return {**about, "warnings": [*report["warnings"], *noted]}
+
+
+def _unwritten(raw: Mapping[str, Any], schema: TableSchema, path: Path) -> list[dict[str, Any]]:
+    """Columns whose text fetch read in a form that the schema, and so the model, does not have."""
+    specs = {column.name: column for column in schema.columns}
+    return [
+        {
+            "rule": "written",
+            "column": name,
+            "message": f"column {name!r} was read as {Written.from_dict(form).describe()}, which "
+            f"{path} does not have: the model would refuse it; run `layerline schema --update`",
+        }
+        for name, form in raw.get("written", {}).items()
+        if name in specs
+        and specs[name].kind in ("number", "date")
+        and specs[name].written != Written.from_dict(form)
+    ]
 
 
 def _write(

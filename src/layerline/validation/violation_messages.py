@@ -1,6 +1,6 @@
-"""What rows break, in one line for each rule and column: what, where, and what to do.
+"""Messages on broken rules, one for each rule and column: what, where, and what to do.
 
-To add a rule that rows break: its words here, and a line in RULES.
+To add a rule that rows break: its wording here, and a line in RULES.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.violations import SHOWN, Broken, Tally
 
 
-class Words(NamedTuple):
+class Wording(NamedTuple):
     """`column 'x' has 3 WHAT (DETAIL); REMEDY`; one row in quarantine: `x: REASON`."""
 
     one: str  # of one row: "missing value"
@@ -44,11 +44,11 @@ def quoted(values: Sequence[Any]) -> str:
     return listing(shown, 3)
 
 
-def word(tally: Tally, schema: TableSchema, schema_file: str) -> Broken:
-    """A tally as the user hears of it."""
+def describe(tally: Tally, schema: TableSchema, schema_file: str) -> Broken:
+    """A tally as a message to the user."""
     if tally.rule == "type":
         return _type(tally, schema)
-    words = _WORDS[tally.rule](tally, schema, schema_file)
+    words = _WORDINGS[tally.rule](tally, schema, schema_file)
     where = rows_text(tally.first, tally.n_rows)
     values = listing(tally.values) if tally.rule == "check" else quoted(tally.values)
     detail = f"{values}; {where}" if words.shows_values and tally.values else where
@@ -84,9 +84,9 @@ def _type(tally: Tally, schema: TableSchema) -> Broken:
     assert tally.column is not None
     spec = schema[tally.column]
     meant = kind_of(spec).noun(spec)
-    remedy = "mend them, or list what stands for a missing value in fetch.options.missing"
+    remedy = "fix them, or list what stands for a missing value in fetch.options.missing"
     if spec.dtype == "str":
-        remedy = "list the column in fetch.options.text, or mend the source"
+        remedy = "list the column in fetch.options.text, or fix the source"
     elif spec.dtype == "int64" and tally.detail == DECIMALS:
         remedy = "if decimals are meant, write dtype: float64 in the schema"
     many = "s" if tally.n_rows > 1 else ""
@@ -97,22 +97,22 @@ def _type(tally: Tally, schema: TableSchema) -> Broken:
     return _broken(tally, message, f"{spec.name}: not {meant}")
 
 
-def _missing(tally: Tally, schema: TableSchema, file: str) -> Words:
+def _missing(tally: Tally, schema: TableSchema, file: str) -> Wording:
     remedy = f"fill them, or write nullable: true for columns.{tally.column} in {file}"
     if tally.column == schema.target:
         remedy = "every row needs its target: drop these rows at the source"
-    return Words("missing value", "missing values", remedy, "missing value", shows_values=False)
+    return Wording("missing value", "missing values", remedy, "missing value", shows_values=False)
 
 
-def _finite(tally: Tally, schema: TableSchema, file: str) -> Words:
+def _finite(tally: Tally, schema: TableSchema, file: str) -> Wording:
     remedy = "drop them at the source"
-    return Words("non-finite value", "non-finite values", remedy, "non-finite value", False)
+    return Wording("non-finite value", "non-finite values", remedy, "non-finite value", False)
 
 
-def _limits(tally: Tally, schema: TableSchema, file: str) -> Words:
+def _limits(tally: Tally, schema: TableSchema, file: str) -> Wording:
     limits = _span(schema[str(tally.column)])
-    remedy = f"mend them, or widen columns.{tally.column} in {file}"
-    return Words(
+    remedy = f"fix them, or widen columns.{tally.column} in {file}"
+    return Wording(
         f"value outside {limits}", f"values outside {limits}", remedy, f"value outside {limits}"
     )
 
@@ -122,17 +122,17 @@ def _span(spec: ColumnSpec) -> str:
     return f"{low} to {high}"
 
 
-def _levels(tally: Tally, schema: TableSchema, file: str) -> Words:
-    remedy = f"mend them, or add to columns.{tally.column}.levels in {file}"
+def _levels(tally: Tally, schema: TableSchema, file: str) -> Wording:
+    remedy = f"fix them, or add to columns.{tally.column}.levels in {file}"
     reason = "value outside its levels"
-    return Words(reason, "values outside its levels", remedy, reason)
+    return Wording(reason, "values outside its levels", remedy, reason)
 
 
-def _pattern(tally: Tally, schema: TableSchema, file: str) -> Words:
+def _pattern(tally: Tally, schema: TableSchema, file: str) -> Wording:
     pattern = schema[str(tally.column)].pattern
     what = f"that do not match {pattern!r}"
-    remedy = f"mend them, or change columns.{tally.column}.pattern in {file}"
-    return Words(
+    remedy = f"fix them, or change columns.{tally.column}.pattern in {file}"
+    return Wording(
         f"value {what.replace('do', 'does')}",
         f"values {what}",
         remedy,
@@ -140,38 +140,40 @@ def _pattern(tally: Tally, schema: TableSchema, file: str) -> Words:
     )
 
 
-def _unique(tally: Tally, schema: TableSchema, file: str) -> Words:
+def _unique(tally: Tally, schema: TableSchema, file: str) -> Wording:
     if tally.column is None:
         what = f"another row of the same {tally.detail}"
         remedy = f"drop them at the source, or change unique in {file}"
-        return Words(
+        return Wording(
             f"row that repeats {what}",
             f"rows that repeat {what}",
             remedy,
             f"repeats {tally.detail}",
         )
     remedy = f"drop them at the source, or take unique: true from columns.{tally.column} in {file}"
-    return Words("value that came before", "values that came before", remedy, "came before")
+    return Wording("value that came before", "values that came before", remedy, "came before")
 
 
-def _duplicate_rows(tally: Tally, schema: TableSchema, file: str) -> Words:
+def _duplicate_rows(tally: Tally, schema: TableSchema, file: str) -> Wording:
     what = "an earlier one in all that is learnt"
     remedy = f"drop them at the source, or write duplicate_rows: off under rules in {file}"
-    return Words(f"row equal to {what}", f"rows equal to {what}", remedy, "equal to an earlier row")
+    return Wording(
+        f"row equal to {what}", f"rows equal to {what}", remedy, "equal to an earlier row"
+    )
 
 
-def _check(tally: Tally, schema: TableSchema, file: str) -> Words:
+def _check(tally: Tally, schema: TableSchema, file: str) -> Wording:
     what = f"that {'breaks' if tally.n_rows == 1 else 'break'} `{tally.detail}`"
-    remedy = f"mend them, or change checks in {file}"
-    return Words(f"row {what}", f"rows {what}", remedy, f"breaks `{tally.detail}`")
+    remedy = f"fix them, or change checks in {file}"
+    return Wording(f"row {what}", f"rows {what}", remedy, f"breaks `{tally.detail}`")
 
 
-def _blank(tally: Tally, schema: TableSchema, file: str) -> Words:
+def _blank(tally: Tally, schema: TableSchema, file: str) -> Wording:
     remedy = f"drop them at the source, or write blank_images: off under rules in {file}"
-    return Words("image of one colour", "images of one colour", remedy, "image of one colour")
+    return Wording("image of one colour", "images of one colour", remedy, "image of one colour")
 
 
-_WORDS: Mapping[str, Callable[[Tally, TableSchema, str], Words]] = {
+_WORDINGS: Mapping[str, Callable[[Tally, TableSchema, str], Wording]] = {
     "missing": _missing,
     "finite": _finite,
     "limits": _limits,

@@ -1,4 +1,4 @@
-"""What breaks a rule: hits in one batch of rows, tallied over all batches, worded at the end."""
+"""What breaks a rule: hits in one batch of rows, tallied over all batches, described at the end."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Hit(NamedTuple):
     column: str | None
     rows: NDArray[np.int64]  # positions in the batch, rising
     values: Sequence[Any] = ()  # a few of the values that break it
-    detail: str = ""  # what else tells this hit from others of the rule
+    detail: str = ""  # what distinguishes this hit from others of its rule
     severity: Severity = "error"
 
 

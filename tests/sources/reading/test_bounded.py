@@ -247,3 +247,21 @@ def test_damage_is_reported_as_such(tmp_path: Path) -> None:
     with pytest.raises(LayerlineError, match="damaged") as caught:
         read_upload(path)
     assert caught.value.exit_code == 4
+
+
+def test_a_file_of_ones_own_with_long_words_is_read_in_pieces(tmp_path: Path) -> None:
+    words = ["x" * 50_000, "y"]
+    rows = pa.DictionaryArray.from_arrays(np.arange(40_000, dtype=np.int32) % 2, words)
+    path = parquet(tmp_path / "t.parquet", {"x": rows, "n": pa.array(range(40_000))})
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from layerline.sources.reading.reader import open_files\n"
+        "n, sizes = 0, []\n"
+        "for table in open_files([Path(sys.argv[1])]).tables():\n"
+        "    n += table.num_rows; sizes.append(table.nbytes)\n"
+        "print(n, max(sizes) <= 512 << 20, len(sizes) > 1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["40000", "True", "True"]

@@ -165,7 +165,7 @@ HEAD = "target: y\ntask: regression\ncolumns:\n  y: {kind: number, dtype: float6
         (HEAD + "  x: {kind: text, dtype: str, levels: [a]}\n", ["only a category has levels"]),
         (
             HEAD + "  x: {kind: category, dtype: str, levels: [a, 1]}\n",
-            ["1 is no str; write it in quotes"],
+            ["1 is not str; write it in quotes"],
         ),
         (
             HEAD + "  x: {kind: category, dtype: str, levels: [a, a]}\n",
@@ -187,7 +187,7 @@ HEAD = "target: y\ntask: regression\ncolumns:\n  y: {kind: number, dtype: float6
         (HEAD + "checks: [{rule: y < 1, strict: true}]\n", ["checks.0.strict: unknown key"]),
         (
             HEAD + "  x: {kind: text, dtype: str, use: false, pattern: '(a'}\n",
-            ["columns.x.pattern: '(a' is no regular expression of RE2"],
+            ["columns.x.pattern: '(a' is not a regular expression of RE2"],
         ),
         (HEAD + "  x: {kind: number, dtype: int64, pattern: a}\n", ["only text has a pattern"]),
         (

@@ -1,6 +1,7 @@
 """Reading a user's files exactly: no value is changed silently.
 
 reader          many files to one table
+file_columns    columns that differ between files
 paths           paths, patterns, folders to files
 batches         a file as typed batches
 bounded         one uploaded file, within limits
@@ -27,6 +28,7 @@ archive_members members of archives, one by one
 compressed      .gz, .bz2, .xz, .zst
 spreadsheet     sheets of Excel files as CSV
 json_array      a list of JSON objects
+temporary       folders that no kill leaves behind
 plain_copy      what is inside, for a prediction
 remote          copies of remote files
 remote_systems  http(s) and s3 servers

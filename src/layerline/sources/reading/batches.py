@@ -12,15 +12,8 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-from layerline.columns.survey import (
-    ANYTHING,
-    Candidate,
-    ColumnType,
-    FieldSurvey,
-    Parsed,
-    Span,
-    convert,
-)
+from layerline.columns.convert import Parsed, convert
+from layerline.columns.survey import ANYTHING, Candidate, ColumnType, FieldSurvey, Span
 from layerline.errors import DataError
 
 BATCH_ROWS = 1 << 16

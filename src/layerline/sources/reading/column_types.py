@@ -55,7 +55,7 @@ def survey_columns(parts: Sequence[Part], text: set[str], choices: Choices = UND
     Args:
         parts: the files.
         text: columns that are text, whatever is in them.
-        choices: what the user said of numbers and dates.
+        choices: of the user, for numbers and dates.
 
     Raises:
         DataError: malformed, no type holds all values of a column, or a column can be read in two

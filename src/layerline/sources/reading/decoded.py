@@ -19,8 +19,9 @@ def decoded(table: pa.Table, meter: Meter) -> Iterator[pa.Table]:
     Raises:
         TooLargeError: beyond a limit of the meter.
     """
-    meter.expect_more(_measure(table, meter))
-    yield from _pieces(table, meter)
+    n_bytes = _measure(table, meter)
+    meter.expect_more(n_bytes)
+    yield from _pieces(table, n_bytes, meter)
 
 
 def _measure(table: pa.Table, meter: Meter) -> int:
@@ -32,12 +33,10 @@ def _measure(table: pa.Table, meter: Meter) -> int:
     return n_bytes
 
 
-def _pieces(table: pa.Table, meter: Meter) -> Iterator[pa.Table]:
-    n_bytes = _measure(table, meter)
+def _pieces(table: pa.Table, n_bytes: int, meter: Meter) -> Iterator[pa.Table]:
     if n_bytes > meter.limits.batch_bytes and table.num_rows > 1:
-        half = table.num_rows // 2
-        yield from _pieces(table.slice(0, half), meter)
-        yield from _pieces(table.slice(half), meter)
+        for half in (table.slice(0, table.num_rows // 2), table.slice(table.num_rows // 2)):
+            yield from _pieces(half, _measure(half, meter), meter)
         return
     meter.add(table.num_rows * table.num_columns, n_bytes)
     yield pa.table([_plain(column) for column in table.columns], names=table.column_names)
@@ -65,6 +64,13 @@ def decoded_size(values: pa.ChunkedArray) -> tuple[int, int]:
             total += int(lengths.sum()) + 4 * len(lengths)
             longest = max(longest, int(lengths.max()))
     return total, longest
+
+
+def longest_word(values: pa.Array) -> int:
+    """The bytes of the longest text in the dictionary of these values, used or not."""
+    words = values.dictionary if pa.types.is_dictionary(values.type) else values
+    lengths = _lengths(words)
+    return 0 if lengths is None or not len(lengths) else int(lengths.max())
 
 
 def _lengths(values: pa.Array) -> np.ndarray | None:

@@ -2,7 +2,7 @@
 
 Numbers keep the digits they are written with until the whole column is known, so that 2^53 + 1 or
 1e400 is treated as in a CSV file. Text stays text, "NA" and the empty string too; only a column
-that holds nothing but ISO dates becomes dates, which JSON cannot say.
+that holds nothing but ISO dates becomes dates, a type that JSON does not have.
 """
 
 import codecs
@@ -29,7 +29,7 @@ def open_json_lines(path: Path, encoding: str = "utf-8") -> Stream:
     """A file of flat objects; they are checked while they are read.
 
     Raises:
-        DataError: empty; while it is read: not JSON, a line that is no flat object, a key twice.
+        DataError: empty; while it is read: not JSON, a line that is not a flat object, a key twice.
         ParamsError: the encoding cannot be.
     """
     codec = _codec(encoding)
@@ -50,7 +50,7 @@ def _batch(rows: list[dict[str, Any]], columns: Collection[str] | None, path: Pa
     names = list(dict.fromkeys(name for row in rows for name in row))
     for name in names:
         if any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise DataError(f"{path}: the key {name!r} has half a surrogate pair; mend it")
+            raise DataError(f"{path}: the key {name!r} has half a surrogate pair; fix it")
     if columns is not None:
         names = [name for name in names if name in columns]
     where = f"{path}: column "
@@ -88,7 +88,7 @@ def _rows(path: Path, encoding: str, codec: str) -> Iterator[tuple[int, dict[str
         if isinstance(error, ValueError):
             reason = str(error).partition(": line")[0]
         raise DataError(
-            f"{path}: line {line} is not one JSON object ({reason}); mend it, or get the file "
+            f"{path}: line {line} is not one JSON object ({reason}); fix it, or get the file "
             "again if it was cut off"
         ) from None
 
@@ -128,4 +128,4 @@ def _column(values: list[Any], where: str) -> Column:
     try:
         return Column(pa.chunked_array([pa.array(plain, pa.string())]), form)
     except UnicodeEncodeError:
-        raise DataError(f"{where} has half a surrogate pair, which is no text; mend it") from None
+        raise DataError(f"{where} has half a surrogate pair, which is not text; fix it") from None

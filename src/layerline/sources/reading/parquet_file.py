@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from layerline.sources.reading.decoded import decoded
+from layerline.sources.reading.decoded import decoded, longest_word
 from layerline.sources.reading.limits import Meter, TooLargeError
 from layerline.sources.reading.parquet_pages import declared_bytes
 
@@ -39,6 +39,8 @@ def read_parquet_batches(
             _check_pages(path, metadata, columns, meter)
         texts = _dictionaries(metadata, columns)
     n_rows = min(n_rows, max(BATCH_CELLS // max(len(columns), 1), 1 << 9))
+    if texts and meter.limits.seconds is None:  # as dictionaries they take longer
+        texts = _with_long_words(path, texts, meter.limits.batch_bytes // n_rows)
     with _open(path, texts) as file:
         for batch in file.iter_batches(n_rows, columns=list(columns)):
             table = pa.Table.from_batches([batch])
@@ -65,6 +67,19 @@ def _dictionaries(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[str
         if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
     )
     return [name for name in found if name in columns]
+
+
+def _with_long_words(path: Path, texts: Sequence[str], n_bytes: int) -> list[str]:
+    """The columns whose dictionaries have a word of more bytes: the others unfold to little."""
+    found = set()
+    with _open(path, texts) as file:
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(1, row_groups=[group], columns=list(texts)):
+                for name, values in zip(batch.schema.names, batch.columns, strict=True):
+                    if longest_word(values) > n_bytes:
+                        found.add(name)
+                break
+    return [name for name in texts if name in found]
 
 
 def _chunks(metadata: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:

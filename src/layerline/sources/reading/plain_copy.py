@@ -1,7 +1,6 @@
 """The table inside a compressed or an Excel file, copied for the time of a block."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from layerline.sources.reading.archives import copy_member, reporting_damage
 from layerline.sources.reading.compressed import allowed_bytes, is_compressed, plain_name
 from layerline.sources.reading.display_names import shown_as
 from layerline.sources.reading.spreadsheet import EXCEL
+from layerline.sources.reading.temporary import temporary_folder
 
 
 def inner_name(path: Path) -> Path:
@@ -28,8 +28,8 @@ def plain_copy(path: Path) -> Iterator[Path]:
     if not is_compressed(path) and path.suffix.lower() not in EXCEL:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
-        copy = Path(folder) / inner_name(path).name
+    with temporary_folder() as folder:
+        copy = folder / inner_name(path).name
         with reporting_damage(path), members_of(path) as members:
             found = list(members)
             if len(found) != 1:

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from layerline.columns.convert import Parsed
 from layerline.columns.forms import UNDECIDED, Choices
-from layerline.columns.survey import TEXT, ColumnType, Parsed
+from layerline.columns.survey import TEXT, ColumnType
 from layerline.columns.written import PLAIN, Written
 from layerline.errors import DataError
 from layerline.sources.reading.batches import Batch, Column, Stream, typed
@@ -25,11 +26,11 @@ from layerline.sources.reading.columnar import open_columnar
 from layerline.sources.reading.delimited import open_fields
 from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.encoding import marked_encoding
+from layerline.sources.reading.file_columns import absent_columns, require_equal_columns
 from layerline.sources.reading.json_lines import open_json_lines
 from layerline.sources.reading.paths import DELIMITED, PARQUET, find_files, kind_of
 from layerline.sources.reading.unchanged import Unchanged, reporting_unreadable
 from layerline.tables.storage import to_frame
-from layerline.text import listing
 
 __all__ = ["DELIMITED", "PARQUET", "FileTable", "Reading", "find_files", "open_files", "read_files"]
 __all__ += ["read_frame"]
@@ -170,16 +171,16 @@ def open_files(
     folded = partitions or {}
     parts = [_open_part(path, dialect or Dialect(), folded.get(path, {})) for path in paths]
     if not union:
-        _require_equal_columns([(part.path, part.names) for part in parts if part.stream.names])
+        require_equal_columns([(part.path, part.names) for part in parts if part.stream.names])
     surveyed = survey_columns(parts, set(text), choices)
     files = list(surveyed.names.items())
     if not union:
-        _require_equal_columns(files)
+        require_equal_columns(files)
     if not surveyed.kinds:
         raise DataError(f"{_names_of(paths)}: it has no column")
     kinds = surveyed.kinds | {name: TEXT for name in text if name in surveyed.kinds}
     reading = Reading(parts, kinds)
-    reading.notes += _absent_columns(files, list(kinds))
+    reading.notes += absent_columns(files, list(kinds))
     return reading
 
 
@@ -231,33 +232,6 @@ def _open_one(path: Path, dialect: Dialect) -> Stream:
     kind = kind_of(path)
     if kind == "CSV":
         return open_fields(path, dialect)
-    return (
-        open_json_lines(path, dialect.encoding or marked_encoding(path) or "utf-8")
-        if kind == "JSON lines"
-        else open_columnar(path)
-    )
-
-
-def _require_equal_columns(files: Sequence[tuple[Path, list[str]]]) -> None:
-    for other, others in files[1:]:
-        first, names = files[0]
-        absent = [name for name in names if name not in others]
-        added = [name for name in others if name not in names]
-        if absent or added:
-            differences = [f"lacks {listing(absent, 5)}"] if absent else []
-            differences += [f"adds {listing(added, 5)}"] if added else []
-            raise DataError(
-                f"{other}: its columns differ from {first}: it {' and '.join(differences)}; "
-                "files that are read together need the same columns; mend the source, or set "
-                "fetch.options.union: true, and what a file lacks is missing there"
-            )
-
-
-def _absent_columns(files: Sequence[tuple[Path, list[str]]], names: Sequence[str]) -> list[str]:
-    """A note for each file that lacks columns of others."""
-    absent = {path: [name for name in names if name not in found] for path, found in files}
-    return [
-        f"{path}: lacks {listing([repr(name) for name in lacking], 5)}: missing in its rows"
-        for path, lacking in absent.items()
-        if lacking
-    ]
+    if kind != "JSON lines":
+        return open_columnar(path)
+    return open_json_lines(path, dialect.encoding or marked_encoding(path) or "utf-8")

@@ -26,7 +26,7 @@ _TIMES = frozenset({datetime.datetime, datetime.date})
 
 
 def column_of(values: list[Any], where: str) -> tuple[pa.Array, str | None]:
-    """The values of one column in one of the five types, and what is to be said of them.
+    """The values of one column in one of the five types, and a note on them.
 
     Raises:
         DataError: they are of several types, or of one that cannot be used or kept exactly.
@@ -76,7 +76,7 @@ def _float(value: float | Decimal, where: str) -> float:
         found = math.inf
     if finite and (math.isinf(found) or (found == 0 and value != 0)):
         became = "infinite" if math.isinf(found) else "zero"
-        raise DataError(f"{where} has {value}, which would become {became}; mend it")
+        raise DataError(f"{where} has {value}, which would become {became}; fix it")
     is_whole = finite and (isinstance(value, int) or value == value.to_integral_value())
     if is_whole and abs(value) > EXACT_FLOAT and found != value:
         raise DataError(
@@ -95,7 +95,7 @@ def _time(value: datetime.datetime | datetime.date, where: str) -> datetime.date
         return value.astimezone(datetime.UTC).replace(tzinfo=None)
     except OverflowError:
         raise DataError(
-            f"{where} has {value}, which in UTC is outside the years 1 to 9999; mend it"
+            f"{where} has {value}, which in UTC is outside the years 1 to 9999; fix it"
         ) from None
 
 

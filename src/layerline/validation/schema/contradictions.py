@@ -15,7 +15,7 @@ from layerline.validation.schema.expressions import ExpressionError, parse
 from layerline.validation.schema.severities import LIMITED, OF_COLUMNS, RULES
 
 _PYTHON = {"str": str, "bool": bool, "int64": int}
-_SPOKEN = {"datetime64[us]": "date", "int64": "number", "float64": "number", "bool": "truth"}
+_KINDS = {"datetime64[us]": "date", "int64": "number", "float64": "number", "bool": "truth"}
 
 
 def contradictions(file: SchemaFile) -> list[Problem]:
@@ -87,7 +87,7 @@ def _of_pattern(where: str, column: ColumnEntry) -> list[Problem]:
     try:
         pc.match_substring_regex(pa.array([""]), column.pattern)
     except pa.ArrowInvalid as error:
-        return [Problem(where, f"{column.pattern!r} is no regular expression of RE2: {error}")]
+        return [Problem(where, f"{column.pattern!r} is not a regular expression of RE2: {error}")]
     return []
 
 
@@ -106,13 +106,13 @@ def _of_groups(file: SchemaFile) -> list[Problem]:
     ]
 
 
-def spoken_kinds(dtypes: Mapping[str, Dtype]) -> dict[str, str]:
+def expression_kinds(dtypes: Mapping[str, Dtype]) -> dict[str, str]:
     """Column -> its kind in the language of cross-column rules."""
-    return {name: _SPOKEN.get(dtype, "text") for name, dtype in dtypes.items()}
+    return {name: _KINDS.get(dtype, "text") for name, dtype in dtypes.items()}
 
 
 def _of_checks(file: SchemaFile) -> list[Problem]:
-    kinds = spoken_kinds({name: column.dtype for name, column in file.columns.items()})
+    kinds = expression_kinds({name: column.dtype for name, column in file.columns.items()})
     problems = []
     for index, check in enumerate(file.checks):
         try:
@@ -142,7 +142,7 @@ def _of_levels(where: str, levels: list[Any], dtype: Dtype) -> list[Problem]:
     wrong = [level for level in levels if type(level) is not _PYTHON[dtype]]
     if wrong:
         hint = "; write it in quotes" if dtype == "str" else ""
-        return [Problem(where, f"{wrong[0]!r} is no {dtype}{hint}")]
+        return [Problem(where, f"{wrong[0]!r} is not {dtype}{hint}")]
     if len(set(levels)) < len(levels):
         twice = next(level for level in levels if levels.count(level) > 1)
         return [Problem(where, f"{twice!r} is there more than once")]

@@ -26,7 +26,7 @@ class TableSchema:
     task: Task
     columns: tuple[ColumnSpec, ...]
     image_shape: tuple[int, ...] | None = None  # (H, W) or (H, W, C), uint8
-    unique: tuple[tuple[str, ...], ...] = ()  # groups of columns that tell rows apart
+    unique: tuple[tuple[str, ...], ...] = ()  # groups of columns that identify rows
     checks: tuple[CrossRule, ...] = ()
     rules: Mapping[str, Setting] = field(default_factory=dict)  # what the user set otherwise
 
@@ -58,11 +58,11 @@ class TableSchema:
         return replace(column, lenient=tuple(lenient))
 
     def setting(self, rule: str) -> Setting:
-        """How a rule is kept: as the file says, else as RULES does."""
+        """How strictly a rule is enforced: as in the file, else as in RULES."""
         return self.rules.get(rule, RULES[rule].default)
 
     def severity(self, rule: str, column: str | None = None) -> Severity:
-        """How a rule is kept for one column; the target's own rules cannot be relaxed."""
+        """How strictly a rule is enforced for one column; those of the target are never relaxed."""
         if column == self.target and RULES[rule].scope == "row" and rule != "limits":
             return "error"
         return self.setting(rule).severity

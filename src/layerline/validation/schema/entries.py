@@ -47,7 +47,7 @@ class ColumnEntry:
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class RuleEntry:
-    """A rule that is kept otherwise than RULES says."""
+    """A rule that is enforced differently from RULES."""
 
     severity: Severity | None = None
     limit: float | None = None

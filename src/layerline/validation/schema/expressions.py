@@ -38,7 +38,7 @@ FUNCTIONS = ("abs", "missing", "date")
 
 
 class ExpressionError(Exception):
-    """The text is no rule of this language; the message says why."""
+    """The text is not a rule of this language; the message has the reason."""
 
 
 class Expression(NamedTuple):
@@ -118,7 +118,7 @@ class _Typing:
         value: Any = node.value
         found = {bool: "truth", int: "number", float: "number", str: "text"}.get(type(value))
         if found is None or (found == "number" and not abs(value) < 1e300):
-            raise ExpressionError(f"{value!r} is no value of the language")
+            raise ExpressionError(f"{value!r} is not a value of this language")
         return found
 
     def _name(self, node: ast.Name) -> str:

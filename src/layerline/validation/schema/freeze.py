@@ -1,6 +1,6 @@
 """What `layerline schema` does: infer from data/raw, compare with what is frozen, merge.
 
-`compare` says where the data have left the frozen schema; `merge` writes the changes that the user
+`compare` finds where the data have left the frozen schema; `merge` writes the changes that the user
 accepts into the file and leaves everything else as it is: comments, order, hand edits.
 """
 
@@ -62,7 +62,7 @@ class Change(NamedTuple):
     """One way in which the data have left the frozen schema."""
 
     column: str
-    what: str  # added, vanished, type, missing, limits, levels, unseen
+    what: str  # added, vanished, type, written, missing, limits, levels, unseen
     frozen: str
     found: str
     keys: dict[str, Any] | None = None  # of the column's entry, to set; None: nothing to accept
@@ -99,6 +99,10 @@ def _of_column(frozen: ColumnSpec, found: ColumnSpec, values: pd.Series) -> list
         what = f"{found.kind} {found.dtype} ({n_bad} values are not {frozen.dtype})"
         return [Change(frozen.name, "type", f"{frozen.kind} {frozen.dtype}", what, keys)]
     changes = []
+    if frozen.written != found.written and found.written is not None:
+        form = {"written": _flow(found.written.to_dict())}
+        plain = "plain" if frozen.written is None else frozen.written.describe()
+        changes.append(Change(frozen.name, "written", plain, found.written.describe(), form))
     n_missing = int(typed.values.isna().sum())
     if n_missing and not frozen.nullable:
         keys = {"nullable": True}
@@ -141,11 +145,11 @@ def _levels(frozen: ColumnSpec, values: pd.Series) -> list[Change]:
     changes = []
     if new:
         keys = {"levels": [*known, *new]}
-        told = listing([repr(level) for level in new], 5)
-        changes.append(Change(frozen.name, "levels", f"{len(known)} levels", f"new: {told}", keys))
+        shown = listing([repr(level) for level in new], 5)
+        changes.append(Change(frozen.name, "levels", f"{len(known)} levels", f"new: {shown}", keys))
     if unseen and frozen.dtype != "bool":
-        told = listing([repr(level) for level in unseen], 5)
-        changes.append(Change(frozen.name, "unseen", told, "in no row"))
+        shown = listing([repr(level) for level in unseen], 5)
+        changes.append(Change(frozen.name, "unseen", shown, "in no row"))
     return changes
 
 
@@ -153,7 +157,7 @@ def merge(path: Path, changes: Sequence[Change]) -> None:
     """Write accepted changes into the schema file; all else stays as the user has it.
 
     Raises:
-        ParamsError: the file would contradict itself; it is left as it was.
+        ParamsError: the file would contradict itself; it is left unchanged.
     """
     yaml = YAML()
     yaml.preserve_quotes = True
@@ -179,7 +183,7 @@ def merge(path: Path, changes: Sequence[Change]) -> None:
 
 def _set(entry: Any, change: Change) -> None:
     keys = change.keys or {}
-    if change.what == "type":  # what belonged to the old type is no longer meant
+    if change.what == "type":  # what belonged to the old type no longer applies
         for key in ("min", "max", "levels", "pattern"):
             if key not in keys:
                 entry.pop(key, None)

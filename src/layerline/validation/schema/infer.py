@@ -1,8 +1,8 @@
 """A first schema from the data as they are: what was seen, with room for what may come.
 
 It is inferred once and then belongs to the user. Numbers may leave the seen range by ten times its
-width; a text column with few, repeated values becomes a category of just these; columns that say
-nothing (identifiers, free text, row counters, nothing at all) are kept but not used.
+width; a text column with few, repeated values becomes a category of just these; columns without
+information (identifiers, free text, row counters, nothing at all) are kept but not used.
 """
 
 from collections.abc import Mapping

@@ -54,7 +54,7 @@ def read_schema(path: Path) -> TableSchema:
     """Read and check a schema file.
 
     Raises:
-        ParamsError: there is no such file, or it is wrong; every problem with its dotted path.
+        ParamsError: the file is missing or wrong; every problem with its dotted path.
     """
     if not path.is_file():
         message = "no such file; `layerline schema` infers it from data/raw, then commit it"

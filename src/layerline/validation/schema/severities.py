@@ -1,7 +1,7 @@
 """Every rule that the data are held to: how strictly by default, and how far a user may relax it.
 
 A rule of scope `row` is broken by rows, which quarantine can set aside; one of scope `table` or
-`column` by the table as a whole. `error` ends the stage with exit code 3, `warning` is said and
+`column` by the table as a whole. `error` ends the stage with exit code 3, `warning` is printed and
 reported, `off` is not looked at. A line of `rules:` in the schema file sets another severity or
 limit. To add a rule: a line here, and its finder in layerline.validation (enforcing for rows,
 FLAGS in flagging for columns).
@@ -34,14 +34,14 @@ class Rule:
 
 ERROR, WARNING = Setting("error"), Setting("warning")
 STRICT: tuple[Severity, ...] = ("error",)
-TOLD: tuple[Severity, ...] = ("error", "warning")
+RELAXABLE: tuple[Severity, ...] = ("error", "warning")
 
 RULES: Mapping[str, Rule] = {
     "type": Rule("row", "values of another type than dtype", ERROR, STRICT),
     "missing": Rule("row", "missing values where nullable is false", ERROR, STRICT),
     "finite": Rule("row", "infinite numbers", ERROR, STRICT),
     "limits": Rule("row", "numbers outside min and max", ERROR),
-    "levels": Rule("row", "values outside levels", ERROR, TOLD),
+    "levels": Rule("row", "values outside levels", ERROR, RELAXABLE),
     "pattern": Rule("row", "text that does not match the pattern", ERROR),
     "unique": Rule("row", "values, or groups of values, that must be unique", ERROR),
     "check": Rule("row", "rules over several columns, under checks", ERROR),
@@ -53,10 +53,10 @@ RULES: Mapping[str, Rule] = {
     ),
     "kind": Rule("table", "a table where images are meant, or images for a table", ERROR, STRICT),
     "column_missing": Rule("table", "columns that vanished", ERROR, STRICT),
-    "column_unexpected": Rule("table", "columns that were added", ERROR, TOLD),
+    "column_unexpected": Rule("table", "columns that were added", ERROR, RELAXABLE),
     "too_few_rows": Rule("table", "fewer rows than can be split and learnt from", ERROR, STRICT),
     "class_rows": Rule(
-        "table", "classes with fewer rows than validate.min_class_rows", ERROR, TOLD
+        "table", "classes with fewer rows than validate.min_class_rows", ERROR, RELAXABLE
     ),
     "class_balance": Rule(
         "table",
@@ -66,7 +66,7 @@ RULES: Mapping[str, Rule] = {
     "image_shape": Rule("table", "images of another shape or type", ERROR, STRICT),
     "image_labels": Rule("table", "images without label, or labels without image", ERROR, STRICT),
     "blank_images": Rule("row", "images of one colour", WARNING),
-    "empty": Rule("column", "used columns without any value", ERROR, TOLD),
+    "empty": Rule("column", "used columns without any value", ERROR, RELAXABLE),
     "constant": Rule("column", "columns with a single value", WARNING),
     "near_constant": Rule(
         "column",
@@ -80,7 +80,9 @@ RULES: Mapping[str, Rule] = {
     ),
     "id_like": Rule("column", "columns that number or name the rows", WARNING),
     "target_leak": Rule(
-        "column", "features that alone tell the target (limit: the share)", Setting("warning", 0.99)
+        "column",
+        "features that alone predict the target (limit: the share)",
+        Setting("warning", 0.99),
     ),
 }
 LIMITED = tuple(name for name, rule in RULES.items() if rule.default.limit is not None)

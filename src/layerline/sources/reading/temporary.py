@@ -1,0 +1,37 @@
+"""Temporary folders that a killed process does not leave behind for ever."""
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX = "layerline-tmp-"
+_LOCK = ".in-use"  # held as long as the process lives
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder of its own that is removed with the block; first those of killed processes are."""
+    root = Path(tempfile.gettempdir())
+    for left in root.glob(f"{_PREFIX}*"):
+        if _is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with (folder / _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            inside = folder / "files"
+            inside.mkdir()
+            yield inside
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether no process holds the folder; one without a lock is just being made."""
+    try:
+        with (folder / _LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except OSError:  # held, another user's, or already gone
+        return False

@@ -106,7 +106,7 @@ def test_a_file_that_is_no_params_is_refused(tmp_path: Path, text: str, message:
 
 
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="run from the repository root"):
+    with pytest.raises(ParamsError, match="run in a project's folder"):
         load_params(tmp_path / "params.yaml")
 
 

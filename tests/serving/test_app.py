@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import socket
 import threading
 from typing import Any
@@ -156,10 +157,11 @@ def test_health_model_metrics_and_docs(served, bundle):
     server = served("classes")
     assert server.ask("/health").json == server.ask("/ready").json == {"status": "ok"}
     about = server.ask("/model").json
+    assert about["uri"] == "classes"  # the folder's name: where it lies is nobody's business
+    assert str(bundle("classes").parent) not in server.ask("/model").body.decode()
     assert about["sha256"].keys() >= {"network.safetensors", "model.json"}
     assert about["classes"] == ["daisy", "rose", "tulip"]
     assert about["way"] == "compiled"
-    assert b"swagger" in server.ask("/docs").body.lower()
     assert server.predict(ROW).status == 200
     text = server.ask("/metrics").body.decode()
     assert 'layerline_requests_total{path="/predict",status="200"}' in text
@@ -168,11 +170,25 @@ def test_health_model_metrics_and_docs(served, bundle):
     assert server.ask("/predict").status == 405
 
 
+def test_docs_load_nothing_from_elsewhere(served):
+    pytest.importorskip("fastapi_offline", reason="pinned in requirements.lock")
+    server = served("classes")
+    page = server.ask("/docs").body.decode()
+    assert "SwaggerUIBundle" in page
+    assert "://" not in page.replace("http://www.w3.org", "")
+    for name in re.findall(r"(?:src|href)=\"([^\"]+)\"", page):
+        answer = server.ask(name)
+        assert answer.status == 200, name
+        assert len(answer.body) > 1000
+    assert server.ask("/docs/../app.py").status == 404
+
+
 def test_a_token_is_asked_for_everywhere_but_health(bundle, tmp_path):
     with serving(str(bundle("classes")), tmp_path, Limits(token=TOKEN)) as server:
         for path in ("/model", "/metrics", "/docs", "/openapi.json"):
             assert server.ask(path).status == 401
-            assert server.ask(path, authorization=f"Bearer {TOKEN}").status == 200
+            assert server.ask(path, authorization=f"Bearer {TOKEN}").status != 401
+        assert server.ask("/model", authorization=f"Bearer {TOKEN}").status == 200
         assert server.ask("/health").status == 200
         assert server.predict(ROW, authorization="Bearer wrong").status == 401
         assert server.predict(ROW, authorization=f"Bearer {TOKEN}").status == 200

@@ -93,6 +93,7 @@ def test_a_damaged_champion_is_refused_and_the_old_one_serves(versions):
         assert said["version"] == "1"
         assert said["refused"]["version"] == "2"
         assert "sha256" in said["refused"]["reason"]
+        assert "/tmp" not in str(said)
         assert server.predict(ROW).json["version"] == "1"
         # Mended, it is tried again only when asked.
         weights.write_bytes(whole)

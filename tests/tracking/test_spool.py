@@ -108,3 +108,12 @@ def test_journals_of_another_boot_are_ordered_by_the_clock(home, new_journal, mo
         time.sleep(0.002)
     stages = [journal.start["stage"] for journal in waiting_journals(home)]
     assert stages == ["train", "evaluate", "register"]
+
+
+def test_a_training_that_is_logged_again_comes_before_what_was_added_to_it(home, new_journal):
+    """The run belongs to train, though the journal of a failed register has waited for longer."""
+    for stage in ("register", "train"):
+        new_journal("key-1", stage=stage, continues=True).end("FINISHED")
+        time.sleep(0.002)
+    stages = [journal.start["stage"] for journal in waiting_journals(home)]
+    assert stages == ["train", "register"]

@@ -46,12 +46,14 @@ def schema(only: tuple[str, ...], yes: bool, as_json: bool, **mode: bool) -> Non
 
 
 def _infer(workspace: "Workspace", schema_path: Path, force: bool) -> None:
+    from layerline.projects.outdated import require_current
     from layerline.validation.schema.freeze import infer_from_raw
     from layerline.validation.schema.infer import advice
     from layerline.validation.schema.schema_file import write_schema
 
     path = workspace.root / schema_path
     refuse_to_overwrite(path, force)
+    require_current(workspace, "fetch")
     found, columns = infer_from_raw(workspace)
     for note in advice(columns, found):
         click.echo(f"note: {note}")
@@ -117,9 +119,11 @@ def _values(spec: "ColumnSpec") -> str:
 
 
 def _changes(workspace: "Workspace", schema_path: Path) -> "list[Change]":
+    from layerline.projects.outdated import require_current
     from layerline.validation.schema.freeze import compare, infer_from_raw
     from layerline.validation.schema.schema_file import read_schema
 
+    require_current(workspace, "fetch")
     frozen = read_schema(workspace.root / schema_path)
     found, columns = infer_from_raw(workspace)
     return compare(frozen, found, columns)

@@ -64,6 +64,7 @@ def transfer(
     section `train`, and measures on the test rows. Trainings already done are not repeated.
     """
     from layerline.origins import SourceContext, find_source
+    from layerline.projects.outdated import require_current
     from layerline.studies.study_report import write_study
     from layerline.studies.transfer_study import StudyPlan, run_study
 
@@ -72,6 +73,7 @@ def transfer(
     if section is None:
         message = "is not set; set `transfer: {from: champion}`, for example"
         raise ParamsError([Problem("train.transfer", message)])
+    require_current(workspace, "scale")
     source = find_source(
         SourceContext(workspace, params.project, params.register.alias), section.source
     )

@@ -22,11 +22,13 @@ def plan(as_json: bool) -> None:
     Needs data/scaled and models/preprocessor: `dvc repro scale` makes them.
     """
     from layerline.origins import SourceContext, find_start
+    from layerline.projects.outdated import require_current
     from layerline.training.transfer.prepare import plan_training
     from layerline.training.transfer.start import table
 
     workspace, params = open_project()
     section = _section(params)
+    require_current(workspace, "scale")
     context = SourceContext(workspace, params.project, params.register.alias)
     made = plan_training(workspace, params, find_start(context, section))
     if as_json:

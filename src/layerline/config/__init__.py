@@ -5,6 +5,7 @@ data_sections        fetch, validate, scale
 training_sections    train and what lies in it
 evaluation_sections  evaluate, register, gate, retrain
 components           what sections are made of
+yaml_reader          YAML read within bounds
 
 One class per section, one field per key. `load_params` refuses unknown keys, wrong types and values
 out of range all at once, each with its dotted path. Options of components (a network, a source, an
@@ -14,7 +15,13 @@ optimizer) are checked against the component's own signature by `layerline.proje
 from layerline.config.components import Component, Named
 from layerline.config.data_sections import FetchSection, ScaleSection, Task, ValidateSection
 from layerline.config.evaluation_sections import EvaluateSection, GateSection, ThresholdSection
-from layerline.config.params import Params, flatten, load_params, parse_params, read_yaml
+from layerline.config.params import (
+    Params,
+    credential_problems,
+    flatten,
+    load_params,
+    parse_params,
+)
 from layerline.config.training_sections import (
     AdaptersSection,
     BatchGrowthSection,
@@ -24,6 +31,7 @@ from layerline.config.training_sections import (
     TrainSection,
     TransferSection,
 )
+from layerline.config.yaml_reader import parse_yaml, read_yaml
 
 __all__ = [
     "AdaptersSection",
@@ -43,8 +51,10 @@ __all__ = [
     "TrainSection",
     "TransferSection",
     "ValidateSection",
+    "credential_problems",
     "flatten",
     "load_params",
     "parse_params",
+    "parse_yaml",
     "read_yaml",
 ]

@@ -2,20 +2,18 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from layerline.config.components import SECTION
 from layerline.config.data_sections import FetchSection, ScaleSection, ValidateSection
 from layerline.config.evaluation_sections import EvaluateSection, RegisterSection, RetrainSection
 from layerline.config.training_sections import TrainSection
+from layerline.config.yaml_reader import read_yaml
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import problems_of
 from layerline.masking import credentials_in
@@ -43,27 +41,11 @@ class Params:
         return Path(self.validate.schema or f"data/schemas/{self.project}.yaml")
 
 
-def read_yaml(path: Path) -> Any:
-    """Read YAML 1.2 (where `3e-4` is a number, and `no` and `off` are words).
-
-    Raises:
-        ParamsError: there is no such file, or it is not valid YAML (with line and column).
-    """
-    try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = "not found; run from the repository root, or make one with `layerline init`"
-        raise ParamsError([Problem(str(path.parent.resolve()), message)], path.name) from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        text = re.sub(r"\s+", " ", str(error)).strip()
-        raise ParamsError([Problem("not valid YAML 1.2", text)], str(path)) from None
-
-
 def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
     """Turn the mapping of a params file into Params, or into the list of all its problems."""
     if not isinstance(raw, Mapping):
         return None, [Problem("(root)", "must be a mapping with `project` and `fetch`")]
-    problems = _credential_problems(raw)
+    problems = credential_problems(raw)
     try:
         # JSON mode: strict about scalars, yet a YAML list may fill a tuple.
         params = TypeAdapter(Params).validate_json(json.dumps(raw, default=str))
@@ -72,18 +54,21 @@ def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
     return None if problems else params, problems
 
 
-# No stage reads them, so DVC does not copy them.
+# Sections that no stage reads, so DVC does not copy them.
 _NOT_IN_DVC = ("retrain", "study")
 
 
-def _credential_problems(raw: Mapping[str, Any]) -> list[Problem]:
-    """Refuse what DVC would copy into dvc.lock, which is committed, and into its cache."""
+def credential_problems(raw: Mapping[str, Any], *, thorough: bool = False) -> list[Problem]:
+    """Refuse what DVC would copy into dvc.lock, which is committed, and into its cache.
+
+    With `thorough`, detect-secrets is asked as well: half a second to import.
+    """
     copied = {key: value for key, value in raw.items() if key not in _NOT_IN_DVC}
     message = (
         "holds a credential, and DVC copies params to dvc.lock, which is committed, and to its "
         "cache; take it out of params.yaml (and change it where it was committed already)"
     )
-    return [Problem(name, message) for name in credentials_in(flatten(copied))]
+    return [Problem(name, message) for name in credentials_in(flatten(copied), thorough=thorough)]
 
 
 def _field_names(section: type) -> tuple[str, ...]:

@@ -5,5 +5,6 @@ params_text       the text of params.yaml
 watched_files     source files that DVC watches
 preflight         the whole params file checked
 component_tables  where params.yaml names components
+outdated          outputs that other params made
 combinations      components that do not combine
 """

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerline.config import Params, load_params, parse_params, read_yaml
+from layerline.config import Params, credential_problems, load_params, parse_params, read_yaml
 from layerline.errors import LayerlineError, ParamsError, Problem
 from layerline.lookup import option_problems, pick
 from layerline.process import collect_rarely, module_command
@@ -45,6 +45,8 @@ def load_checked(path: Path) -> Params:
         for place in PLACES:
             problems += _component_problems(raw, place)
         problems += _floor_problems(raw)
+        known = {problem.where for problem in problems}
+        problems += [p for p in credential_problems(raw, thorough=True) if p.where not in known]
     if params is not None and not problems:
         problems = combination_problems(params)
     if params is None or problems:

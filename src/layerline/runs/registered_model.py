@@ -22,6 +22,16 @@ class Registry(NamedTuple):
     aliases: Mapping[str, str]
 
 
+def alias_version(workspace: Workspace, params: Params) -> int | None:
+    """The version that holds the alias of params.yaml (`champion`); None when none does.
+
+    Raises:
+        TrackingError: the store is unavailable, or was lost.
+    """
+    number = _look(workspace.home, params.project).aliases.get(params.register.alias)
+    return None if number is None else int(number)
+
+
 def registry_problem(workspace: Workspace, params: Params) -> str | None:
     """What the registry lacks, as one line; None when it has the version and a champion.
 

@@ -19,6 +19,7 @@ numpy_network.py       an MLP as numpy products
 load_model.py          URI -> verified, warm model
 live_model.py          follows the alias, swaps champions
 openapi.py             the OpenAPI schema of a model
+docs_page.py           /docs without a CDN
 prometheus_metrics.py  counters at /metrics
 request_log.py         sampled rows, for drift checks
 

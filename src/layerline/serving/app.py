@@ -14,6 +14,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
+from layerline.serving.docs_page import add_docs
 from layerline.serving.json_rows import Refused
 from layerline.serving.live_model import LiveModel, watching
 from layerline.serving.load_model import ServedModel
@@ -143,9 +144,10 @@ def build_app(
         if log is not None:
             log.close()
 
-    app = FastAPI(lifespan=lifespan, redoc_url=None, docs_url="/docs", openapi_url="/openapi.json")
+    app = FastAPI(lifespan=lifespan, redoc_url=None, docs_url=None, openapi_url="/openapi.json")
     app.openapi = _documents(live, limits.token is not None)  # type: ignore[method-assign]
     _add_routes(app, live, metrics)
+    add_docs(app)
     predict = Predict(live, limits, metrics, log, workers)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:

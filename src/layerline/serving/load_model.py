@@ -56,7 +56,7 @@ class ServedModel:
         """The response of `/model`."""
         about = self.model.about
         return {
-            "uri": self.source.uri,
+            "uri": self.source.uri if self.source.name else Path(self.source.uri).name,
             "name": self.source.name or about.project,
             "version": self.version,
             "alias": self.source.alias,
@@ -124,6 +124,10 @@ def load(
     folder = Path(tempfile.mkdtemp(prefix="layerline-serve-"))
     try:
         served = _load(source, _fetch(source, home, folder), any_value, verify)
+    except SourceError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        # The copy is gone, and its place is nobody's business.
+        raise SourceError(str(error).replace(f"{folder}/", "")) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

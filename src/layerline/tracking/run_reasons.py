@@ -51,6 +51,11 @@ def _changed_command(root: Path, stage: str, entry: Mapping[str, Any]) -> Iterat
         yield "the command changed"
 
 
+def changed_params(root: Path, stage: str) -> list[str]:
+    """How params.yaml differs from what dvc.lock records of the stage; empty without a record."""
+    return list(_changed_params(root, read_lock(root).get(stage) or {}))
+
+
 def _changed_params(root: Path, entry: Mapping[str, Any]) -> Iterator[str]:
     for file, recorded in (entry.get("params") or {}).items():
         current = _read_yaml(root / file)

@@ -57,8 +57,13 @@ def _in_order(journals: list[Waiting]) -> list[Waiting]:
     boots = {w.start["process"].get("boot_id") for w in journals}
     has_uptimes = len(boots) == 1 and all("uptime_ms" in w.start for w in journals)
     clock = "uptime_ms" if has_uptimes else "time_ms"
-    # Names only tell the second.
-    return sorted(journals, key=lambda w: (w.start["continues"], w.start[clock], w.path.name))
+
+    def key(journal: Waiting) -> tuple[bool, int, str]:
+        start = journal.start
+        is_added = start["continues"] and start["stage"] != "train"
+        return is_added, start[clock], journal.path.name  # names only tell the second
+
+    return sorted(journals, key=key)
 
 
 @contextlib.contextmanager

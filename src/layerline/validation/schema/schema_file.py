@@ -18,7 +18,7 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 from layerline.artifacts import write_text
 from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import Written
-from layerline.config import read_yaml
+from layerline.config import parse_yaml, read_yaml
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import problems_of
 from layerline.validation.schema.contradictions import contradictions
@@ -68,7 +68,7 @@ def parse_schema(text: str, path: Path) -> TableSchema:
     Raises:
         ParamsError: every problem with its dotted path.
     """
-    return _parse(YAML(typ="safe", pure=True).load(text), path)
+    return _parse(parse_yaml(text, path), path)
 
 
 def _parse(raw: Any, path: Path) -> TableSchema:

@@ -1,0 +1,47 @@
+"""/docs without a network: Swagger UI's files come from an installed package, not from a CDN."""
+
+import importlib.util
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+
+PACKAGE = "fastapi_offline"  # its files alone are used
+FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+
+
+def add_docs(app: FastAPI) -> None:
+    """Add /docs and the files that it loads."""
+    folder = _assets()
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        if folder is None:
+            message = f"/docs needs the package {PACKAGE}; /openapi.json has the schema\n"
+            return PlainTextResponse(message, 501)
+        return _page()
+
+    @app.get("/docs/{name}", include_in_schema=False)
+    async def asset(name: str) -> Response:
+        if folder is None or name not in FILES:
+            return PlainTextResponse("not found\n", 404)
+        return FileResponse(folder / name)
+
+
+def _page() -> HTMLResponse:
+    script, style, icon = (f"/docs/{name}" for name in FILES)
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Layerline",
+        swagger_js_url=script,
+        swagger_css_url=style,
+        swagger_favicon_url=icon,
+    )
+
+
+def _assets() -> Path | None:
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        return None
+    return Path(found.origin).with_name("static")

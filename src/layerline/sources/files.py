@@ -43,16 +43,14 @@ def fetch(
         missing: words for a missing value in any column of a CSV file, beside the empty field.
         text: columns that are text even when they look like numbers (`00123` is text anyway).
         decimal: the decimal mark of numbers that can be read in two ways (`1,234`).
-        dates: how ambiguous dates are written (`03/04/2024`), or what numbers count
-            (`unix_seconds`); for all columns, or by column.
+        dates: the form of ambiguous dates (`03/04/2024`), or what numbers count, by column.
         union: whether a column that a file lacks is missing there; else the files are refused.
         sha256: what the one file, or the archive, must have.
 
     Raises:
-        DataError: the files are empty, malformed, differ in their columns, or lack the target.
+        DataError: empty, malformed, columns that differ, or no target.
         SourceError: a file is missing, cannot be read, or has another sha256.
     """
-    # Here, not above: params are checked against this signature where nothing is read.
     from layerline.columns.forms import Choices
     from layerline.sources.reading.dialect import Dialect
     from layerline.sources.reading.display_names import renamed, shown_as
@@ -62,15 +60,14 @@ def fetch(
 
     paths = find_files(path, sha256)
     names = {str(file): shown for file in paths if (shown := display_name(file))}
+    dialect = Dialect(separator, encoding, tuple(missing or ()))
+    choices = Choices.of(decimal, dates, target)
     with shown_as(names):
-        dialect = Dialect(separator, encoding, tuple(missing or ()))
-        choices = Choices.of(decimal, dates, target)
         partitions = find_partitions(path, paths, sha256)
         reading = open_files(paths, dialect, text or (), partitions, union, choices)
         _require_columns(reading, target, text or (), paths[0])
         write_tables(folder / TABLE, reading.schema, reading.tables())
-    notes = [*(renamed(note, names) for note in reading.notes), *_unwatched(path)]
-    return _info(reading, names, notes)
+    return _info(reading, names, [*(renamed(n, names) for n in reading.notes), *_unwatched(path)])
 
 
 def _info(reading: "Reading", names: Mapping[str, str], notes: Sequence[str]) -> SourceInfo:

@@ -1,4 +1,4 @@
-# What people, hooks and CI call. `make repro` and `make test` need only Python 3.11+, git and make.
+# For people, hooks and CI. `make repro` and `make test` need only Python 3.11+, git and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,20 +28,20 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV) src pipeline || true  # pip uses one core
 	@touch $@
 
-repro: $(READY)  ## run the pipeline; print the result and how to look at it
+repro: $(READY)  ## run the pipeline; print the result
 	@dvc repro
 	@layerline results
 
 ui: $(READY)  ## open the MLflow UI on http://127.0.0.1:5000
 	@layerline ui
 
-test: $(READY)  ## the test-suite without what is marked slow
+test: $(READY)  ## the tests except those marked slow
 	@python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-slow: $(READY)  ## the slow tests alone
+test-slow: $(READY)  ## the tests marked slow
 	@python -m pytest -m slow
 
-fuzz: $(READY)  ## 105,000 damaged inputs through every reader (5 to 20 minutes)
+fuzz: $(READY)  ## 105,000 damaged inputs for every reader (5 to 20 minutes)
 	@LAYERLINE_FUZZ_EXAMPLES=5000 python -m pytest tests/sources/reading/fuzzing -n 2 --dist load
 
 faults: $(READY)  ## a thousand faults injected into stages and commands (about an hour)
@@ -80,8 +80,8 @@ format: $(READY)  ## format the code
 	@ruff check --fix .
 	@ruff format .
 
-bench: $(READY)  ## speed and quality, as tables in benchmarks/results
+bench: $(READY)  ## quality, as tables in benchmarks/results
 	@python benchmarks/quality.py
 
-clean:  ## remove what the stages made, not the registry and not DVC's cache
+clean:  ## remove the stages' outputs; keep the registry and DVC's cache
 	rm -rf data/raw data/validated data/scaled models/preprocessor models/network reports runs

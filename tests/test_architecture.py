@@ -151,6 +151,14 @@ def test_what_should_start_fast_imports_nothing_heavy(module: str, forbidden: se
 MODULES = sorted((ROOT / "src" / "layerline").rglob("*.py"))
 
 
+# Modules of one name, and why; those of cli/ are named after their command.
+SAME_NAME = {
+    "model": "registry/model.py is the import path of old versions",
+    "text": "text in messages, and the column kind",
+    "torchvision": "the option's name: a network, an origin and a source",
+}
+
+
 def short(path: Path) -> str:
     return path.relative_to(ROOT / "src" / "layerline").as_posix()
 
@@ -188,4 +196,46 @@ def test_the_docstring_of_a_room_lists_its_files(room: Path) -> None:
         or (part.is_dir() and part.name != "__pycache__")
     }
     missing = [p.name for p in parts if not {p.name, p.stem, f"{p.name}/"} & listed]
+    assert not sorted(missing)
+
+
+def test_no_two_modules_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        if path.parent.name != "cli":
+            part = path.parent if path.name == "__init__.py" else path
+            places.setdefault(part.stem, []).append(short(part))
+    same = {name: found for name, found in places.items() if len(found) > 1}
+    assert set(same) <= set(SAME_NAME), same
+    assert set(SAME_NAME) <= set(same)
+
+
+# Calls that fail when what they are called with is wrong.
+CHECKERS = ("raises", "warns", "fail", "call_and_validate")
+
+
+def asserts(function: ast.FunctionDef | ast.AsyncFunctionDef, checkers: set[str]) -> bool:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assert):
+            return True
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            if name in checkers or name.startswith("assert_"):
+                return True
+    return False
+
+
+def test_every_test_asserts_something() -> None:
+    found = [(p, function) for p in (ROOT / "tests").rglob("*.py") for function in functions(p)]
+    checkers, known = set(CHECKERS), 0
+    while len(checkers) > known:  # helpers that call helpers
+        known = len(checkers)
+        helpers = (function for _, function in found if not function.name.startswith("test_"))
+        checkers |= {function.name for function in helpers if asserts(function, checkers)}
+    missing = [
+        f"{path.relative_to(ROOT)}: {function.name}"
+        for path, function in found
+        if function.name.startswith("test_") and not asserts(function, checkers)
+    ]
     assert not sorted(missing)

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 KINDS = (
     *("network", "source", "split", "transform of numbers"),
-    *("loss", "optimizer", "schedule", "metric"),
+    *("loss", "optimizer", "schedule", "metric", "rule", "column kind"),
 )
 
 
@@ -121,6 +121,8 @@ def test_the_recipes_run_through_the_pipeline(made: Checkout) -> None:
     metrics = read("reports/metrics.json")
     assert 0.5 <= metrics["test"]["worst_recall"] <= metrics["test"]["balanced_accuracy"] <= 1
     assert "worst_recall" in read("reports/evaluation.json")["intervals"]
+    warnings = [(w["rule"], w["column"]) for w in read("reports/validation.json")["warnings"]]
+    assert {("many_decimals", "x"), ("many_decimals", "y")} <= set(warnings)
     verdict = read("reports/registration.json")
     assert verdict["promoted"]
     assert [check["subject"] for check in verdict["checks"]] == ["worst_recall"]
@@ -129,3 +131,17 @@ def test_the_recipes_run_through_the_pipeline(made: Checkout) -> None:
     values = [float(row[column]) for row in rates[1:]]
     assert values == sorted(values, reverse=True)
     assert values[-1] < 0.003
+
+
+def test_columns_of_the_new_kind_are_inferred_and_checked(made: Checkout, tmp_path: Path) -> None:
+    people = made.root / "people.csv"
+    rows = [f"user{k}@example.org,{k % 40 + 20},{'yes' if k % 3 else 'no'}" for k in range(60)]
+    people.write_text("\n".join(["address,age,bought", *rows]) + "\n")
+    made.run("layerline", "init", "people.csv", "--target", "bought")
+    schema = YAML().load(made.root / "data" / "schemas" / "people.yaml")
+    assert schema["columns"]["address"]["kind"] == "email"
+    assert schema["columns"]["age"]["kind"] == "number"
+    made.run("dvc", "repro", "validate")
+    people.write_text(people.read_text().replace("user7@", "user7 at "))
+    made.run("dvc", "repro", "fetch")
+    assert "column 'address' has 1 value" in made.stage("validate", code=3)

@@ -6,8 +6,8 @@ import pytest
 
 from layerline.tracking.journal import Dataset
 from layerline.tracking.journal_lines import read_events
-from layerline.tracking.switch import SWITCH, NoJournal
 from layerline.tracking.system_metrics import Meter, sampling
+from layerline.tracking.tracking_switch import SWITCH, NoJournal
 
 
 def samples(path):

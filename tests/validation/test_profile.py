@@ -1,5 +1,7 @@
 """A profile of any finite numbers is JSON, whole or streamed, and can be drawn."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,10 +33,11 @@ def test_numbers_at_the_edge(values: list[float]) -> None:
     profiler = Profiler(frame)
     profiler.add(frame)
     for found in (profile(frame), profiler.result()):
-        to_json(found)
-        to_json(column_card("x", found["columns"]["x"], schema))
+        assert json.loads(to_json(found))["columns"]["x"]["missing"] == frame["x"].isna().sum()
+        card = column_card("x", found["columns"]["x"], schema)
+        assert json.loads(to_json(card))["name"] == "x"
     result = validate(pd.concat([frame] * 30), schema, ValidateSection())
-    to_json(result.report)
+    assert json.loads(to_json(result.report))["n_rows"] == 120
 
 
 def test_bins_are_what_a_stability_index_needs() -> None:

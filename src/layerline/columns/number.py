@@ -171,8 +171,7 @@ def fault(spec: ColumnSpec, rule: str, value: Any) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if spec.dtype == "int64" and is_number:
         return "must be a whole number"
-    written = "" if spec.written is None else f" ({spec.written.describe()})"
-    return f"must be a number{written}"
+    return f"must be a number{'' if spec.written is None else spec.written.marks}"
 
 
 def json_type(spec: ColumnSpec, any_value: bool) -> dict[str, Any]:

@@ -31,7 +31,7 @@ DATE_FORMS: tuple[DateForm, ...] = (
     "spreadsheet_days",
 )
 NUMBERED: tuple[DateForm, ...] = ("unix_seconds", "unix_milliseconds", "spreadsheet_days")
-_SPOKEN_DATES: Mapping[DateForm, str] = {
+_DATES_IN_WORDS: Mapping[DateForm, str] = {
     "year_first": "dates",
     "day_first": "dates, the day first",
     "month_first": "dates, the month first",
@@ -62,7 +62,12 @@ class Written:
     def describe(self) -> str:
         """The form in words, for a note."""
         if self.dates != "iso":
-            return _SPOKEN_DATES[self.dates]
+            return _DATES_IN_WORDS[self.dates]
+        return f"numbers{self.marks}"
+
+    @property
+    def marks(self) -> str:
+        """What is special about the numbers: ` with decimal mark ','`."""
         parts = []
         if self.decimal != "." or self.thousands:
             parts.append(f"decimal mark {self.decimal!r}")
@@ -70,7 +75,7 @@ class Written:
             parts.append(f"thousands sign {self.thousands!r}")
         if self.unit:
             parts.append(f"unit {self.unit}")
-        return "numbers, " + ", ".join(parts) if parts else "numbers"
+        return f" with {' and '.join(parts)}" if parts else ""
 
     def to_dict(self) -> dict[str, Any]:
         """What is not plain."""

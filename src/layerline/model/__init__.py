@@ -4,7 +4,7 @@ bundle.py           a model's folder: files, manifest
 load.py             a bundle's folder -> a model
 predictor.py        raw rows in, predictions out
 inputs.py           raw columns -> the model's types
-pixels.py           raw images -> uint8 arrays
+image_inputs.py     raw images -> uint8 arrays
 refusals.py         rows that cannot be read
 seen_rows.py        hashes of the training rows
 target_profile.py   the target's distribution, and shifts of it

@@ -30,9 +30,11 @@ class InputTally:
     unknown: Counter[str] = field(default_factory=Counter)  # levels that training did not have
     outside: Counter[str] = field(default_factory=Counter)  # numbers beyond the limits
 
-    def add(self, cast: Cast, spec: ColumnSpec) -> None:
-        """Count a column."""
+    def add(self, cast: Cast, spec: ColumnSpec, rules: frozenset[str] | None) -> None:
+        """Count a column that was judged by these rules."""
         self.imputed[spec.name] += int(gaps_of(cast.values).sum())
+        if rules is None and not spec.lenient:
+            return  # whatever else there was is refused
         for breach in breaches(cast, replace(spec, lenient=())):
             if breach.rule in _COUNTED:
                 getattr(self, _COUNTED[breach.rule])[spec.name] += int(breach.rows.sum())
@@ -40,15 +42,15 @@ class InputTally:
     def lines(self) -> list[str]:
         """One line for each kind that occurred, with its columns."""
         kinds = (
-            (self.imputed, "missing values were imputed"),
-            (self.unknown, "values are unknown levels"),
-            (self.outside, "numbers are outside the limits of the schema"),
+            (self.imputed, "imputed missing values"),
+            (self.unknown, "unknown levels"),
+            (self.outside, "numbers outside the limits"),
         )
-        return [
-            f"{counts.total():,} {what}: {listing([f'{k} {n:,}' for k, n in counts.items() if n])}"
-            for counts, what in kinds
-            if counts.total()
-        ]
+        lines = []
+        for counts, what in kinds:
+            columns = listing([f"{name} {n:,}" for name, n in counts.items() if n])
+            lines += [f"{what}: {counts.total():,} ({columns})"] if columns else []
+        return lines
 
 
 _COUNTED = {"levels": "unknown", "limits": "outside"}
@@ -83,7 +85,7 @@ def read_columns(
         for breach in breaches(cast, spec, rules=rules):
             _refuse(raw, cast, spec, breach, refusal)
         if tally is not None:
-            tally.add(cast, spec)
+            tally.add(cast, spec, rules)
         read[spec.name] = cast.values
     return pd.DataFrame(read, index=frame.index)
 

@@ -13,8 +13,8 @@ from layerline.errors import DataError
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
 from layerline.model.bundle import About, Rows
+from layerline.model.image_inputs import read_images
 from layerline.model.inputs import InputTally, read_columns
-from layerline.model.pixels import read_images
 from layerline.model.refusals import Collected, Refusal
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.training.inference import PREDICT_BATCH, predict

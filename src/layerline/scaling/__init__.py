@@ -6,5 +6,5 @@ splitting/      which rows train, validate, test
 split_rows      the split of every row
 validated_data  data/validated with its manifest
 stored_table    a table read piece by piece
-arrays          data/scaled written batch by batch
+array_writer    data/scaled written batch by batch
 """

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from layerline.artifacts import Workspace, read_json, replace_folder, write_json
 from layerline.config import ScaleSection
 from layerline.lookup import pick, read_options
-from layerline.scaling.arrays import split_writers
-from layerline.scaling.preprocessing.fit import (
+from layerline.scaling.array_writer import split_writers
+from layerline.scaling.preprocessing.fit_preprocessor import (
     N_FOLDS,
     fit_images,
     fit_out_of_fold,

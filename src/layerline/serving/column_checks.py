@@ -36,7 +36,7 @@ def json_types_of(columns: Sequence[ColumnSpec], any_value: bool) -> dict[str, d
     """Column -> the JSON schema of its values; null is one where gaps are allowed."""
     found = {}
     for spec in columns:
-        kind = kind_of(spec).json_type(spec, any_value)
+        kind = kind_of(spec).json_type(spec, any_value or bool(spec.lenient))
         found[spec.name] = {"anyOf": [kind, {"type": "null"}]} if spec.nullable else kind
     return found
 

@@ -17,8 +17,8 @@ from layerline.columns.cast import cast_column
 from layerline.columns.judge import LOOSE, breaches
 from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError
+from layerline.model.image_inputs import read_images
 from layerline.model.inputs import require_columns
-from layerline.model.pixels import read_images
 from layerline.model.predictor import Model
 from layerline.serving.column_checks import Fault, examples_of, frame_of
 from layerline.serving.compiled_model import CompiledModel, Predicted

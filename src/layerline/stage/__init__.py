@@ -3,10 +3,10 @@
 `run_stage` reads params.yaml, takes the checkout's lock, opens the journal, runs the work, writes
 runs/<stage>.json, and turns every failure into one message and its exit code.
 
-    messages.py     what users read when something fails
-    outputs.py      a failed stage's last outputs, restored
-    protection.py   one stage at a time, none without its parent
-    run_journal.py  the journal of a stage's run
+    messages.py            what users read when something fails
+    output_restoration.py  a failed stage's last outputs, restored
+    protection.py          one stage at a time, none without its parent
+    run_journal.py         the journal of a stage's run
 """
 
 import os
@@ -27,7 +27,7 @@ from layerline.stage.messages import (
     report_defect,
     report_failure,
 )
-from layerline.stage.outputs import restore_outputs
+from layerline.stage.output_restoration import restore_outputs
 from layerline.stage.protection import Terminated, checkout_lock, ends_with_parent
 from layerline.stage.run_journal import flush_now, open_journal
 from layerline.tracking.final_flush import start_final_flush

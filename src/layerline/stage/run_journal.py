@@ -16,7 +16,7 @@ from layerline.tracking.journal import Journal
 from layerline.tracking.provenance import log_dvc_lock
 from layerline.tracking.run_reasons import why_ran
 from layerline.tracking.source_tags import dvc_tags, source_tags
-from layerline.tracking.switch import NoJournal, is_off
+from layerline.tracking.tracking_switch import NoJournal, is_off
 
 FLUSH_SECONDS = 30.0
 TRAINING_STAGES = ("train", "evaluate", "register")  # they log to one and the same run

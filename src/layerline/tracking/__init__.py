@@ -12,7 +12,7 @@
     run_reasons.py        why a stage ran
     restored_stages.py    stages restored from DVC's cache
     system_metrics.py     the machine's load while training
-    switch.py             LAYERLINE_TRACKING=off
+    tracking_switch.py             LAYERLINE_TRACKING=off
     processes.py          who wrote a journal; is it gone
     spool.py              the journals of one checkout
     follower.py           starts a flusher beside a stage

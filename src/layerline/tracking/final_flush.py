@@ -17,7 +17,7 @@ from layerline.masking import mask_output
 from layerline.process import collect_rarely
 from layerline.tracking.follower import start_beside
 from layerline.tracking.restored_stages import name_of, this_repro
-from layerline.tracking.switch import is_off
+from layerline.tracking.tracking_switch import is_off
 
 POLL_SECONDS = 0.25
 GRACE_SECONDS = 1.0  # an orphaned stage needs a moment to end as well

@@ -14,7 +14,7 @@ from layerline.masking import credentials_in, masked, masked_value
 from layerline.tracking.dvc_lock import lock_before
 from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.restored_stages import was_restored
-from layerline.tracking.switch import is_off
+from layerline.tracking.tracking_switch import is_off
 
 CONTEXTS = {"train": "training", "valid": "validation", "test": "testing"}
 DATA_STAGES = ("fetch", "validate", "scale")

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from layerline.tracking.journal import Journal
-from layerline.tracking.switch import is_off
+from layerline.tracking.tracking_switch import is_off
 
 FIRST_SECONDS, LAST_SECONDS, GROWTH = 0.25, 10.0, 1.15
 JOIN_SECONDS = 2.0

@@ -11,8 +11,8 @@ from layerline.tracking.delivery_problems import delivery_problem
 from layerline.tracking.follower import start_follower
 from layerline.tracking.journal import Journal
 from layerline.tracking.provenance import log_files, log_inputs, log_network, log_transfer
-from layerline.tracking.switch import NoJournal
 from layerline.tracking.system_metrics import sampling
+from layerline.tracking.tracking_switch import NoJournal
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -25,7 +25,7 @@ schedules.py          learning rates, by name
 snapshots.py          killed trainings resume from these
 cleanup.py            removes unused caches and snapshots
 progress.py           the progress bar
-outputs.py            files that a training writes
+output_files.py       files that a training writes
 device.py             threads, device, precision
 machine.py            cores and memory of the machine
 network_spec.py       the network that params ask for

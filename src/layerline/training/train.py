@@ -9,7 +9,7 @@ from layerline.training.cleanup import prune
 from layerline.training.device import enough_memory
 from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.learner import Learner
-from layerline.training.outputs import save_interrupted, save_trained
+from layerline.training.output_files import save_interrupted, save_trained
 from layerline.training.seeds import Seeds
 from layerline.training.setup import TrainingSetup, read_setup
 from layerline.training.snapshots import Snapshots, training_key

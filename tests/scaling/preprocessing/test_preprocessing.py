@@ -17,7 +17,7 @@ from layerline.config import Component, ScaleSection
 from layerline.errors import DataError, ParamsError
 from layerline.scaling.preprocessing.dates import DATES
 from layerline.scaling.preprocessing.encoders import ENCODERS, target_columns
-from layerline.scaling.preprocessing.fit import fit_images, fit_preprocessor
+from layerline.scaling.preprocessing.fit_preprocessor import fit_images, fit_preprocessor
 from layerline.scaling.preprocessing.imputers import IMPUTERS
 from layerline.scaling.preprocessing.numbers import fit_numbers
 from layerline.scaling.preprocessing.preprocessor import Preprocessor

@@ -9,7 +9,7 @@ import pytest
 from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.errors import DataError
-from layerline.scaling.preprocessing.fit import fit_images, fit_preprocessor
+from layerline.scaling.preprocessing.fit_preprocessor import fit_images, fit_preprocessor
 from layerline.scaling.preprocessing.reuse import reuse_for_images, reuse_for_table
 
 COLUMNS = (

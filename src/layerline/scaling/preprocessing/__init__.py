@@ -1,7 +1,7 @@
 """From raw columns to the network's arrays: fitted on train rows, frozen to numbers, applied.
 
 preprocessor       all frozen parts together
-fit                fits them with scikit-learn
+fit_preprocessor   fits them with scikit-learn
 numbers            numeric columns, frozen and fitted
 dates              date columns, frozen and fitted
 categories         categorical columns, frozen

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.errors import DataError
-from layerline.scaling.preprocessing.fit import fit_preprocessor
+from layerline.scaling.preprocessing.fit_preprocessor import fit_preprocessor
 from layerline.scaling.preprocessing.numbers import Numbers, TrainRows
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from layerline.artifacts import Workspace
-from layerline.stage.outputs import restore_outputs
+from layerline.stage.output_restoration import restore_outputs
 
 DVC_YAML = """
 stages:
@@ -78,7 +78,7 @@ RESTORE = """
 import resource, signal, sys
 from pathlib import Path
 from layerline.artifacts import Workspace
-from layerline.stage.outputs import restore_outputs
+from layerline.stage.output_restoration import restore_outputs
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # no file of more than 100 bytes
 sys.exit(not restore_outputs("train", Workspace(Path(sys.argv[1]))))

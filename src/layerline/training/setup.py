@@ -16,7 +16,7 @@ from layerline.training.device import choose_device, choose_threads, prepare_tor
 from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
 from layerline.training.optimizers import takes_all_rows
-from layerline.training.rare_classes import stand_in
+from layerline.training.stand_in_rows import stand_in
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.fit import fit
 from layerline.training.inference import predict
-from layerline.training.rare_classes import stand_in
+from layerline.training.stand_in_rows import stand_in
 
 
 def rare(n_rows: int = 400, n_rare: int = 4) -> Rows:

@@ -24,7 +24,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline import __version__
-from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, read_json, sha256_of, write_json
+from layerline.artifacts import (
+    NETWORK_SPEC,
+    NETWORK_WEIGHTS,
+    read_json,
+    read_json_as,
+    sha256_of,
+    write_json,
+)
 from layerline.columns.spec import ColumnSpec
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
@@ -81,7 +88,8 @@ class About:
         """The inverse of `to_json`."""
         shape, classes = state["image_shape"], state["classes"]
         return cls(
-            **{key: state[key] for key in ("project", "task", "target", "layerline", "format")},
+            **{key: state[key] for key in ("project", "task", "target", "layerline")},
+            format=int(state["format"]),
             classes=None if classes is None else tuple(classes),
             columns=tuple(ColumnSpec.from_dict(column) for column in state["columns"]),
             image_shape=None if shape is None else tuple(shape),
@@ -177,15 +185,18 @@ def read_examples(folder: Path) -> Rows | None:
     return None
 
 
+def _recorded_hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
+    files = manifest.get("files", {})
+    return {name: str(entry["sha256"]) for name, entry in files.items() if "sha256" in entry}
+
+
 def check_bundle(folder: Path) -> dict[str, str]:
     """Recompute the sha256 of every file; return them by name.
 
     Raises:
         SourceError: a file is missing, or its bytes are not those recorded.
     """
-    manifest = read_json(folder / MANIFEST)
-    files = manifest.get("files", {}) if isinstance(manifest, dict) else {}
-    recorded = {name: entry["sha256"] for name, entry in files.items() if "sha256" in entry}
+    recorded = read_json_as(folder / MANIFEST, _recorded_hashes)
     for name in (*_REQUIRED, *recorded):
         path = folder / name
         if name not in recorded or not path.is_file():

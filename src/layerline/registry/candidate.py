@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
+from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_json_as, read_manifest
 from layerline.config import GateSection, Params
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
@@ -65,8 +65,8 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     contents = BundleContents(
         project=params.project,
         network_folder=workspace.network,
-        preprocessor=Preprocessor.from_json(
-            read_json(workspace.preprocessor / "preprocessor.json")
+        preprocessor=read_json_as(
+            workspace.preprocessor / "preprocessor.json", Preprocessor.from_json
         ),
         columns=holdout.columns,
         decision_folder=workspace.decision,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.artifacts import Workspace, read_json, replace_folder, write_json
+from layerline.artifacts import Workspace, read_json_as, replace_folder, write_json
 from layerline.config import ScaleSection
 from layerline.lookup import pick, read_options
 from layerline.scaling.array_writer import split_writers
@@ -65,7 +65,7 @@ def scale(
     chosen = _choose_train(labels, section.fit_rows, seed)
     fitted = _fit(data, chosen, hashes, section)
     if reused is not None:
-        source = Preprocessor.from_json(read_json(reused))
+        source = read_json_as(reused, Preprocessor.from_json)
         fitted = (_reuse(source, data, chosen, section, fitted[0]),)
     description = {
         **{key: data.about[key] for key in _FROM_VALIDATED},

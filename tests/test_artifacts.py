@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from layerline.artifacts import (
     read_json,
+    read_json_as,
     read_manifest,
     replace_file,
     replace_folder,
@@ -102,3 +104,51 @@ def test_json_objects_of_a_file_can_be_copied_into_other_records(tmp_path: Path)
     assert copy.deepcopy(spec) == {"options": {"hidden": [8]}}
     with pytest.raises(SourceError, match=r"spec\.json: damaged \('network' is missing\)"):
         spec["network"]
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3", '"text"', "[" * 100_000, "\x00", ""])
+def test_json_that_is_no_object_is_damage(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(SourceError, match=r"a\.json: damaged .*; remove it and run `dvc repro`"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_key_that_is_missing_is_damage_wherever_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"deep": {"n_rows": 3}}')
+    facts = read_json(tmp_path / "a.json")
+    assert facts["deep"]["n_rows"] == 3
+    assert facts.get("other") is None
+    for part in (facts, facts["deep"]):
+        with pytest.raises(SourceError, match=r"a\.json: damaged \('target' is missing\)"):
+            part["target"]
+
+
+@pytest.mark.parametrize("text", ['{"n": "x"}', '{"n": null}', '{"n": []}', "[]", "{}", "null"])
+def test_values_of_another_shape_are_damage(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(SourceError, match=r"a\.json: damaged"):
+        read_json_as(tmp_path / "a.json", lambda content: int(content["n"]))
+
+
+@pytest.mark.parametrize("files", ["[]", "null", '{"a.bin": []}', '{"a.bin": {}}', '{"a.bin": 3}'])
+def test_a_manifest_of_another_shape_is_damage(tmp_path: Path, files: str) -> None:
+    make(tmp_path / "out")
+    (tmp_path / "out" / "manifest.json").write_text(f'{{"files": {files}}}')
+    with pytest.raises(SourceError, match=r"manifest\.json: damaged \(files"):
+        read_manifest(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError('I/O error: Os { code: 28, message: "No space left on device" }'),
+    ],
+)
+def test_a_full_disk_names_the_file(tmp_path: Path, error: Exception) -> None:
+    for replace in (replace_file, lambda path: replace_folder(path, {})):
+        with pytest.raises(OSError, match="No space left") as caught, replace(tmp_path / "out"):
+            raise error
+        assert caught.value.errno == errno.ENOSPC
+        assert caught.value.filename == str(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,6 @@
 """What can go wrong for a user, and the exit code each kind ends with.
 
-An error states the rule, the value that broke it, where, and the remedy. To add a kind, add a
+A message states the rule, the value that broke it, the place, and the remedy. To add a kind, add a
 class with its own `exit_code` and a row in the README's table of exit codes.
 """
 
@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 
 class LayerlineError(Exception):
-    """A failure that is explained to the user in one message, without a traceback."""
+    """A failure reported to the user in one message, without a traceback."""
 
     exit_code = 1
 
 
 class Problem(NamedTuple):
-    """One broken rule: where it is (a dotted params path) and what to do about it."""
+    """One violated rule: where (a dotted params path) and what to do about it."""
 
     where: str
     message: str
@@ -25,7 +25,7 @@ class Problem(NamedTuple):
 
 
 class ParamsError(LayerlineError):
-    """`params.yaml` asks for something impossible; carries every problem found, not the first."""
+    """`params.yaml` is invalid; carries every problem found, not only the first."""
 
     exit_code = 2
 
@@ -36,7 +36,7 @@ class ParamsError(LayerlineError):
 
 
 class DataError(LayerlineError):
-    """The data break a rule: the schema, a class minimum, a split that cannot be made."""
+    """The data violate a rule: the schema, a class minimum, a split that cannot be made."""
 
     exit_code = 3
 
@@ -54,7 +54,7 @@ class DivergedError(LayerlineError):
 
 
 class GateError(LayerlineError):
-    """The challenger did not pass the gate (only `layerline retrain` ends with it)."""
+    """The challenger did not pass the gate (exit code of `layerline retrain` only)."""
 
     exit_code = 6
 

@@ -5,7 +5,7 @@ params.yaml. To add a component: write the builder, add one line to its table. A
 builder itself or, where others must know more of it (which tasks it fits, whether it can be
 stacked), a frozen dataclass whose first field is `build`; `builders` reads either.
 
-Where columns of a table may differ, params.yaml gives `Choices`: one for all, others by column.
+Where columns may differ, params.yaml gives `Choices`: a default, and exceptions by column.
 """
 
 import difflib
@@ -31,13 +31,13 @@ class Choice(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """What is chosen for the columns of a table; `columns` names those that differ."""
+    """What is chosen for the columns of a table; `columns` holds the exceptions."""
 
     default: Choice
     columns: Mapping[str, Choice]
 
     def of(self, column: str) -> Choice:
-        """What is chosen for this column."""
+        """The choice for this column."""
         return self.columns.get(column, self.default)
 
 
@@ -45,7 +45,7 @@ def read_choices(value: Any, default: str) -> Choices:
     """Read `NAME`, `{name: NAME, ...options}` or `{default: ..., columns: {COLUMN: ...}}`.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the value has another form.
 
     >>> read_choices({"columns": {"income": "quantile"}}, "standard").of("income").name
     'quantile'
@@ -118,7 +118,7 @@ def option_problems(
     """Check `options` against the builder's keyword-only arguments without calling it.
 
     Positional arguments, and those named in `given` (sizes, mostly), come from the caller and are
-    no options. A strict check: `epochs: "10"` is refused, an int where a float is meant is not.
+    not options. The check is strict: `epochs: "10"` is refused; an int for a float is accepted.
     """
     return _read_options(builder, options, where, given)[1]
 
@@ -129,7 +129,7 @@ def read_options(
     where: str,
     given: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return the builder's keyword arguments, typed as its signature says (lists become tuples).
+    """Return the builder's keyword arguments, with the types of its signature (lists: tuples).
 
     Raises:
         ParamsError: with every option that is unknown, missing or of a wrong type.
@@ -164,7 +164,7 @@ def _read_options(
 
 
 def problems_of(error: ValidationError, where: str, known: tuple[str, ...] = ()) -> list[Problem]:
-    """One Problem for each pydantic error, with its dotted path and the value received."""
+    """One Problem per pydantic error, with its dotted path and the value received."""
     problems = []
     for item in error.errors(include_url=False):
         path = ".".join([*filter(None, [where]), *map(str, item["loc"])])

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-# Objects made between two collections; Python's own numbers are 700, 10 and 10.
+# Objects created between two collections; Python's defaults are 700, 10 and 10.
 THRESHOLDS = (100_000, 50, 100)
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -17,22 +17,22 @@ _KEPT_BYTES = 512 * 2**20
 def collect_rarely() -> None:
     """Let the garbage collector run rarely in this process.
 
-    Importing torch, scikit-learn or MLflow makes a million objects that all stay; looking at them
-    again and again is a tenth to a third of what such an import costs.
+    Importing torch, scikit-learn or MLflow creates a million objects that all stay; scanning them
+    again and again is a tenth to a third of the cost of such an import.
     """
     gc.set_threshold(*THRESHOLDS)
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what tensors free, up to 512 MiB, for the tensors that come next.
+    """Let the C library keep memory that tensors free, up to 512 MiB, for the next tensors.
 
-    glibc gives a large block back to the kernel at once, and the next step's tensors fault its
-    pages in again: half of the time of a network's answers for many rows.
+    glibc returns a large block to the kernel at once, and the next step's tensors fault its pages
+    in again: half of the time of predicting many rows.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
-        return  # another C library, which has its own ways
+        return  # another C library
     mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
     mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 

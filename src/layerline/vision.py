@@ -1,4 +1,4 @@
-"""The one door to torchvision.
+"""torchvision, imported so that it works beside a CPU build of torch.
 
 Its index wheel is built for CUDA: beside a CPU torch its import fails with "operator
 torchvision::nms does not exist". Declaring the two operators' signatures is enough for its
@@ -12,12 +12,12 @@ _KEPT_ALIVE: list[Any] = []  # the operators vanish with the Library object that
 
 
 def torchvision_datasets() -> Any:
-    """The module `torchvision.datasets`, imported so that it also works beside a CPU torch."""
+    """The module `torchvision.datasets`."""
     return _open("torchvision.datasets")
 
 
 def torchvision_models() -> Any:
-    """The module `torchvision.models`, likewise."""
+    """The module `torchvision.models`."""
     return _open("torchvision.models")
 
 

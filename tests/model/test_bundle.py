@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from layerline.artifacts import read_json, replace_folder, write_json
-from layerline.errors import DataError, SourceError
+from layerline.errors import DataError, LayerlineError, SourceError
 from layerline.evaluation.decision import Decision, write_decision
 from layerline.evaluation.predictions import softmax
 from layerline.model.bundle import FORMAT, MANIFEST, BundleContents, check_bundle, write_bundle
@@ -120,9 +121,27 @@ def test_a_bundle_of_the_first_format_predicts_the_same(name, made, tmp_path):
     pd.testing.assert_frame_equal(old.predict(rows), model.predict(rows), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("name", ["model.json", "spec.json", "preprocessor.json"])
+def test_a_file_of_another_shape_is_damage_also_where_the_manifest_agrees(name, made, tmp_path):
+    made("classes").bundle(tmp_path / "b")
+    original = json.loads((tmp_path / "b" / name).read_text())
+    for whole in ([], None, {}, 3, [original]):
+        rewrite(tmp_path / "b", name, whole=[whole])
+        with pytest.raises(SourceError):
+            load_bundle(tmp_path / "b")
+    for key in original:
+        for value in ([], None, {}, 3, "x", [[]], [{}], {"a": None}):
+            rewrite(tmp_path / "b", name, whole=[{**original, key: value}])
+            with contextlib.suppress(LayerlineError):  # and nothing else
+                load_bundle(tmp_path / "b")
+    rewrite(tmp_path / "b", name, whole=[original])
+    load_bundle(tmp_path / "b")
+
+
 def rewrite(bundle, name, whole=None, **changed):
     """Write another content, and a manifest that knows it."""
-    write_json(bundle / name, whole or {**read_json(bundle / name), **changed})
+    content = whole[0] if isinstance(whole, list) else whole
+    write_json(bundle / name, content if whole else {**read_json(bundle / name), **changed})
     files = {
         path.name: {"sha256": digest}
         for path, digest in _digests(bundle).items()

@@ -149,6 +149,20 @@ def test_what_cannot_be_predicted_is_told(source, output, error, message, home, 
     assert not (tmp_path / output).exists()
 
 
+def test_the_input_is_never_written_over(home, rows, tmp_path):
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    before = (tmp_path / "in.csv").read_bytes()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "in.csv")
+    (tmp_path / "hard.csv").hardlink_to(tmp_path / "in.csv")
+    (tmp_path / "out.csv.refused.csv").symlink_to(tmp_path / "in.csv")
+    for name in ("in.csv", "link.csv", "hard.csv", "out.csv"):
+        with pytest.raises(ParamsError, match="which would be lost; name another"):
+            predict_file(
+                URI, tmp_path / "in.csv", tmp_path / name, home, PredictOptions(keep=("city",))
+            )
+    assert (tmp_path / "in.csv").read_bytes() == before
+
+
 def test_a_model_that_does_not_exist_is_told_with_the_remedy(home, rows, tmp_path, made):
     rows.to_csv(tmp_path / "in.csv", index=False)
     wanted = {

@@ -60,6 +60,7 @@ class GateSection:
     slice_tolerance: Annotated[float, Field(ge=0)] = 0.0
     min_slice_rows: Annotated[int, Field(ge=2)] = 30
     min_rows: Annotated[int, Field(ge=2)] = 30
+    target_shift: Literal["refuse", "allow"] = "refuse"
     max_latency_ms: Annotated[float, Field(gt=0)] | None = None
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
 

@@ -24,12 +24,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline import __version__
-from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, read_json, sha256_of, write_json
+from layerline.artifacts import (
+    NETWORK_SPEC,
+    NETWORK_WEIGHTS,
+    read_json,
+    read_json_as,
+    sha256_of,
+    write_json,
+)
 from layerline.columns.spec import ColumnSpec
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.evaluation.prediction_table import output_columns
 from layerline.model.seen_rows import Seen, write_seen
+from layerline.model.target_profile import TargetProfile
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.tables.storage import read_parquet, write_table
@@ -55,6 +63,7 @@ class About:
     image_shape: tuple[int, ...] | None
     levels: tuple[float, ...] = ()  # of a quantile loss
     dialect: Dialect = USUAL  # how the training's own CSV files are written
+    target_profile: TargetProfile | None = None  # of the data it was trained on
     layerline: str = __version__
     format: int = FORMAT
 
@@ -69,6 +78,9 @@ class About:
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
             "columns": [column.to_dict() for column in self.columns],
             "dialect": self.dialect._asdict(),
+            "target_profile": None
+            if self.target_profile is None
+            else self.target_profile.to_json(),
         }
 
     @classmethod
@@ -76,12 +88,14 @@ class About:
         """The inverse of `to_json`."""
         shape, classes = state["image_shape"], state["classes"]
         return cls(
-            **{key: state[key] for key in ("project", "task", "target", "layerline", "format")},
+            **{key: state[key] for key in ("project", "task", "target", "layerline")},
+            format=int(state["format"]),
             classes=None if classes is None else tuple(classes),
             columns=tuple(ColumnSpec.from_dict(column) for column in state["columns"]),
             image_shape=None if shape is None else tuple(shape),
             levels=tuple(state.get("levels", ())),  # older bundles have none
             dialect=_read_dialect(state.get("dialect", {})),  # nor this
+            target_profile=TargetProfile.from_json(state.get("target_profile")),
         )
 
 
@@ -102,6 +116,7 @@ class BundleContents:
         examples: a few raw rows, and their predictions.
         seen: the rows that the model was trained on.
         dialect: how the training's own CSV files are written.
+        target_profile: of the data that the model was trained on.
     """
 
     project: str
@@ -112,6 +127,7 @@ class BundleContents:
     examples: tuple[Rows, pd.DataFrame] | None = None
     seen: Seen | None = None
     dialect: Dialect = USUAL
+    target_profile: TargetProfile | None = None
 
     def about(self) -> About:
         """The model's description of itself."""
@@ -127,6 +143,7 @@ class BundleContents:
             image_shape=preprocessor.image_shape,
             levels=tuple(link.get("levels", ())),
             dialect=self.dialect,
+            target_profile=self.target_profile,
         )
 
 
@@ -168,15 +185,18 @@ def read_examples(folder: Path) -> Rows | None:
     return None
 
 
+def _recorded_hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
+    files = manifest.get("files", {})
+    return {name: str(entry["sha256"]) for name, entry in files.items() if "sha256" in entry}
+
+
 def check_bundle(folder: Path) -> dict[str, str]:
     """Recompute the sha256 of every file; return them by name.
 
     Raises:
         SourceError: a file is missing, or its bytes are not those recorded.
     """
-    manifest = read_json(folder / MANIFEST)
-    files = manifest.get("files", {}) if isinstance(manifest, dict) else {}
-    recorded = {name: entry["sha256"] for name, entry in files.items() if "sha256" in entry}
+    recorded = read_json_as(folder / MANIFEST, _recorded_hashes)
     for name in (*_REQUIRED, *recorded):
         path = folder / name
         if name not in recorded or not path.is_file():

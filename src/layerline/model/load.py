@@ -7,7 +7,7 @@ process that already imported layerline, with whatever release that is: this nam
 from pathlib import Path
 
 from layerline import __version__
-from layerline.artifacts import read_json
+from layerline.artifacts import NETWORK_SPEC, read_json_as
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION, PLAIN, read_decision
 from layerline.model.bundle import ABOUT, FORMAT, PREPROCESSOR, About, check_bundle
@@ -25,14 +25,15 @@ def load_bundle(folder: Path) -> Model:
             wrote it.
     """
     recorded = check_bundle(folder)
-    about = About.from_json(read_json(folder / ABOUT))
+    about = read_json_as(folder / ABOUT, About.from_json)
     if about.format > FORMAT:
         raise SourceError(
             f"{folder}: written by layerline {about.layerline} in format {about.format}; this is "
             f"layerline {__version__}, which reads formats up to {FORMAT}: update layerline"
         )
-    preprocessor = Preprocessor.from_json(read_json(folder / PREPROCESSOR))
-    network, spec = load_network(folder)
+    preprocessor = read_json_as(folder / PREPROCESSOR, Preprocessor.from_json)
+    network, _ = load_network(folder)
+    link = read_json_as(folder / NETWORK_SPEC, lambda spec: read_link(spec.get("link")))
     # A file that the manifest does not list is not part of the model.
     decision = read_decision(folder, about.classes) if DECISION in recorded else PLAIN
-    return Model(about, network, preprocessor, read_link(spec.link), decision)
+    return Model(about, network, preprocessor, link, decision)

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from layerline import __version__
-from layerline.errors import DataError, SourceError
+from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import About, Rows
 from layerline.model.chunks import Chunk, ReadOptions, read_chunks
 from layerline.model.inputs import InputTally
@@ -86,6 +86,7 @@ def predict_file(
         if note not in notes:
             notes.append(note.replace("the encoding", "--encoding"))
 
+    require_other_file(source, output)
     how = ReadOptions(
         n_rows=options.chunk_rows,
         as_text=output.suffix.lower() in (".csv", ".tsv"),
@@ -107,6 +108,17 @@ def predict_file(
         n_rows, n_refused = parts.finish(n_parts)
     side = refused_path(output) if n_refused else None
     return PredictReport(output, n_rows, n_refused, side, tuple(notes), tally)
+
+
+def require_other_file(source: Path, output: Path) -> None:
+    """Refuse to write over the input, also through a link.
+
+    Raises:
+        ParamsError: OUTPUT, or the file of its refused rows, is INPUT.
+    """
+    if any(side.exists() and side.samefile(source) for side in (output, refused_path(output))):
+        message = f"{output}: is written over INPUT, {source}, which would be lost; name another"
+        raise ParamsError([Problem("OUTPUT", message)], "layerline predict")
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, read_json, write_json
+from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, read_json_as, write_json
 from layerline.errors import DataError, SourceError
 from layerline.networks import build_network
 
@@ -67,9 +67,20 @@ def save_network(folder: Path, network: nn.Module, spec: NetworkSpec) -> None:
     write_json(folder / NETWORK_SPEC, dataclasses.asdict(spec))
 
 
+# What a network that its spec describes wrongly raises when it is built.
+_LOAD_ERRORS = (OSError, RuntimeError, TypeError, ValueError, AttributeError, KeyError)
+
+
 def load_spec(folder: Path) -> NetworkSpec:
-    """Read spec.json."""
-    raw = read_json(folder / NETWORK_SPEC)
+    """Read spec.json.
+
+    Raises:
+        SourceError: it is missing or damaged.
+    """
+    return read_json_as(folder / NETWORK_SPEC, _to_spec)
+
+
+def _to_spec(raw: dict[str, Any]) -> NetworkSpec:
     raw["input_shape"] = tuple(raw["input_shape"])
     raw["classes"] = None if raw["classes"] is None else tuple(raw["classes"])
     raw["category_sizes"] = tuple(raw.get("category_sizes", ()))
@@ -88,6 +99,6 @@ def load_network(folder: Path) -> tuple[nn.Module, NetworkSpec]:
         weights = load_file(path)
         network = spec.build()
         network.load_state_dict(weights)
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (*_LOAD_ERRORS, SafetensorError) as error:
         raise SourceError(f"{path}: cannot be loaded: {error}") from None
     return network.eval(), spec

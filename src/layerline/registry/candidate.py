@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
+from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_json_as, read_manifest
 from layerline.config import GateSection, Params
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
@@ -53,7 +53,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     Raises:
         SourceError: an artifact is missing or damaged.
     """
-    holdout = read_holdout(workspace)
+    holdout = read_holdout(workspace, params.scale)
     gate = params.register.gate
     _require_metric(gate, holdout.task)
     slices = cut_rows(holdout.frame, gate.slices, "register.gate.slices")
@@ -65,14 +65,15 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     contents = BundleContents(
         project=params.project,
         network_folder=workspace.network,
-        preprocessor=Preprocessor.from_json(
-            read_json(workspace.preprocessor / "preprocessor.json")
+        preprocessor=read_json_as(
+            workspace.preprocessor / "preprocessor.json", Preprocessor.from_json
         ),
         columns=holdout.columns,
         decision_folder=workspace.decision,
         examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
         seen=seen_by_training(workspace),
         dialect=dialect_of(params),
+        target_profile=holdout.target_profile,
     )
     about = write_bundle(bundle, contents)
     metrics = workspace.reports / "metrics.json"

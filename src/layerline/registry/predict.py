@@ -7,7 +7,7 @@ from layerline.config import Params
 from layerline.model.bundle import MANIFEST
 from layerline.model.chunks import check_input
 from layerline.model.load import load_bundle
-from layerline.model.predict_file import PredictOptions, PredictReport
+from layerline.model.predict_file import PredictOptions, PredictReport, require_other_file
 from layerline.model.predict_file import predict_file as predict_with
 from layerline.model.predictor import Model
 from layerline.model.table_writers import check_output
@@ -38,6 +38,7 @@ def predict_file(
     """
     check_output(output)
     check_input(source)  # a wrong INPUT is reported before a model is loaded
+    require_other_file(source, output)
     with registered_bundle(model_uri, home) as bundle:
         model = load_bundle(bundle)
         identity = sha256_of(bundle / MANIFEST)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from layerline.artifacts import SourceFiles, Workspace, read_json
+from layerline.artifacts import SourceFiles, Workspace, read_json_as
 from layerline.config import Params, TransferSection
 from layerline.networks.serialization import NetworkSpec
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
@@ -78,5 +78,5 @@ def _open(
     plan = make_plan(transfer, source, network, spec, workspace.preprocessor)
     if source.holdout is None:
         return plan, None
-    here = Preprocessor.from_json(read_json(workspace.preprocessor / "preprocessor.json"))
+    here = read_json_as(workspace.preprocessor / "preprocessor.json", Preprocessor.from_json)
     return plan, open_check(source.holdout, plan.source, spec, here, transfer.columns)

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from layerline.artifacts import SourceFiles, read_json, sha256_of
+from layerline.artifacts import SourceFiles, read_json_as, sha256_of
 from layerline.errors import SourceError
 from layerline.networks.serialization import NetworkSpec, load_spec
 
@@ -72,7 +72,7 @@ def _read_preprocessor(path: Path | None) -> "Preprocessor | None":
         return None
     from layerline.scaling.preprocessing.preprocessor import Preprocessor
 
-    return Preprocessor.from_json(read_json(path))
+    return read_json_as(path, Preprocessor.from_json)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from layerline.artifacts import SourceFiles, Workspace, read_json
+from layerline.artifacts import SourceFiles, Workspace, read_json_as
 from layerline.config import TrainSection, TransferSection
 from layerline.networks.serialization import NetworkSpec
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
@@ -72,7 +72,7 @@ def make_plan(
         SourceError: the source is damaged, or not what params.yaml says.
     """
     source = read_source(files, section.sha256)
-    here = Preprocessor.from_json(read_json(preprocessor / "preprocessor.json"))
+    here = read_json_as(preprocessor / "preprocessor.json", Preprocessor.from_json)
     agreement = check_contract(section, source, spec, here)
     loaded, entries = Loader(section, source, network, spec, agreement).load()
     if section.adapters is not None:

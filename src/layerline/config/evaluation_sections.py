@@ -47,7 +47,7 @@ class GateSection:
 
     `floors` are the worst values a new champion may have, by their names in reports/metrics.json.
     `slices` are columns: on none of their levels may it lose more than `slice_tolerance`, in the
-    unit of the gain. Fewer test rows than `min_rows` cannot tell two models apart; a level with
+    unit of the gain. Fewer test rows than `min_rows` cannot distinguish two models; a level with
     fewer than `min_slice_rows` is shown, not judged. `max_latency_ms` is for one row, in process.
     """
 

@@ -92,7 +92,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
 
 
 def dialect_of(params: Params) -> Dialect:
-    """How the training's own CSV files are written, where params.yaml says so."""
+    """How the training's own CSV files are written, where params.yaml specifies so."""
     options = params.fetch.options if params.fetch.source == "files" else {}
     missing = tuple(options.get("missing") or ())
     return Dialect(options.get("separator"), options.get("encoding"), missing)

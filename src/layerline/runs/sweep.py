@@ -54,7 +54,7 @@ def sweep_store(
     Args:
         client: the store.
         home: the main checkout; its journals are asked first.
-        lost_hosts: machines that the user declares gone for good.
+        lost_hosts: machines that the user declares gone permanently.
 
     Returns:
         What became of each run of Layerline, and the runs of other tools, which are left alone.

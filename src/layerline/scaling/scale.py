@@ -139,7 +139,7 @@ def _transform(
     """Rows of one split at a time, in the table's order: their positions and their arrays.
 
     x, y: what the network learns from; actual: targets that `y` may not give back exactly. The
-    caller writes beside them: row, the position in data/validated; id, the hash of the row's
+    caller writes next to them: row, the position in data/validated; id, the hash of the row's
     content, which identifies it in other versions of the data.
     """
     everything, *by_fold = fitted

@@ -53,7 +53,7 @@ class TrainingSetup:
         }
 
     def manifest_facts(self, kept_epoch: int) -> dict[str, Any]:
-        """What the manifest of models/network records of a training, beside its files."""
+        """What the manifest of models/network records of a training, next to its files."""
         return {
             "kept_epoch": kept_epoch,
             "threads": self.threads,

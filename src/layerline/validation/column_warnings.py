@@ -55,7 +55,7 @@ class Look:
 
     @cached_property
     def commonest(self) -> tuple[Any, float]:
-        """The commonest value and its share of those that are there."""
+        """The most frequent value and its share of those that are there."""
         counts = self.present.value_counts(sort=True)
         return counts.index[0], float(counts.iloc[0]) / len(self.present)
 

@@ -71,7 +71,7 @@ class Split:
         build: (rows, options) -> (B,) the split of each row.
         is_stable: a row keeps its split while other rows come and go (as long as what decides
             about it stays the same).
-        has_salt: rows are dealt by their hash, and another `salt` deals them anew.
+        has_salt: rows are dealt by their hash, and another `salt` assigns them again.
         key_option: the option that names columns which decide the split and are not learnt from.
         group_option: the option that names columns whose equal rows stay together.
         deals_rows: rows are dealt one by one, by the options `valid` and `test`.

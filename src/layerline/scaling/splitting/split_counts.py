@@ -1,7 +1,7 @@
 """Splits that are too small to use, and the salt that avoids them for a small table.
 
 A hash deals rows as dice do: of ten rows, none may fall to valid. Moving single rows would break
-the promise that a row stays where it is; another salt, set once, deals all of them anew.
+the promise that a row stays where it is; another salt, set once, deals all of them again.
 """
 
 from typing import Any

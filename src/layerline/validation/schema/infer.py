@@ -41,7 +41,7 @@ def infer_schema(
         frame: the data.
         target: the column to predict.
         task: what it asks for.
-        split_column: says which rows are for train, valid and test.
+        split_column: the column with the split of each row.
         image_shape: of images.
         written: columns whose text was not written the plain way.
 

@@ -17,7 +17,7 @@ def main(stage: Stage) -> None:
         context = SourceContext(workspace, params.project, params.register.alias)
         reused = find_preprocessor(context, params.scale.preprocessor.source)
         stage.report(f"the preprocessor is that of {params.scale.preprocessor.source}")
-    manifest = scale(workspace, params.scale, seed=params.seed, reused=reused)
+    manifest = scale(workspace, params.scale, seed=params.seed, reused=reused, report=stage.report)
     rows = ", ".join(f"{name} {count:,}" for name, count in manifest["n_rows"].items())
     shape = " × ".join(map(str, manifest["shape"]))
     stage.report(f"{rows} rows; {shape} inputs to the network")

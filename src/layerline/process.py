@@ -38,7 +38,7 @@ def keep_freed_memory() -> None:
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module in a process of its own.
+    """The command that runs a module in a separate process.
 
     -P: `python -m` would put the current folder first on sys.path, where a user's secrets.py or
     types.py hides the standard library's.

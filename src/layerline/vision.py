@@ -1,6 +1,6 @@
 """torchvision, imported so that it works beside a CPU build of torch.
 
-Its index wheel is built for CUDA: beside a CPU torch its import fails with "operator
+Its index wheel is built for CUDA: with a CPU build of torch its import fails with "operator
 torchvision::nms does not exist". Declaring the two operators' signatures is enough for its
 data sets, transforms and models.
 """

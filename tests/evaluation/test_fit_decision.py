@@ -148,7 +148,7 @@ def test_a_model_without_one_decides_plainly(tmp_path):
 
 def test_a_file_that_is_no_decision_is_refused(tmp_path):
     write_json(tmp_path / "decision.json", {"temperature": 1.0})
-    with pytest.raises(SourceError, match="not a valid decision"):
+    with pytest.raises(SourceError, match=r"damaged \(.positive. is missing\)"):
         read_decision(tmp_path, ("a", "b"))
 
 

@@ -208,7 +208,12 @@ def test_no_gain_is_rarely_called_a_gain_and_a_real_one_is() -> None:
         same = Predictions(champion.actual, challenger.predicted, challenger.probabilities)
         aligned = classes(skill=skill, seed=seed) if skill != 1.5 else same
         return paired_gain(
-            champion, aligned, metric="log_loss", n_resamples=200, confidence=0.95, seed=seed
+            champion,
+            aligned,
+            metric="log_loss",
+            n_resamples=200,
+            confidence=0.95,
+            seed=seed,
         ).lower
 
     assert gain(3.0, 0) > 0

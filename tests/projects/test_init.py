@@ -32,7 +32,7 @@ def test_column_split_is_used_and_said(frame: pd.DataFrame, tmp_path: Path) -> N
     assert start.params["scale"]["split"] == {"method": "column", "column": "split"}
     assert start.params["fetch"]["options"] == {"path": str(tmp_path / "t.parquet")}
     assert not start.schema["split"].use
-    assert "'split' assigns rows" in start.notes[-1]
+    assert "'split' has the split of each row" in start.notes[-1]
 
 
 @pytest.mark.parametrize(

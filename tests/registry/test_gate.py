@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -199,6 +201,71 @@ def test_rows_that_the_champion_was_trained_on_are_left_out_and_counted():
         assert not few.promote
         assert reason in few.reason
         assert not rules_of(few)["rows"].passed
+
+
+def test_copies_of_rows_do_not_make_a_gain_surer():
+    section = GateSection(bootstrap=2000)
+
+    def repeated(predictions):
+        return Predictions(
+            np.repeat(predictions.actual, 10),
+            np.repeat(predictions.predicted, 10),
+            np.repeat(predictions.probabilities, 10, axis=0),
+            groups=np.repeat(np.arange(200), 10),
+        )
+
+    promoted = 0
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        shared = generator.normal(size=200)
+        pair = [classes(generator, n_rows=200, shared=shared) for _ in range(2)]
+        once = judge(*pair, section, task="binary", seed=seed)
+        fed = [repeated(predictions) for predictions in pair]
+        tenfold = judge(*fed, section, task="binary", seed=seed)
+        assert tenfold.gain_mean == pytest.approx(once.gain_mean)
+        assert tenfold.gain_lower == pytest.approx(once.gain_lower)  # the same rows are drawn
+        assert tenfold.gain_upper == pytest.approx(once.gain_upper)
+        assert "2,000 test rows (200 distinct)" in tenfold.reason
+        promoted += tenfold.promote
+    assert promoted <= 4
+
+
+def test_groups_of_unequal_size_are_drawn_whole():
+    section = GateSection(metric="mae", bootstrap=2000)
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), generator.integers(1, 30, 40))
+    actual = np.zeros(len(groups))
+    of_group = generator.normal(0.5, 1.0, 40)[groups]  # the gain differs from group to group
+    pair = Predictions(actual, 5 + of_group), Predictions(actual, actual + 5)
+    apart = judge(*pair, section, task="regression", seed=0)
+    pair = tuple(dataclasses.replace(one, groups=groups) for one in pair)
+    whole = judge(*pair, section, task="regression", seed=0)
+    assert whole.gain_mean == pytest.approx(apart.gain_mean)
+    width = whole.gain_upper - whole.gain_lower
+    assert width > 3 * (apart.gain_upper - apart.gain_lower)
+    # The standard error of a ratio estimator over 40 groups.
+    sizes, sums = np.bincount(groups), np.bincount(groups, weights=of_group)
+    error = np.sqrt(np.square(sums - sizes * of_group.mean()).sum()) / sizes.sum()
+    assert width == pytest.approx(2 * 2.02 * error, rel=0.25)
+
+
+def test_few_copies_of_many_rows_are_too_few_rows():
+    pair = [dataclasses.replace(numbers(e), groups=np.arange(200) // 10) for e in (2.0, 1.0)]
+    verdict = judge(*pair, GateSection(), task="regression", seed=0)
+    assert not verdict.promote
+    assert "200 test rows (20 distinct ones) are too few to compare by" in verdict.reason
+
+
+def test_a_target_that_moved_keeps_the_champion():
+    context = Context(target_shift="its median is 1,560, it was 520")
+    facts = {"task": "regression", "seed": 0, "context": context}
+    verdict = judge(numbers(2.0), numbers(1.0), GateSection(), **facts)
+    assert not verdict.promote
+    assert "the target has moved since the champion was trained: its median is 1,560" in (
+        verdict.reason
+    )
+    assert "register.gate.target_shift: allow" in verdict.reason
+    assert judge(numbers(2.0), numbers(1.0), GateSection(target_shift="allow"), **facts).promote
 
 
 def test_too_few_rows_cannot_tell():

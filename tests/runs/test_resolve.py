@@ -83,7 +83,7 @@ def test_an_odd_name_is_found(own_lab):
 
 
 def test_an_empty_store_says_what_makes_a_run(empty_lab):
-    with pytest.raises(RequestError, match="there is none at all yet: run `dvc repro`"):
+    with pytest.raises(RequestError, match="there are no runs yet: run `dvc repro`"):
         choose(empty_lab.client, "digits", "mlp-one")
 
 

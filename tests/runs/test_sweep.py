@@ -96,7 +96,7 @@ def test_another_machine_is_left_alone_until_the_user_gives_it_up(own_lab, layer
     assert sweep(own_lab, layerline, "--lost-host", "node8")["mlp-far"][0] is None
     status, reason = sweep(own_lab, layerline, "--lost-host", "node7")["mlp-far"]
     assert (status, own_lab.run("far").status) == ("KILLED", "KILLED")
-    assert "its machine, node7, is gone for good (--lost-host)" in reason
+    assert "its machine, node7, is gone permanently (--lost-host)" in reason
 
 
 @pytest.mark.parametrize(("hours", "status"), [(1, None), (25, "KILLED")])

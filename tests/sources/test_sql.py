@@ -160,8 +160,8 @@ EAST = datetime.timezone(datetime.timedelta(hours=9))
     ("values", "message"),
     [
         ([2**63], "beyond 64 bits"),
-        ([2**53 + 1, 0.5], "that no 64-bit float gives back"),
-        ([Decimal(2**53 + 1)], "that no 64-bit float gives back"),
+        ([2**53 + 1, 0.5], "that a 64-bit float cannot represent"),
+        ([Decimal(2**53 + 1)], "that a 64-bit float cannot represent"),
         ([Decimal("1e400")], "would become infinite"),
         ([Decimal("1e-400")], "would become zero"),
         ([datetime.datetime(1, 1, 1, tzinfo=EAST)], "outside the years 1 to 9999"),

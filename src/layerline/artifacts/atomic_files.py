@@ -27,7 +27,7 @@ def sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def named_when_full(path: Path) -> Iterator[None]:
-    """Say which file the disk was too full for: libraries in C and Rust do not name it."""
+    """Report which file did not fit on the disk: libraries in C and Rust do not name it."""
     try:
         yield
     except Exception as error:

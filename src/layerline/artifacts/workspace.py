@@ -84,7 +84,7 @@ def journals_of(home: Path) -> Path:
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """Local files: weights, and what lies beside them if a training of ours made them.
+    """Local files: weights, and what is next to them if our training made them.
 
     `identity` describes their origin: `from` and, where known, `run`, `model`, `version`,
     `revision`. `sha256_start` is how the weights' sha256 must begin according to their publisher;

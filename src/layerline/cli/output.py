@@ -17,7 +17,7 @@ def print_json(value: Any) -> None:
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """Print what a user should know beside the result: on stderr, where no program reads it."""
+    """Print notes for the user on stderr, which programs do not parse."""
     for note in notes:
         click.echo(f"note: {note}", err=True)
 

@@ -121,7 +121,7 @@ def _print_wide(console: "Console", widths: dict[str, int], rows: Sequence[dict[
 
 
 def _print_stacked(console: "Console", headers: Sequence[str], row: dict[str, str]) -> None:
-    """One run in a few lines of its own."""
+    """One run in a few lines."""
     from rich.padding import Padding
     from rich.text import Text
 

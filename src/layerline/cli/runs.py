@@ -22,7 +22,7 @@ Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked instead of the list; one of them at a time."""
+    """Options that replace the list; one at a time."""
 
     why: str | None
     find: str | None
@@ -54,7 +54,7 @@ class Question:
     "--lost-host",
     metavar="HOST",
     multiple=True,
-    help="With --sweep: a machine that is gone for good.",
+    help="With --sweep: a machine that is gone permanently.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @handle_errors

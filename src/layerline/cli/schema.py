@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print --show or --diff as JSON.")
 @handle_errors
 def schema(only: tuple[str, ...], yes: bool, as_json: bool, **mode: bool) -> None:
-    """Infer the schema of data/raw and freeze it where params.yaml says; show or update it."""
+    """Infer the schema of data/raw and freeze it where params.yaml specifies; show or update it."""
     chosen = [name for name, given in mode.items() if given]
     if len(chosen) > 1:
         raise click.UsageError("--force, --show, --diff and --update exclude each other")

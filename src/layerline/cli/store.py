@@ -32,7 +32,7 @@ def ui(port: int) -> None:
     home = find_workspace().home
     uri = tracking_uri(home)
     if uri.startswith(("http://", "https://")):
-        click.echo("MLFLOW_TRACKING_URI is a server with a UI of its own: open that address")
+        click.echo("MLFLOW_TRACKING_URI is a server with its own UI: open that address")
         return
     ensure_store(home)
     os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # not an argument: it may hold a password

@@ -60,7 +60,7 @@ def from_numbers(column: pd.Series, spec: ColumnSpec) -> Read:
 
 
 def number_text(value: Any) -> str:
-    """A number as text; pandas makes 5.0 of 5 where a gap is beside it."""
+    """A number as text; pandas makes 5.0 of 5 where a gap is next to it."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

@@ -6,6 +6,7 @@ are read to the nearest 64-bit float; text that would become zero (`1e-400`) is 
 that would become infinite is infinite.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,8 @@ _LEADING_ZERO = r"^[+-]?0[0-9]"
 _NOT_ZERO = r"^[^eE]*[1-9]"
 ROOM = 10.0  # widths of the range seen, on each side of it
 FEW_ROWS = 20  # fewer do not show a counter
+LEAST_NAMED = 50  # rows: so many different whole numbers are no chance
+NAMED_ID = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key|nr|no|number|index)$", re.IGNORECASE)
 
 Floats = NDArray[np.float64]
 
@@ -191,7 +194,7 @@ def infer(column: pd.Series, name: str) -> ColumnSpec | None:
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     nullable = bool(column.isna().any())
-    use = not (column.isna().all() or counts_rows(column))
+    use = not (column.isna().all() or counts_rows(column) or names_rows(column, name))
     return limited(column, name, nullable=nullable or not use, use=use)
 
 
@@ -220,3 +223,10 @@ def counts_rows(column: pd.Series) -> bool:
         return False
     first = column.iloc[0]
     return first in (0, 1) and bool((column.to_numpy() == np.arange(len(column)) + first).all())
+
+
+def names_rows(column: pd.Series, name: str) -> bool:
+    """An identifier by its name, with another whole number in every row: an order number."""
+    if not pd.api.types.is_integer_dtype(column) or len(column) < LEAST_NAMED:
+        return False
+    return bool(NAMED_ID.search(name)) and not gaps_of(column).any() and column.is_unique

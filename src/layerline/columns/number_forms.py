@@ -172,7 +172,7 @@ class NumberForms:
 
 
 def split_unit(value: str) -> tuple[str, str | None]:
-    """(unit, number) of a text; the number is None where something else is beside it."""
+    """(unit, number) of a text; the number is None where something else is next to it."""
     text = re.sub(_MINUS, "-", value.strip(), count=1)
     found = re.fullmatch(rf"([+-]?){_BLANKS}*([^0-9.,+-]*?){_BLANKS}*([+-]?[0-9.,].*)", text, re.S)
     if found is None:

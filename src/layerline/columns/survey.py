@@ -42,7 +42,7 @@ _FIRST_FIELDS = 100
 
 
 class Span:
-    """The smallest and the largest of whole numbers, and whether one is missing beside them."""
+    """The smallest and the largest of whole numbers, and whether one is missing next to them."""
 
     def __init__(self) -> None:
         self.low = self.high = 0

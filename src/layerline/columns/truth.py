@@ -94,7 +94,7 @@ def infer(column: pd.Series, name: str) -> ColumnSpec | None:
 
 
 def is_truth_with_gaps(column: pd.Series) -> bool:
-    """Whether objects are True, False and None, as pandas holds truth values beside gaps."""
+    """Whether objects are True, False and None, as pandas keeps truth values with gaps."""
     if column.dtype != object:
         return False
     values = column.dropna()

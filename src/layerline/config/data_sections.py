@@ -23,7 +23,7 @@ class FetchSection:
 
 def _committed_schema(path: str | None) -> str | None:
     if path is not None and not path.startswith("data/schemas/"):
-        raise ValueError("must lie in data/schemas/, the folder that DVC watches")
+        raise ValueError("must be in data/schemas/, the folder that DVC watches")
     return path
 
 

@@ -47,7 +47,7 @@ class GateSection:
 
     `floors` are the worst values a new champion may have, by their names in reports/metrics.json.
     `slices` are columns: on none of their levels may it lose more than `slice_tolerance`, in the
-    unit of the gain. Fewer test rows than `min_rows` cannot tell two models apart; a level with
+    unit of the gain. Fewer test rows than `min_rows` cannot distinguish two models; a level with
     fewer than `min_slice_rows` is shown, not judged. `max_latency_ms` is for one row, in process.
     """
 
@@ -60,6 +60,7 @@ class GateSection:
     slice_tolerance: Annotated[float, Field(ge=0)] = 0.0
     min_slice_rows: Annotated[int, Field(ge=2)] = 30
     min_rows: Annotated[int, Field(ge=2)] = 30
+    target_shift: Literal["refuse", "allow"] = "refuse"
     max_latency_ms: Annotated[float, Field(gt=0)] | None = None
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
 

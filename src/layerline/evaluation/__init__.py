@@ -4,6 +4,7 @@ evaluate.py                the evaluate stage's work
 predictions.py             truth and predictions of rows
 prediction_table.py        predictions as tables, reports/predictions.parquet
 metrics.py                 the metrics of a split
+observations.py            rows that count as one observation
 resampling.py              bootstrap resamples of rows
 bootstrap.py               confidence intervals, alone and paired
 decision.py                from logits to a class

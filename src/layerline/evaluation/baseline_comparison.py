@@ -18,7 +18,8 @@ def compare_with_baselines(
     figure = "rmse" if p.probabilities is None else "log_loss"
     best = min(baselines, key=lambda found: found.figures[figure])
     losses = p.row_losses(figure)
-    gain = interval(best.losses - losses, section.bootstrap, section.confidence, seed)
+    gains = best.losses - losses
+    gain = interval(gains, section.bootstrap, section.confidence, seed, p.groups)
     own = float(losses.mean()) ** (0.5 if figure == "rmse" else 1)
     shown = (
         f"its test {figure} is {readable(own)}, that of the best baseline ({best.name}) "

@@ -6,7 +6,7 @@ the stage continues. To add one: a line in CLASSIFIERS and one in REGRESSORS, an
 
     python -m layerline.evaluation.baselines REQUEST
 
-fits the baselines of REQUEST/request.json; writes figures.json and the row losses beside it.
+fits the baselines of REQUEST/request.json; writes figures.json and the row losses next to it.
 """
 
 import contextlib

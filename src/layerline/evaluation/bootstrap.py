@@ -2,11 +2,13 @@
 
 import dataclasses
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerline.evaluation.metrics import measure, table_of
-from layerline.evaluation.predictions import Floats, Predictions
+from layerline.evaluation.predictions import Floats, Groups, Predictions, count_independent
 from layerline.evaluation.resampling import MIN_RESAMPLES, resample
 
 _CHUNK = 50  # resamples drawn at once: memory stays at 50 x rows
@@ -22,12 +24,17 @@ class Interval:
     upper: float
 
 
-def resampled_means(rows: Floats, n_resamples: int, seed: int) -> Floats:
+def resampled_means(rows: Floats, n_resamples: int, seed: int, groups: Groups = None) -> Floats:
     """(n_resamples,) means of `rows` (B,), drawn with replacement.
+
+    With `groups` (B,), all rows of a group are drawn together: copies of a row, or the rows of one
+    patient, are not independent.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     generator = np.random.default_rng(seed)
+    if count_independent(groups, len(rows)) < len(rows):
+        return _resampled_groups(rows, n_resamples, generator, np.asarray(groups))
     means = [
         rows[
             generator.integers(len(rows), size=(min(_CHUNK, n_resamples - start), len(rows)))
@@ -37,10 +44,26 @@ def resampled_means(rows: Floats, n_resamples: int, seed: int) -> Floats:
     return np.concatenate(means)
 
 
-def interval(rows: Floats, n_resamples: int, confidence: float, seed: int) -> Interval:
+def _resampled_groups(
+    rows: Floats, n_resamples: int, generator: np.random.Generator, groups: NDArray[Any]
+) -> Floats:
+    """Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8."""
+    _, codes = np.unique(groups, return_inverse=True)
+    sizes, sums = np.bincount(codes), np.bincount(codes, weights=rows)
+    means = []
+    for start in range(0, n_resamples, _CHUNK):
+        size = (min(_CHUNK, n_resamples - start), len(sizes))
+        drawn = generator.integers(len(sizes), size=size)
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    return np.concatenate(means)
+
+
+def interval(
+    rows: Floats, n_resamples: int, confidence: float, seed: int, groups: Groups = None
+) -> Interval:
     """The mean of `rows` (B,) with its interval, widened for small numbers of rows."""
-    means = resampled_means(rows, n_resamples, seed)
-    tail = expanded_tail((1 - confidence) / 2, len(rows))
+    means = resampled_means(rows, n_resamples, seed, groups)
+    tail = expanded_tail((1 - confidence) / 2, count_independent(groups, len(rows)))
     lower, upper = np.quantile(means, [tail, 1 - tail])
     return Interval(float(rows.mean()), float(lower), float(upper))
 
@@ -73,7 +96,7 @@ def metric_intervals(
         return {}
     drawn = resampled_figures(predictions, n_resamples, seed)
     return {
-        name: bounds(value, drawn[name], confidence, len(predictions.actual))
+        name: bounds(value, drawn[name], confidence, predictions.n_independent)
         for name, value in measure(predictions).items()
     }
 
@@ -122,4 +145,4 @@ def paired_gain(
     Rows are drawn in pairs, so that the difficulty of a row cancels.
     """
     gains = champion.row_losses(metric) - challenger.row_losses(metric)
-    return interval(gains, n_resamples, confidence, seed)
+    return interval(gains, n_resamples, confidence, seed, champion.groups)

@@ -18,7 +18,7 @@ from layerline.artifacts import (
     read_manifest,
     replace_folder,
 )
-from layerline.config import EvaluateSection, Params
+from layerline.config import EvaluateSection, Params, ScaleSection
 from layerline.evaluation.baseline_comparison import compare_with_baselines
 from layerline.evaluation.baselines import fitting_baselines
 from layerline.evaluation.bootstrap import metric_intervals
@@ -29,6 +29,7 @@ from layerline.evaluation.fit_decision import default_decision, fit_decision
 from layerline.evaluation.forgetting_report import judge_forgetting
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
+from layerline.evaluation.observations import observation_groups
 from layerline.evaluation.permutation_importance import (
     Importance,
     group_features,
@@ -80,7 +81,7 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
         section.baselines, workspace.scaled, network_spec, params.seed
     ) as baselines:
         prepare_torch(params.seed, facts.get("threads", 1))
-        done = _predict_all(workspace, section, data, facts)
+        done = _predict_all(workspace, section, data, facts, params.scale)
         history = read_history(workspace.reports / "history.csv")
         results, test = _measure(workspace, params, done, history), done.predictions["test"]
         known = baselines()
@@ -98,6 +99,7 @@ def _predict_all(
     section: EvaluateSection,
     data: Mapping[str, Any],
     facts: Mapping[str, Any],
+    scale: ScaleSection,
 ) -> _Evaluated:
     position = np.load(workspace.scaled / "test_row.npy", allow_pickle=False)
     read_manifest(workspace.validated)
@@ -106,6 +108,9 @@ def _predict_all(
     rows = {split: load_rows(workspace.scaled, split) for split in SPLITS}
     decision, calibration = _decide(workspace, network, spec, rows["valid"], section)
     found = {split: predict_rows(network, spec, rows[split], decision) for split in SPLITS}
+    ids = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
+    groups = observation_groups(ids, raw, scale)
+    found["test"] = dataclasses.replace(found["test"], groups=groups)
     return _Evaluated(data, facts, raw, position, network, spec, decision, calibration, rows, found)
 
 

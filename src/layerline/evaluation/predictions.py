@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Groups = NDArray[Any] | None
+
+
+def count_independent(groups: Groups, n_rows: int) -> int:
+    """How many groups there are; without groups every row is one."""
+    return n_rows if groups is None else len(np.unique(groups))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +23,8 @@ class Predictions:
     Classification: `actual` (B,) class index, `probabilities` (B, K), `predicted` (B,) index.
     Regression: `actual` and `predicted` (B,) in the user's unit, `probabilities` is None.
     Of a quantile loss also `quantiles` (B, Q), in rising order, of the Q `levels`.
-    `positive` is the class of two that a threshold, precision and recall are about.
+    `positive` is the class of two that a threshold, precision and recall are about. Rows of equal
+    `groups` (B,) are copies, or belong together: they are one observation to the bootstrap.
     """
 
     actual: Floats | Ints
@@ -26,10 +33,16 @@ class Predictions:
     quantiles: Floats | None = None
     levels: tuple[float, ...] = ()
     positive: int = 1
+    groups: Groups = None
+
+    @property
+    def n_independent(self) -> int:
+        """How many observations the rows are."""
+        return count_independent(self.groups, len(self.actual))
 
     def take(self, rows: NDArray[Any]) -> "Predictions":
         """Some of the rows, by position or by a mask (B,)."""
-        parts = ("actual", "predicted", "probabilities", "quantiles")
+        parts = ("actual", "predicted", "probabilities", "quantiles", "groups")
         values = {name: getattr(self, name) for name in parts}
         taken = {name: value[rows] for name, value in values.items() if value is not None}
         return dataclasses.replace(self, **taken)

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -98,10 +99,14 @@ def resample(predictions: Predictions, n_resamples: int, seed: int) -> Iterator[
     """
     generator = np.random.default_rng(seed)
     n_rows = len(predictions.actual)
+    codes: Any = slice(None)
+    n_drawn = predictions.n_independent  # rows, or groups of rows that are drawn together
+    if n_drawn < n_rows:
+        _, codes = np.unique(np.asarray(predictions.groups), return_inverse=True)
     n_resamples = min(n_resamples, max(MIN_RESAMPLES, _MAX_DRAWS // n_rows))
     size = max(1, _MAX_AT_ONCE // n_rows)
     for start in range(0, n_resamples, size):
         n = min(size, n_resamples - start)
-        rows = generator.integers(n_rows, size=(n, n_rows)) + n_rows * np.arange(n)[:, None]
-        counts = np.bincount(rows.ravel(), minlength=n * n_rows).reshape(n, n_rows)
-        yield Drawn(predictions, counts.astype(np.float64))
+        drawn = generator.integers(n_drawn, size=(n, n_drawn)) + n_drawn * np.arange(n)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=n * n_drawn).reshape(n, n_drawn)
+        yield Drawn(predictions, counts.astype(np.float64)[:, codes])

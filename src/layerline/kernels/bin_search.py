@@ -1,4 +1,4 @@
-"""The bin of each value among edges of its own feature, by a grid instead of a binary search.
+"""The bin of each value among edges of its feature, by a grid instead of a binary search.
 
 A feature's inner edges are covered by a grid of equal cells. A table holds, for each cell, the bin
 in which its values lie at least; the few edges inside a cell are then compared. That takes as long

@@ -1,4 +1,4 @@
-"""Names that say that their value is a credential: of params, of variables, of fields in a text."""
+"""Names that mark their value as a credential: of params, of variables, of fields in a text."""
 
 import re
 

@@ -27,7 +27,7 @@ class _MaskedStream:
 def mask_output() -> None:
     """Mask what this process, and any library in it, writes to stdout and stderr from now on.
 
-    For good, not for a block: a traceback that ends the process comes last. Characters that the
+    Permanently, not for a block: a traceback that ends the process comes last. Characters that the
     encoding of the terminal or the log cannot express (… in ASCII) are written as escapes.
     """
     for stream in (sys.stdout, sys.stderr):

@@ -16,7 +16,7 @@ _DETECTORS = (  # detect-secrets' that find tokens of one maker; none of them gu
 
 
 def masked_value(name: str, value: Any) -> Any:
-    """A value as it may be shown: hidden if its key says that it is a credential, else masked."""
+    """A value as it may be shown: hidden if its key names a credential, else masked."""
     if isinstance(value, str):
         return HIDDEN if value and is_telling(name) else masked(value)
     if _is_number(value) and names_password(name):

@@ -7,6 +7,7 @@ inputs.py           raw columns -> the model's types
 image_inputs.py     raw images -> uint8 arrays
 refusals.py         rows that cannot be read
 seen_rows.py        hashes of the training rows
+target_profile.py   the target's distribution, and shifts of it
 predict_file.py     a file predicted into another
 chunks.py           a file's rows in chunks
 table_writers.py    a table written in chunks

@@ -37,6 +37,7 @@ from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.evaluation.prediction_table import output_columns
 from layerline.model.seen_rows import Seen, write_seen
+from layerline.model.target_profile import TargetProfile
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.tables.storage import read_parquet, write_table
@@ -62,6 +63,7 @@ class About:
     image_shape: tuple[int, ...] | None
     levels: tuple[float, ...] = ()  # of a quantile loss
     dialect: Dialect = USUAL  # how the training's own CSV files are written
+    target_profile: TargetProfile | None = None  # of the data it was trained on
     layerline: str = __version__
     format: int = FORMAT
 
@@ -76,6 +78,9 @@ class About:
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
             "columns": [column.to_dict() for column in self.columns],
             "dialect": self.dialect._asdict(),
+            "target_profile": None
+            if self.target_profile is None
+            else self.target_profile.to_json(),
         }
 
     @classmethod
@@ -90,6 +95,7 @@ class About:
             image_shape=None if shape is None else tuple(shape),
             levels=tuple(state.get("levels", ())),  # older bundles have none
             dialect=_read_dialect(state.get("dialect", {})),  # nor this
+            target_profile=TargetProfile.from_json(state.get("target_profile")),
         )
 
 
@@ -110,6 +116,7 @@ class BundleContents:
         examples: a few raw rows, and their predictions.
         seen: the rows that the model was trained on.
         dialect: how the training's own CSV files are written.
+        target_profile: of the data that the model was trained on.
     """
 
     project: str
@@ -120,6 +127,7 @@ class BundleContents:
     examples: tuple[Rows, pd.DataFrame] | None = None
     seen: Seen | None = None
     dialect: Dialect = USUAL
+    target_profile: TargetProfile | None = None
 
     def about(self) -> About:
         """The model's description of itself."""
@@ -135,6 +143,7 @@ class BundleContents:
             image_shape=preprocessor.image_shape,
             levels=tuple(link.get("levels", ())),
             dialect=self.dialect,
+            target_profile=self.target_profile,
         )
 
 

@@ -1,6 +1,6 @@
 """Raw columns, as a user has them, -> the types that the model learnt from.
 
-The same row may come from CSV as text, from pandas as int64 or (with a gap beside it) float64, from
+The same row may come from CSV as text, from pandas as int64 or (with missing values) float64, from
 JSON as objects: `layerline.columns` reads all of them alike. What cannot be read is refused with
 its column and rows; nothing is guessed.
 """

@@ -1,6 +1,6 @@
 """Predictions on their way to a file: one part per chunk, so that a killed run can resume.
 
-The parts lie in a hidden folder beside the output. A part appears whole or not at all; the output
+The parts lie in a hidden folder next to the output. A part appears whole or not at all; the output
 is assembled from all of them at the end: the same bytes however often a run was killed.
 """
 

@@ -1,4 +1,4 @@
-"""Files in, files out: a table or images, and a model's predictions beside them.
+"""Files in, files out: a table or images, and a model's predictions next to them.
 
 Rows keep their order and their fields: text of a CSV goes out as it came in. The output appears
 whole or not at all; memory use is constant however large the files are.
@@ -34,7 +34,7 @@ class PredictOptions:
     """How a file is predicted.
 
     Attributes:
-        keep: the columns that go to the output beside the predictions; None keeps all.
+        keep: the columns that go to the output next to the predictions; None keeps all.
         on_bad_rows: whether a row that cannot be read fails the run, or goes to the side file.
         resume: continue a run that was killed.
         dialect: `separator`, `encoding`, `missing` of a CSV that differs from the training's own.

@@ -86,7 +86,7 @@ class PeriodicEmbeddings(nn.Module):
     ) -> None:
         super().__init__()
         self.frequencies = nn.Parameter(torch.empty(n_features, frequencies))
-        # Three deviations at most: a single high frequency turns a feature into noise for good.
+        # Three deviations at most: a single high frequency turns a feature into noise permanently.
         bound = 3 * frequency_scale
         nn.init.trunc_normal_(self.frequencies, 0.0, frequency_scale, -bound, bound)
         self.linear = nn.Linear(2 * frequencies, width)

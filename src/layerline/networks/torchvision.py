@@ -1,7 +1,7 @@
 """Any classification network of torchvision, by name: `torchvision:resnet18`.
 
 Its first convolution is fitted to the images' channels and its head to the outputs; nothing else
-changes. Weights are drawn anew. To offer another option of torchvision's builders: its name in
+changes. Weights are drawn again. To offer another option of torchvision's builders: its name in
 OPTIONS.
 """
 

@@ -1,6 +1,6 @@
 """Where known weights come from: a name in params.yaml becomes files on this machine.
 
-    local.py        a weights file, or a folder of ours
+    local.py        a weights file, or our folder
     registered.py   MLflow's runs and model versions
     torchvision.py  torchvision's pretrained weights
     revisions.py    an earlier DVC revision

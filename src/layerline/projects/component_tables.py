@@ -27,7 +27,7 @@ class Place(NamedTuple):
     """A key of params.yaml whose value names an entry of `table`.
 
     `name_key` is the key of the name inside the mapping (`{name: adamw, ...}`); None where the
-    options stand beside it, in the section's `options`. `check` replaces the table.
+    options stand next to it, in the section's `options`. `check` replaces the table.
     """
 
     section: str

@@ -13,7 +13,7 @@ from layerline.columns.written import Written
 from layerline.config import parse_params
 from layerline.errors import DataError, ParamsError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
-from layerline.scaling.splitting import find_salt, hash_rows
+from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
 from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.paths import find_files, find_partitions
 from layerline.sources.reading.reader import FileTable, read_files
@@ -81,7 +81,7 @@ def start_project(
     text = params_text(project, table)
     notes = [*read.notes, reason, *advice(frame, schema)]
     if split_column:
-        notes.append(f"column {split_column!r} assigns rows to train, valid and test")
+        notes.append(f"column {split_column!r} has the split of each row: train, valid or test")
     return Start(text, YAML(typ="safe", pure=True).load(text), schema, tuple(notes))
 
 
@@ -118,6 +118,7 @@ def _by_content(frame: pd.DataFrame, schema: TableSchema) -> str:
         return "{method: hash}"
     hashes = hash_rows(frame[[column.name for column in schema.features]])
     classes = None if schema.classes is None else frame[schema.target]
+    hashes = separate_observations(hashes, lambda: frame[schema.target])
     salt = find_salt(hashes, classes)
     return f"{{method: hash, salt: {salt}}}" if salt else "{method: hash}"
 

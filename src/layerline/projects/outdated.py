@@ -22,7 +22,7 @@ def require_current(workspace: Workspace, last_stage: str) -> None:
     """Refuse to work on outputs that other params made, up to those of a stage.
 
     Raises:
-        ParamsError: names what differs, and how to make them again.
+        ParamsError: names what differs, and how to recreate them.
     """
     changes = outdated(workspace, STAGES[: STAGES.index(last_stage) + 1])
     if changes:

@@ -58,7 +58,7 @@ register:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What params.yaml states about the user's table."""
+    """What params.yaml specifies of the user's table."""
 
     target: str
     task: Task
@@ -87,7 +87,7 @@ def params_text(project: str, table: Table) -> str:
 def default_training(n_rows: int, n_inputs: int) -> dict[str, Any]:
     """The section `train` to start from, by the size of the table.
 
-    Embedded, an MLP finds thresholds in single features as trees do; batch norm beside it
+    Embedded, an MLP finds thresholds in single features as trees do; batch norm next to it
     over-fits. benchmarks/results/tables.md has what it brings.
     """
     options = {"hidden": [256, 128], "activation": "relu", "dropout": 0.1}

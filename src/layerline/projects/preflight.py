@@ -6,7 +6,7 @@ reported at once.
 
     python -m layerline.projects.preflight params.yaml
 
-checks in a process of its own: the tables of networks and optimizers import torch, and the first
+checks in a separate process: the tables of networks and optimizers import torch, and the first
 stage imports what it needs meanwhile.
 """
 

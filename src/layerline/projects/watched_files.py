@@ -47,7 +47,7 @@ def require_outside(root: Path, section: FetchSection) -> None:
         place = (root / path).resolve()
         for made in OUTPUT_FOLDERS:
             if place.is_relative_to((root / made).resolve()):
-                message = f"{path} lies in {made}/, which the stages replace; move it elsewhere"
+                message = f"{path} is in {made}/, which the stages replace; move it elsewhere"
                 raise ParamsError([Problem("fetch.options.path", message)])
 
 

@@ -53,7 +53,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     Raises:
         SourceError: an artifact is missing or damaged.
     """
-    holdout = read_holdout(workspace)
+    holdout = read_holdout(workspace, params.scale)
     gate = params.register.gate
     _require_metric(gate, holdout.task)
     slices = cut_rows(holdout.frame, gate.slices, "register.gate.slices")
@@ -73,6 +73,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
         seen=seen_by_training(workspace),
         dialect=dialect_of(params),
+        target_profile=holdout.target_profile,
     )
     about = write_bundle(bundle, contents)
     metrics = workspace.reports / "metrics.json"
@@ -91,7 +92,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
 
 
 def dialect_of(params: Params) -> Dialect:
-    """How the training's own CSV files are written, where params.yaml says so."""
+    """How the training's own CSV files are written, where params.yaml specifies so."""
     options = params.fetch.options if params.fetch.source == "files" else {}
     missing = tuple(options.get("missing") or ())
     return Dialect(options.get("separator"), options.get("encoding"), missing)

@@ -1,15 +1,20 @@
 """Challenger against champion: both as registered, freshly loaded, on the same test rows."""
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from layerline.artifacts import read_json
 from layerline.config import GateSection, Params
 from layerline.errors import DataError, SourceError
 from layerline.evaluation.predictions import Predictions
+from layerline.model.bundle import ABOUT
 from layerline.model.seen_rows import SEEN, is_seen, read_seen
+from layerline.model.target_profile import TargetProfile
 from layerline.registry.candidate import Candidate
 from layerline.registry.gate import Verdict, judge
 from layerline.registry.gate_rules import Context
@@ -48,6 +53,7 @@ def hold_contest(
         unreadable=unreadable,
         seen=_seen_by(client, champion, candidate) if known is not None else None,
         slices=candidate.slices,
+        target_shift=_target_shift(client, champion, candidate) if known is not None else "",
         latency_ms=_latency(client, verifier, version, candidate, gate),
         size_mb=candidate.size_mb,
     )
@@ -102,24 +108,44 @@ def _seen_by(
     client: "MlflowClient", champion: "ModelVersion | None", candidate: Candidate
 ) -> "NDArray[np.bool_] | None":
     """(B,) which test rows the champion was trained on; None where that is unknown."""
+    with _champion_file(client, champion, SEEN) as path:
+        return None if path is None else is_seen(candidate.holdout.rows, read_seen(path))
+
+
+def _target_shift(
+    client: "MlflowClient", champion: "ModelVersion | None", candidate: Candidate
+) -> str:
+    """How the target has moved since the champion was trained; "" where none is known."""
+    now = candidate.holdout.target_profile
+    with _champion_file(client, champion, ABOUT) as path:
+        state = None if path is None or not path.is_file() else read_json(path)
+    before = None if state is None else TargetProfile.from_json(state.get("target_profile"))
+    return "" if before is None or now is None else now.shift_from(before)
+
+
+@contextlib.contextmanager
+def _champion_file(
+    client: "MlflowClient", champion: "ModelVersion | None", file: str
+) -> Iterator[Path | None]:
+    """A file of the champion's bundle; None where there is no champion or no such file."""
     if champion is None:
-        return None
+        yield None
+        return
     name, number = str(champion.name), str(champion.version)
-    folder = files_of(client, name, number)
-    inside = f"artifacts/bundle/{SEEN}"
+    folder, inside = files_of(client, name, number), f"artifacts/bundle/{file}"
     if folder is not None:
-        return is_seen(candidate.holdout.rows, read_seen(Path(folder) / inside))
+        yield Path(folder) / inside
+        return
+    from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     with tempfile.TemporaryDirectory(prefix="layerline-") as place:
-        from mlflow.artifacts import download_artifacts
-
         try:
             uri = f"models:/{name}/{number}/{inside}"
-            path = Path(download_artifacts(artifact_uri=uri, dst_path=place))
+            path: Path | None = Path(download_artifacts(artifact_uri=uri, dst_path=place))
         except (MlflowException, OSError):
-            return None  # a version of an earlier release has no record
-        return is_seen(candidate.holdout.rows, read_seen(path))
+            path = None  # a version of an earlier release has no such file
+        yield path
 
 
 def _latency(

@@ -20,9 +20,9 @@ from layerline.registry.gate_rules import (
     SliceGain,
     absolute_checks,
     rows_check,
-    select_rows,
     slice_gains,
     slices_check,
+    target_check,
 )
 from layerline.text import readable
 
@@ -145,12 +145,13 @@ def _compare(
         n_rows=n_rows,
         n_left_out=None if context.seen is None else int(context.seen.sum()),
     )
-    enough = rows_check(n_rows, verdict.n_left_out, section)
+    pair = champion.take(fresh), challenger.take(fresh)
+    n_distinct = pair[0].n_independent
+    enough = rows_check(n_rows, verdict.n_left_out, section, n_distinct)
     if not n_rows:
         checks = (*verdict.checks, enough)
         reason = "no test row is left to compare the two by"
         return dataclasses.replace(verdict, promote=False, reason=reason, checks=checks)
-    pair = select_rows(champion, fresh), select_rows(challenger, fresh)
     gain = paired_gain(
         *pair,
         metric=verdict.metric,
@@ -160,8 +161,14 @@ def _compare(
     )
     fresh_slices = [part._replace(is_in=part.is_in[fresh]) for part in context.slices]
     slices = slice_gains(pair, fresh_slices, verdict.metric, section, seed)
-    won = _gain_check(gain, n_rows, verdict.metric, section)
-    checks = (won, enough, *slices_check(slices, verdict.metric, section), *verdict.checks)
+    won = _gain_check(gain, (n_rows, n_distinct), verdict.metric, section)
+    checks = (
+        won,
+        enough,
+        *slices_check(slices, verdict.metric, section),
+        *target_check(context.target_shift, section),
+        *verdict.checks,
+    )
     return dataclasses.replace(
         verdict,
         promote=all(check.passed for check in checks),
@@ -176,11 +183,13 @@ def _compare(
     )
 
 
-def _gain_check(gain: Interval, n_rows: int, metric: str, section: GateSection) -> Check:
+def _gain_check(gain: Interval, rows: tuple[int, int], metric: str, section: GateSection) -> Check:
+    n_rows, n_distinct = rows
+    copies = f" ({n_distinct:,} distinct)" if n_distinct < n_rows else ""
     is_better = gain.lower > section.margin
     message = (
-        f"{'better' if is_better else 'not reliably better'} on {n_rows:,} test rows: gain in "
-        f"{metric} {readable(gain.mean)} {UNITS[metric]}, "
+        f"{'better' if is_better else 'not reliably better'} on {n_rows:,} test rows{copies}: "
+        f"gain in {metric} {readable(gain.mean)} {UNITS[metric]}, "
         f"{section.confidence:.0%} interval {readable(gain.lower)} to {readable(gain.upper)}, "
         f"its lower end must be above {section.margin:g}"
     )

@@ -6,7 +6,6 @@ number of the gate is in the unit of `UNITS`.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ UNITS = {
 class Check:
     """One rule, checked: `value` beside its `limit`, and a message with both."""
 
-    rule: str  # gain, rows, slices, floor, latency, size
+    rule: str  # gain, rows, slices, target, floor, latency, size
     subject: str
     passed: bool
     value: float | None
@@ -64,23 +63,9 @@ class Context:
     unreadable: str = ""  # why the champion could not predict the rows
     seen: NDArray[np.bool_] | None = None
     slices: Sequence[Slice] = ()
+    target_shift: str = ""  # how the target differs from the one the champion was trained on
     latency_ms: float | None = None
     size_mb: float | None = None
-
-
-def select_rows(predictions: Predictions, rows: NDArray[np.bool_]) -> Predictions:
-    """The predictions of some of the rows."""
-
-    def of(part: NDArray[Any] | None) -> Any:
-        return None if part is None else part[rows]
-
-    return dataclasses.replace(
-        predictions,
-        actual=of(predictions.actual),
-        predicted=of(predictions.predicted),
-        probabilities=of(predictions.probabilities),
-        quantiles=of(predictions.quantiles),
-    )
 
 
 def absolute_checks(
@@ -117,19 +102,35 @@ def _floor(figures: dict[str, float], name: str, limit: float) -> Check:
     )
 
 
-def rows_check(n_rows: int, n_left_out: int | None, section: GateSection) -> Check:
-    """Whether there are enough rows for a bootstrap interval to be trusted."""
+def target_check(shift: str, section: GateSection) -> tuple[Check, ...]:
+    """Whether the target is still distributed as it was for the champion; none where it is."""
+    if not shift or section.target_shift == "allow":
+        return ()
+    message = (
+        f"the target has moved since the champion was trained: {shift}; check its unit and its "
+        "source; if it is right, `layerline promote VERSION`, or set register.gate.target_shift: "
+        "allow"
+    )
+    return (Check("target", "target", False, None, None, message),)
+
+
+def rows_check(
+    n_rows: int, n_left_out: int | None, section: GateSection, n_distinct: int | None = None
+) -> Check:
+    """Whether there are enough rows for a bootstrap interval to be trusted; copies count once."""
+    n_distinct = n_rows if n_distinct is None else n_distinct
+    copies = f" ({n_distinct:,} distinct ones)" if n_distinct < n_rows else ""
     gone = (
         ""
         if not n_left_out
         else f" ({n_left_out:,} more were left out: the champion was trained on them)"
     )
     message = (
-        f"{n_rows:,} test rows{gone} are too few to compare by, {section.min_rows:,} are "
+        f"{n_rows:,} test rows{copies}{gone} are too few to compare by, {section.min_rows:,} are "
         "needed: add data, raise scale.split.test, or lower register.gate.min_rows"
     )
-    passed = n_rows >= section.min_rows
-    return Check("rows", "test rows", passed, float(n_rows), float(section.min_rows), message)
+    passed = n_distinct >= section.min_rows
+    return Check("rows", "test rows", passed, float(n_distinct), float(section.min_rows), message)
 
 
 def slice_gains(
@@ -152,7 +153,8 @@ def slice_gains(
     found = []
     for part in filled:
         n_rows = int(part.is_in.sum())
-        gain = interval(gains[part.is_in], section.bootstrap, confidence, seed)
+        groups = None if pair[0].groups is None else pair[0].groups[part.is_in]
+        gain = interval(gains[part.is_in], section.bootstrap, confidence, seed, groups)
         is_judged = n_rows >= section.min_slice_rows
         has_lost = gain.mean < -section.slice_tolerance and gain.upper < 0
         passed = not (is_judged and has_lost)

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.columns.spec import ColumnSpec
+from layerline.config import ScaleSection
 from layerline.errors import DataError
+from layerline.evaluation.observations import observation_groups
 from layerline.evaluation.prediction_table import QUANTILE
 from layerline.evaluation.predictions import Predictions
 from layerline.model.bundle import Rows
+from layerline.model.target_profile import TargetProfile
 from layerline.tables.storage import read_images, read_table
 
 
@@ -23,7 +26,8 @@ class Holdout:
 
     `frame` holds every column, the target too; of images only the columns beside the pixels.
     `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is about
-    one standardised unit.
+    one standardised unit. Rows of equal `groups` (B,) are copies, or belong together: they count
+    as one observation. `target_profile` is that of all rows, train rows too.
     """
 
     rows: Rows
@@ -33,10 +37,14 @@ class Holdout:
     classes: tuple[Any, ...] | None
     columns: tuple[ColumnSpec, ...]
     task: str
+    groups: NDArray[Any] | None = None
+    target_profile: TargetProfile | None = None
 
 
-def read_holdout(workspace: Workspace) -> Holdout:
+def read_holdout(workspace: Workspace, section: ScaleSection | None = None) -> Holdout:
     """Read the test rows from data/validated and data/scaled, whose bytes are checked.
+
+    `section` is scale, whose split says which rows belong together.
 
     Raises:
         SourceError: an artifact is missing or damaged.
@@ -44,7 +52,8 @@ def read_holdout(workspace: Workspace) -> Holdout:
     validated, scaled = read_manifest(workspace.validated), read_manifest(workspace.scaled)
     position = np.load(workspace.scaled / "test_row.npy", allow_pickle=False)
     target = validated["target"]
-    labels = read_table(workspace.validated).iloc[position].reset_index(drop=True)
+    table = read_table(workspace.validated)
+    labels = table.iloc[position].reset_index(drop=True)
     rows: Rows = labels.drop(columns=target)
     if validated["kind"] == "images":
         rows = np.asarray(read_images(workspace.validated)[position])
@@ -57,7 +66,18 @@ def read_holdout(workspace: Workspace) -> Holdout:
     if scaled.get("target_curve"):  # then that scale is of the logarithms, or of the ranks
         unit = float(actual.std()) or 1.0
     columns = tuple(ColumnSpec.from_dict(column) for column in validated["columns"])
-    return Holdout(rows, labels, actual, unit, classes, columns, scaled["task"])
+    ids = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
+    return Holdout(
+        rows=rows,
+        frame=labels,
+        actual=actual,
+        target_scale=unit,
+        classes=classes,
+        columns=columns,
+        task=scaled["task"],
+        groups=observation_groups(ids, labels, section or ScaleSection()),
+        target_profile=TargetProfile.of(table[target], classes),
+    )
 
 
 def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
@@ -74,7 +94,8 @@ def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
             not name.startswith(QUANTILE) for name in names
         ) or not pd.api.types.is_numeric_dtype(table["prediction"]):
             raise DataError("it predicts classes, the target is now a number")
-        return Predictions(test.actual, table["prediction"].to_numpy(dtype=np.float64))
+        numbers = table["prediction"].to_numpy(dtype=np.float64)
+        return Predictions(test.actual, numbers, groups=test.groups)
     current = [f"probability_{label}" for label in test.classes]
     if not set(names) & set(current):
         raise DataError("it knows none of the target's current classes")
@@ -84,4 +105,5 @@ def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
             probabilities[:, k] = table[name].to_numpy(dtype=np.float64)
     index: Mapping[str, int] = {str(label): k for k, label in enumerate(test.classes)}
     predicted = table["prediction"].astype(object).map(lambda label: index.get(str(label), -1))
-    return Predictions(test.actual, predicted.to_numpy(dtype=np.int64), probabilities)
+    codes = predicted.to_numpy(dtype=np.int64)
+    return Predictions(test.actual, codes, probabilities, groups=test.groups)

@@ -162,7 +162,7 @@ def _mlmodel(version: "ModelVersion", folder: Path) -> Finding:
 def _compiled_code(
     client: "MlflowClient", version: "ModelVersion", folder: Path, *, dry_run: bool
 ) -> Iterator[Finding]:
-    """Code that Python would run in place of its source, and that no hash covers.
+    """Code that Python would run instead of its source, and that no hash covers.
 
     Where a version lies on this machine, loading it may leave such code: it is removed. In a copy
     from elsewhere it can only have been put there.

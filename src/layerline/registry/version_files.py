@@ -51,12 +51,12 @@ def _content(path: Path) -> str:
 
 
 def compiled_code(folder: Path) -> list[Path]:
-    """The folders of compiled code: what lies there would run in place of its source."""
+    """The folders of compiled code: what lies there would run instead of its source."""
     return sorted(path for path in folder.rglob(_CACHE) if path.parent.name != _CACHE)
 
 
 def remove_compiled_code(folder: Path) -> int:
-    """Remove compiled code, which Python makes anew from the source; return the folders removed.
+    """Remove compiled code, which Python makes again from the source; return the folders removed.
 
     Raises:
         SourceError: it cannot be removed.

@@ -16,7 +16,7 @@ def format_explanation(found: Explanation) -> Iterator[str]:
     if message:
         yield f"it ended with: {message}"
     if found.before is None:
-        yield f"it is the first run of {found.run.project}: there is none before it to compare with"
+        yield f"it is the first run of {found.run.project}: no earlier run to compare with"
     else:
         yield f"against {found.before}, the run before it"
     yield ""

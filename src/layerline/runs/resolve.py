@@ -153,7 +153,7 @@ def _unknown(project: str, wanted: str, model: Registered) -> str:
 def _near(runs: Sequence[Run], wanted: str, model: Registered) -> str:
     """What looks like it: an alias, or runs by name or id; else the newest runs."""
     if not runs:
-        return "; there is none at all yet: run `dvc repro`"
+        return "; there are no runs yet: run `dvc repro`"
     aliases = difflib.get_close_matches(wanted, {*model.aliases, CHAMPION} - {wanted}, n=1)
     if aliases:
         return f"; did you mean {aliases[0]}?"

@@ -54,7 +54,7 @@ def sweep_store(
     Args:
         client: the store.
         home: the main checkout; its journals are asked first.
-        lost_hosts: machines that the user declares gone for good.
+        lost_hosts: machines that the user declares gone permanently.
 
     Returns:
         What became of each run of Layerline, and the runs of other tools, which are left alone.
@@ -113,12 +113,12 @@ def _judge_unwritten(
     """A run without a journal here, and not of a live process of this machine."""
     host = process.get("host")
     if host in lost_hosts:
-        return Swept(run, "KILLED", f"its machine, {host}, is gone for good (--lost-host)")
+        return Swept(run, "KILLED", f"its machine, {host}, is gone permanently (--lost-host)")
     if _is_here(process):
         reason = f"its process {process['pid']} on {host} is gone, and its journal is lost"
         return Swept(run, "KILLED", reason)
     silence = f"it ran on another machine, {host}; its last event is {duration(silent_seconds)} old"
-    advice = f"sweep there; if that machine is gone for good, add --lost-host {host}"
+    advice = f"sweep there; if that machine is gone permanently, add --lost-host {host}"
     return Swept(run, None, f"{silence}: {advice}")
 
 

@@ -4,7 +4,7 @@ Rows are in memory a few bytes each (split and hash); their columns only while t
 most `scale.fit_rows` of them, or written. Images are mapped from disk.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +25,31 @@ from layerline.scaling.preprocessing.fit_preprocessor import (
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.preprocessing.reuse import reuse_for_images, reuse_for_table
 from layerline.scaling.preprocessing.target_transforms import NO_CURVE
+from layerline.scaling.split_rows import split_rows
 from layerline.scaling.splitting import (
     LEFT_OUT,
     SPLIT_NAMES,
     SPLITS,
     TRAIN,
     Labels,
-    Split,
-    SplitInput,
-    check_splits,
-    find_salt,
 )
 from layerline.scaling.stored_table import ChosenRows
 from layerline.scaling.validated_data import IMAGE_BATCH, ValidatedData, read_validated, slices
 
-SMALL_TABLE = 10_000
 _FROM_VALIDATED = ("kind", "source", "raw_sha256", "target", "task", "classes")
 
 
 def scale(
-    workspace: Workspace, section: ScaleSection, *, seed: int, reused: Path | None = None
+    workspace: Workspace,
+    section: ScaleSection,
+    *,
+    seed: int,
+    reused: Path | None = None,
+    report: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Write data/scaled and models/preprocessor; return the manifest of data/scaled.
 
-    `reused` is the preprocessor.json of scale.preprocessor.
+    `reused` is the preprocessor.json of scale.preprocessor; `report` passes notes to the user.
 
     Raises:
         DataError: a split that cannot be made, a column that cannot be scaled.
@@ -57,8 +58,10 @@ def scale(
     split = pick(SPLITS, section.split.name, "scale.split.method")
     options = read_options(split.build, section.split.options, "scale.split")
     data = read_validated(workspace, split.key_columns(options))
-    hashes = data.hash_rows()
-    labels, n_rows = _split(data, hashes, split, options, seed)
+    dealt = split_rows(data, split, options, seed)
+    labels, hashes = dealt.labels, dealt.ids
+    for note in dealt.notes:
+        report(f"note: {note}")
     chosen = _choose_train(labels, section.fit_rows, seed)
     fitted = _fit(data, chosen, hashes, section)
     if reused is not None:
@@ -67,7 +70,7 @@ def scale(
     description = {
         **{key: data.about[key] for key in _FROM_VALIDATED},
         **fitted[0].describe(),
-        "n_rows": n_rows,
+        "n_rows": dict(dealt.n_rows),
         "n_fitted": len(chosen),
         "n_left_out": int((labels == LEFT_OUT).sum()),
     }
@@ -75,46 +78,12 @@ def scale(
         write_json(folder / "preprocessor.json", fitted[0].to_json())
     with (
         replace_folder(workspace.scaled, description) as folder,
-        split_writers(folder, n_rows) as writers,
+        split_writers(folder, dealt.n_rows) as writers,
     ):
         for positions, arrays in _transform(data, labels, hashes, fitted):
             writer = writers[labels[positions[0]]]
             writer.write({**arrays, "row": positions, "id": hashes[positions]})
     return description
-
-
-def _split(
-    data: ValidatedData,
-    hashes: NDArray[np.uint64],
-    split: Split,
-    options: Mapping[str, Any],
-    seed: int,
-) -> tuple[Labels, dict[str, int]]:
-    is_classification = data.about["task"] != "regression"
-    rows = SplitInput(
-        columns=data.table,
-        names=data.table.names,
-        row_hashes=hashes,
-        target=data.target,
-        official=data.about["split_column"],
-        is_classification=is_classification,
-        seed=seed,
-    )
-    labels = split.build(rows, **options)
-    classes = rows.column(data.target) if is_classification else None
-    is_by_content = split.has_salt and not split.key_option and not options.get("keys")
-    remedy = _other_salt(hashes, options, classes) if is_by_content else ""
-    return labels, check_splits(labels, classes, remedy)
-
-
-def _other_salt(
-    hashes: NDArray[np.uint64], options: Mapping[str, Any], classes: pd.Series | None
-) -> str:
-    """The advice for a small table whose hashes leave a split too small."""
-    if len(hashes) > SMALL_TABLE:
-        return ""
-    salt = find_salt(hashes, classes, options["valid"], options["test"])
-    return "" if not salt else f"set `salt: {salt}` in scale.split, which deals the rows better"
 
 
 def _choose_train(labels: Labels, fit_rows: int, seed: int) -> NDArray[np.intp]:
@@ -170,7 +139,7 @@ def _transform(
     """Rows of one split at a time, in the table's order: their positions and their arrays.
 
     x, y: what the network learns from; actual: targets that `y` may not give back exactly. The
-    caller writes beside them: row, the position in data/validated; id, the hash of the row's
+    caller writes next to them: row, the position in data/validated; id, the hash of the row's
     content, which identifies it in other versions of the data.
     """
     everything, *by_fold = fitted

@@ -36,7 +36,7 @@ class StoredTable:
         try:
             metadata = pq.read_metadata(path)
         except FileNotFoundError:
-            message = f"{path}: not there; run the earlier stages first: `dvc repro`"
+            message = f"{path}: missing; run the earlier stages first: `dvc repro`"
             raise SourceError(message) from None
         except (pa.ArrowException, OSError) as error:
             raise SourceError(

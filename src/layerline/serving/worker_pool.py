@@ -92,7 +92,7 @@ class WorkerPool:
         self._worker = self._served = None
 
     def verify(self, uri: str, bundle: Path, any_value: bool) -> str:
-        """How a model predicts, verified in a process of its own: it takes the server no time.
+        """How a model predicts, verified in a separate process: it takes the server no time.
 
         Raises:
             SourceError: it must not be served.

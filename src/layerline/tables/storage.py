@@ -150,7 +150,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
     try:
         return to_frame(pq.read_table(path, partitioning=None, page_checksum_verification=True))
     except FileNotFoundError:
-        raise SourceError(f"{path}: not there; run the earlier stages first: `dvc repro`") from None
+        raise SourceError(f"{path}: missing; run the earlier stages first: `dvc repro`") from None
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: damaged ({first_line(error)}); run `dvc repro -f`") from None
 
@@ -175,7 +175,7 @@ def read_batches(
             for batch in file.iter_batches(n_rows or group_rows(n_columns), columns=columns):
                 yield pa.Table.from_batches([batch])
     except FileNotFoundError:
-        raise SourceError(f"{path}: not there; run the earlier stages first: `dvc repro`") from None
+        raise SourceError(f"{path}: missing; run the earlier stages first: `dvc repro`") from None
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: damaged ({first_line(error)}); run `dvc repro -f`") from None
 

@@ -15,7 +15,7 @@
     tracking_switch.py             LAYERLINE_TRACKING=off
     processes.py          who wrote a journal; is it gone
     spool.py              the journals of one checkout
-    follower.py           starts a flusher beside a stage
+    follower.py           starts a flusher in parallel with a stage
     final_flush.py        the last flush, after DVC ended
     delivery_problems.py  why a journal cannot be sent now
     mlflow_import.py      MLflow, imported quietly

@@ -1,4 +1,4 @@
-"""Why a journal cannot be sent right now, kept in a file beside it for its training to report.
+"""Why a journal cannot be sent right now, kept in a file next to it for its training to report.
 
 The follower has no terminal: it records the problem here, and the training prints it once, at its
 end. A problem that went away is not reported.

@@ -64,7 +64,7 @@ def _parse_lock(text: str) -> Mapping[str, Any]:
 
 
 def cache_of(root: Path) -> Path:
-    """DVC's cache: in the checkout, unless its settings say otherwise."""
+    """DVC's cache: in the checkout, unless configured otherwise."""
     settings = configparser.ConfigParser(interpolation=None, strict=False)
     with contextlib.suppress(configparser.Error):
         settings.read([root / ".dvc" / "config", root / ".dvc" / "config.local"])

@@ -226,7 +226,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     home = options.home.resolve()
     if options.follow is not None:
-        lower_priority()  # the training beside it goes first
+        lower_priority()  # the training next to it goes first
         follow(home, options.follow.resolve())
         return 0
     report = flush(home)

@@ -1,4 +1,4 @@
-"""Start a flusher beside a stage: live curves, while MLflow stays out of its process."""
+"""Start a flusher in parallel with a stage: live curves, while MLflow stays out of its process."""
 
 import subprocess
 from pathlib import Path
@@ -17,7 +17,7 @@ def start_follower(home: Path, journal: Path) -> "subprocess.Popen[bytes]":
 
 
 def start_beside(home: Path, module: str, *arguments: str) -> "subprocess.Popen[bytes]":
-    """Start a module with `--home HOME ...` in a session of its own.
+    """Start a module with `--home HOME ...` in a separate session.
 
     Its errors are in `.layerline/follower.log`.
     """

@@ -1,6 +1,6 @@
 """The journal: what a stage logs of its run, as events appended to a file.
 
-One file a journal, `<UTC time>-<stage>-<key>.jsonl`; copies of artifacts lie beside it, under
+One file a journal, `<UTC time>-<stage>-<key>.jsonl`; copies of artifacts are next to it, under
 `.files/`. Each line is one event with `seq` (0, 1, ...), `time_ms` and `type`:
 
     start     key, stage, experiment, run_name, continues, process, uptime_ms
@@ -12,7 +12,7 @@ One file a journal, `<UTC time>-<stage>-<key>.jsonl`; copies of artifacts lie be
     link      tag, key: the tag gets the MLflow run id of the journal with that key
     end       status (FINISHED, FAILED, KILLED), message, n_lost, start (a copy)
 
-The start is written twice and copied into the end: without it nobody knows whose events these are.
+The start is written twice and copied into the end: without it the run of its events is unknown.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ class Dataset:
 
     `schema` is name: type. `profile` says more than the number of rows; its `shape` is that of one
     row that is not a row of a table. MLflow keeps one input for each name and digest of a run: log
-    splits under names of their own.
+    splits under separate names.
     """
 
     name: str
@@ -151,7 +151,7 @@ class Journal:
             self.tags({f"layerline.nonfinite.{name}": f"{odd[name]}{where}" for name in odd})
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        """Copy a file or a folder beside the journal now, to be sent to `folder` of the run."""
+        """Copy a file or a folder next to the journal now, to be sent to `folder` of the run."""
         with self._lock:
             number, self._n_artifacts = self._n_artifacts, self._n_artifacts + 1
         target = self.path.parent / FILES / self.path.stem / str(number) / path.name
@@ -222,7 +222,7 @@ class Journal:
 
     def _lose(self, error: OSError) -> None:
         if not self.n_lost:
-            _log.warning("%s: tracking cannot write (%s); the run goes on", self.path, error)
+            _log.warning("%s: tracking cannot write (%s); the run continues", self.path, error)
         self.n_lost += 1
 
 

@@ -1,7 +1,7 @@
-"""What was damaged on disk: set aside beside the journal, described, and reported once.
+"""What was damaged on disk: set aside next to the journal, described, and reported once.
 
 `NAME.jsonl.damaged` holds a summary in its first line, then the damaged lines as they were found;
-or the whole journal, when its start is lost and nobody can tell whose events these are.
+or the whole journal, when its start is lost and the run of its events is unknown.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def describe(n_lines: int, missing: Sequence[int]) -> str:
 
 
 def set_aside_lines(journal: Path, lines: Sequence[bytes], summary: str) -> Path:
-    """Keep damaged lines beside their journal; doing it again changes nothing."""
+    """Keep damaged lines next to their journal; doing it again changes nothing."""
     path = journal.with_name(journal.name + DAMAGED)
     with replace_file(path) as temporary:
         temporary.write_bytes(b"\n".join([f"# {summary}".encode(), *lines, b""]))
@@ -53,7 +53,7 @@ def set_aside_lost_journals(home: Path) -> list[Path]:
 
 
 def _set_aside_whole(path: Path) -> Path:
-    summary = "the start of this journal is damaged: nobody can tell which run it belongs to"
+    summary = "the start of this journal is damaged: its run is unknown"
     aside = set_aside_lines(path, path.read_bytes().split(b"\n"), summary)
     path.unlink()
     return aside

@@ -86,7 +86,7 @@ def create_journal_file(folder: Path, stem: str, first_lines: bytes) -> JournalF
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether a process of this machine still writes the journal, as far as locks can tell."""
+    """Whether a process of this machine still writes the journal, as far as locks show."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -94,7 +94,7 @@ def lower_priority() -> None:
     """Give this process the lowest priority there is.
 
     Linux may share the processor among sessions before it looks at the priorities inside each
-    (autogroups, see sched(7)): in a session of its own, a process with nice 19 would still take
+    (autogroups, see sched(7)): in a separate session, a process with nice 19 would still take
     half of a core from a training. So the session's share is lowered as well.
     """
     os.nice(19)

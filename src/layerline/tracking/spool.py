@@ -148,7 +148,7 @@ def mark_done(path: Path) -> None:
 
 
 def prune(home: Path, keep_seconds: float = KEEP_SECONDS) -> list[Path]:
-    """Remove journals that were done longer ago than `keep_seconds`, and what lay beside them."""
+    """Remove journals that were done longer ago than `keep_seconds`, and what was next to them."""
     folder = journals_of(home)
     removed = []
     for path in folder.glob(f"*{SUFFIX}{DONE}"):

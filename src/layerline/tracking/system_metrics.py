@@ -1,7 +1,7 @@
 """What the machine does while a training runs, under the names of MLflow's system metrics.
 
 A light thread reads psutil, four times in the first second and every ten seconds in the end, and
-logs to the journal; half a millisecond each. When it fails, it is silent and the training goes on.
+logs to the journal; half a millisecond each. A failure is silent.
 To add a reading: a function in `_READERS`.
 """
 

@@ -13,6 +13,7 @@ session_builder.py    from params.yaml to a session
 batching.py           rows to batches to steps
 sampling.py           the order of an epoch's rows
 dataset.py            arrays in memory or mapped
+stand_in_rows.py      train rows for rare validation classes
 prefetch.py           rows copied ahead to a GPU
 epoch_records.py      what a training reports
 epoch_measurement.py  an epoch's figures, per member

@@ -126,7 +126,7 @@ def _reporter(name: str, found: list[str]) -> Callable[[nn.Module, object, objec
 
 
 def copy_state(state: Any, into: Any = None) -> Any:
-    """The same nesting with tensors of its own: those of `into`, where it has them."""
+    """The same nesting with its own tensors: those of `into`, where it has them."""
     if isinstance(state, Tensor):
         if isinstance(into, Tensor) and (into.shape, into.dtype) == (state.shape, state.dtype):
             return into.copy_(state.detach())

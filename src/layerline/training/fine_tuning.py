@@ -35,7 +35,7 @@ class FineTuning:
     only_train: str | None = None
 
     def freeze(self, network: nn.Module) -> None:
-        """Freeze for good what never learns; called before the optimizer is built."""
+        """Freeze permanently what never learns; called before the optimizer is built."""
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(name in self.first_epochs)
 

@@ -37,7 +37,7 @@ def read_ahead(rows: Rows, batches: Sequence[Tensor]) -> Iterator[Source]:
 
 
 class _Ahead:
-    """A thread gathers rows into pinned memory and sends them on a stream of its own."""
+    """A thread gathers rows into pinned memory and sends them on a separate stream."""
 
     def __init__(self, rows: Rows, batches: Sequence[Tensor]) -> None:
         self._rows, self._batches = rows, batches

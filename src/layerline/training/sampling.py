@@ -14,7 +14,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.lookup import pick
 from layerline.training.dataset import Rows
 
-BLOCK_BYTES = 2**22  # enough for a disk to read in one go
+BLOCK_BYTES = 2**22  # enough for a disk to read at once
 
 Count = Annotated[int, Field(ge=1)]
 

@@ -148,7 +148,7 @@ class Seeds:
         return members
 
     def _leave_out(self, seed: int, error: DivergedError, report: Report) -> None:
-        """Go on without a seed that diverged.
+        """Continue without a seed that diverged.
 
         Raises:
             DivergedError: there is no other.

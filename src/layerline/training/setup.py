@@ -16,6 +16,7 @@ from layerline.training.device import choose_device, choose_threads, prepare_tor
 from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
 from layerline.training.optimizers import takes_all_rows
+from layerline.training.stand_in_rows import stand_in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,7 @@ class TrainingSetup:
     seed: int
     threads: int
     files: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # for the user
 
     def build_member(self, seed: int) -> Member:
         """A network with that seed's weights; torch's generator then draws its dropout."""
@@ -51,7 +53,7 @@ class TrainingSetup:
         }
 
     def manifest_facts(self, kept_epoch: int) -> dict[str, Any]:
-        """What the manifest of models/network records of a training, beside its files."""
+        """What the manifest of models/network records of a training, next to its files."""
         return {
             "kept_epoch": kept_epoch,
             "threads": self.threads,
@@ -78,6 +80,14 @@ def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.
     threads = choose_threads(params.threads, network, spec.input_shape, at_once)
     torch.set_num_threads(threads)
     section = settle_precision(params.train, network, spec.input_shape, spec.task)
-    data = TrainingData(train, valid, spec.task, targets)
-    setup = TrainingSetup(data, section, spec, params.seed, threads, manifest["files"])
+    valid, note = stand_in(train, valid, spec.classes)
+    setup = TrainingSetup(
+        data=TrainingData(train, valid, spec.task, targets),
+        section=section,
+        spec=spec,
+        seed=params.seed,
+        threads=threads,
+        files=manifest["files"],
+        notes=(note,) if note else (),
+    )
     return setup, network

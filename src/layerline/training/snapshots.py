@@ -41,7 +41,7 @@ def training_key(facts: Mapping[str, Any]) -> str:
 
 
 class Snapshots:
-    """The snapshots of one training, in a folder of its own."""
+    """The snapshots of one training, in a separate folder."""
 
     def __init__(
         self,

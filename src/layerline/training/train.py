@@ -34,6 +34,8 @@ def train(
     """
     with enough_memory(params.train):
         setup, network = read_setup(workspace, params)
+        for note in setup.notes:
+            report(f"note: {note}")
         learner = None
         if source is not None:
             # Not at the top: it reads preprocessors, and so imports pandas.

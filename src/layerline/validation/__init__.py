@@ -1,4 +1,4 @@
-"""The data held to the frozen schema, batch by batch.
+"""Checks the data against the frozen schema, batch by batch.
 
 validate.py            the stage: reads, checks, writes
 checks.py              what is broken, by which rows

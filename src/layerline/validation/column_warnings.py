@@ -4,7 +4,6 @@ To add a flag: a function that takes a `Look` and the rule's limit and returns w
 what to do (or None), a line in FLAGS, and one in RULES.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from layerline.columns.number import NAMED_ID
 from layerline.columns.spec import ColumnSpec
 from layerline.validation.leakage import share_told
 from layerline.validation.schema.definitions import TableSchema
@@ -21,7 +21,6 @@ from layerline.validation.violations import Broken
 FEWEST = 20  # rows that a judgement needs
 MAX_CELLS = 16_000_000  # looked at, of a sample
 MAX_ROWS = 50_000
-_NAMED_ID = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key|nr|no|number|index)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Look:
 
     @cached_property
     def commonest(self) -> tuple[Any, float]:
-        """The commonest value and its share of those that are there."""
+        """The most frequent value and its share of those that are there."""
         counts = self.present.value_counts(sort=True)
         return counts.index[0], float(counts.iloc[0]) / len(self.present)
 
@@ -106,7 +105,7 @@ def _id_like(look: Look, limit: float) -> str | None:
         return None
     dense = numbers.max() - numbers.min() + 1 <= 2 * look.sample.n_rows
     rising = bool((np.diff(numbers) > 0).all())
-    if not (dense or rising or _NAMED_ID.search(look.spec.name)):
+    if not (dense or rising or NAMED_ID.search(look.spec.name)):
         return None
     return "has another whole number in every row, so it numbers or names the rows"
 

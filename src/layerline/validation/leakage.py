@@ -1,10 +1,10 @@
 """How much of the target one feature alone predicts: near 1 is a leak more often than a gift.
 
 Numbers against numbers: the squared correlation of the values or of their ranks. Otherwise the
-feature is cut into bins (a category is one each, missing values are one), each bin's commonest
+feature is cut into bins (a category is one each, missing values are one), each bin's most frequent
 class or mean is learnt from one half of the rows and judged on the other, as a share of what always
-saying the commonest class or the mean leaves open. An identifier, whose values are all new, tells
-nothing that way.
+guessing the most frequent class or the mean leaves open. An identifier, whose values are all new,
+shows nothing that way.
 """
 
 import numpy as np

@@ -19,7 +19,7 @@ TENTHS = tuple(n / 10 for n in range(1, 10))
 
 
 def profile(frame: pd.DataFrame, categories: Collection[str] = ()) -> dict[str, Any]:
-    """Counts for each column, and its moments, quantiles and histogram, or its commonest levels.
+    """Counts for each column; its moments, quantiles and histogram, or its most frequent levels.
 
     Args:
         frame: the rows.
@@ -59,7 +59,7 @@ def plain_level(level: Any) -> str | bool:
 
 
 def levels(counts: dict[str | bool, int]) -> dict[str, Any]:
-    """The commonest levels, and the rows of all others together."""
+    """The most frequent levels, and the rows of all others together."""
     top = sorted(counts.items(), key=lambda item: -item[1])[:TOP_LEVELS]
     other = sum(counts.values()) - sum(count for _, count in top)
     about: dict[str, Any] = {"levels": [[level, count] for level, count in top]}

@@ -31,7 +31,7 @@ class FrameRows:
 
 
 class ParquetRows:
-    """A Parquet file, read anew each time its rows are asked for."""
+    """A Parquet file, read again each time its rows are asked for."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

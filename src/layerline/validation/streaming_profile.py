@@ -1,7 +1,7 @@
 """The profile of a table that does not fit in memory: exact counts and moments, sampled quantiles.
 
 Counts, missing values, moments, extremes, histogram and levels are exact. Quantiles, tenths and the
-commonest words of text come from the sample that `check` drew. Distinct values are exact up to
+most frequent words of text come from the sample that `check` drew. Distinct values are exact up to
 SMALLEST of them, then estimated from the smallest hashes (within 4 % nearly always).
 
 Source: Bar-Yossef et al., Counting Distinct Elements in a Data Stream (2002); Chan, Golub, LeVeque,

@@ -185,11 +185,11 @@ def _require_agreement(raw: Mapping[str, Any], schema: TableSchema, path: Path) 
     if raw["target"] != schema.target:
         raise DataError(
             f"{path}: the schema's target is {schema.target!r}, fetch.target is {raw['target']!r}; "
-            "set one to the other, or infer the schema anew: `layerline schema --force`"
+            "set one to the other, or infer the schema again: `layerline schema --force`"
         )
     if raw["task"] != schema.task:
         raise DataError(
             f"{path}: the schema's task is {schema.task}, the data were fetched as {raw['task']}; "
-            f"set fetch.task: {schema.task} if the target means what it meant, "
-            "or infer the schema anew: `layerline schema --force`"
+            f"set fetch.task: {schema.task} if the meaning of the target is unchanged, "
+            "or infer the schema again: `layerline schema --force`"
         )

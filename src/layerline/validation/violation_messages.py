@@ -84,7 +84,7 @@ def _type(tally: Tally, schema: TableSchema) -> Broken:
     assert tally.column is not None
     spec = schema[tally.column]
     meant = kind_of(spec).noun(spec)
-    remedy = "fix them, or list what stands for a missing value in fetch.options.missing"
+    remedy = "fix them, or list the words for a missing value in fetch.options.missing"
     if spec.dtype == "str":
         remedy = "list the column in fetch.options.text, or fix the source"
     elif spec.dtype == "int64" and tally.detail == DECIMALS:

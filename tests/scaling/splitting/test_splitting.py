@@ -65,7 +65,7 @@ def rows(frame: pd.DataFrame, **changes: Any) -> SplitInput:
     return SplitInput(frame, tuple(frame.columns), **{**facts, **changes})
 
 
-SUPPORT = {"split", "shares", "row_hash", "split_counts", "folds"}
+SUPPORT = {"split", "shares", "row_hash", "split_counts", "repeats", "rare_classes", "folds"}
 
 
 def test_each_file_of_a_split_has_its_line_in_the_table() -> None:

@@ -45,7 +45,7 @@ def test_columns_that_say_nothing_are_not_used() -> None:
     assert schema.features == ()
     assert schema.names == ["unnamed_1", "empty", "almost", "y", "split"]
     spoken = "\n".join(advice(frame, schema))
-    assert "'unnamed_1' is not used: it only counts the rows" in spoken
+    assert "'unnamed_1' is not used: it only numbers the rows" in spoken
     assert "'empty' is not used: it has no value" in spoken
     assert "'almost' is text, though 97% of its values are numbers; if '?'" in spoken
 

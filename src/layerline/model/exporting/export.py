@@ -124,7 +124,7 @@ def write_exports(model: Model, formats: Sequence[str], folder: Path, rows: Rows
 def export_bundle(bundle: Path, formats: Sequence[str], folder: Path) -> None:
     """Write a bundle's exports into `folder`, which is made; proved by the rows it came with.
 
-    Each of these rows is also tried with a gap in every column, and with a word never seen.
+    Each of these rows is also tried with a gap in every column, and with an unknown word.
 
     Raises:
         SourceError: the bundle was changed, or `folder` holds other files.
@@ -140,7 +140,7 @@ def export_bundle(bundle: Path, formats: Sequence[str], folder: Path) -> None:
 
 
 def _probed(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
-    """The rows, each with a gap in every column, and with a word never seen in those of words."""
+    """The rows, each with a gap in every column, and with an unknown word in those of words."""
     probes = [rows]
     words = {item.name for item in model.preprocessor.categories if is_text(item)}
     for name in rows.columns:
@@ -171,7 +171,7 @@ def _require_same(name: str, model: Model, expected: pd.DataFrame, found: Output
 
 
 def described(model: Model) -> dict[str, Any]:
-    """What columns.json says."""
+    """The content of columns.json."""
     preprocessor = model.preprocessor
     return {
         "project": model.about.project,

@@ -3,7 +3,7 @@
 Number columns and dates are float64 (B, 1), NaN for a gap, dates as days since 1970-01-01; text
 columns are strings (B, 1), "" for a gap; categories of numbers or truth values are float64 (B, 1).
 What the network and its surroundings do comes from PyTorch's exporter; the columns' part, which
-PyTorch cannot say because it has no strings, is written here and joined with it.
+PyTorch cannot express because it has no strings, is written here and joined with it.
 """
 
 import warnings

@@ -16,6 +16,8 @@ shares        cutting positions into three splits
 row_hash      the content of rows, hashed
 split_counts  empty splits, and salts against them
 folds         k folds, for studies
+repeats       rows with equal features
+rare_classes  classes of a few rows
 """
 
 from collections.abc import Mapping
@@ -27,6 +29,7 @@ from layerline.scaling.splitting.by_hash import by_hash
 from layerline.scaling.splitting.by_time import by_time
 from layerline.scaling.splitting.folds import assign_folds
 from layerline.scaling.splitting.official import official
+from layerline.scaling.splitting.repeats import separate_observations
 from layerline.scaling.splitting.row_hash import hash_images, hash_rows
 from layerline.scaling.splitting.split import (
     LEFT_OUT,
@@ -42,10 +45,14 @@ from layerline.scaling.splitting.split_counts import check_splits, count_rows, f
 from layerline.scaling.splitting.stratified import stratified
 
 SPLITS: Mapping[str, Split] = {
-    "hash": Split(by_hash, is_stable=True, has_salt=True),
-    "group": Split(by_group, is_stable=True, has_salt=True, key_option="column"),
-    "random": Split(at_random, is_stable=False),
-    "stratified": Split(stratified, is_stable=False, tasks=("binary", "multiclass")),
+    "hash": Split(by_hash, is_stable=True, has_salt=True, group_option="keys", deals_rows=True),
+    "group": Split(
+        by_group, is_stable=True, has_salt=True, key_option="column", group_option="column"
+    ),
+    "random": Split(at_random, is_stable=False, deals_rows=True),
+    "stratified": Split(
+        stratified, is_stable=False, tasks=("binary", "multiclass"), deals_rows=True
+    ),
     "time": Split(by_time, is_stable=False),
     "column": Split(by_column, is_stable=True, key_option="column"),
     "official": Split(official, is_stable=True),
@@ -67,4 +74,5 @@ __all__ = [
     "find_salt",
     "hash_images",
     "hash_rows",
+    "separate_observations",
 ]

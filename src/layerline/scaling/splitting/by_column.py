@@ -23,7 +23,7 @@ def by_column(rows: SplitInput, *, column: str, valid: Share = 0.15) -> Labels:
         first = None if codes[found[0]] < 0 else words[codes[found[0]]]
         raise DataError(
             f"column {column!r} must be train, valid or test, found {first!r} "
-            f"(rows {shown}{', …' if len(found) > 5 else ''}); mend the source"
+            f"(rows {shown}{', …' if len(found) > 5 else ''}); fix the source"
         )
     places = np.array([SPLIT_NAMES.index(str(word)) for word in words], dtype=np.int8)
     labels: Labels = places[codes]

@@ -36,7 +36,7 @@ def assign_folds(
     if groups is not None:
         _require_enough("groups", len(pd.unique(groups)), n_folds)
     if classes is not None:
-        _require_enough("rows of the commonest class", _commonest(classes), n_folds)
+        _require_enough("rows of the most frequent class", _commonest(classes), n_folds)
     kinds = {
         (False, False): model_selection.KFold,
         (True, False): model_selection.StratifiedKFold,

@@ -1,4 +1,4 @@
-"""A row's content as one number: equal for equal rows, whatever stands beside them."""
+"""A row's content as one number: equal for equal rows, whatever stands next to them."""
 
 import hashlib
 from typing import Any
@@ -48,7 +48,7 @@ def hash_images(images: NDArray[np.uint8]) -> Hashes:
 
 
 def shares_of(hashes: Hashes, salt: int = 0) -> NDArray[np.float64]:
-    """Each hash as a number in [0, 1); another salt deals the rows anew.
+    """Each hash as a number in [0, 1); another salt deals the rows again.
 
     Source: Steele, Lea, Flood, Fast splittable pseudorandom number generators (2014), the mixing.
     """

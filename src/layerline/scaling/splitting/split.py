@@ -71,8 +71,10 @@ class Split:
         build: (rows, options) -> (B,) the split of each row.
         is_stable: a row keeps its split while other rows come and go (as long as what decides
             about it stays the same).
-        has_salt: rows are dealt by their hash, and another `salt` deals them anew.
+        has_salt: rows are dealt by their hash, and another `salt` assigns them again.
         key_option: the option that names columns which decide the split and are not learnt from.
+        group_option: the option that names columns whose equal rows stay together.
+        deals_rows: rows are dealt one by one, by the options `valid` and `test`.
         tasks: those it can be used for.
     """
 
@@ -80,9 +82,21 @@ class Split:
     is_stable: bool
     has_salt: bool = False
     key_option: str | None = None
+    group_option: str | None = None
+    deals_rows: bool = False
     tasks: tuple[str, ...] = ANY_TASK
 
     def key_columns(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         """The columns that decide the split and are not learnt from."""
-        named = () if self.key_option is None else options[self.key_option]
-        return (named,) if isinstance(named, str) else tuple(named)
+        return _names(self.key_option, options)
+
+    def group_columns(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """The columns whose equal rows stay together."""
+        return _names(self.group_option, options)
+
+
+def _names(option: str | None, options: Mapping[str, Any]) -> tuple[str, ...]:
+    named = None if option is None else options.get(option)
+    if named is None:
+        return ()
+    return (named,) if isinstance(named, str) else tuple(named)

@@ -1,7 +1,7 @@
 """Splits that are too small to use, and the salt that avoids them for a small table.
 
 A hash deals rows as dice do: of ten rows, none may fall to valid. Moving single rows would break
-the promise that a row stays where it is; another salt, set once, deals all of them anew.
+the promise that a row stays where it is; another salt, set once, deals all of them again.
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ from layerline.scaling.splitting.shares import cut
 from layerline.scaling.splitting.split import SPLIT_NAMES, TRAIN, Labels
 
 MOST_SALTS = 1000
+OFF = 0.25  # of a share, from which on its split is called far off
 LEAST_ROWS = {"train": 2, "valid": 1, "test": 1}
 
 
@@ -50,6 +51,28 @@ def check_splits(labels: Labels, classes: Any | None, remedy: str = "") -> dict[
             f"{remedy or others}"
         )
     return counts
+
+
+def share_note(labels: Labels, valid: float, test: float, n_distinct: int) -> str | None:
+    """A note where the splits are far from the shares asked for."""
+    n_rows = len(labels)
+    asked = {"train": 1 - valid - test, "valid": valid, "test": test}
+    found = {name: count / n_rows for name, count in count_rows(labels).items()}
+    off = [
+        name
+        for name, share in asked.items()
+        if abs(found[name] - share) > max(OFF * share, 4 * (share * (1 - share) / n_rows) ** 0.5)
+    ]
+    if not off:
+        return None
+    shown = ", ".join(f"{name} {found[name]:.0%} (asked for: {asked[name]:.0%})" for name in found)
+    reason = (
+        f"; there are only {n_distinct:,} different rows among {n_rows:,}, and equal rows stay "
+        "together: if they are separate observations, use `method: stratified` or `random`"
+        if n_distinct * 2 <= n_rows
+        else "; groups of rows that stay together are large"
+    )
+    return f"the splits are far from their shares: {shown}{reason}"
 
 
 def _absent(labels: Labels, classes: Any) -> list[Any]:

@@ -112,7 +112,7 @@ def _names(path: Path, header: list[str], separator: str) -> tuple[list[str], tu
     if twice:
         raise DataError(
             f"{path}: the header names {listing([repr(name) for name in twice])} more than once; "
-            "every column needs a name of its own (is the first line a header at all?)"
+            "column names must be unique (is the first line a header?)"
         )
     if len(names) == 1:
         others = [other for other in SEPARATORS if other != separator and other in names[0]]

@@ -16,7 +16,7 @@ _SAMPLE = 1 << 17  # bytes of lines that are not ASCII
 _NO_WORDS = re.compile(rb"[\x00-\x3f]+")  # beyond it they may be half of a letter
 _SIGN_IN_WORD = re.compile(r"\w[^\w\s\x00-\x7f’´–-]\w|\w[¹³]\w|[£¥][^\W\d]")
 # What spreadsheets and databases write; each once, under the name that Python knows.
-# The same for many letters; the commonest first.
+# The same for many letters; the most frequent first.
 _LATIN = ("cp1252", "cp1250", "cp1254", "cp1257", "mac_roman", "cp850")
 _LEGACY = (
     *(*_LATIN, "cp1251", "cp1253", "cp1255", "cp1256", "koi8_r"),

@@ -45,7 +45,7 @@ def _elements(text: str, path: Path) -> Iterator[tuple[int, str]]:
         try:
             _, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
-            raise DataError(f"{path}: object {number} of its list is not JSON; mend it") from None
+            raise DataError(f"{path}: object {number} of its list is not JSON; fix it") from None
         yield number, text[place:end]
         place = _after_space(text, end)
         if text[place : place + 1] == ",":

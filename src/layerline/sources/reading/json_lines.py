@@ -110,7 +110,7 @@ def _object(value: Any, path: Path, line: int) -> dict[str, Any]:
             called = "a list" if isinstance(item, list) else "an object"
             raise DataError(
                 f"{path}: line {line}: {name!r} holds {called} of values; "
-                "write each of them as a column of its own"
+                "write each of them as a separate column"
             )
     return value
 

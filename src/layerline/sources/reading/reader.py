@@ -52,7 +52,7 @@ class Reading:
     Attributes:
         schema: the columns in their types.
         notes: for the user; complete when all tables were read.
-        files: each file's path, size, sha256 and row count; likewise.
+        files: each file's path, size, sha256 and row count; the same.
         unusable: columns of the files that are left out -> why.
     """
 
@@ -196,7 +196,7 @@ def read_files(
 
     Raises:
         DataError: as `open_files` and `Reading.tables` do.
-        SourceError: likewise.
+        SourceError: the same.
     """
     reading = open_files(paths, dialect, text, partitions, union, choices)
     table = pa.concat_tables(reading.tables())

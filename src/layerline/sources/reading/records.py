@@ -80,7 +80,7 @@ def _float(value: float | Decimal, where: str) -> float:
     is_whole = finite and (isinstance(value, int) or value == value.to_integral_value())
     if is_whole and abs(value) > EXACT_FLOAT and found != value:
         raise DataError(
-            f"{where} has {value}, a whole number that no 64-bit float gives back; "
+            f"{where} has {value}, an integer that a 64-bit float cannot represent; "
             "cast it to text in the query"
         )
     return found

@@ -3,7 +3,7 @@
 A builder takes the facts of the training targets and its own options, and returns
 `loss(outputs, targets)`, the mean over the rows of a batch. Outputs (B, O) float32. Targets:
 classes as indices (B,) int64 or as shares (B, K) float32, which mixing images makes; numbers
-(B,) float32, standardised as `scale.target` says.
+(B,) float32, standardised as `scale.target` specifies.
 
 classification.py     cross entropy and its relatives
 regression.py         errors of numbers, counts, quantiles

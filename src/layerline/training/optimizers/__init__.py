@@ -7,7 +7,7 @@ first_order.py      one step per batch: sgd, adam, adamw, rmsprop
 muon.py             momentum with orthogonal updates
 lbfgs.py            one step on all rows at once
 parameter_groups.py which parameters decay
-rate_groups.py      parameters with rates of their own
+rate_groups.py      parameters with separate rates
 """
 
 import dataclasses

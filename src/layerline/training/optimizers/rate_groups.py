@@ -1,4 +1,4 @@
-"""Rates of their own for some parameters."""
+"""Separate learning rates for some parameters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from layerline.training.optimizers.muon import JoinedOptimizers
 
 
 def split_rates(optimizer: Optimizer, factors: Mapping[nn.Parameter, float]) -> None:
-    """Give parameters rates of their own: each group becomes one group a factor, in place.
+    """Give parameters separate learning rates: each group becomes one group a factor, in place.
 
     Args:
         optimizer: one that has taken no step yet.

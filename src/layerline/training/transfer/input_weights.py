@@ -41,7 +41,7 @@ class PerFeature(NamedTuple):
 
 
 def per_feature(network: nn.Module, spec: NetworkSpec) -> dict[str, PerFeature]:
-    """Those weights by name; empty where features cannot be told apart.
+    """Those weights by name; empty where features cannot be distinguished.
 
     That is so for images, for ensembles, and where codes of categories come after the numbers.
     """

@@ -36,7 +36,7 @@ def start_from(
 
     Raises:
         ParamsError: what does not fit, all at once.
-        SourceError: the source is damaged, or not what params.yaml says.
+        SourceError: the source is damaged, or not what params.yaml specifies.
     """
     plan, check = _open(source, workspace, _transfer_of(setup), network, setup.spec)
     report_plan(plan, report)

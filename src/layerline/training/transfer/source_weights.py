@@ -97,7 +97,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors(path: Path, loaded: Any) -> dict[str, Tensor]:
-    """The state dict of a checkpoint; many keep it under a key of its own."""
+    """The state dict of a checkpoint; many keep it under a separate key."""
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]

@@ -63,13 +63,13 @@ def make_plan(
     Args:
         section: train.transfer.
         files: where the source is.
-        network: built as `spec` says; changed in place.
+        network: built as `spec` specifies; changed in place.
         spec: the network that is to be trained.
         preprocessor: models/preprocessor of the new data.
 
     Raises:
         ParamsError: what does not fit, all at once.
-        SourceError: the source is damaged, or not what params.yaml says.
+        SourceError: the source is damaged, or not what params.yaml specifies.
     """
     source = read_source(files, section.sha256)
     here = read_json_as(preprocessor / "preprocessor.json", Preprocessor.from_json)

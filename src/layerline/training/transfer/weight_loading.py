@@ -182,7 +182,7 @@ def _new(name: str, fresh: Tensor, note: str) -> Entry:
     return Entry(name, tuple(fresh.shape), "new", note, fresh.numel())
 
 
-_REMEDY = "; train.network and its options must be the source's, or `skip: [{}]` draws it anew"
+_REMEDY = "; train.network and its options must be the source's, or `skip: [{}]` leaves it random"
 
 
 def _unused_problems(names: list[str]) -> list[Problem]:

@@ -13,7 +13,7 @@ MAX_SIDE = 96  # larger images are thinned
 
 
 def strip(images: NDArray[np.uint8]) -> str:
-    """Images (N, H, W[, C]) beside each other, as a data URL."""
+    """Images (N, H, W[, C]) side by side, as a data URL."""
     step = -(-max(images.shape[1:3]) // MAX_SIDE)
     images = images[:, ::step, ::step]
     height, width = images.shape[1:3]

@@ -68,7 +68,7 @@ def parse(text: str, kinds: Mapping[str, str]) -> Expression:
         kinds: each column's kind: number, date, text or truth.
 
     Raises:
-        ExpressionError: the text is too long, no rule, or speaks of what is not there.
+        ExpressionError: the text is too long, no rule, or refers to an unknown column.
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"longer than {MAX_LENGTH} characters")

@@ -41,7 +41,7 @@ def infer_schema(
         frame: the data.
         target: the column to predict.
         task: what it asks for.
-        split_column: says which rows are for train, valid and test.
+        split_column: the column with the split of each row.
         image_shape: of images.
         written: columns whose text was not written the plain way.
 
@@ -88,9 +88,14 @@ def advice(frame: pd.DataFrame, schema: TableSchema) -> list[str]:
                 f"in {values.notna().sum()} rows is an identifier or free text"
             )
         elif not column.use and column.kind == "number":
-            why = "it has no value at all" if values.isna().all() else "it only counts the rows"
+            why = "it has no value at all" if values.isna().all() else "it only numbers the rows"
             sentences.append(f"column {column.name!r} is not used: {why}")
     return sentences
+
+
+def _is_padded(word: str) -> bool:
+    """Digits that a number would not begin with: '04109', '007'."""
+    return len(word) > 1 and word.startswith("0") and word.isdecimal()
 
 
 def _mostly_numbers(values: pd.Series, name: str) -> list[str]:
@@ -99,6 +104,11 @@ def _mostly_numbers(values: pd.Series, name: str) -> list[str]:
     if not len(is_number) or is_number.all() or is_number.mean() < 0.5:
         return []
     words = present[~is_number].drop_duplicates().tolist()
+    if (padded := next(filter(_is_padded, words), None)) is not None:
+        return [
+            f"column {name!r} is text because of leading zeros ({padded!r}): codes such as "
+            "postcodes and article numbers are categories, not quantities"
+        ]
     return [
         f"column {name!r} is text, though {is_number.mean():.0%} of its values are numbers; if "
         f"{listing([repr(word) for word in words], 3)} mean a missing value, list them in "

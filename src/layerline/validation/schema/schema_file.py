@@ -191,7 +191,7 @@ def _remark(column: ColumnSpec, schema: TableSchema) -> str | None:
     if column.kind == "text":
         return "not used: an identifier or free text (too many distinct values)"
     if not column.use and column.kind == "category":
-        return "not used: says which split a row belongs to"
+        return "not used: the split of each row"
     return None if column.use else "not used: counts the rows, or holds nothing"
 
 

@@ -1,4 +1,4 @@
-"""Every rule that the data are held to: how strictly by default, and how far a user may relax it.
+"""Every rule that the data must satisfy: how strictly by default, and how far a user may relax it.
 
 A rule of scope `row` is broken by rows, which quarantine can set aside; one of scope `table` or
 `column` by the table as a whole. `error` ends the stage with exit code 3, `warning` is printed and
@@ -60,7 +60,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "class_balance": Rule(
         "table",
-        "classes far rarer than others (limit: the commonest to the rarest)",
+        "classes far rarer than others (limit: the most frequent to the rarest)",
         Setting("warning", 50.0),
     ),
     "image_shape": Rule("table", "images of another shape or type", ERROR, STRICT),

@@ -1,0 +1,119 @@
+"""The split as the scale stage makes it, from tables that are not like the textbook's."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from layerline.artifacts import Workspace, replace_folder
+from layerline.config import Component, ScaleSection, ValidateSection
+from layerline.errors import DataError
+from layerline.scaling.scale import scale
+from layerline.scaling.splitting.row_hash import hash_rows, shares_of
+from layerline.tables.storage import write_table
+from layerline.validation.schema.infer import infer_schema
+from layerline.validation.schema.schema_file import write_schema
+from layerline.validation.validate import validate_raw
+
+
+def scaled(
+    tmp_path: Path, frame: pd.DataFrame, task: str = "binary", **split: object
+) -> tuple[dict[str, int], dict[str, np.ndarray], list[str]]:
+    """The rows of each split, their targets, and the notes."""
+    workspace = Workspace(tmp_path)
+    about = {"kind": "table", "source": "files", "target": "target", "task": task}
+    with replace_folder(workspace.raw, {**about, "split_column": None, "origin": {}}) as folder:
+        write_table(folder / "table.parquet", frame)
+    write_schema(tmp_path / "schema.yaml", infer_schema(frame, "target", task))
+    validate_raw(workspace, ValidateSection(min_class_rows=1), Path("schema.yaml"))
+    notes: list[str] = []
+    section = ScaleSection(split=Component(name="hash", options=split))
+    manifest = scale(workspace, section, seed=0, report=notes.append)
+    names = ("train", "valid", "test")
+    return (
+        manifest["n_rows"],
+        {name: np.load(workspace.scaled / f"{name}_y.npy") for name in names},
+        notes,
+    )
+
+
+def passengers() -> pd.DataFrame:
+    """2,200 rows of 16 kinds; each kind has a chance of its own."""
+    generator = np.random.default_rng(8)
+    sizes = [180, 5, 140, 2, 170, 12, 90, 14, 550, 50, 165, 30, 760, 1, 30, 1]
+    kind = generator.permutation(np.repeat(np.arange(16), sizes))
+    chance = generator.uniform(0.1, 0.9, 16)
+    return pd.DataFrame(
+        {
+            "deck": np.array(["first", "second", "third", "crew"])[kind // 4],
+            "sex": np.array(["man", "woman"])[kind // 2 % 2],
+            "age": np.array(["adult", "child"])[kind % 2],
+            "target": np.where(generator.random(2200) < chance[kind], "yes", "no"),
+        }
+    )
+
+
+def test_a_table_of_few_kinds_of_rows_has_its_shares_and_every_kind_in_train(
+    tmp_path: Path,
+) -> None:
+    n_rows, _, notes = scaled(tmp_path, passengers())
+    assert n_rows["valid"] == pytest.approx(330, abs=60)
+    assert n_rows["test"] == pytest.approx(440, abs=70)
+    assert any("different combinations of features" in note for note in notes)
+    x = np.load(tmp_path / "data" / "scaled" / "train_x.npy")
+    assert len(np.unique(x, axis=0)) >= 12
+
+
+def test_a_rare_class_is_in_every_split_and_warned_of(tmp_path: Path) -> None:
+    generator = np.random.default_rng(4)
+    x = generator.normal(size=(4000, 3)).round(3)
+    y = np.zeros(4000, dtype=np.int64)
+    y[np.argsort(x[:, 0])[-5:]] = 1
+    frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(target=y)
+    _, targets, notes = scaled(tmp_path, frame)
+    assert {name: int(y.sum()) for name, y in targets.items()} == {
+        "train": 3,
+        "valid": 1,
+        "test": 1,
+    }
+    assert any("class 1 has 3 train, 1 validation and 1 test rows" in note for note in notes)
+
+
+def test_each_row_ten_times_stays_in_one_split_with_the_right_shares(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    once = pd.DataFrame({"a": generator.normal(size=40), "b": generator.normal(size=40)})
+    frame = pd.concat([once.assign(target=once["a"] * 2 + once["b"])] * 10, ignore_index=True)
+    n_rows, targets, _ = scaled(tmp_path, frame, "regression")
+    assert n_rows["test"] == pytest.approx(80, abs=10)
+    assert n_rows["valid"] == pytest.approx(60, abs=10)
+    seen = [set(y.tolist()) for y in targets.values()]
+    assert not seen[0] & seen[1] | seen[0] & seen[2] | seen[1] & seen[2]
+
+
+def test_no_feature_is_called_what_it_is(tmp_path: Path) -> None:
+    names = [f"customer {k}" for k in range(60)]
+    frame = pd.DataFrame({"name": names, "target": np.resize([0, 1], 60)})
+    with pytest.raises(DataError, match=r"there is nothing to learn 'target' from: .*'name'"):
+        scaled(tmp_path, frame)
+
+
+def test_rows_that_are_all_alike_are_called_so(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1.5] * 60, "target": np.resize([0, 1], 60)})
+    with pytest.raises(DataError, match="nothing to learn"):
+        scaled(tmp_path, frame)
+
+
+def test_a_table_that_was_cut_is_asked_about_before_any_salt(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(6) * 1.37, "target": np.arange(6) * 0.5})
+    salts = [salt for salt in range(20) if not fills(frame, salt)]
+    with pytest.raises(
+        DataError, match=r"the whole table has 6 rows.*source is complete.*set `sal"
+    ):
+        scaled(tmp_path, frame, "regression", salt=salts[0])
+
+
+def fills(frame: pd.DataFrame, salt: int) -> bool:
+    """Whether the salt leaves no split empty."""
+    shares = shares_of(hash_rows(frame[["a"]]), salt)
+    return bool((shares < 0.2).any() and ((shares >= 0.2) & (shares < 0.35)).any())

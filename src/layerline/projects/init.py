@@ -16,7 +16,7 @@ from layerline.projects.params_text import MANY_ROWS, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
 from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.paths import find_files, find_partitions
-from layerline.sources.reading.reader import read_files
+from layerline.sources.reading.reader import FileTable, read_files
 from layerline.tables.storage import SPLIT_VALUES, require_target, to_frame
 from layerline.tables.task import resolve_task
 from layerline.validation.schema.definitions import TableSchema
@@ -57,19 +57,8 @@ def start_project(
     _, problems = parse_params({"project": project, "fetch": {"source": "files"}})
     if problems:
         raise ParamsError(problems, "--project")
-    files = find_files(str(file))
     given = dict(given or {})
-    try:
-        read = read_files(
-            files,
-            Dialect(given.get("separator"), given.get("encoding"), tuple(given.get("missing", ()))),
-            given.get("text", ()),
-            find_partitions(str(file), files),
-            given.get("union", False),
-            choices=Choices.of(given.get("decimal"), given.get("dates"), target),
-        )
-    except DataError as error:
-        raise DataError(str(error).replace("fetch.options.", "--")) from None
+    read = _read(file, target, given)
     require_target(read.table.column_names, target, str(file))
     frame = to_frame(read.table)
     task, reason = resolve_task(frame[target])
@@ -94,6 +83,22 @@ def start_project(
     if split_column:
         notes.append(f"column {split_column!r} has the split of each row: train, valid or test")
     return Start(text, YAML(typ="safe", pure=True).load(text), schema, tuple(notes))
+
+
+def _read(file: Path, target: str, given: Mapping[str, Any]) -> FileTable:
+    """The user's table; messages name options of the command instead of params."""
+    files = find_files(str(file))
+    try:
+        return read_files(
+            files,
+            Dialect(given.get("separator"), given.get("encoding"), tuple(given.get("missing", ()))),
+            given.get("text", ()),
+            find_partitions(str(file), files),
+            given.get("union", False),
+            choices=Choices.of(given.get("decimal"), given.get("dates"), target),
+        )
+    except DataError as error:
+        raise DataError(str(error).replace("fetch.options.", "--")) from None
 
 
 def _decided(written: Mapping[str, Written]) -> dict[str, Any]:

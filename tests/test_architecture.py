@@ -175,6 +175,20 @@ def n_arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return sum(argument.arg not in ("self", "cls") for argument in named)
 
 
+def test_files_and_functions_are_short() -> None:
+    long_files = [
+        short(path) for path in MODULES if len(path.read_text(encoding="utf-8").splitlines()) > 250
+    ]
+    assert not long_files
+    long_functions = [
+        f"{short(path)}: {function.name}"
+        for path in MODULES
+        for function in functions(path)
+        if (function.end_lineno or 0) - function.lineno >= 50
+    ]
+    assert not long_functions
+
+
 def test_few_functions_have_more_than_six_arguments() -> None:
     many = [
         f"{short(path)}: {function.name}"

@@ -86,6 +86,7 @@ def start_project(
 
 
 def _read(file: Path, target: str, given: Mapping[str, Any]) -> FileTable:
+    """The user's table; messages name options of the command instead of params."""
     files = find_files(str(file))
     try:
         return read_files(

@@ -140,11 +140,8 @@ def _compare(
     """Decide by the rows that the champion was not trained on."""
     fresh = np.ones(verdict.n_rows, dtype=bool) if context.seen is None else ~context.seen
     n_rows = int(fresh.sum())
-    verdict = dataclasses.replace(
-        verdict,
-        n_rows=n_rows,
-        n_left_out=None if context.seen is None else int(context.seen.sum()),
-    )
+    n_left_out = None if context.seen is None else int(context.seen.sum())
+    verdict = dataclasses.replace(verdict, n_rows=n_rows, n_left_out=n_left_out)
     pair = champion.take(fresh), challenger.take(fresh)
     n_distinct = pair[0].n_independent
     enough = rows_check(n_rows, verdict.n_left_out, section, n_distinct)

@@ -84,7 +84,38 @@ def meaning(text: str, kind: str) -> Outcome:
     if plain in MISSING_WORDS:
         return GAP
     if kind == "truth":
-        words = {"true": 1.0, "yes": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "0": 0.0}
+        true = [
+            "true",
+            "yes",
+            "1",
+            "y",
+            "t",
+            "on",
+            "ja",
+            "wahr",
+            "oui",
+            "vrai",
+            "sí",
+            "si",
+            "sì",
+            "verdadero",
+            "sim",
+        ]
+        false = [
+            "false",
+            "no",
+            "0",
+            "n",
+            "f",
+            "off",
+            "nein",
+            "falsch",
+            "non",
+            "faux",
+            "falso",
+            "não",
+        ]
+        words = dict.fromkeys(true, 1.0) | dict.fromkeys(false, 0.0)
         return words.get(plain.lower(), REFUSED)
     if kind == "date":
         return date_meaning(plain)
@@ -99,6 +130,7 @@ def meaning(text: str, kind: str) -> Outcome:
 
 
 def number_meaning(plain: str) -> Outcome:
+    plain = re.sub("^[\u2212\u2010\u2011\u2013\ufe63\uff0d]", "-", plain)
     if not re.fullmatch(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", plain):
         return REFUSED
     number = float(plain)

@@ -306,3 +306,23 @@ def test_follower_without_a_server_gives_up_after_the_end(
         pass
     follow(home, journal.path)
     assert journal.path.exists()
+
+
+def test_a_training_owns_its_run_though_a_later_stage_was_sent_first(
+    home, new_journal, query, tags_of
+):
+    with new_journal("key-1", stage="register", continues=True) as journal:
+        journal.end("FAILED", "the store was lost")
+    assert flush(home).sent == 1
+    assert [row[1] for row in query(RUNS)] == ["FAILED"]
+    with new_journal("key-1", stage="train", continues=True) as journal:
+        journal.tags({"layerline.stage": "train"})
+    assert flush(home).sent == 1
+    assert [row[1] for row in query(RUNS)] == ["FINISHED"]
+    with new_journal("key-1", stage="register", continues=True) as journal:
+        journal.end("FAILED", "again")
+    assert flush(home).sent == 1
+    assert [row[1] for row in query(RUNS)] == ["FINISHED"]
+    tags = tags_of("key-1")
+    assert (tags["layerline.register.message"], tags["layerline.stage"]) == ("again", "train")
+    assert "layerline.message" not in tags

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
 from layerline.config import Params, flatten
-from layerline.tracking.flush import run_id_of
+from layerline.runs.open_store import open_store
 from layerline.tracking.journal import Journal
+from layerline.tracking.mlflow_runs import STAGE_TAG, find_run
 from layerline.tracking.provenance import log_files, log_inputs
 from layerline.tracking.source_tags import dvc_tags
 
@@ -22,8 +23,11 @@ def restore_run(workspace: Workspace, params: Params) -> bool:
     """
     facts = read_json(workspace.run_file("train"))
     weights = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]
-    if run_id_of(workspace.home, facts["key"]) is not None:
-        return False
+    with open_store(workspace.home, "looking for the training's run") as client:
+        run = find_run(client, facts["key"])
+        # A later stage of the training may have made a run of this key without it.
+        if run is not None and run.data.tags.get(STAGE_TAG) == "train":
+            return False
     with Journal.create(
         workspace.journals,
         key=facts["key"],

@@ -87,7 +87,8 @@ class Replay:
         tags = run.data.tags
         self._start = start
         self._run_id = run.info.run_id
-        self._owns_status = tags.get(STAGE_TAG, start["stage"]) == start["stage"]
+        # A training owns its run, even if a later stage of it was sent first.
+        self._owns_status = start["stage"] in ("train", tags.get(STAGE_TAG, start["stage"]))
         self._sent = int(tags.get(self._cursor_tag, -1))
         self._cursor = max(self._sent, start["seq"])
         self._batch = Batch(dict(run.data.params))

@@ -84,24 +84,9 @@ def meaning(text: str, kind: str) -> Outcome:
     if plain in MISSING_WORDS:
         return GAP
     if kind == "truth":
-        true = [
-            "true",
-            "yes",
-            "1",
-            "y",
-            "t",
-            "on",
-            "ja",
-            "wahr",
-            "oui",
-            "vrai",
-            "sí",
-            "si",
-            "sì",
-            "verdadero",
-            "sim",
-        ]
-        false = [
+        true = {"true", "yes", "1", "y", "t", "on", "ja", "wahr", "oui", "vrai"}
+        true |= {"sí", "si", "sì", "verdadero", "sim"}
+        false = {
             "false",
             "no",
             "0",
@@ -114,7 +99,7 @@ def meaning(text: str, kind: str) -> Outcome:
             "faux",
             "falso",
             "não",
-        ]
+        }
         words = dict.fromkeys(true, 1.0) | dict.fromkeys(false, 0.0)
         return words.get(plain.lower(), REFUSED)
     if kind == "date":

@@ -98,7 +98,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(checkout: Checkout) -
     verdict = json.loads((checkout.root / "reports" / "registration.json").read_text())
     assert not verdict["promoted"]
     assert verdict["champion_version"] == 2
-    assert "not surely better" in verdict["reason"]
+    assert "not reliably better" in verdict["reason"]
 
 
 def test_a_failed_stage_under_dvc_keeps_the_last_good_outputs(checkout: Checkout) -> None:

@@ -50,7 +50,7 @@ def test_quantiles_arrive_in_every_form(checkout, store, tmp_path):
         assert figures["interval_width"] > 0
         assert figures["pinball"] < figures["mae"]
     card = (checkout.workspace.reports / "model_card.md").read_text()
-    assert "should lie 80% of the rows" in card
+    assert "80% of the rows should lie between the levels" in card
     test = read_record(checkout.workspace.predictions)
     assert list(test) == ["id", "actual", *COLUMNS]
 

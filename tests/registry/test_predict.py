@@ -130,7 +130,7 @@ def test_a_bad_row_is_named_and_the_old_output_stays(home, rows, tmp_path):
         ),
         ("in.json", "out.csv", ParamsError, "INPUT: .*in.json: unknown file type"),
         ("none.csv", "out.csv", SourceError, "none.csv: file not found"),
-        ("cut.parquet", "out.csv", SourceError, "cut.parquet: cannot be read"),
+        ("cut.parquet", "out.csv", SourceError, "cut.parquet: not a readable Parquet file"),
         ("empty.csv", "out.csv", DataError, "empty.csv: the file is empty"),
         ("twice.csv", "out.csv", DataError, "'prediction' already exists in the data"),
         ("narrow.csv", "out.csv", DataError, "narrow.csv: column 'size' is missing"),

@@ -196,11 +196,11 @@ CHILD = """
     from layerline.registry.predict import predict_file
 
     predict = Model.predict
-    def told(self, rows, rows_before=0, any_value=False):
+    def told(self, rows, rows_before=0, **options):
         print(rows_before, flush=True)
         if rows_before >= int(sys.argv[5]):
             time.sleep(60)
-        return predict(self, rows, rows_before=rows_before, any_value=any_value)
+        return predict(self, rows, rows_before=rows_before, **options)
     Model.predict = told
     resume = sys.argv[6] == "resume"
     predict_file(

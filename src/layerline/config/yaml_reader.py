@@ -6,12 +6,13 @@ refer to themselves, nest a thousand levels, or have keys and numbers that JSON 
 
 import collections
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 
 from layerline.errors import ParamsError, Problem
 
@@ -52,7 +53,9 @@ def parse_yaml(text: str, path: Path) -> Any:
         ParamsError: as `read_yaml`.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML 1.2 allows it
+            content = YAML(typ="safe", pure=True).load(text)
     except _ERRORS as error:
         message = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
         raise ParamsError([Problem("not valid YAML 1.2", message[:500])], str(path)) from None

@@ -74,6 +74,9 @@ class Server:
         assert self._process.stderr is not None
         line = self._process.stderr.readline()
         self.port = int(line.rpartition(":")[2].partition("/")[0])
+        while self.post(b"{}", hostile.JSON)[0] != 422:  # it listens a moment later
+            assert self._process.poll() is None, line
+            time.sleep(0.1)
 
     def memory(self) -> float:
         """MiB of all processes."""

@@ -12,6 +12,7 @@ THRESHOLDS = (100_000, 50, 100)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc takes no larger one
 _KEPT_BYTES = 512 * 2**20
+_RETURNED_BYTES = 256 * 2**10
 
 
 def collect_rarely() -> None:
@@ -29,12 +30,24 @@ def keep_freed_memory() -> None:
     glibc returns a large block to the kernel at once, and the next step's tensors fault its pages
     in again: half of the time of predicting many rows.
     """
+    _set_thresholds(_LARGEST_MMAP_THRESHOLD, _KEPT_BYTES)
+
+
+def return_freed_memory() -> None:
+    """Let the C library return every large block to the kernel when it is freed.
+
+    glibc would learn from the first large body that a server receives to keep the next ones.
+    """
+    _set_thresholds(_RETURNED_BYTES, _RETURNED_BYTES)
+
+
+def _set_thresholds(mmap_bytes: int, trim_bytes: int) -> None:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return  # another C library
-    mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
-    mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    mallopt(_M_MMAP_THRESHOLD, mmap_bytes)
+    mallopt(_M_TRIM_THRESHOLD, trim_bytes)
 
 
 def module_command(module: str, *arguments: str) -> list[str]:

@@ -165,3 +165,15 @@ def test_requests_under_way_at_the_end_are_all_answered(bundle, tmp_path):
         for connection in connections:
             connection.close()
     assert statuses == [b"HTTP/1.1 200"] * 60
+
+
+def test_an_idle_worker_gives_its_memory_back_also_after_a_refusal(bundle, tmp_path, monkeypatch):
+    for module in ("app", "worker_pool"):
+        monkeypatch.setattr(f"layerline.serving.{module}.IDLE_SECONDS", 0.2)
+    with serving(str(bundle("classes")), tmp_path) as server:
+        assert server.predict(b"a,b\n1,2\n", "text/csv").status == 422
+        assert server.live._workers._worker is not None
+        until = time.monotonic() + 30
+        while server.live._workers._worker is not None:
+            assert time.monotonic() < until
+            time.sleep(0.05)

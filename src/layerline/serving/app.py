@@ -78,8 +78,10 @@ class Predict:
     ) -> bytes:
         loop = asyncio.get_running_loop()
         ask = self._workers.predict
-        reply = await loop.run_in_executor(self._thread, ask, served, content_type, body)
-        loop.call_later(IDLE_SECONDS + 1, self._workers.end_idle)
+        try:
+            reply = await loop.run_in_executor(self._thread, ask, served, content_type, body)
+        finally:
+            loop.call_later(IDLE_SECONDS + 1, self._workers.end_idle)
         self._metrics.rows.observe(reply.n_rows)
         if self._log is not None:
             self._log.put(reply.log_lines)

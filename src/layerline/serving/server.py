@@ -16,7 +16,7 @@ import uvicorn
 from threadpoolctl import threadpool_limits
 
 from layerline.errors import BusyError, ParamsError, Problem
-from layerline.process import collect_rarely
+from layerline.process import collect_rarely, return_freed_memory
 from layerline.serving.app import build_app
 from layerline.serving.draining import DrainingServer
 from layerline.serving.http_protocol import BoundedHttp
@@ -102,6 +102,7 @@ def serve(settings: Settings, home: Path, report: Callable[[str], None]) -> None
     workers = WorkerPool(0.0 if settings.log is None else settings.log_sample)
     listener = open_socket(settings.host, settings.port)
     collect_rarely()
+    return_freed_memory()
     gc.freeze()  # what is imported is never collected; the models that come are
     torch.set_num_threads(1)  # rows are few; a second thread costs more than it gains
     metrics = Metrics()

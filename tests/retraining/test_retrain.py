@@ -106,7 +106,13 @@ def test_a_signal_ends_dvc_and_its_stage_and_leaves_a_line(shop, number, code):
     shop.edit_params(train__epochs=20_000, train__early_stopping=None)
     command = [sys.executable, "-W", "ignore", "-c", CODE, "retrain"]
     with subprocess.Popen(
-        command, cwd=shop.root, env=shop.environment, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=shop.root,
+        env=shop.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell starts what runs in the background, this suite perhaps, with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

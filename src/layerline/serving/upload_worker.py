@@ -26,7 +26,7 @@ from layerline.serving.uploads import TooLarge, Unreadable
 from layerline.serving.worker_frames import receive_frame, send_frame
 
 NICE = 10  # one row at a time goes first
-MEMORY_BYTES = 224 << 20  # beyond what an idle worker holds
+MEMORY_BYTES = 256 << 20  # beyond what an idle worker holds
 GROWN_BYTES = 48 << 20
 
 

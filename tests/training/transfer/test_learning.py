@@ -300,7 +300,10 @@ def write_images(workspace, preprocessor):
 def test_a_section_that_contradicts_itself_is_refused():
     for wrong, message in (
         ({"mode": "feature_extraction", "l2_sp": 1.0}, "so l2_sp has no effect"),
-        ({"mode": "feature_extraction", "adapters": AdaptersSection()}, "so adapters has no effect"),
+        (
+            {"mode": "feature_extraction", "adapters": AdaptersSection()},
+            "so adapters has no effect",
+        ),
         ({"learn": ("a",), "last_blocks": 1}, "each choose what is trained"),
         ({"adapters": AdaptersSection(), "last_blocks": 1}, "each choose what is trained"),
     ):

@@ -1,8 +1,8 @@
 """What a worker process does: it predicts whole files and large bodies, within bounds.
 
 A small body may decode to gigabytes, and reading it may take all of a core: that is done in a
-process of its own, whose memory is limited, which is killed when it takes too long, and which ends
-once it has grown. The server's own process only ever reads small JSON bodies.
+process of its own, which the server kills when it holds too much memory or takes too long, and
+which ends once it has grown. The server's own process only ever reads small JSON bodies.
 """
 
 import contextlib
@@ -26,8 +26,9 @@ from layerline.serving.uploads import TooLarge, Unreadable
 from layerline.serving.worker_frames import receive_frame, send_frame
 
 NICE = 10  # one row at a time goes first
-MEMORY_BYTES = 256 << 20  # beyond what an idle worker holds
+MEMORY_BYTES = 192 << 20  # resident, beyond what an idle worker holds
 GROWN_BYTES = 48 << 20
+_RESERVED_BYTES = 2 << 30  # allocators reserve more than they use: what the kernel itself refuses
 
 
 def predict_uploads(connection: socket.socket, arguments: dict[str, Any]) -> None:
@@ -45,9 +46,10 @@ def predict_uploads(connection: socket.socket, arguments: dict[str, Any]) -> Non
         handler.warm()
         process = psutil.Process()
         idle_bytes = process.memory_info().rss
-        _limit_memory(MEMORY_BYTES)
+        _limit_memory(_RESERVED_BYTES)
         random = np.random.default_rng()
         with contextlib.suppress(EOFError, OSError):
+            send_frame(connection, {"idle_bytes": idle_bytes})
             while True:
                 header, body = receive_frame(connection)
                 reply, content = _respond(handler, header, bytes(body), arguments, random)

@@ -51,13 +51,12 @@ def _csv(body: bytes, dialect: Dialect, columns: Sequence[str]) -> pd.DataFrame:
         path = Path(folder) / "body.csv"
         path.write_bytes(body)
         try:
-            table = read_fields(path, dialect).table
+            table = read_fields(path, dialect, columns or None).table
         except MemoryError:
             raise
         except (LayerlineError, ValueError, pa.ArrowException) as error:
             raise Unreadable(str(error).replace(str(path), "the body")) from None
-    kept = [name for name in table.column_names if not columns or name in columns]
-    return to_frame(table.select(kept))
+    return to_frame(table)
 
 
 def _parquet(body: bytes, dialect: Dialect, columns: Sequence[str]) -> pd.DataFrame:

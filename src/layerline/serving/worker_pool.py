@@ -1,22 +1,26 @@
 """The server's side of its worker processes: one at a time takes a body, within its time."""
 
 import contextlib
+import select
 import threading
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import psutil
 
 from layerline.errors import SourceError
 from layerline.serving.column_checks import Fault
 from layerline.serving.fork_server import Forked, ForkServer
 from layerline.serving.load_model import ServedModel
 from layerline.serving.middleware import Problem, problem
-from layerline.serving.upload_worker import TASKS, too_large
+from layerline.serving.upload_worker import MEMORY_BYTES, TASKS, too_large
 from layerline.serving.worker_frames import receive_frame, send_frame
 
 BODY_SECONDS = 10.0
 VERIFY_SECONDS = 300.0
 IDLE_SECONDS = 30.0
+_MEMORY_CHECK_SECONDS = 0.005
 
 
 class Reply(NamedTuple):
@@ -41,6 +45,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._worker: Forked | None = None
         self._served: ServedModel | None = None
+        self._idle_bytes = 0  # what the worker holds before its first body; 0: not known yet
         self._last_used = 0.0
 
     def predict(self, served: ServedModel, content_type: str, body: bytes | bytearray) -> Reply:
@@ -53,8 +58,15 @@ class WorkerPool:
             worker = self._worker_of(served)
             try:
                 worker.connection.settimeout(self._body_seconds)
+                if not self._idle_bytes:
+                    self._idle_bytes = receive_frame(worker.connection)[0]["idle_bytes"]
                 send_frame(worker.connection, {"content_type": content_type}, body)
+                self._wait(worker)
                 header, content = receive_frame(worker.connection)
+            except MemoryError:
+                worker.kill()
+                self._drop()
+                raise problem(413, too_large()) from None
             except TimeoutError:
                 worker.kill()
                 self._drop()
@@ -69,6 +81,21 @@ class WorkerPool:
             if header["last"]:
                 self._drop()
         return _read_reply(header, bytes(content))
+
+    def _wait(self, worker: Forked) -> None:
+        """Wait for the reply, while the worker's memory and time are within bounds.
+
+        The kernel's own limits count what allocators reserve, which differs by processor and
+        threads; what the worker holds is measured instead.
+        """
+        end = time.monotonic() + self._body_seconds
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended: its connection tells
+            process = psutil.Process(worker.pid)
+            while not select.select([worker.connection], [], [], _MEMORY_CHECK_SECONDS)[0]:
+                if process.memory_info().rss - self._idle_bytes > MEMORY_BYTES:
+                    raise MemoryError
+                if time.monotonic() > end:
+                    raise TimeoutError
 
     def _worker_of(self, served: ServedModel) -> Forked:
         """The running worker of this model; another one is replaced, one that ended restarted."""
@@ -90,6 +117,7 @@ class WorkerPool:
         if self._worker is not None:
             self._worker.close()
         self._worker = self._served = None
+        self._idle_bytes = 0
 
     def verify(self, uri: str, bundle: Path, any_value: bool) -> str:
         """How a model predicts, verified in a separate process: it takes the server no time.

@@ -26,11 +26,12 @@ from layerline.training.epoch_records import EpochRecord, FitResult, Listener
 from layerline.training.fit import fit
 from layerline.training.inference import predict
 from layerline.training.loop import Training
-from layerline.training.members import Kept, Members, trains_together
+from layerline.training.members import Kept, Members
 from layerline.training.objectives import build_link, describe_targets
 from layerline.training.optimizers import OPTIMIZERS
 from layerline.training.setup import TrainingSetup
 from layerline.training.snapshots import Snapshots
+from layerline.training.stacking import trains_together
 
 SEEDS = 3
 OPTIONS: dict[str, Any] = {"hidden": [8, 8], "dropout": 0.3, "norm": "batch"}

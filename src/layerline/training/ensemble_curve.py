@@ -14,8 +14,8 @@ from layerline.training.ensemble_builder import mean_of
 from layerline.training.epoch_measurement import error_of
 from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.member import Member
+from layerline.training.member_choice import choose_members, together
 from layerline.training.objectives import build_link, build_loss
-from layerline.training.selection import choose_members, together
 from layerline.training.session_builder import build_stopping
 
 

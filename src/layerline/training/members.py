@@ -13,11 +13,8 @@ from torch import nn
 
 from layerline.config import TrainSection
 from layerline.errors import DivergedError
-from layerline.lookup import pick
 from layerline.networks.serialization import NetworkSpec
 from layerline.networks.stack import NotStackableError
-from layerline.training.dataset import Rows
-from layerline.training.device import choose_device, count_operations
 from layerline.training.ensemble_builder import as_ensemble
 from layerline.training.ensemble_curve import EnsembleCurve
 from layerline.training.epoch_records import EpochRecord, FitResult, Listener
@@ -25,19 +22,15 @@ from layerline.training.learner import Learner
 from layerline.training.loop import Training
 from layerline.training.member import Member
 from layerline.training.member_settings import draw_members
-from layerline.training.optimizers import OPTIMIZERS
 from layerline.training.progress import progress
 from layerline.training.setup import TrainingSetup
 from layerline.training.snapshots import Snapshots, resume
+from layerline.training.stacking import group_members, trains_together
 from layerline.training.turns import Numbers, Turn, Turns
 
 OpenSnapshots = Callable[[dict[str, Any]], Snapshots]
 OnEpoch = Callable[[EpochRecord], None]
 Report = Callable[[str], None]
-
-# A step's, of one network. Measured with 4 MLPs, plain and with batch norm and dropout: training
-# together is 1.4 to 1.6 times as fast at 1 million operations, 1.1 to 1.2 at 20, 0.9 at 32.
-OPERATIONS_TOGETHER = 25e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +103,7 @@ class Members:
 
     def _begin(self) -> None:
         """The networks that train together, group by group."""
-        groups = self._groups()
+        groups = group_members(self.settings, self._gains_by_stacking)
         self.n_turns = len(groups)
         for numbers in groups:
             try:
@@ -119,18 +112,6 @@ class Members:
                 self.n_turns += len(numbers) - 1
                 for number in numbers:
                     self.turns.add((number,))
-
-    def _groups(self) -> list[Numbers]:
-        groups: dict[Any, list[int]] = {}
-        for number, own in enumerate(self.settings):
-            groups.setdefault(own.stack_key, []).append(number)
-        found: list[Numbers] = []
-        for numbers in groups.values():
-            if len(numbers) > 1 and self._gains_by_stacking(numbers[0]):
-                found.append(tuple(numbers))
-            else:
-                found += [(number,) for number in numbers]
-        return sorted(found)
 
     def _gains_by_stacking(self, number: int) -> bool:
         network = self._build_member(number).network
@@ -263,19 +244,3 @@ class Members:
     def discard(self) -> None:
         """Remove the snapshot: the network is written."""
         self.snapshots.discard()
-
-
-def trains_together(section: TrainSection, train: Rows, network: nn.Module) -> bool:
-    """Whether several such networks can take their steps as one, and gain by it.
-
-    What they share is the cost of calls; large products of one network are quicker than those of
-    several together, which need more memory than the processor's caches have.
-    """
-    if (
-        not pick(OPTIMIZERS, section.optimizer.name, "train.optimizer").stackable
-        or choose_device(section.device).type != "cpu"
-        or train.is_streamed
-    ):
-        return False
-    operations = 3 * section.batch_size * count_operations(network, tuple(train.x.shape[1:]))
-    return operations < OPERATIONS_TOGETHER

@@ -57,12 +57,6 @@ def build_session(
     dropouts = [member.dropout for member in members if member.dropout is not None]
     if len(members) > 1:
         network = stack_networks(networks, dropouts)
-    own = [member.optimizer or section.optimizer for member in members]
-    has_own_rates = any(optimizer != own[0] for optimizer in own)
-    optimizer = _build_optimizer(own, networks if has_own_rates else [network], fine_tuning)
-    take_step = bare_step(optimizer)
-    if has_own_rates:
-        take_step = with_gradients_of(network, networks, take_step)
     schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
     schedule = schedules(**read_options(schedules, section.schedule.options, "train.schedule"))
     if len(members) > 1 and isinstance(schedule, Adaptive):  # each would need a rate of its own
@@ -71,8 +65,7 @@ def build_session(
     plan = BatchPlan.of(section, len(data.train), full_batch=full_batch)
     parts: dict[str, Any] = {
         "network": network,
-        "optimizer": optimizer,
-        "take_step": take_step,
+        **_optimizer_parts(members, section, network, fine_tuning),
         "schedule": schedule,
         "loss": build_loss(section.loss, data.task, data.targets),
         "link": build_link(section.loss, data.task, data.targets),
@@ -84,14 +77,30 @@ def build_session(
         "average": WeightAverage(network, section.average) if section.average else None,
         "full_batch": full_batch,
         "fine_tuning": fine_tuning,
-        "has_own_rates": has_own_rates,
     }
     if len(members) > 1:
         return StackedSession(**parts, dropouts=dropouts, networks=networks), plan
     session = Session(**parts)
     if _is_graphable(session, data.train, section):
-        session.graphs = StepGraphs(network, optimizer)
+        session.graphs = StepGraphs(network, session.optimizer)
     return session, plan
+
+
+def _optimizer_parts(
+    members: Sequence[Member],
+    section: TrainSection,
+    network: nn.Module,
+    fine_tuning: FineTuning | None,
+) -> dict[str, Any]:
+    """The optimizer of the `network`, or of its members, where their rates differ."""
+    networks = [member.network for member in members]
+    own = [member.optimizer or section.optimizer for member in members]
+    has_own_rates = any(one != own[0] for one in own)
+    optimizer = _build_optimizer(own, networks if has_own_rates else [network], fine_tuning)
+    step = bare_step(optimizer)
+    if has_own_rates:
+        step = with_gradients_of(network, networks, step)
+    return {"optimizer": optimizer, "take_step": step, "has_own_rates": has_own_rates}
 
 
 def _build_optimizer(

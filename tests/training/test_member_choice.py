@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from layerline.networks.ensemble import from_averaged, to_averaged
-from layerline.training.selection import choose_members, together
+from layerline.training.member_choice import choose_members, together
 
 Y = torch.tensor([[1.0], [2.0], [3.0], [4.0]])
 

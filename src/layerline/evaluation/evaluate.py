@@ -118,16 +118,25 @@ def _decide(
     workspace: Workspace, network: Any, spec: NetworkSpec, valid: Rows, section: EvaluateSection
 ) -> tuple[Decision, Calibration | None]:
     """Fit the decision on the validation rows and write models/decision."""
-    calibration: Calibration | None = None
-    if spec.classes is None:
-        decision = default_decision(section)
-    else:
-        logits = predict(network, valid.x).numpy()
-        decision, calibration = fit_decision(logits, valid.y.numpy(), spec.classes, section)
+    decision, calibration = choose_decision(network, spec, valid, section)
     about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)
     return decision, calibration
+
+
+def choose_decision(
+    network: Any, spec: NetworkSpec, valid: Rows, section: EvaluateSection
+) -> tuple[Decision, Calibration | None]:
+    """Fit temperature and threshold on the validation rows; nothing of it for a regression.
+
+    Raises:
+        ParamsError: params.yaml sets a threshold or a positive class that does not fit.
+    """
+    if spec.classes is None:
+        return default_decision(section), None
+    logits = predict(network, valid.x).numpy()
+    return fit_decision(logits, valid.y.numpy(), spec.classes, section)
 
 
 def predict_rows(

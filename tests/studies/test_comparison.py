@@ -11,10 +11,10 @@ from layerline.artifacts import Workspace, read_manifest
 from layerline.cli import main
 from layerline.studies import comparison as compared
 from layerline.studies.comparison import read_comparison
-from layerline.studies.comparison_report import VariantSummary, verdict
 from layerline.studies.learning_curve import fit_power_law
 from layerline.studies.means import Mean
 from layerline.studies.train_subset import write_subset
+from layerline.studies.variant_report import VariantSummary, verdict
 
 PARAMS = """\
 project: p
@@ -98,9 +98,7 @@ def test_fewer_train_rows_leave_the_other_rows_alone(home, tmp_path):
         assert manifest["n_rows"]["train"] == n_rows
         sizes.append({row.tobytes() for row in np.load(tmp_path / str(n_rows) / "train_x.npy")})
         for name in ("valid_x.npy", "test_y.npy"):
-            assert (tmp_path / str(n_rows) / name).read_bytes() == (
-                home.scaled / name
-            ).read_bytes()
+            assert (tmp_path / str(n_rows) / name).read_bytes() == (home.scaled / name).read_bytes()
     assert sizes[0] < sizes[1]
 
 

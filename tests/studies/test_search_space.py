@@ -5,8 +5,8 @@ import pytest
 from optuna.samplers import RandomSampler
 
 from layerline.errors import ParamsError
-from layerline.studies.objectives import COSTS, METRICS, read_objectives
 from layerline.studies.search_methods import PRUNERS, SAMPLERS, make_pruner, make_sampler
+from layerline.studies.search_objectives import COSTS, METRICS, read_objectives
 from layerline.studies.search_space import SearchSpace, space_problems
 from layerline.studies.study_file import find_study, parse_study
 

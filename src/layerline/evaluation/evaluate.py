@@ -25,7 +25,7 @@ from layerline.evaluation.bootstrap import metric_intervals
 from layerline.evaluation.class_metrics import measure_classes
 from layerline.evaluation.decision import DECISION, PLAIN, Decision, write_decision
 from layerline.evaluation.evaluation_results import EvaluationResults
-from layerline.evaluation.fit_decision import default_decision, fit_decision
+from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.forgetting_report import judge_forgetting
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
@@ -123,20 +123,6 @@ def _decide(
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)
     return decision, calibration
-
-
-def choose_decision(
-    network: Any, spec: NetworkSpec, valid: Rows, section: EvaluateSection
-) -> tuple[Decision, Calibration | None]:
-    """Fit temperature and threshold on the validation rows; nothing of it for a regression.
-
-    Raises:
-        ParamsError: params.yaml sets a threshold or a positive class that does not fit.
-    """
-    if spec.classes is None:
-        return default_decision(section), None
-    logits = predict(network, valid.x).numpy()
-    return fit_decision(logits, valid.y.numpy(), spec.classes, section)
 
 
 def predict_rows(

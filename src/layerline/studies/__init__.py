@@ -6,7 +6,7 @@ A search varies params and looks for the best:
     param_paths.py     dotted paths of params.yaml, changed
     search_space.py    values drawn, or a grid
     search_methods.py  samplers and pruners by name
-    objectives.py      metrics and costs to optimise
+    search_objectives.py metrics and costs to optimise
     study_setup.py     a file checked, a study opened
     study_storage.py   journal file, or a database
     trial_slots.py     each planned trial exactly once
@@ -22,7 +22,7 @@ A comparison asks which variant is better, from equal seeds:
 
     means.py              means over seeds, with intervals
     comparison.py         variants trained, seed by seed
-    comparison_report.py  paired gains, verdicts, plots
+    variant_report.py     paired gains, verdicts, plots
     train_subset.py       fewer train rows, the same others
     learning_curve.py     error by rows, extrapolated
 

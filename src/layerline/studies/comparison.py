@@ -20,7 +20,7 @@ from layerline.errors import DivergedError, ParamsError, Problem, SourceError
 from layerline.lookup import problems_of
 from layerline.projects.outdated import require_current
 from layerline.projects.preflight import check_params
-from layerline.studies.objectives import Objective, read_objectives
+from layerline.studies.search_objectives import Objective, read_objectives
 from layerline.studies.search_trial import Bench
 from layerline.studies.study_file import find_study
 from layerline.studies.study_storage import study_folder

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from layerline.studies.objectives import Objective
+from layerline.studies.search_objectives import Objective
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -16,8 +16,8 @@ from layerline.config import read_yaml
 from layerline.errors import BusyError, ParamsError, Problem
 from layerline.projects.outdated import require_current
 from layerline.projects.preflight import check_params
-from layerline.studies.objectives import Objective, read_objectives
 from layerline.studies.search_methods import GRID, make_pruner, make_sampler, require_fit
+from layerline.studies.search_objectives import Objective, read_objectives
 from layerline.studies.search_space import SearchSpace, space_problems
 from layerline.studies.search_trial import Bench
 from layerline.studies.study_file import StudySection, find_study, parse_study

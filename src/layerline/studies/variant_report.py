@@ -37,6 +37,8 @@ class VariantSummary(NamedTuple):
         shown = self._asdict()
         for key in ("value", "train_value", "gain"):
             shown[key] = None if shown[key] is None else shown[key].to_json()
+        for key in ("seconds", "epochs"):
+            shown[key] = None if math.isnan(shown[key]) else shown[key]
         return shown
 
 
@@ -111,7 +113,8 @@ def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     for each in summarise(comparison):
         cells = [each.name, _shown(each.value)]
         cells += [_shown(each.train_value)] if is_of_valid else []
-        cells += [_shown(each.gain), f"{each.seconds:.2f}", f"{each.epochs:.0f}"]
+        times = ["–", "–"] if each.value is None else [f"{each.seconds:.2f}", f"{each.epochs:.0f}"]
+        cells += [_shown(each.gain), *times]
         rows.append([*cells, str(each.n_diverged or "")])
     return header, rows
 

@@ -102,7 +102,7 @@ def sklearn_script(rows: Rows, trial: optuna.Trial) -> float:
 
 
 def peer(rows: Rows, script: Callable[[Rows, optuna.Trial], float], n_trials: int) -> list[float]:
-    """[seconds, best validation loss]"""
+    """Seconds and the best validation loss."""
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
     start = time.perf_counter()
     study.optimize(lambda trial: script(rows, trial), n_trials=n_trials)

@@ -108,6 +108,13 @@ def judge(
         value = verdict.challenger_value
         reason = "unchanged: the champion is this very model"
         return dataclasses.replace(verdict, promote=False, reason=reason, champion_value=value)
+    if context.experiment:
+        # The best of many by the same test rows would be promoted by luck alone.
+        reason = (
+            f"experiments are not promoted; `layerline adopt {context.experiment}` and `dvc repro` "
+            "let it compete, and `layerline promote` promotes it as it is"
+        )
+        return dataclasses.replace(verdict, promote=False, reason=reason)
     if context.unreadable:
         # Perhaps another table took this project's name: a person must decide.
         reason = (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from layerline.artifacts import STAGES, write_text
 from layerline.errors import ParamsError, Problem, SourceError
-from layerline.projects.code_hashes import FOLDER, PREFIX, template_text, write_code_hashes
+from layerline.projects.code_hashes import FOLDER, PREFIX, template_text
 
 _CODE_STAGE = """\
   code:
@@ -51,7 +51,6 @@ def new_project(folder: Path, report: Callable[[str], None]) -> None:
     _start_dvc(folder, is_inside=top is not None and top != folder.resolve())
     for name, text in _files(is_top=top is None or top == folder.resolve()).items():
         _write(folder / name, text, report)
-    write_code_hashes(folder)
 
 
 def _files(is_top: bool) -> dict[str, str]:

@@ -41,6 +41,7 @@ def start_project(
     *,
     root: Path | None = None,
     given: Mapping[str, Any] | None = None,
+    is_fast: bool = False,
 ) -> Start:
     """Read the user's table, find its task, infer its schema and compose its params.
 
@@ -50,6 +51,7 @@ def start_project(
         project: names the experiment, the registered model and the schema file.
         root: the repository; a path inside it is written relative to it.
         given: options of the source `files` that the user gave: encoding, decimal, dates, ...
+        is_fast: train a single network instead of members.
 
     Raises:
         DataError, SourceError, ParamsError: as the source `files` does.
@@ -77,6 +79,7 @@ def start_project(
         split=split,
         schema=schema,
         n_rows=len(frame),
+        is_fast=is_fast,
     )
     text = params_text(project, table)
     notes = [*read.notes, reason, *advice(frame, schema)]

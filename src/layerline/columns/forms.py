@@ -19,7 +19,7 @@ from layerline.columns.written import DateForm, Decimal, Written
 
 # Shapes that need no closer look: they are most of a column, and there may be millions of them.
 _WHOLE = r"^[+-]?(?:0|[1-9][0-9]*)$"
-_WORDS = frozenset(word for pair in WORD_PAIRS for word in pair)
+_WORDS = frozenset(word for pair in WORD_PAIRS for word in pair) | {"1", "0"}
 _SURE = {
     mark: rf"^[+-]?(?:0|[1-9][0-9]*){mark}(?:[0-9]{{0,2}}|[0-9]{{4,}})$" for mark in (",", r"\.")
 }

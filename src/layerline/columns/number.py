@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from layerline.columns.arrays import Read, gaps_of, mask, none_bad, refuse_all
 from layerline.columns.missing import plain_fields
-from layerline.columns.number_forms import minus_signs, to_plain
+from layerline.columns.number_forms import plain_signs, to_plain
 from layerline.columns.spec import ColumnSpec, Dtype
 
 EXACT_FLOAT = 2**53  # whole numbers beyond it have no exact float64
@@ -32,7 +32,9 @@ _NOT_ZERO = r"^[^eE]*[1-9]"
 ROOM = 10.0  # widths of the range seen, on each side of it
 FEW_ROWS = 20  # fewer do not show a counter
 LEAST_NAMED = 50  # rows: so many different whole numbers are no chance
-NAMED_ID = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key|nr|no|number|index)$", re.IGNORECASE)
+NAMED_ID = re.compile(
+    r"(?:^|[_\W])(?i:id|uuid|guid|key|nr|no|number|index)$|[a-z](?:Id|ID|Nr|No|Number|Key)$|(?i:nummer)$"
+)
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +103,7 @@ def _floats(plain: pa.ChunkedArray) -> tuple[Floats, NDArray[np.bool_]]:
     try:
         values = plain.cast(pa.float64())
     except pa.ArrowInvalid:
-        plain = minus_signs(plain)
+        plain = plain_signs(plain)
         is_number = numeric_fields(plain)
         bad = mask(pc.invert(is_number))
         values = pc.if_else(is_number, plain, pa.scalar(None, pa.string())).cast(pa.float64())
@@ -227,6 +229,22 @@ def counts_rows(column: pd.Series) -> bool:
 
 def names_rows(column: pd.Series, name: str) -> bool:
     """An identifier by its name, with another whole number in every row: an order number."""
-    if not pd.api.types.is_integer_dtype(column) or len(column) < LEAST_NAMED:
+    return bool(NAMED_ID.search(name)) and not gaps_of(column).any() and numbers_rows(column, name)
+
+
+def numbers_rows(column: pd.Series, name: str, n_rows: int = 0) -> bool:
+    """Another whole number in every row, dense, rising from row to row, or named an identifier.
+
+    Args:
+        column: all rows, or a sample of them.
+        name: of the column.
+        n_rows: of the table, where the column is a sample.
+    """
+    present = column.dropna()
+    if not pd.api.types.is_integer_dtype(present) or len(present) < LEAST_NAMED:
         return False
-    return bool(NAMED_ID.search(name)) and not gaps_of(column).any() and column.is_unique
+    if not present.is_unique:
+        return False
+    numbers = present.to_numpy(dtype=np.float64)
+    dense = numbers.max() - numbers.min() + 1 <= 2 * max(n_rows, len(numbers))
+    return dense or bool((np.diff(numbers) > 0).all() or NAMED_ID.search(name))

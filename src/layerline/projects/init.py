@@ -19,8 +19,9 @@ from layerline.sources.reading.paths import find_files, find_partitions
 from layerline.sources.reading.reader import FileTable, read_files
 from layerline.tables.storage import SPLIT_VALUES, require_target, to_frame
 from layerline.tables.task import resolve_task
+from layerline.validation.schema.advice import advice
 from layerline.validation.schema.definitions import TableSchema
-from layerline.validation.schema.infer import advice, infer_schema
+from layerline.validation.schema.infer import infer_schema
 
 SPLIT_NAME = "split"
 

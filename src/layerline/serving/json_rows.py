@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.columns.date import to_days
-from layerline.columns.date_forms import NUMBERED_DAYS
 from layerline.columns.judge import LOOSE
 from layerline.columns.number import BEYOND_64_BITS
+from layerline.columns.numbered_dates import NUMBERED_DAYS
 from layerline.columns.spec import ColumnSpec
 from layerline.scaling.preprocessing.numbers import to_numbers
 from layerline.scaling.preprocessing.preprocessor import Preprocessor

@@ -188,7 +188,7 @@ def example(spec: ColumnSpec) -> float:
     """A value that is right."""
     low, high = spec.minimum, spec.maximum
     middle = (low + high) / 2 if low is not None and high is not None else low or high or 0.0
-    return round(middle) if spec.dtype == "int64" else middle
+    return round(middle) if spec.dtype == "int64" else float(f"{middle:.6g}")
 
 
 def infer(column: pd.Series, name: str) -> ColumnSpec | None:

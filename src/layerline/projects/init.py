@@ -1,6 +1,7 @@
 """params.yaml and a first schema for a user's own table: what `layerline init` writes."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,7 +100,13 @@ def _read(file: Path, target: str, given: Mapping[str, Any]) -> FileTable:
             choices=Choices.of(given.get("decimal"), given.get("dates"), target),
         )
     except DataError as error:
-        raise DataError(str(error).replace("fetch.options.", "--")) from None
+        raise DataError(_as_options(str(error))) from None
+
+
+def _as_options(message: str) -> str:
+    """`set fetch.options.separator: ';'` -> `set --separator ';'`."""
+    words = message.replace("fetch.options.union: true", "--union")
+    return re.sub(r"fetch\.options\.(\w+):", r"--\1", words).replace("fetch.options.", "--")
 
 
 def _decided(written: Mapping[str, Written]) -> dict[str, Any]:

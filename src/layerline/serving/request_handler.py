@@ -22,7 +22,7 @@ from layerline.model.inputs import require_columns
 from layerline.model.predictor import Model
 from layerline.serving.column_checks import Fault, examples_of, frame_of
 from layerline.serving.compiled_model import CompiledModel, Predicted
-from layerline.serving.json_rows import Refused, RowReader, refuse_rows
+from layerline.serving.json_rows import Refused, RowReader
 from layerline.serving.uploads import (
     NPY,
     UPLOADS,
@@ -106,7 +106,7 @@ class RequestHandler:
         if self.way == COMPILED:
             predicted = self._compiled.predict(typed)
         else:
-            predicted = _of_frame(self.model.predict(uploaded, any_value=True))
+            predicted = self._by_model(uploaded)
         return RequestPredictions(predicted, lambda row: uploaded.iloc[row].to_dict())
 
     def _of_images(self, data: Any) -> RequestPredictions:
@@ -143,7 +143,14 @@ class RequestHandler:
         typed = self.reader.read(rows)
         if self.way == COMPILED:
             return self._compiled.predict(typed)
-        return _of_frame(self.model.predict(pd.DataFrame(rows), any_value=True))
+        return self._by_model(pd.DataFrame(rows))
+
+    def _by_model(self, rows: pd.DataFrame) -> Predicted:
+        """Rows that were judged, predicted by the model itself."""
+        try:
+            return _of_frame(self.model.predict(rows, any_value=True))
+        except DataError as error:
+            raise Refused([Fault(str(error))]) from None
 
     def examples(self) -> list[dict[str, Any]]:
         """Rows of every kind that the schema allows: typical, limits, gaps, every level."""
@@ -225,9 +232,6 @@ def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:
 
 def _of_frame(table: pd.DataFrame) -> Predicted:
     names = [str(name) for name in table.columns]
-    gaps = table.isna().any(axis=1).to_numpy()
-    if gaps.any():
-        raise refuse_rows(gaps)
     values = table.iloc[:, 1:].to_numpy(np.float64).tolist() if len(names) > 1 else None
     return Predicted(table.iloc[:, 0].tolist(), values, names)
 

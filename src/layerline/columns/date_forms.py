@@ -34,8 +34,9 @@ _NAMES = [name for names in _MONTHS for name in names.split()]
 _NUMBERS = np.array([i + 1 for i, names in enumerate(_MONTHS) for _ in names.split()])
 _Y, _M, _D = "(?P<y>[0-9]{4})", "(?P<m>[0-9]{1,2})", "(?P<d>[0-9]{1,2})"
 _SHORT_Y = "(?P<y>[0-9]{4}|[0-9]{2})"
-_NAME = r"(?P<n>\p{L}{3,10})\.?"
-_WEEKDAY = r"(?:\p{L}{2,10}\.?,? )?"
+# Any letters; \p{L} would take a hundred times as long to compile. The month is looked up.
+_NAME = r"(?P<n>[^\x00-@]{3,10})\.?"
+_WEEKDAY = r"(?:[^\x00-@]{2,10}\.?,? )?"
 _SEP = "[-./]"
 # Hours ahead of UTC: those of RFC 822 and of Europe. Other letters mean several zones (IST).
 _ZONES = {

@@ -26,7 +26,7 @@ def test_probabilities_are_averaged_for_classes():
     torch.testing.assert_close(network(x).softmax(1), expected)
 
 
-def test_a_member_that_is_not_known_is_told():
+def test_a_member_that_is_not_known_is_reported():
     with pytest.raises(ParamsError, match="'mpl' is not known; did you mean 'mlp'"):
         build(3, member="mpl")
     problems = network_problems("ensemble", {"member_options": {"hiden": [5]}})

@@ -218,7 +218,7 @@ def test_stopped_by_hand_the_best_so_far_is_kept(tmp_path: Path) -> None:
     assert len(kept.result.history) == 2
 
 
-def test_the_leader_is_told_while_they_train() -> None:
+def test_the_leader_is_reported_while_they_train() -> None:
     given = material(section())
     members = [given.build_member(seed) for seed in (5, 6, 7)]
     told = []
@@ -251,9 +251,7 @@ def told_to(tmp_path: Path, given: TrainingSetup) -> tuple[Kept, list[EpochRecor
 
 
 @pytest.mark.parametrize("changes", [{}, ALONE], ids=["together", "one by one"])
-def test_one_curve_is_told_also_when_the_work_is_taken_up(
-    tmp_path: Path, changes: dict[str, Any]
-) -> None:
+def test_one_curve_is_logged_also_after_a_resume(tmp_path: Path, changes: dict[str, Any]) -> None:
     given = material(section(**changes))
     kept, records, _ = told_to(tmp_path, given)
     assert [record.epoch for record in records] == [1, 2, 3, 4]

@@ -53,7 +53,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_says_so(workspace: Workspace, restarts
     assert not workspace.network.exists()
 
 
-def test_ctrl_c_before_an_epoch_is_done_is_told_too(workspace: Workspace, monkeypatch) -> None:
+def test_ctrl_c_before_an_epoch_is_done_is_reported_too(workspace: Workspace, monkeypatch) -> None:
     def stop(*given: Any) -> None:
         raise KeyboardInterrupt
 
@@ -91,7 +91,7 @@ def test_snapshots_that_nobody_took_up_for_long_are_removed(workspace: Workspace
     assert [path.name for path in parent.iterdir()] == ["recent"]
 
 
-def test_the_manifest_tells_what_decided_the_bytes(workspace: Workspace) -> None:
+def test_the_manifest_records_what_decided_the_bytes(workspace: Workspace) -> None:
     run(workspace)
     facts = read_manifest(workspace.network)
     assert {key: facts[key] for key in ("threads", "precision", "is_streamed")} == {

@@ -148,6 +148,13 @@ def settle(
     return found, questions
 
 
+def have_one_form(values: list[str]) -> bool:
+    """Whether one form of numbers, dates or truth values fits all of these texts."""
+    forms = ColumnForms()
+    forms.add(pa.chunked_array([pa.array(values, pa.string())]))
+    return bool(forms.is_possible and settle({"": forms}, Choices(".", "day_first"))[0])
+
+
 def decimal_of(columns: Iterable[ColumnForms]) -> Decimal | None:
     """The decimal mark that columns prove; None when they prove none, or both."""
     marks = {forms.numbers.decimal for forms in columns if forms.numbers.is_possible} - {None}

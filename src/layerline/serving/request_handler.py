@@ -97,16 +97,13 @@ class RequestHandler:
         _require_rows(len(uploaded))
         if self.is_image or not isinstance(uploaded, pd.DataFrame):
             return self._of_images(uploaded)
-        about = self.model.about
         try:
-            require_columns(uploaded, about.columns)
+            require_columns(uploaded, self.model.about.columns)
         except DataError as error:
             raise Refused([Fault(str(error))]) from None
         typed = self.reader.read_frame(uploaded)
-        if self.way == COMPILED:
-            predicted = self._compiled.predict(typed)
-        else:
-            predicted = self._by_model(uploaded)
+        compiled = self.way == COMPILED
+        predicted = self._compiled.predict(typed) if compiled else self._by_model(uploaded)
         return RequestPredictions(predicted, lambda row: uploaded.iloc[row].to_dict())
 
     def _of_images(self, data: Any) -> RequestPredictions:

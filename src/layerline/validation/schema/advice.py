@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from layerline.columns.date_forms import are_dates
+from layerline.columns.forms import have_one_form
 from layerline.columns.missing import plain_fields
 from layerline.columns.number import numbers_rows
 from layerline.columns.number_forms import are_numbers
@@ -77,6 +78,8 @@ def _of_text(values: pd.Series, name: str) -> list[str]:
     for noun, likely in (("numbers", like_numbers), ("dates", like_dates)):
         if likely.all():
             shown = listing([repr(word) for word in words], 3)
+            if have_one_form(words):
+                return [f"column {name!r} is text in its file, though all are {noun} ({shown})"]
             return [f"column {name!r} is text: its {noun} are not written in one way ({shown})"]
         if likely.mean() >= 0.5:
             others = [word for word, is_it in zip(words, likely, strict=True) if not is_it]

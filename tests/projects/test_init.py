@@ -53,6 +53,14 @@ def test_mistakes(csv_file: Callable[..., Path]) -> None:
         start_project(file, "y", "no spaces, please")
 
 
+def test_dates_are_trend_and_season(csv_file: Callable[..., Path]) -> None:
+    rows = "".join(f"{1 + n % 28}.{1 + n % 12}.2024,{n}.5\n" for n in range(60))
+    start = start_project(csv_file(f"day,y\n{rows}"), "y", "demo")
+    assert start.params["scale"]["dates"] == "calendar"
+    plain = start_project(csv_file("day,y\n1,2.5\n2,3.5\n"), "y", "demo")
+    assert "dates" not in plain.params["scale"]
+
+
 def test_messages_name_the_options_of_the_command(csv_file: Callable[..., Path]) -> None:
     file = csv_file("a,y\n03/04/2024,1\n05/06/2024,2\n")
     with pytest.raises(DataError, match="set --dates to 'day_first'"):

@@ -22,7 +22,7 @@ _APOSTROPHES = "['\u2019]"
 _MINUS = "[\u2212\u2010\u2011\u2013\ufe63\uff0d]"
 _CURRENCIES = (
     "€ $ £ ¥ ₹ ₽ ₩ ₺ zł Kč kr Ft EUR USD GBP CHF JPY CNY INR SEK NOK DKK PLN CZK HUF AUD CAD RUB "
-    "KRW TRY BRL MXN ZAR SGD HKD TWD NZD RON BGN ILS THB US$ A$ C$ R$ NT$ HK$ NZ$ S$ Fr Rs "
+    "KRW TRY BRL MXN SGD HKD TWD NZD RON BGN ILS THB US$ A$ C$ R$ NT$ HK$ NZ$ S$ Fr Rs "
     "kr. Fr. Rs. R руб"
 )
 _MEASURES = (

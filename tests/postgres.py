@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from servers import READY_SECONDS, free_port
@@ -20,9 +20,10 @@ NOBODY = 65534  # PostgreSQL refuses to run as root
 class Postgres:
     """A running PostgreSQL; each test may have an empty database of its own in it."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, restart: Callable[[], None]) -> None:
         self._uri = uri
         self._n_databases = 0
+        self.restart = restart  # as after a crash: no session ends in order
 
     def new_database(self) -> str:
         """Make an empty database; return its URI."""
@@ -45,10 +46,18 @@ def postgresql() -> Iterator[Postgres]:
         password = runner.initialise()
         port = free_port()
         process = runner.start(port)
-        try:
-            uri = f"postgresql://mlflow:{password}@127.0.0.1:{port}"
+        uri = f"postgresql://mlflow:{password}@127.0.0.1:{port}"
+
+        def restart() -> None:
+            nonlocal process
+            process.kill()
+            process.wait(timeout=30)
+            process = runner.start(port)
             _wait_until_ready(uri, process, folder / "log")
-            yield Postgres(uri)
+
+        try:
+            _wait_until_ready(uri, process, folder / "log")
+            yield Postgres(uri, restart)
         finally:
             process.send_signal(signal.SIGINT)  # "fast": ends sessions, writes what is to be kept
             try:

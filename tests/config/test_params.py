@@ -197,3 +197,26 @@ def test_what_does_not_go_together_is_reported_before_any_work(
     with pytest.raises(ParamsError) as caught:
         load_checked(path)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        (
+            "{restarts: {seeds: 4}}",
+            r"train\.restarts: is now members; for .* write members: \{count",
+        ),
+        ("{members: {space: {epochs: [3]}}}", r"members\.space\.epochs.* should match pattern"),
+        (
+            "{members: {space: {options.dropout: {low: 1, high: 0}}}}",
+            r"space\.options\.dropout: must be a list of values, or \{low",
+        ),
+        ("{members: {count: 1}}", "members.count: input should be greater than or equal to 2"),
+    ],
+)
+def test_members_are_checked_and_their_old_name_is_explained(
+    tmp_path: Path, train: str, told: str
+) -> None:
+    text = f"project: a\nfetch: {{source: files}}\ntrain: {train}\n"
+    with pytest.raises(ParamsError, match=told):
+        load_params(write(tmp_path, text))

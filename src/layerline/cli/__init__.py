@@ -14,7 +14,8 @@ runs       runs
 run_table  the table that `runs` prints
 compare    compare
 transfer   transfer plan, transfer lineage
-study      study transfer
+study      study transfer, study compare
+study_search study run, study work
 
 To add a command: a function with `@click.command()` and `@handle_errors` in the file of its kind,
 and its name in COMMANDS below. Import its room inside the function, so that `layerline --help`

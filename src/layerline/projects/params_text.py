@@ -44,7 +44,7 @@ $dates  missing: median  # or mean, most_frequent, zero; by column: docs/scaling
 
 train:
 $train
-  # restarts: {seeds: 4, keep: ensemble}  # a mean of four: better, in four times the time
+  # members: {count: 4}  # several networks that differ, as one: better, in four times the time
 
 evaluate:
   bootstrap: 1000  # resamples for the confidence intervals; 0 leaves them out

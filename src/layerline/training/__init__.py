@@ -2,7 +2,12 @@
 
 train.py              the stage: data/scaled to models/network
 setup.py              what a training is made of
-seeds.py              one seed or several, what is kept
+members.py            one network or several, what is kept
+member_settings.py    what members differ in
+turns.py              trainings in turns, epoch by epoch
+member_choice.py      which members are worth keeping
+stacking.py           which networks train as one
+ensemble_curve.py     the curve of an ensemble
 ensemble_builder.py   trained networks as one ensemble
 fit.py                one network on rows in memory
 loop.py               epochs, for one network or many

@@ -282,7 +282,14 @@ def test_date_parts_are_calendar_numbers() -> None:
 
 def test_a_calendar_is_days_month_weekday_and_hour() -> None:
     frame = table().assign(since=pd.to_datetime(["2024-02-29 06:00", "1970-01-01 00:00"] * 2))
-    preprocessor = fitted(frame, dates="calendar", numeric="none")
+    preprocessor = fit_preprocessor(
+        frame,
+        COLUMNS,
+        ScaleSection(dates="calendar", numeric="none"),
+        target="price",
+        task="regression",
+        classes=None,
+    )
     first = preprocessor.features.index("since days")
     assert preprocessor.features[first + 1 : first + 4] == [
         "since month",

@@ -21,6 +21,7 @@ import torch
 from layerline.columns.kinds import infer
 from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import Written
+from layerline.errors import DataError
 from layerline.model.bundle import About
 from layerline.model.predict_file import PredictOptions, predict_file
 from layerline.model.predictor import Model
@@ -31,6 +32,7 @@ from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.preprocessing.scalers import Affine
 from layerline.serving.request_handler import RequestHandler
 from layerline.sources import files
+from layerline.sources.reading.dialect import USUAL
 from layerline.tables.storage import read_table
 
 DATES: dict[str, Callable[[datetime], str]] = {
@@ -245,3 +247,40 @@ def test_a_table_in_two_thousand_dialects_is_one_table(plain, tmp_path):
     n_dialects = 2_048
     assert len(set(dialects(n_dialects))) > 2_000
     check(dialects(n_dialects), tmp_path, plain)
+
+
+def test_predict_reads_json_and_arrow_as_it_reads_csv(plain, tmp_path):
+    files.fetch(tmp_path, "price", path=str(write_plain(tmp_path)))
+    frame = read_table(tmp_path)
+    frame["day"] = frame["day"].astype("string")
+    frame.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    frame.to_json(tmp_path / "t.json", orient="records", indent=2)
+    frame.to_json(tmp_path / "columns.json")
+    read_table(tmp_path).to_feather(tmp_path / "t.arrow")
+    (tmp_path / "t.json.gz").write_bytes(gzip.compress((tmp_path / "t.json").read_bytes()))
+    for name in ("t.jsonl", "t.json", "columns.json", "t.json.gz", "t.arrow"):
+        assert predict(plain.model, tmp_path / name) == plain.predicted, name
+
+
+def test_a_column_that_a_month_lacks_is_missing_where_training_read_a_union(plain, tmp_path):
+    narrow = pd.read_csv(write_plain(tmp_path)).drop(columns="day")
+    narrow.to_csv(tmp_path / "narrow.csv", index=False)
+    with pytest.raises(DataError, match="column 'day' is missing"):
+        predict(plain.model, tmp_path / "narrow.csv")
+    about = dataclasses.replace(plain.model.about, dialect=USUAL._replace(union=True))
+    model = dataclasses.replace(plain.model, about=about)
+    found = predict(model, tmp_path / "narrow.csv")
+    assert found == predict(plain.model, with_gaps(narrow, tmp_path / "gaps.csv"))
+    body = (tmp_path / "narrow.csv").read_bytes()
+    assert answers(RequestHandler(model), "text/csv", body) == pytest.approx(found)
+
+
+def write_plain(folder: Path) -> Path:
+    path = folder / "plain.csv"
+    path.write_bytes(encoded(PLAIN))
+    return path
+
+
+def with_gaps(frame: pd.DataFrame, path: Path) -> Path:
+    frame.assign(day=None).to_csv(path, index=False)
+    return path

@@ -11,6 +11,7 @@ text.py            free text
 number_forms.py    numbers as people write them
 date_forms.py      dates as people write them
 numbered_dates.py  dates as bare numbers
+row_names.py       numbers that name the rows
 truth_words.py     words for true and false
 missing.py         words for a missing value
 arrays.py          typed arrays, and carriers of values

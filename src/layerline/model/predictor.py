@@ -14,7 +14,7 @@ from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
 from layerline.model.bundle import About, Rows
 from layerline.model.image_inputs import read_images
-from layerline.model.inputs import InputTally, read_columns
+from layerline.model.inputs import InputTally, read_columns, with_absent
 from layerline.model.refusals import Collected, Refusal
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.training.inference import PREDICT_BATCH, predict
@@ -101,6 +101,7 @@ class Model:
             return read_images(data, about.image_shape, about.target, refusal)
         assert isinstance(data, pd.DataFrame)
         rules = STRICT if any_value else None
+        data = with_absent(data, about.columns, about.dialect.union)
         return read_columns(data, about.columns, refusal, about.dialect.missing, rules, tally)
 
     def refused_rows(self, data: Rows, *, any_value: bool = False) -> dict[int, str]:

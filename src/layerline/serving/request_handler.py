@@ -17,8 +17,9 @@ from layerline.columns.cast import cast_column
 from layerline.columns.judge import LOOSE, breaches
 from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError
+from layerline.model.bundle import Rows
 from layerline.model.image_inputs import read_images
-from layerline.model.inputs import require_columns
+from layerline.model.inputs import require_columns, with_absent
 from layerline.model.predictor import Model
 from layerline.serving.column_checks import Fault, examples_of, frame_of
 from layerline.serving.compiled_model import CompiledModel, Predicted
@@ -97,8 +98,10 @@ class RequestHandler:
         _require_rows(len(uploaded))
         if self.is_image or not isinstance(uploaded, pd.DataFrame):
             return self._of_images(uploaded)
+        about = self.model.about
+        uploaded = with_absent(uploaded, about.columns, about.dialect.union)
         try:
-            require_columns(uploaded, self.model.about.columns)
+            require_columns(uploaded, about.columns)
         except DataError as error:
             raise Refused([Fault(str(error))]) from None
         typed = self.reader.read_frame(uploaded)
@@ -115,11 +118,8 @@ class RequestHandler:
         except DataError as error:
             raise Refused([Fault(str(error))]) from None
         _require_rows(len(images))
-        if self.way == COMPILED:
-            predicted = self._compiled.predict_images(images)
-        else:
-            predicted = _of_frame(self.model.predict(images))
-        return RequestPredictions(predicted, lambda row: images[row].tolist())
+        predict = self._compiled.predict_images if self.way == COMPILED else self._by_model
+        return RequestPredictions(predict(images), lambda row: images[row].tolist())
 
     @property
     def names(self) -> list[str]:
@@ -142,7 +142,7 @@ class RequestHandler:
             return self._compiled.predict(typed)
         return self._by_model(pd.DataFrame(rows))
 
-    def _by_model(self, rows: pd.DataFrame) -> Predicted:
+    def _by_model(self, rows: Rows) -> Predicted:
         """Rows that were judged, predicted by the model itself."""
         try:
             return _of_frame(self.model.predict(rows, any_value=True))

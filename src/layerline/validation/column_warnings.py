@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from layerline.columns.number import numbers_rows
+from layerline.columns.row_names import numbers_rows
 from layerline.columns.spec import ColumnSpec
 from layerline.validation.leakage import share_told
 from layerline.validation.schema.definitions import TableSchema

@@ -9,9 +9,9 @@ import pyarrow as pa
 from layerline.columns.date_forms import are_dates
 from layerline.columns.forms import have_one_form
 from layerline.columns.missing import plain_fields
-from layerline.columns.number import numbers_rows
 from layerline.columns.number_forms import are_numbers
 from layerline.columns.numbered_dates import numbered_form
+from layerline.columns.row_names import numbers_rows
 from layerline.columns.spec import ColumnSpec
 from layerline.text import listing
 from layerline.validation.schema.definitions import TableSchema

@@ -8,6 +8,7 @@ from layerline.cli.init import _project_name
 from layerline.config import parse_params
 from layerline.errors import DataError, ParamsError, SourceError
 from layerline.projects.init import start_project
+from layerline.projects.params_text import default_training
 from layerline.projects.preflight import load_checked
 
 
@@ -112,3 +113,14 @@ def test_options_about_the_files_are_written(tmp_path: Path) -> None:
     assert "Garten" in [column.name for column in start.schema.columns]
     assert any("1.csv: lacks 'Garten'" in note for note in start.notes)
     assert start.schema["Ort"].levels == ("Köln", "Ulm")
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "epochs", "patience", "members"),
+    [(1_999, 200, 40, 8), (2_000, 100, 20, 8), (49_999, 100, 20, 8), (50_000, 100, 20, 4)],
+)
+def test_the_first_training_fits_the_size_of_the_table(n_rows, epochs, patience, members) -> None:
+    training = default_training(n_rows, 10)
+    assert training["epochs"] == epochs
+    assert training["early_stopping"] == {"patience_epochs": patience}
+    assert training["members"] == {"count": members, "keep": "greedy"}

@@ -153,8 +153,8 @@ def test_the_recipes_are_comparisons_or_searches_whose_params_exist():
     from pathlib import Path
 
     from layerline.config import read_yaml
+    from layerline.projects.param_paths import with_values
     from layerline.projects.preflight import check_params
-    from layerline.studies.param_paths import with_values
     from layerline.studies.study_file import parse_study
 
     root = Path(__file__).resolve().parents[2]

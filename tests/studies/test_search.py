@@ -18,7 +18,7 @@ from layerline.cli import main
 from layerline.config import read_yaml
 from layerline.errors import BusyError, ParamsError
 from layerline.process import module_command, module_environment
-from layerline.studies.param_paths import with_values
+from layerline.projects.param_paths import with_values
 from layerline.studies.search import run_search
 from layerline.studies.search_report import read_result
 from layerline.studies.study_setup import read_search

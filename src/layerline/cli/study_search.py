@@ -88,7 +88,7 @@ def run(name: str | None, **given: Any) -> None:
 
 
 def _report(result: "SearchResult", opened: "Study", is_applied: bool, as_json: bool) -> None:
-    from layerline.studies.param_paths import write_values
+    from layerline.projects.param_paths import write_values
     from layerline.studies.search_report import summary, write_result
     from layerline.studies.study_journal import log_report
 

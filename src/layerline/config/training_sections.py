@@ -12,13 +12,14 @@ from layerline.config.components import SECTION, WITH_FROM, Component, Named
 class EarlyStoppingSection:
     """When to stop before the last epoch; the weights with the best monitored value are kept.
 
-    `target` is a value of the metric that is good enough. With `time_minutes` the clock decides,
+    `metric` is the loss, the error (1 - accuracy, RMSE), log_loss, auc (1 - area), or mae. `target`
+    is a value of it that is good enough. With `time_minutes` the clock decides,
     and runs are no longer reproducible to the byte.
     """
 
     patience_epochs: Annotated[int, Field(ge=1)] | None = 20
     min_delta: Annotated[float, Field(ge=0)] = 0.0
-    metric: Literal["loss", "error"] = "loss"
+    metric: Literal["loss", "error", "log_loss", "auc", "mae"] = "loss"
     target: Annotated[float, Field(ge=0)] | None = None
     time_minutes: Annotated[float, Field(gt=0)] | None = None
 
@@ -180,5 +181,5 @@ class TrainSection:
 
     @property
     def monitored(self) -> str:
-        """The validation metric that stopping and adaptive schedules monitor: loss or error."""
+        """The validation metric that stopping and adaptive schedules monitor."""
         return self.early_stopping.metric if self.early_stopping else "loss"

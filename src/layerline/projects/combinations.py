@@ -67,10 +67,18 @@ def _members_can_be_built(params: Params) -> Iterator[Problem]:
         yield Problem("train.members.space", f"{problem.where}: {problem.message}")
 
 
+def _stopping_fits_task(params: Params) -> Iterator[Problem]:
+    from layerline.training.scores import score_problem
+
+    if problem := score_problem(params.train.monitored, params.fetch.task):
+        yield problem
+
+
 RULES: tuple[Rule, ...] = (
     _loss_fits_task,
     _classes_can_be_balanced,
     _split_fits_task,
     _full_batch_has_no_batches,
     _members_can_be_built,
+    _stopping_fits_task,
 )

@@ -3,7 +3,6 @@
 A search varies params and looks for the best:
 
     study_file.py      what a study's file says
-    param_paths.py     dotted paths of params.yaml, changed
     search_space.py    values drawn, or a grid
     search_methods.py  samplers and pruners by name
     search_objectives.py metrics and costs to optimise

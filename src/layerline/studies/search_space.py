@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from layerline.errors import ParamsError, Problem
-from layerline.studies.param_paths import value_at
+from layerline.projects.param_paths import value_at
 from layerline.studies.study_file import Dimension, StudySection
 
 if TYPE_CHECKING:

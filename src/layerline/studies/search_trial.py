@@ -22,9 +22,9 @@ from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.metrics import measure
 from layerline.networks.serialization import load_network
 from layerline.origins import SourceContext, find_preprocessor, find_start
+from layerline.projects.param_paths import with_values
 from layerline.projects.preflight import check_params
 from layerline.scaling.scale import scale
-from layerline.studies.param_paths import with_values
 from layerline.studies.search_objectives import Measured
 from layerline.studies.train_subset import write_subset
 from layerline.training.dataset import load_rows

@@ -22,6 +22,7 @@ stand_in_rows.py      train rows for rare validation classes
 prefetch.py           rows copied ahead to a GPU
 epoch_records.py      what a training reports
 epoch_measurement.py  an epoch's figures, per member
+scores.py             other metrics to stop by
 inference.py          outputs for many rows
 early_stopping.py     when to stop, what to keep
 divergence.py         losses that stopped being finite

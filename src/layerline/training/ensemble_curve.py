@@ -16,6 +16,7 @@ from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.member import Member
 from layerline.training.member_choice import choose_members, together
 from layerline.training.objectives import build_link, build_loss
+from layerline.training.scores import find_score
 from layerline.training.session_builder import build_stopping
 
 
@@ -36,18 +37,20 @@ class EnsembleCurve:
         self._mean = mean_of(spec)
         self._loss = build_loss(section.loss, data.task, data.targets)
         self._link = build_link(section.loss, data.task, data.targets)
+        self._score = find_score(section.monitored, data.task)
         self._y = data.valid.y
 
     def add(self, epoch: int, members: Sequence[Member], rows_per_second: float) -> EpochRecord:
         """The record of this epoch, after which `reason` may say why training ends."""
         last = [member.history[-1] for member in members]
         outputs = together([_answers(member) for member in members], self._mean)
-        loss, error = self._measure(outputs)
+        loss, error, score = self._measure(outputs)
         record = EpochRecord(
             epoch=epoch,
             train_loss=sum(own.train_loss for own in last) / len(last),
             valid_loss=loss,
             valid_error=error,
+            valid_score=score,
             learning_rate=sum(own.learning_rate for own in last) / len(last),
             gradient_norm=sum(own.gradient_norm for own in last) / len(last),
             rows_per_second=rows_per_second,
@@ -62,17 +65,25 @@ class EnsembleCurve:
             best.value, best.epoch = value, record.epoch
         self.reason = self._rules.reason(best, record.epoch, 0.0)
 
-    def _measure(self, outputs: Tensor) -> tuple[float, float]:
+    def _measure(self, outputs: Tensor) -> tuple[float, float, float | None]:
         y = self._y.to(outputs.device)
-        return float(self._loss(outputs, y)), error_of(self._link(outputs), y)
+        predicted = self._link(outputs)
+        score = None if self._score is None else self._score(predicted, y)
+        return float(self._loss(outputs, y)), error_of(predicted, y), score
 
     def weights(self, members: Sequence[Member], keep: str) -> list[float]:
         """What each member counts: all alike, or as chosen by the validation rows."""
         if keep == "all":
             return [1 / len(members)] * len(members)
-        place = ("loss", "error").index(self._monitored)
         answers = [_answers(member) for member in members]
-        return choose_members(answers, self._mean, lambda outputs: self._measure(outputs)[place])
+        return choose_members(answers, self._mean, self._value)
+
+    def _value(self, outputs: Tensor) -> float:
+        """What early stopping monitors."""
+        loss, error, score = self._measure(outputs)
+        if score is not None:
+            return score
+        return loss if self._monitored == "loss" else error
 
     @property
     def result(self) -> FitResult:

@@ -26,6 +26,7 @@ def measure_epoch(
             train_loss=float(own.double().mean()),
             valid_loss=float(session.loss(answers, valid.y)),
             valid_error=error_of(session.link(answers), valid.y),
+            valid_score=session.score and session.score(session.link(answers), valid.y),
             learning_rate=rate,
             gradient_norm=norm,
             rows_per_second=rows_per_second,

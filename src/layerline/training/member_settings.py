@@ -55,15 +55,18 @@ def draw_members(section: TrainSection, seed: int) -> list[MemberSettings]:
 
 
 def default_space(section: TrainSection) -> dict[str, Axis]:
-    """Around what params.yaml has: rates, decays and dropouts, and the kind of bins."""
+    """Around what params.yaml has: rates, more decay and dropout than a single network, and bins.
+
+    benchmarks/results/tables.md has what was tried.
+    """
     space: dict[str, Axis] = {}
-    for path, factor in ((RATE, 2.0), (DECAY, 10.0)):
+    for path, low, high in ((RATE, 0.5, 2.0), (DECAY, 0.3, 30.0)):
         value = section.optimizer.options.get(path.removeprefix("optimizer."))
         if isinstance(value, int | float) and value > 0:
-            space[path] = RangeSection(low=value / factor, high=value * factor, log=True)
+            space[path] = RangeSection(low=value * low, high=value * high, log=True)
     dropout = section.options.get("dropout")
     if isinstance(dropout, int | float) and dropout > 0:
-        space[DROPOUT] = RangeSection(low=dropout / 2, high=min(2.0 * dropout, 0.9))
+        space[DROPOUT] = RangeSection(low=dropout / 2, high=min(3.5 * dropout, 0.9))
     numbers = section.options.get("numeric_embeddings")
     if isinstance(numbers, Mapping) and numbers.get("name") == "piecewise_linear":
         space[EDGES] = ["normal", "quantile"]

@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -50,6 +50,7 @@ class Session:
     chained: ChainedNetwork | None = None
     step: int = 0
     rate_factor: float = 1.0  # lowered after an epoch that diverged
+    score: Callable[[Tensor, Tensor], float] | None = None  # what is monitored, if not the loss
     has_own_rates: bool = False  # the optimizer has as many groups for each member
     unclipped: Tensor | None = None  # the norm of the gradient, where it is clipped
     base_rates: tuple[float, ...] = dataclasses.field(init=False)

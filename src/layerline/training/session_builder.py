@@ -31,6 +31,7 @@ from layerline.training.optimizers import (
     with_gradients_of,
 )
 from layerline.training.schedules import SCHEDULES, Adaptive
+from layerline.training.scores import find_score
 from layerline.training.session import Session
 from layerline.training.stacked_session import StackedSession
 from layerline.training.weight_averaging import WeightAverage
@@ -69,6 +70,7 @@ def build_session(
         "schedule": schedule,
         "loss": build_loss(section.loss, data.task, data.targets),
         "link": build_link(section.loss, data.task, data.targets),
+        "score": find_score(section.monitored, data.task),
         "precision": dtype_of(section),
         "clip_norm": section.clip_norm,
         "n_steps": plan.n_steps(section.epochs),
@@ -168,6 +170,6 @@ def build_stopping(section: TrainSection, targets: TargetFacts) -> StoppingRules
     stopping = section.early_stopping
     if stopping is None:
         return StoppingRules()
-    # The error of numbers is monitored in standardised units, and its target is in the user's.
-    unit = targets.scale if stopping.metric == "error" else 1.0
+    # Errors of numbers are monitored in standardised units, and the target is in the user's.
+    unit = targets.scale if stopping.metric in ("error", "mae") else 1.0
     return StoppingRules(stopping.patience_epochs, stopping.target, stopping.time_minutes, unit)

@@ -1,7 +1,7 @@
 """Params changed at dotted paths, in memory and in the file."""
 
 from layerline.config import read_yaml
-from layerline.studies.param_paths import value_at, with_values, write_values
+from layerline.projects.param_paths import remove_paths, value_at, with_values, write_values
 
 TEXT = """\
 # Mine.
@@ -37,3 +37,10 @@ def test_the_file_keeps_its_comments_and_what_is_not_named(tmp_path):
         "  epochs: 3\n"
     )
     assert read_yaml(file) == with_values(read_yaml(file), values)
+
+
+def test_removed_paths_take_empty_sections_with_them(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("train:\n  loss: {name: huber, delta: 2.0}  # robust\n  epochs: 3\nseed: 1\n")
+    remove_paths(file, ["train.loss.delta", "train.nothing.here", "train.loss.name"])
+    assert read_yaml(file) == {"train": {"epochs": 3}, "seed": 1}

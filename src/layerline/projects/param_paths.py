@@ -2,7 +2,7 @@
 
 import copy
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,39 @@ def write_values(file: Path, values: Mapping[str, Any]) -> None:
     Raises:
         ParamsError: the file is not a mapping.
     """
+
+    def change(content: Any) -> None:
+        for path, value in values.items():
+            _set(content, path, _flow(value))
+
+    _rewrite(file, change)
+
+
+def remove_paths(file: Path, paths: Sequence[str]) -> None:
+    """Remove values at dotted paths of a params file, and what is empty without them.
+
+    Raises:
+        ParamsError: the file is not a mapping.
+    """
+
+    def change(content: Any) -> None:
+        for path in paths:
+            _remove(content, path.split("."))
+
+    _rewrite(file, change)
+
+
+def _remove(content: Any, keys: Sequence[str]) -> None:
+    key, *rest = keys
+    if not isinstance(content, MutableMapping) or key not in content:
+        return
+    if rest:
+        _remove(content[key], rest)
+    if not rest or content[key] == {}:
+        del content[key]
+
+
+def _rewrite(file: Path, change: Callable[[Any], None]) -> None:
     yaml = YAML()
     yaml.width = _WIDTH
     yaml.preserve_quotes = True
@@ -67,11 +100,11 @@ def write_values(file: Path, values: Mapping[str, Any]) -> None:
     content = yaml.load(file.read_text(encoding="utf-8"))
     if not isinstance(content, Mapping):
         raise ParamsError([Problem("(root)", "must be a mapping")], file.name)
-    for path, value in values.items():
-        _set(content, path, _flow(value))
+    change(content)
     stream = io.StringIO()
     yaml.dump(content, stream)
-    write_text(file, stream.getvalue())
+    if stream.getvalue() != file.read_text(encoding="utf-8"):
+        write_text(file, stream.getvalue())
 
 
 def _null(representer: Any, value: None) -> Any:

@@ -1,6 +1,7 @@
 """params.yaml and a first schema for a user's own table: what `layerline init` writes."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,16 +12,18 @@ from ruamel.yaml import YAML
 from layerline.columns.forms import Choices
 from layerline.columns.written import Written
 from layerline.config import parse_params
-from layerline.errors import DataError, ParamsError
+from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
 from layerline.sources.reading.dialect import Dialect
-from layerline.sources.reading.paths import find_files, find_partitions
+from layerline.sources.reading.display_names import renamed, shown_as
+from layerline.sources.reading.paths import display_name, find_files, find_partitions
 from layerline.sources.reading.reader import FileTable, read_files
 from layerline.tables.storage import SPLIT_VALUES, require_target, to_frame
 from layerline.tables.task import resolve_task
+from layerline.validation.schema.advice import advice
 from layerline.validation.schema.definitions import TableSchema
-from layerline.validation.schema.infer import advice, infer_schema
+from layerline.validation.schema.infer import infer_schema
 
 SPLIT_NAME = "split"
 
@@ -61,7 +64,6 @@ def start_project(
         raise ParamsError(problems, "--project")
     given = dict(given or {})
     read = _read(file, target, given)
-    require_target(read.table.column_names, target, str(file))
     frame = to_frame(read.table)
     task, reason = resolve_task(frame[target])
     split_column = SPLIT_NAME if _says_split(frame, target) else None
@@ -90,18 +92,36 @@ def start_project(
 
 def _read(file: Path, target: str, given: Mapping[str, Any]) -> FileTable:
     """The user's table; messages name options of the command instead of params."""
-    files = find_files(str(file))
+    dialect = Dialect(
+        given.get("separator"), given.get("encoding"), tuple(given.get("missing", ()))
+    )
     try:
-        return read_files(
-            files,
-            Dialect(given.get("separator"), given.get("encoding"), tuple(given.get("missing", ()))),
-            given.get("text", ()),
-            find_partitions(str(file), files),
-            given.get("union", False),
-            choices=Choices.of(given.get("decimal"), given.get("dates"), target),
-        )
-    except DataError as error:
-        raise DataError(str(error).replace("fetch.options.", "--")) from None
+        files = find_files(str(file))
+        names = {str(one): shown for one in files if (shown := display_name(one))}
+        with shown_as(names):
+            read = read_files(
+                files,
+                dialect,
+                given.get("text", ()),
+                find_partitions(str(file), files),
+                given.get("union", False),
+                choices=Choices.of(given.get("decimal"), given.get("dates"), target),
+            )
+        require_target(read.table.column_names, target, str(file))
+        return read._replace(notes=tuple(renamed(note, names) for note in read.notes))
+    except ParamsError as error:
+        problems = [Problem(_as_options(where), message) for where, message in error.problems]
+        raise ParamsError(problems, "layerline init") from None
+    except (DataError, SourceError) as error:
+        raise type(error)(_as_options(str(error))) from None
+
+
+def _as_options(message: str) -> str:
+    """`set fetch.options.separator: ';'` -> `set --separator ';'`."""
+    words = message.replace("fetch.options.union: true", "--union")
+    words = words.replace("set fetch.options.path", "correct FILE")
+    words = words.replace("fetch.options.path", "FILE").replace("fetch.target", "--target")
+    return re.sub(r"fetch\.options\.(\w+):", r"--\1", words).replace("fetch.options.", "--")
 
 
 def _decided(written: Mapping[str, Written]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ scale:  # fitted on train rows alone
   split: $split  # or group, time, random, stratified, column, official
   numeric: standard
   categorical: one_hot
-  missing: median  # or mean, most_frequent, zero; by column: docs/scaling.md
+$dates  missing: median  # or mean, most_frequent, zero; by column: docs/scaling.md
   missing_indicator: true  # one more feature for each column that has gaps
   target: standard  # for regression, or log, quantile, none; predictions come in its own unit
 
@@ -56,6 +56,7 @@ register:
   gate: {metric: auto, confidence: 0.95}  # when a new model becomes the champion
   alias: champion
 """)
+_DATES = "  dates: calendar  # trend and season; or days (since 1970), parts, cyclic\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,7 @@ def params_text(project: str, table: Table) -> str:
         reason=" ".join(table.task_reason.split()),
         task=table.task,
         split=table.split,
+        dates=_DATES if any(column.kind == "date" for column in table.schema.features) else "",
         train=_indented(_yaml(training), 2),
     )
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from layerline.errors import DataError, ParamsError, Problem
 from layerline.sources.reading.batches import BATCH_ROWS, Batch, Column, Form, Stream
-from layerline.sources.reading.json_array import object_texts
+from layerline.sources.reading.json_array import object_texts, rows_of
 
 
 class _Number(str):
@@ -77,7 +77,9 @@ def _rows(path: Path, encoding: str, codec: str) -> Iterator[tuple[int, dict[str
     try:
         for line, text in object_texts(path, codec):
             if text.strip():
-                yield line, _object(decoder.decode(text.strip()), path, line)
+                value = decoder.decode(text.strip())
+                rows = (rows_of(value) if line == 0 else None) or [value]
+                yield from ((n, _object(row, path, n)) for n, row in enumerate(rows, line or 1))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: not {encoding}: it has the byte 0x{error.object[error.start]:02x} after line "
@@ -88,7 +90,7 @@ def _rows(path: Path, encoding: str, codec: str) -> Iterator[tuple[int, dict[str
         if isinstance(error, ValueError):
             reason = str(error).partition(": line")[0]
         raise DataError(
-            f"{path}: line {line} is not one JSON object ({reason}); fix it, or get the file "
+            f"{path}: line {line or 1} is not one JSON object ({reason}); fix it, or get the file "
             "again if it was cut off"
         ) from None
 

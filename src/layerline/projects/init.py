@@ -70,15 +70,13 @@ def start_project(
     schema = infer_schema(frame, target, task, split_column, None, read.written)
     options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
     options |= _decided(read.written) | given
-    split = _by_content(frame, schema)
-    if split_column:
-        split = f"{{method: column, column: {split_column}}}"
+    split = f"{{method: column, column: {split_column}}}" if split_column else None
     table = Table(
         target=target,
         task=task,
         task_reason=reason,
         source_options=options,
-        split=split,
+        split=split or _by_content(frame, schema),
         schema=schema,
         n_rows=len(frame),
         is_fast=is_fast,

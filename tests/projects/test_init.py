@@ -124,3 +124,13 @@ def test_the_first_training_fits_the_size_of_the_table(n_rows, epochs, patience,
     assert training["epochs"] == epochs
     assert training["early_stopping"] == {"patience_epochs": patience}
     assert training["members"] == {"count": members, "keep": "greedy"}
+
+
+def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    frame.to_parquet(file)
+    usual = start_project(file, "kind", "demo")
+    fast = start_project(file, "kind", "demo", is_fast=True)
+    assert usual.params["train"].pop("members") == {"count": 8, "keep": "greedy"}
+    assert fast.params == usual.params
+    assert parse_params(fast.params)[1] == []

@@ -44,6 +44,7 @@ def start_project(
     *,
     root: Path | None = None,
     given: Mapping[str, Any] | None = None,
+    is_fast: bool = False,
 ) -> Start:
     """Read the user's table, find its task, infer its schema and compose its params.
 
@@ -53,6 +54,7 @@ def start_project(
         project: names the experiment, the registered model and the schema file.
         root: the repository; a path inside it is written relative to it.
         given: options of the source `files` that the user gave: encoding, decimal, dates, ...
+        is_fast: train a single network instead of members.
 
     Raises:
         DataError, SourceError, ParamsError: as the source `files` does.
@@ -68,17 +70,16 @@ def start_project(
     schema = infer_schema(frame, target, task, split_column, None, read.written)
     options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
     options |= _decided(read.written) | given
-    split = _by_content(frame, schema)
-    if split_column:
-        split = f"{{method: column, column: {split_column}}}"
+    split = f"{{method: column, column: {split_column}}}" if split_column else None
     table = Table(
         target=target,
         task=task,
         task_reason=reason,
         source_options=options,
-        split=split,
+        split=split or _by_content(frame, schema),
         schema=schema,
         n_rows=len(frame),
+        is_fast=is_fast,
     )
     text = params_text(project, table)
     notes = [*read.notes, reason, *advice(frame, schema)]

@@ -1,6 +1,7 @@
 """`layerline init` and `watch`: a project for your own data."""
 
 import re
+import shlex
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def init(
 ) -> None:
     """Write params.yaml and a first schema for your own table (CSV, Excel, Parquet, JSON)."""
     from layerline.projects.init import start_project
-    from layerline.projects.watched_files import require_outside, watch
+    from layerline.projects.watched_files import require_outside, untracked, watch
     from layerline.validation.schema.schema_file import write_schema
 
     workspace = find_workspace()
@@ -66,6 +67,11 @@ def init(
         click.echo(
             f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root / 'dvc.yaml', section))}"
         )
+        for path in untracked(workspace.root, section):
+            click.echo(
+                f"note: {path} is in neither git nor DVC: colleagues, and experiments with --queue "
+                f"or --temp, lack it until `dvc add {shlex.quote(path)}`"
+            )
     click.echo("next: read both files, then run `dvc repro`")
 
 

@@ -134,3 +134,17 @@ def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Pat
     assert usual.params["train"].pop("members") == {"count": 8, "keep": "greedy"}
     assert fast.params == usual.params
     assert parse_params(fast.params)[1] == []
+
+
+def test_many_levels_are_embedded_so_that_numbers_can_be(tmp_path: Path) -> None:
+    names = [f"town {k % 600}" for k in range(1_800)]
+    table = pd.DataFrame({"town": names, "size": range(1_800), "price": range(1_800)})
+    table.to_parquet(tmp_path / "t.parquet")
+    start = start_project(tmp_path / "t.parquet", "price", "demo")
+    assert len(start.schema["town"].levels) == 600
+    assert start.params["scale"]["categorical"] == "embedding"
+    assert start.params["train"]["options"]["numeric_embeddings"]["name"] == "piecewise_linear"
+    few = table.assign(town=table["town"].str[:7])
+    few.to_parquet(tmp_path / "t.parquet")
+    few_start = start_project(tmp_path / "t.parquet", "price", "demo")
+    assert few_start.params["scale"]["categorical"] == "one_hot"

@@ -39,7 +39,7 @@ validate:  # the schema is yours to edit: data/schemas/$project.yaml
 scale:  # fitted on train rows alone
   split: $split  # or group, time, random, stratified, column, official
   numeric: standard
-  categorical: one_hot
+  categorical: $categorical  # one_hot, embedding or target; by column: docs/scaling.md
 $dates  missing: median  # or mean, most_frequent, zero; by column: docs/scaling.md
   missing_indicator: true  # one more feature for each column that has gaps
   target: standard  # for regression, or log, quantile, none; predictions come in its own unit
@@ -76,7 +76,7 @@ class Table:
 def params_text(project: str, table: Table) -> str:
     """params.yaml for a table, with comments."""
     options = (f"    {key}: {_scalar(value)}" for key, value in table.source_options.items())
-    n_inputs = _count_inputs(table.schema)
+    categorical, n_inputs = _encode_categories(table.schema)
     training = default_training(table.n_rows, n_inputs, is_fast=table.is_fast)
     return _TEMPLATE.substitute(
         project=project,
@@ -85,6 +85,7 @@ def params_text(project: str, table: Table) -> str:
         reason=" ".join(table.task_reason.split()),
         task=table.task,
         split=table.split,
+        categorical=categorical,
         dates=_DATES if any(column.kind == "date" for column in table.schema.features) else "",
         train=_indented(_yaml(training), 2),
     )
@@ -117,9 +118,16 @@ def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> di
     }
 
 
-def _count_inputs(schema: TableSchema) -> int:
-    """About how many inputs the network will have: one per number, one per level of a category."""
-    return sum(len(column.levels) if column.levels else 1 for column in schema.features)
+def _encode_categories(schema: TableSchema) -> tuple[str, int]:
+    """`scale.categorical`, and about how many inputs the network will then have.
+
+    One for a number, one for each level of a category; where these are too many to embed the
+    numbers beside them, a category is one code, whose vector is learnt.
+    """
+    n_levels = sum(len(column.levels) if column.levels else 1 for column in schema.features)
+    if n_levels > MANY_INPUTS >= len(schema.features):
+        return "embedding", len(schema.features)
+    return "one_hot", n_levels
 
 
 def _scalar(value: Any) -> str:

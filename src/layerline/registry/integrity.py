@@ -6,12 +6,12 @@ part of the model, and one over all files, including the code that travels with 
 
 import contextlib
 import dataclasses
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import read_json
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import LayerlineError, SourceError
 from layerline.evaluation.decision import DECISION, PLAIN, read_decision
 from layerline.model.bundle import (
@@ -80,9 +80,9 @@ def version_files(client: "MlflowClient", version: "ModelVersion") -> Iterator[P
     from mlflow.exceptions import MlflowException
 
     uri = f"models:/{project}/{number}"
-    with tempfile.TemporaryDirectory(prefix="layerline-") as place:
+    with temporary_folder() as place:
         try:
-            path = download_artifacts(artifact_uri=uri, dst_path=place)
+            path = download_artifacts(artifact_uri=uri, dst_path=str(place))
         except (MlflowException, OSError) as error:
             raise SourceError(
                 f"{uri}: its files are missing from the artifact store, or cannot be read ({error})"

@@ -1,13 +1,13 @@
 """A bundle becomes a version of the registered model; the same bundle never becomes two."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.model.bundle import PREPROCESSOR, About, Rows, check_bundle
@@ -134,8 +134,8 @@ def _log_model(
         experiment_id, name=about.project, source_run_id=run_id, tags=dict(tags)
     )
     model_id: str = model.model_id
-    with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
-        path = Path(folder) / "model"
+    with temporary_folder() as folder:
+        path = folder / "model"
         save_mlflow_model(path, folders, about, examples, run_id=run_id, model_id=model_id)
         files_tags = {FILES_TAG: files_sha256(path), MLMODEL_TAG: mlmodel_sha256(path)}
         client.log_model_artifacts(model_id, str(path))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from layerline.sources.reading.temporary import temporary_folder
+from layerline.artifacts.temporary import temporary_folder
 
 HOLD = """
-from layerline.sources.reading.temporary import temporary_folder
+from layerline.artifacts.temporary import temporary_folder
 with temporary_folder() as folder:
     (folder / "large").write_bytes(b"x" * 1000)
     print(folder, flush=True)

@@ -24,7 +24,7 @@ from faults.template import make_template  # noqa: E402
 
 
 def _inject(task: tuple[Bench, Batch]) -> list[Result]:
-    return inject(*task)
+    return list(inject(*task))
 
 
 def _show(result: Result, n_done: int) -> None:

@@ -48,6 +48,7 @@ MADE = (
     Reader("models/network/network.safetensors", _stage("evaluate", "register"), is_sealed=True),
     Reader("models/network/*.json", _stage("evaluate", "register")),
     Reader("models/decision/*", _stage("register")),
+    Reader("reports/history.csv", _stage("evaluate")),
     Reader("reports/metrics.json", (*_stage("register"), ("layerline", "results"))),
     Reader("reports/predictions.parquet", _stage("register")),
     Reader("reports/registration.json", (("layerline", "results"),)),

@@ -18,13 +18,13 @@ ROW = {"size": 101.5, "age": 12, "kind": "b"}
 BODY = json.dumps([ROW]).encode()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
-def _ask(port: int, body: bytes = BODY, kind: str = "application/json") -> tuple[int, bytes]:
+def ask(port: int, body: bytes = BODY, kind: str = "application/json") -> tuple[int, bytes]:
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("POST", "/predict", body, {"content-type": kind})
@@ -36,15 +36,20 @@ def _ask(port: int, body: bytes = BODY, kind: str = "application/json") -> tuple
 
 def _started(bench: Bench) -> tuple[Running, int, bytes]:
     """A server, its port, and its answer."""
-    port = _free_port()
+    port = free_port()
     options = ("--port", str(port), "--poll", "0.5")
     running = bench.start("layerline", "serve", "models:/houses@champion", *options)
+    return running, port, wait_for_answer(running, port)
+
+
+def wait_for_answer(running: Running, port: int) -> bytes:
+    """A server's first answer."""
     until = time.monotonic() + HANGS_SECONDS
     while time.monotonic() < until:
         with suppress(OSError, HTTPException):
-            status, answer = _ask(port)
+            status, answer = ask(port)
             require(status == 200, "a server answers", answer)
-            return running, port, answer
+            return answer
         require(not running.ends_within(0.2), "a server starts", running.output.read_text())
     raise AssertionError("no answer")
 
@@ -91,7 +96,7 @@ def _hostile_body(bench: Bench, rng: Random, running: Running, port: int) -> Non
             json.dumps([{"size": 1e400, "age": None, "kind": {}}]).encode(),
         ]
     )
-    status, answer = _ask(port, body, kind)
+    status, answer = ask(port, body, kind)
     require(400 <= status < 500, "a hostile body is refused", f"{kind} {body[:80]!r} {answer!r}")
 
 
@@ -118,7 +123,7 @@ def disturb_server(bench: Bench, rng: Random) -> Injected:
     names = [rng.choice(sorted(SERVED)) for _ in range(N_SERVED)]
     for name in names:
         SERVED[name](bench, rng, running, port)
-        status, now = _ask(port)
+        status, now = ask(port)
         require((status, now) == (200, answer), "the server answers as before", f"{name} {now!r}")
     number = rng.choice((signal.SIGTERM, signal.SIGINT, signal.SIGKILL))
     os.kill(running.pid, number)

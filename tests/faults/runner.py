@@ -24,20 +24,19 @@ class Result:
     seconds: float
 
 
-def inject(template: Bench, batch: Batch) -> list[Result]:
+def inject(template: Bench, batch: Batch) -> Iterator[Result]:
     """Inject a batch into one copy, which is gone afterwards; it ends with the first broken one."""
     folder = Path(tempfile.mkdtemp(prefix="layerline-fault-"))
     bench = copy_bench(template, folder / "copy")
-    results: list[Result] = []
     try:
         for seed in batch.seeds:
             is_last = seed == batch.seeds[-1]
-            results.append(_inject_one(bench, batch.kind, seed, is_last=is_last))
-            if results[-1].broken:
+            result = _inject_one(bench, batch.kind, seed, is_last=is_last)
+            yield result
+            if result.broken:
                 break
     finally:
         remove_bench(bench)
-    return results
 
 
 def _inject_one(bench: Bench, kind: str, seed: int, *, is_last: bool) -> Result:

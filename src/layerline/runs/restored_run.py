@@ -1,12 +1,12 @@
 """The run of the training that made models/, made again in a store that lost it."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json_as, read_manifest
 from layerline.config import Params, flatten
+from layerline.evaluation.history import read_history
 from layerline.runs.open_store import open_store
 from layerline.tracking.journal import Journal
 from layerline.tracking.mlflow_runs import STAGE_TAG, find_run
@@ -52,19 +52,9 @@ def restore_run(workspace: Workspace, params: Params) -> bool:
 def _log_curves(journal: Journal, history: Path) -> None:
     if not history.exists():
         return
-    with history.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            values = {name: float(text) for name, text in row.items() if _is_number(text)}
-            journal.metrics(values, step=int(values.pop("epoch")))
+    for values in read_history(history):
+        journal.metrics(values, step=int(values.pop("epoch")))
     journal.artifact(history)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _log_reports(journal: Journal, workspace: Workspace) -> None:

@@ -8,11 +8,13 @@ A FOLDER holds Parquet files with a column `split`, and tables.json with a name,
 each. Each table goes through fetch, validate, scale, train and evaluate as `layerline init` would
 set them up.
 
-The first form is for choosing: train and valid rows are split again --resplits times, and the
-figures are those of the valid rows. Every variant has the same splits and seeds; the last lines
-compare each to the default, table by table. The second form is for the end: only --test looks at
-test rows, with the table's own split; without --tables it takes scikit-learn's data sets, and
-beside it are scikit-learn's models on the same scaled rows.
+The first form is for choosing: the train and valid rows are dealt again --resplits times, to train,
+valid and a third part that judges, since members and epochs are chosen by the valid rows. Every
+variant has the same splits and seeds; the last lines compare each to the default, table by table.
+
+The second form is for the end: only --test looks at test rows, with the table's own split. Without
+--tables it takes scikit-learn's data sets, and beside it are scikit-learn's models on the same
+scaled rows. With --tables the last lines are mean ranks beside the models in peers.csv there.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
+from scipy.stats import rankdata
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import log_loss, roc_auc_score
@@ -56,11 +59,12 @@ FIGURES = ("accuracy", "log_loss", "roc_auc", "rmse", "fit_s")
 
 
 class Table(NamedTuple):
-    """A Parquet file and its target."""
+    """A Parquet file, its target, and the metric that models are ranked by."""
 
     name: str
     path: Path
     target: str
+    metric: str = ""
 
 
 Variants = Mapping[str, Mapping[str, Any]]  # by name: dotted path of params.yaml -> value
@@ -77,7 +81,7 @@ def own_tables(folder: Path) -> Iterator[Table]:
 def given_tables(folders: Sequence[Path]) -> Iterator[Table]:
     for folder in folders:
         for table in json.loads((folder / "tables.json").read_text()):
-            yield Table(table["name"], folder / table["file"], table["target"])
+            yield Table(table["name"], folder / table["file"], table["target"], table["metric"])
 
 
 def read_variants(texts: Sequence[str]) -> Variants:
@@ -92,13 +96,15 @@ def read_variants(texts: Sequence[str]) -> Variants:
 
 
 def resplit(table: Table, seed: int, folder: Path) -> Table:
-    """The table with its train and valid rows dealt again, in the same numbers."""
+    """The table without its test rows; the others dealt again, a fifth of them to judge by."""
     frame = pd.read_parquet(table.path)
-    at = np.flatnonzero(frame["split"] != "test")
-    labels = frame["split"].to_numpy(copy=True)
-    labels[at] = np.random.default_rng(seed).permutation(labels[at])
+    frame = frame[frame["split"] != "test"]
+    n_judged, n_valid = len(frame) // 5, len(frame) // 5
+    labels = np.full(len(frame), "train", dtype=object)
+    order = np.random.default_rng(seed).permutation(len(frame))
+    labels[order[:n_judged]], labels[order[n_judged:][:n_valid]] = "test", "valid"
     path = folder / f"{table.name}.parquet"
-    frame.assign(split=labels).to_parquet(path)
+    frame.assign(split=labels.astype(str)).to_parquet(path)
     return table._replace(path=path)
 
 
@@ -132,13 +138,13 @@ def prepare(table: Table, root: Path, changes: Mapping[str, Any]) -> tuple[Works
     return workspace, params
 
 
-def fit(workspace: Workspace, params: Any, seed: int, split: str) -> Figures:
-    """The figures of one split after a training."""
+def fit(workspace: Workspace, params: Any, seed: int) -> Figures:
+    """The figures of the test rows after a training."""
     chosen = dataclasses.replace(params, seed=seed)
     started = time.process_time()
     train(workspace, chosen, lambda record: None)
     seconds = time.process_time() - started
-    return {**evaluate(workspace, chosen)[split], "fit_s": seconds}
+    return {**evaluate(workspace, chosen)["test"], "fit_s": seconds}
 
 
 def peers(root: Path, seed: int) -> Iterator[tuple[str, Figures]]:
@@ -183,7 +189,7 @@ def row(table: str, model: str, found: Sequence[Figures]) -> str:
 
 
 def choose(tables: Sequence[Table], variants: Variants, resplits: int, file: Path | None) -> None:
-    """Print every variant's validation figures, then how each compares to the default."""
+    """Print every variant's figures on the rows that judge; then each beside the default."""
     found: dict[tuple[str, str], list[Figures]] = {}
     for table in tables:
         for seed in range(resplits):
@@ -192,7 +198,7 @@ def choose(tables: Sequence[Table], variants: Variants, resplits: int, file: Pat
                 for name, changes in variants.items():
                     with tempfile.TemporaryDirectory() as root:
                         workspace, params = prepare(dealt, Path(root), changes)
-                        figures = fit(workspace, params, seed, "valid")
+                        figures = fit(workspace, params, seed)
                     found.setdefault((table.name, name), []).append(figures)
                     _append(file, table.name, name, seed, figures)
         for name in variants:
@@ -225,17 +231,44 @@ def _comparison(
     return f"\n{name}: loss against the default, {summary}: {parts}"
 
 
-def test(tables: Sequence[Table], variants: Variants, seeds: int) -> None:
-    """Print test figures of each variant, and of scikit-learn's models on the same rows."""
+def test(tables: Sequence[Table], variants: Variants, seeds: int, file: Path | None) -> None:
+    """Print test figures of each variant; of scikit-learn's models too, on its own data sets."""
+    found: dict[tuple[str, str], list[Figures]] = {}
     for table in tables:
         for name, changes in variants.items():
             with tempfile.TemporaryDirectory() as root:
                 workspace, params = prepare(table, Path(root), changes)
-                found = [fit(workspace, params, seed, "test") for seed in range(seeds)]
-                print(row(table.name, name, found), flush=True)
-                others = peers(Path(root), 0) if name == DEFAULT else ()
+                made = [fit(workspace, params, seed) for seed in range(seeds)]
+                print(row(table.name, name, made), flush=True)
+                found[table.name, name] = made
+                for seed, figures in enumerate(made):
+                    _append(file, table.name, name, seed, figures)
+                others = peers(Path(root), 0) if name == DEFAULT and not table.metric else ()
                 for model, figures in others:
                     print(row(table.name, model, [figures]), flush=True)
+    print_ranks([table for table in tables if table.metric], found)
+
+
+def print_ranks(tables: Sequence[Table], found: dict[tuple[str, str], list[Figures]]) -> None:
+    """Mean ranks over the tables, by their own metrics and by log loss or RMSE."""
+    for folder in {table.path.parent for table in tables}:
+        for line in csv.DictReader((folder / "peers.csv").read_text().splitlines()):
+            figures = {"log_loss" if k == "logloss" else k: v for k, v in line.items()}
+            numbers = {name: float(figures[name]) for name in FIGURES if figures[name]}
+            found.setdefault((line["table"], line["model"]), []).append(numbers)
+    for title in ("the table's metric", "log loss or RMSE"):
+        ranks: dict[str, list[float]] = {}
+        for table in tables:
+            by_loss = "rmse" if table.metric == "rmse" else "log_loss"
+            metric = table.metric if title == "the table's metric" else by_loss
+            sign = 1 if metric in ("rmse", "log_loss") else -1
+            models = [model for name, model in found if name == table.name]
+            means = [sign * np.mean([one[metric] for one in found[table.name, m]]) for m in models]
+            for model, rank in zip(models, rankdata(np.round(means, 6)), strict=True):
+                ranks.setdefault(model, []).append(float(rank))
+        order = sorted(ranks, key=lambda model: float(np.mean(ranks[model])))
+        parts = [f"{model} {np.mean(ranks[model]):.2f} ({len(ranks[model])})" for model in order]
+        print(f"\nMean rank by {title} (tables): {', '.join(parts)}" if tables else "")
 
 
 def main() -> None:
@@ -246,7 +279,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of tables")
     parser.add_argument("--variant", action="append", default=[], help="NAME: PATH=VALUE; ...")
     parser.add_argument("--resplits", type=int, default=3)
-    parser.add_argument("--csv", type=Path, help="append each training's validation figures")
+    parser.add_argument("--csv", type=Path, help="append each training's figures")
     parser.add_argument("--test", action="store_true", help="test rows, at the end")
     parser.add_argument("--seeds", type=int, default=5, help="with --test")
     options = parser.parse_args()
@@ -259,7 +292,7 @@ def main() -> None:
         if options.only:
             tables = [table for table in tables if table.name in options.only]
         if options.test:
-            test(tables, read_variants(options.variant), options.seeds)
+            test(tables, read_variants(options.variant), options.seeds, options.csv)
         else:
             choose(tables, read_variants(options.variant), options.resplits, options.csv)
 

@@ -1,6 +1,6 @@
 """How fast training is, as ratios to what else the machine or another library does in the same run.
 
-    python benchmarks/training.py dataloader|peers|conv1x1|overhead|threads|restarts|compile
+    python benchmarks/training.py dataloader|peers|conv1x1|overhead|threads|members|compile
         [--root FOLDER] [--rows 10000] [--rounds 5] [--threads 1]
 
 Both sides of a ratio take turns, epoch by epoch or fit by fit, in one process with the same number
@@ -19,7 +19,7 @@ import statistics
 from collections.abc import Callable
 
 import training_peers as peers
-from training_costs import compiled, epoch, overhead, restarts, threads
+from training_costs import compiled, epoch, members_together, overhead, threads
 from training_images import load_images
 from training_turns import (
     HIDDEN,
@@ -94,7 +94,7 @@ COMMANDS: dict[str, Callable[[Setting], None]] = {
     "conv1x1": conv1x1,
     "overhead": overhead,
     "threads": threads,
-    "restarts": restarts,
+    "members": members_together,
     "compile": compiled,
 }
 

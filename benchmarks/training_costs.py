@@ -1,4 +1,4 @@
-"""What a training costs beside its steps, and what threads, restarts and torch.compile change."""
+"""What a training costs beside its steps, and what threads, members and torch.compile change."""
 
 import statistics
 import subprocess
@@ -22,7 +22,7 @@ from training_turns import (
     time_steps,
 )
 
-from layerline.config import RestartsSection
+from layerline.config import MembersSection
 from layerline.networks import build_network
 from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_threads, prepare_torch
@@ -92,13 +92,13 @@ def epoch(setting: Setting, batch_size: int) -> None:
     print(min(seconds[1:]))
 
 
-def restarts(setting: Setting) -> None:
+def members_together(setting: Setting) -> None:
     """Seeds trained together and one after another: scikit-learn's digits, 64-100-10."""
     train, valid = peers.digits()
     data = TrainingData.of(train, valid, "multiclass")
     for seeds in (4, 8, 16):
-        kept = RestartsSection(seeds=seeds)
-        chosen = section(64, 10, options={"hidden": [100], **PLAIN}, restarts=kept)
+        asked = MembersSection(count=seeds, keep="best", space={})
+        chosen = section(64, 10, options={"hidden": [100], **PLAIN}, members=asked)
         mine, its = [], []
         for _ in range(setting.rounds + 1):
             members = []

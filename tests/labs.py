@@ -123,7 +123,7 @@ class Lab:
 
     def flush(self) -> None:
         report = flush(self.home)
-        assert report.errors == ()
+        assert report.errors == (), report.errors
 
 
 def lineage(code: str = "1", table: str = "1", network: str = "1", **more: str) -> dict[str, str]:

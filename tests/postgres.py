@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from servers import READY_SECONDS, free_port
@@ -25,15 +25,10 @@ def is_installed() -> bool:
 class Postgres:
     """A running PostgreSQL; each test may have an empty database of its own in it."""
 
-    def __init__(self, runner: "_PostgresRunner") -> None:
-        self._runner = runner
-        self._uri = runner.run()
+    def __init__(self, uri: str, restart: Callable[[], None]) -> None:
+        self._uri = uri
         self._n_databases = 0
-
-    def restart(self) -> None:
-        """Stop it at once, as a crash would, and start it again."""
-        self._runner.stop(signal.SIGQUIT)
-        self._runner.run()
+        self.restart = restart  # as after a crash: no session ends in order
 
     def new_database(self) -> str:
         """Make an empty database; return its URI."""
@@ -53,10 +48,28 @@ def postgresql() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="layerline-postgres-"))
     try:
         runner = _PostgresRunner(folder)
+        password = runner.initialise()
+        port = free_port()
+        process = runner.start(port)
+        uri = f"postgresql://mlflow:{password}@127.0.0.1:{port}"
+
+        def restart() -> None:
+            nonlocal process
+            process.kill()
+            process.wait(timeout=30)
+            process = runner.start(port)
+            _wait_until_ready(uri, process, folder / "log")
+
         try:
-            yield Postgres(runner)
+            _wait_until_ready(uri, process, folder / "log")
+            yield Postgres(uri, restart)
         finally:
-            runner.stop(signal.SIGINT)  # "fast": ends sessions, writes what is to be kept
+            process.send_signal(signal.SIGINT)  # "fast": ends sessions, writes what is to be kept
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(timeout=30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -84,28 +97,8 @@ class _PostgresRunner:
             os.chown(self._data, NOBODY, NOBODY)
             self._identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
         self._programs = programs / "pginstall" / "bin"
-        self._port = free_port()
-        self._password = self._initialise()
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self) -> str:
-        """Start it; its URI once it answers."""
-        self._process = self._start(self._port)
-        uri = f"postgresql://mlflow:{self._password}@127.0.0.1:{self._port}"
-        _wait_until_ready(uri, self._process, self._folder / "log")
-        return uri
-
-    def stop(self, number: signal.Signals) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(number)
-        try:
-            self._process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(timeout=60)
-
-    def _initialise(self) -> str:
+    def initialise(self) -> str:
         password = secrets.token_hex(8)
         file = self._folder / "password"
         file.write_text(password)
@@ -124,7 +117,7 @@ class _PostgresRunner:
         file.unlink()
         return password
 
-    def _start(self, port: int) -> "subprocess.Popen[bytes]":
+    def start(self, port: int) -> "subprocess.Popen[bytes]":
         command = [self._programs / "postgres", "-D", self._data, "-p", str(port)]
         with (self._folder / "log").open("wb") as log:
             return subprocess.Popen(

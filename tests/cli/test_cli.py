@@ -81,7 +81,16 @@ def test_outside_a_project_it_fails_and_leaves_nothing(layerline, path, tmp_path
 
 
 def test_every_command_that_prints_a_table_prints_json_too():
-    without = {("init",), ("watch",), ("predict",), ("serve",), ("export",), ("flush",), ("ui",)}
+    without = {
+        ("study", "work"),
+        ("init",),
+        ("watch",),
+        ("predict",),
+        ("serve",),
+        ("export",),
+        ("flush",),
+        ("ui",),
+    }
     for path, command in ALL.items():
         if path in without or isinstance(command, click.Group):
             continue

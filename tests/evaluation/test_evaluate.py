@@ -232,7 +232,7 @@ def test_what_does_not_fit_is_refused_and_earlier_reports_stay(
     assert (made.reports / "metrics.json").read_bytes() == before
 
 
-def test_a_baseline_that_fails_is_told(workspace: Callable[[str], Workspace]) -> None:
+def test_a_baseline_that_fails_is_reported(workspace: Callable[[str], Workspace]) -> None:
     made = workspace("kind")
     spec = made.network / "spec.json"
     with (

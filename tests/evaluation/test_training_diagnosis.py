@@ -25,7 +25,7 @@ def history(train, valid):
         ([2.0], [1.9], 1, 1, "epoch 1 of 1"),
     ],
 )
-def test_the_fit_is_told_in_a_sentence(train, valid, kept, epochs, says):
+def test_the_fit_is_described_in_a_sentence(train, valid, kept, epochs, says):
     assert says in diagnose(history(train, valid), kept, epochs, guessing=2.3)
 
 

@@ -43,7 +43,7 @@ def test_equal_rows_give_equal_bytes(frame, tmp_path):
     assert (tmp_path / "a" / SEEN).read_bytes() == (tmp_path / "b" / SEEN).read_bytes()
 
 
-def test_what_cannot_be_told_is_none(frame, tmp_path):
+def test_an_unknown_count_is_none(frame, tmp_path):
     seen = Seen(shortened(hash_rows(frame)), ("size", "soil"))
     assert is_seen(frame.drop(columns="soil"), seen) is None
     assert is_seen(np.zeros((2, 3, 3), np.uint8), seen) is None

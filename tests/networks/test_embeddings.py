@@ -33,7 +33,7 @@ def test_a_code_gets_its_row_of_the_table() -> None:
     )
 
 
-def test_widths_follow_the_number_of_levels_unless_told() -> None:
+def test_widths_follow_the_number_of_levels_unless_given() -> None:
     sizes = (2, 10, 1000)
     assert CategoryEmbeddings(sizes=sizes, width=None).d_out == sum(map(sensible_width, sizes))
     assert CategoryEmbeddings(sizes=sizes, width=7).d_out == 21

@@ -174,7 +174,7 @@ def test_codes_are_refused_by_what_cannot_embed_them(name: str) -> None:
         build_network(name, {}, input_shape=TABLE, d_out=3, category_sizes=(4,))
 
 
-def test_an_unknown_network_is_told_with_the_names() -> None:
+def test_an_unknown_network_is_reported_with_the_names() -> None:
     with pytest.raises(
         ParamsError, match=r"'cnm' is not known; did you mean 'cnn'.*torchvision:NAME"
     ):
@@ -204,7 +204,9 @@ def test_the_check_before_any_work_finds_nothing_wrong_with_the_defaults(name: s
         ("rnn", {"cell": "GRU"}, "train.options.cell: must be one of: gru, lstm, plain, got 'GRU'"),
     ],
 )
-def test_wrong_options_are_told_in_one_line(name: str, options: dict[str, Any], told: str) -> None:
+def test_wrong_options_are_reported_in_one_line(
+    name: str, options: dict[str, Any], told: str
+) -> None:
     (problem,) = network_problems(name, options)
     with pytest.raises(ParamsError, match=told) as caught:
         build(name, IMAGES[0], **options)

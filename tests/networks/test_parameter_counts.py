@@ -4,7 +4,7 @@ from layerline.networks.mlp import MLP
 from layerline.networks.parameter_counts import list_weights, n_parameters
 
 
-def test_every_weight_is_counted_once_and_frozen_ones_are_said() -> None:
+def test_every_weight_is_counted_once_and_frozen_ones_are_reported() -> None:
     mlp = MLP(input_shape=(4,), d_out=2, hidden=(8,))
     mlp.head.weight.requires_grad_(False)
     table = list_weights(mlp)

@@ -127,7 +127,9 @@ def test_every_option_of_the_table_is_taken(family: str) -> None:
         ("vgg11", {"dropout": 1.0}, r"train\.options\.dropout: input should be less than 1"),
     ],
 )
-def test_wrong_names_and_options_are_told(name: str, options: dict[str, Any], told: str) -> None:
+def test_wrong_names_and_options_are_reported(
+    name: str, options: dict[str, Any], told: str
+) -> None:
     with pytest.raises(ParamsError, match=told):
         raise ParamsError(network_problems(f"torchvision:{name}", options))
 

@@ -65,7 +65,7 @@ def test_an_mlp_can_be_traced_and_stays_as_it_was() -> None:
     assert torch.equal(head.activation, mlp(x))
 
 
-def test_no_row_is_told() -> None:
+def test_no_row_is_reported() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         trace(*(network_and_rows()[0], torch.zeros(0, 1, 8, 8)))
 
@@ -97,7 +97,7 @@ def test_a_dead_channel_is_one_unit() -> None:
     assert first.dead_units == (2,)
 
 
-def test_what_is_written_over_is_told_as_it_was() -> None:
+def test_a_value_overwritten_in_place_is_traced_as_it_was() -> None:
     network = build_network("torchvision:resnet18", {}, input_shape=(3, 32, 32), d_out=3)
     layers = trace(network, torch.randn(4, 3, 32, 32))
     assert layers[0].pre_activation.min() < 0

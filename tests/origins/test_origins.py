@@ -123,7 +123,7 @@ def test_torchvision_names_are_checked(context, name, message):
         find_source(context, f"torchvision:{name}")
 
 
-def test_weights_that_cannot_be_fetched_are_told_with_where_they_go(context, tmp_path, monkeypatch):
+def test_weights_that_cannot_be_fetched_are_reported_with_a_folder(context, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -179,7 +179,7 @@ def test_names_of_models_are_checked(context):
         find_source(context, "models:/p")
 
 
-def test_a_missing_champion_and_run_are_told(context):
+def test_a_missing_champion_and_run_are_reported(context):
     with pytest.raises(SourceError, match="models:/p@champion: not in the registry"):
         find_source(context, "champion")
     with pytest.raises(SourceError, match="p has no run 'abc'"):

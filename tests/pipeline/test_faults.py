@@ -13,7 +13,7 @@ from checkouts import Checkout
 DEAD_SERVER = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
 
 
-def wait_for(condition: object, seconds: float = 60.0) -> None:
+def wait_for(condition: object, seconds: float = 300.0) -> None:
     until = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < until, "it did not happen in time"

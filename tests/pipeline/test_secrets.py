@@ -117,7 +117,7 @@ def test_a_credential_that_dvc_would_copy_is_refused(checkout: Checkout, path: s
         (f"postgresql://me:a/{SERVER}@127.0.0.1/x", "MLFLOW_TRACKING_URI cannot be read"),
     ],
 )
-def test_a_store_that_cannot_be_opened_is_said_without_its_password(
+def test_a_store_that_cannot_be_opened_is_reported_without_its_password(
     checkout: Checkout, store: str, says: str
 ) -> None:
     environment = {**ENVIRONMENT, "MLFLOW_TRACKING_URI": store}

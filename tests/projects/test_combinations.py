@@ -31,3 +31,25 @@ def test_a_split_fits_the_tasks_of_its_line(task: str, split: str) -> None:
         (problem,) = problems
         assert str(problem).startswith(f"scale.split.method: {split!r} does not fit fetch.task")
         assert "one of column, group, hash" in str(problem)
+
+
+SPACE = {
+    "options.hidden": [[32], [64, 32]],
+    "options.dropuot": [0.1],
+    "optimizer.learning_rate": {"low": -1.0, "high": 1.0},
+    "optimizer.weight_decay": [0.1],
+}
+
+
+def test_members_that_cannot_be_built_are_refused() -> None:
+    raw = {
+        "project": "shop",
+        "fetch": {"source": "files", "options": {"path": "x.csv"}, "target": "y"},
+        "train": {"network": "mlp", "members": {"count": 2, "space": SPACE}},
+    }
+    found, problems = parse_params(raw)
+    assert found is not None, problems
+    told = [str(problem) for problem in combination_problems(found)]
+    assert len(told) == 2
+    assert told[0].startswith("train.members.space: train.options.dropuot: unknown key")
+    assert told[1].startswith("train.members.space: train.optimizer.learning_rate: input should be")

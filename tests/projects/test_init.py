@@ -8,6 +8,7 @@ from layerline.cli.init import _project_name
 from layerline.config import parse_params
 from layerline.errors import DataError, ParamsError
 from layerline.projects.init import start_project
+from layerline.projects.params_text import default_training
 from layerline.projects.preflight import load_checked
 
 
@@ -25,7 +26,7 @@ def test_params_are_valid_and_point_at_the_file(frame: pd.DataFrame, tmp_path: P
     assert any("'note' is not used" in note for note in start.notes)
 
 
-def test_column_split_is_used_and_said(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_column_split_is_used_and_reported(frame: pd.DataFrame, tmp_path: Path) -> None:
     frame["split"] = ["train", "valid", "test"] * 20
     frame.to_parquet(tmp_path / "t.parquet")
     start = start_project(tmp_path / "t.parquet", "kind", "demo", root=tmp_path / "elsewhere")
@@ -79,7 +80,7 @@ def test_a_project_is_named_by_its_file(file: str, name: str) -> None:
     assert parse_params({"project": name, "fetch": {"source": "files"}})[1] == []
 
 
-def test_what_the_user_says_of_the_files_is_written(tmp_path: Path) -> None:
+def test_options_about_the_files_are_written(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "1.csv").write_bytes("Ort;Preis\nKöln;1\nUlm;2\n".encode("cp1252"))
     (tmp_path / "m" / "2.csv").write_bytes("Ort;Garten;Preis\nKöln;1;3\nUlm;0;4\n".encode())
@@ -91,3 +92,14 @@ def test_what_the_user_says_of_the_files_is_written(tmp_path: Path) -> None:
     assert "Garten" in [column.name for column in start.schema.columns]
     assert any("1.csv: lacks 'Garten'" in note for note in start.notes)
     assert start.schema["Ort"].levels == ("Köln", "Ulm")
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "epochs", "patience", "members"),
+    [(1_999, 200, 40, 8), (2_000, 100, 20, 8), (49_999, 100, 20, 8), (50_000, 100, 20, 4)],
+)
+def test_the_first_training_fits_the_size_of_the_table(n_rows, epochs, patience, members) -> None:
+    training = default_training(n_rows, 10)
+    assert training["epochs"] == epochs
+    assert training["early_stopping"] == {"patience_epochs": patience}
+    assert training["members"] == {"count": members, "keep": "greedy"}

@@ -67,7 +67,7 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(store, two):
     assert history(store.home, "dry")[0]["verified"] is None
 
 
-def test_the_history_tells_who_was_champion_and_by_whom(store, two):
+def test_the_history_shows_who_was_champion_and_by_whom(store, two):
     two("told")
     promote_version(store.home, "told", "champion", "2")
     rollback_champion(store.home, "told", "champion")

@@ -179,7 +179,7 @@ def test_a_class_that_the_champion_does_not_know_counts_against_it(store, fresh,
     assert facts["reason"].startswith("better on")
 
 
-def test_a_damaged_champion_is_told_and_a_damaged_challenger_is_refused(
+def test_a_damaged_champion_is_reported_and_a_damaged_challenger_is_refused(
     store, fresh, tmp_path, aliases
 ):
     def damage(place):

@@ -55,6 +55,16 @@ def test_the_gain_must_exceed_the_margin():
         assert verdict.promote is promoted
 
 
+def test_an_experiment_is_never_promoted_however_good_it_is():
+    for champion in (numbers(5.0), None):
+        context = Context(experiment="wide")
+        verdict = judge(
+            champion, numbers(0.1), GateSection(), task="regression", seed=0, context=context
+        )
+        assert not verdict.promote
+        assert "layerline adopt wide" in verdict.reason
+
+
 def test_the_same_model_is_never_promoted_again():
     context = Context(same_bytes=True)
     verdict = judge(None, numbers(1.0), GateSection(), task="regression", seed=0, context=context)

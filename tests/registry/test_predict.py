@@ -136,7 +136,7 @@ def test_a_bad_row_is_named_and_the_old_output_stays(home, rows, tmp_path):
         ("narrow.csv", "out.csv", DataError, "narrow.csv: column 'size' is missing"),
     ],
 )
-def test_what_cannot_be_predicted_is_told(source, output, error, message, home, rows, tmp_path):
+def test_what_cannot_be_predicted_is_reported(source, output, error, message, home, rows, tmp_path):
     rows.to_csv(tmp_path / "in.csv", index=False)
     (tmp_path / "in.json").write_text("[]")
     rows.to_parquet(tmp_path / "cut.parquet")
@@ -163,7 +163,7 @@ def test_the_input_is_never_written_over(home, rows, tmp_path):
     assert (tmp_path / "in.csv").read_bytes() == before
 
 
-def test_a_model_that_does_not_exist_is_told_with_the_remedy(home, rows, tmp_path, made):
+def test_a_model_that_does_not_exist_is_reported_with_the_remedy(home, rows, tmp_path, made):
     rows.to_csv(tmp_path / "in.csv", index=False)
     wanted = {
         "models:/nobody@champion": "no version holds this alias",

@@ -30,14 +30,14 @@ def test_a_trained_checkout_is_registered(fresh):
     assert run.data.tags["layerline.key"] == checkout.key
 
 
-def test_a_store_that_was_removed_is_told_with_the_remedy(fresh):
+def test_a_store_that_was_removed_is_reported_with_the_remedy(fresh):
     checkout = fresh()
     checkout.train(epochs=1)
     with pytest.raises(TrackingError, match=r"does not know the run .*`layerline register`"):
         register_model(checkout.workspace, checkout.params, "f" * 32, print)
 
 
-def test_a_dead_server_is_told_at_once_and_nothing_is_lost(fresh, monkeypatch):
+def test_a_dead_server_is_reported_at_once_and_nothing_is_lost(fresh, monkeypatch):
     checkout = fresh()
     checkout.train(epochs=1)
     journals = list(checkout.workspace.journals.glob("*.jsonl"))

@@ -82,7 +82,7 @@ def test_predictions_stay_in_the_seen_range_where_asked(fresh: Any, tmp_path: Pa
         ({"categorical": "embedding"}, {"network": "seven_layer", "options": {}}, "train.network"),
     ],
 )
-def test_what_does_not_fit_the_arrays_is_told(
+def test_what_does_not_fit_the_arrays_is_reported(
     fresh: Any, choices: dict[str, Any], section: dict[str, Any], where: str
 ) -> None:
     checkout = fresh("numbers")

@@ -43,7 +43,7 @@ def stand_in(tmp_path):
         process.communicate()
 
 
-def test_a_process_that_ends_is_told_with_its_last_words(stand_in, rows):
+def test_a_process_that_ends_is_reported_with_its_last_output(stand_in, rows):
     verifier = stand_in("read line; echo 'out of memory' >&2; kill -9 $$")
     with pytest.raises(
         TrackingError, match=r"ended \(exit code -9\); nothing was promoted; out of"
@@ -51,7 +51,7 @@ def test_a_process_that_ends_is_told_with_its_last_words(stand_in, rows):
         verifier.predict("models:/flowers/1", rows)
 
 
-def test_a_process_that_is_gone_already_is_told(stand_in, rows):
+def test_a_process_that_is_gone_already_is_reported(stand_in, rows):
     verifier = stand_in("exit 3")
     verifier._process.wait()
     with pytest.raises(TrackingError, match=r"ended \(exit code 3\)"):
@@ -76,7 +76,7 @@ def test_what_went_wrong_there_is_the_same_error_here(kind, error, stand_in, row
         verifier.predict("models:/flowers/1", rows)
 
 
-def test_a_version_that_does_not_exist_is_told(store, rows):
+def test_a_version_that_does_not_exist_is_reported(store, rows):
     with pytest.raises(TrackingError, match="models:/nobody/1: cannot be loaded: MlflowException"):
         store.verifier.predict("models:/nobody/1", rows)
 

@@ -60,7 +60,7 @@ def test_a_change_beyond_the_end_of_a_tag_is_found(empty_lab, layerline):
     assert last.endswith("  first run")
 
 
-def test_without_a_lock_file_what_is_missing_is_said(empty_lab, layerline):
+def test_without_a_lock_file_what_is_missing_is_reported(empty_lab, layerline):
     tell(empty_lab, "before", long_list(), with_lock=False)
     tell(empty_lab, "after", long_list(changed="data/0299.csv"), with_lock=False)
     output = layerline(empty_lab, "runs", "--why", "mlp-after").stdout

@@ -62,7 +62,7 @@ def test_nothing_differs(own_lab, layerline):
     assert "nothing that was recorded differs" not in text
 
 
-def test_a_stage_from_the_cache_is_said(own_lab, layerline):
+def test_a_stage_from_the_cache_is_reported(own_lab, layerline):
     with own_lab.journal("restored") as journal:
         journal.tags({"layerline.stage": "train", "layerline.why.train": "forced"})
         journal.link("layerline.run.scale", "scale-d1")
@@ -75,7 +75,7 @@ def test_a_stage_from_the_cache_is_said(own_lab, layerline):
     assert missing in text
 
 
-def test_a_param_longer_than_mlflow_keeps_is_said(own_lab, layerline):
+def test_a_param_longer_than_mlflow_keeps_is_reported(own_lab, layerline):
     long = "x" * 7000
     for key, value in (("a", long), ("b", f"{long}y")):
         with own_lab.journal(key) as journal:

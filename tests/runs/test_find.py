@@ -69,7 +69,7 @@ def test_a_file_within_a_folder_that_dvc_cached(own_lab, layerline):
     assert len(hits(own_lab, layerline, "train_y.npy")) == 3
 
 
-def test_folders_that_cannot_be_looked_into_are_said(full_lab, layerline):
+def test_folders_that_cannot_be_looked_into_are_reported(full_lab, layerline):
     result = layerline(full_lab, "runs", "--find", md5("nowhere"))
     assert "no run in this store made or used it" in result.stdout
     assert "folders that stages wrote could not be looked into" in result.stderr
@@ -95,7 +95,7 @@ def test_data_sets_of_other_tools(own_lab, layerline):
     assert hits(own_lab, layerline, "abcdef") == [("used", "nb", "data set frame", ())]
 
 
-def test_a_beginning_that_fits_several_is_said(own_lab, layerline):
+def test_a_beginning_that_fits_several_is_reported(own_lab, layerline):
     with own_lab.journal("several") as journal:
         hashes = "\n".join(f"{name}=abcdef{number:026}" for number, name in enumerate("xyz"))
         journal.tags({"layerline.stage": "train", "dvc.fetch.deps": hashes})

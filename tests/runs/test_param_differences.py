@@ -3,7 +3,7 @@ import pytest
 from layerline.runs.param_differences import Change, changes, short_names
 
 
-def test_changes_are_told_in_the_order_of_the_pipeline():
+def test_changes_are_reported_in_the_order_of_the_pipeline():
     before = {"train.epochs": "4", "seed": "0", "scale.numeric": "none", "fetch.target": "price"}
     after = {"train.epochs": "8", "seed": "1", "fetch.target": "price", "train.options.depth": "3"}
     assert changes(before, after) == (

@@ -120,7 +120,7 @@ def test_equal_rows_are_paired_as_often_as_both_have_them(tmp_path):
     assert found.differences["log_loss"][1].verdict == "equal"
 
 
-def test_rows_whose_truth_differs_are_left_out_and_said(tmp_path):
+def test_rows_whose_truth_differs_are_left_out_and_reported(tmp_path):
     first = classified(tmp_path, range(50), skill=1.0)
     second = first.copy()
     second.loc[:2, "actual"] = ["dog", "cat", "dog"]  # they were cat, dog, eel

@@ -77,7 +77,7 @@ def test_numbers_beyond_what_the_network_can_compute_give_no_nan(served):
     assert "row 2 None has values too large" in answer.messages
 
 
-def test_a_missing_field_is_told_and_other_fields_are_ignored(served):
+def test_a_missing_field_is_reported_and_other_fields_are_ignored(served):
     without = {name: value for name, value in ROW.items() if name != "size"}
     answer = served("classes").predict(without)
     assert answer.status == 422
@@ -129,7 +129,7 @@ def test_csv_and_parquet_give_what_json_gives(served, made):
         ("count", "many", "row 3 count must be a number, got 'many'"),
     ],
 )
-def test_an_upload_that_breaks_the_schema_is_told(served, column, value, told):
+def test_an_upload_that_breaks_the_schema_is_reported(served, column, value, told):
     frame = pd.DataFrame([ROW] * 4).astype(object)
     frame.loc[2, column] = value
     answer = served("classes").predict(frame.to_csv(index=False).encode(), "text/csv")
@@ -195,7 +195,7 @@ def test_a_token_is_asked_for_everywhere_but_health(bundle, tmp_path):
         assert TOKEN not in server.ask("/metrics", authorization=f"Bearer {TOKEN}").body.decode()
 
 
-def test_a_body_beyond_the_limit_is_refused_told_or_chunked(bundle, tmp_path):
+def test_a_body_beyond_the_limit_is_refused_with_its_length_or_chunked(bundle, tmp_path):
     with serving(str(bundle("classes")), tmp_path, Limits(body_bytes=1000)) as server:
         assert server.predict([ROW] * 50).status == 413
         assert server.predict(iter_bytes(5000), transfer_encoding="chunked").status == 413

@@ -17,6 +17,7 @@ from layerline.model.load import load_bundle
 from layerline.model.predictor import Model
 from layerline.networks import build_network
 from layerline.networks.activations import ACTIVATIONS
+from layerline.networks.embeddings import fit_embeddings
 from layerline.scaling.preprocessing.dates import DATES
 from layerline.scaling.preprocessing.encoders import ENCODERS
 from layerline.scaling.preprocessing.scalers import SCALERS
@@ -126,6 +127,52 @@ def test_a_folded_network_gives_what_torch_gives(activation, options):
     assert folded is not None
     with torch.inference_mode():
         np.testing.assert_allclose(folded(x.numpy()), network(x).numpy(), rtol=1e-5, atol=1e-6)
+
+
+OWN = {"name": "piecewise_linear", "edges": "quantile", "bins": 8}
+EMBEDDED = {
+    "none": {"embedding_width": 3},
+    "normal": {"numeric_embeddings": "piecewise_linear"},
+    "own": {"numeric_embeddings": OWN},
+}
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40_000])  # some by comparisons, many by binary search
+@pytest.mark.parametrize("codes", [(), (3, 5)], ids=["numbers", "codes"])
+@pytest.mark.parametrize("options", EMBEDDED.values(), ids=EMBEDDED)
+def test_embeddings_are_folded_too(options, codes, rows):
+    torch.manual_seed(0)
+    shape, given = (4 + len(codes),), {"hidden": [8], **options}
+    network = build_network("mlp", given, input_shape=shape, d_out=3, category_sizes=codes).eval()
+    x = torch.randn(rows, *shape) * 2
+    x[:, 1], x[:, 2] = x[:, 1].round(), (x[:, 2] > 0).float()
+    for place, size in enumerate(codes, start=4):
+        x[:, place] = torch.randint(size, (rows,))
+    fit_embeddings(network, x)
+    with torch.inference_mode():
+        expected = network(x).numpy()
+    np.testing.assert_allclose(fold(network)(x.numpy()), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [[], [0.5, 0.2, 0.3]], ids=["alike", "weighted"])
+@pytest.mark.parametrize("mean", ["outputs", "probabilities", "exponentials"])
+def test_an_ensemble_is_folded_member_by_member(mean, weights):
+    torch.manual_seed(0)
+    options = {
+        "member_options": {"hidden": [8], "norm": "none"},
+        "members": 3,
+        "mean": mean,
+        "variations": [{}, {"hidden": [6, 5]}, {"numeric_embeddings": OWN}],
+        "weights": weights,
+    }
+    network = build_network("ensemble", options, input_shape=(4,), d_out=3).eval()
+    x = torch.randn(50, 4)
+    fit_embeddings(network, x)
+    with torch.inference_mode():
+        expected = network(x).numpy()
+    np.testing.assert_allclose(fold(network)(x.numpy()), expected, rtol=1e-4, atol=1e-5)
+    network.members[1].blocks.append(torch.nn.Softsign())  # a layer that is unknown there
+    assert fold(network) is None
 
 
 @pytest.mark.parametrize("rows", [1, 100])

@@ -130,7 +130,6 @@ def test_a_worker_that_was_killed_is_replaced(server):
     assert workers
     for worker in workers:
         os.kill(worker.pid, signal.SIGKILL)
-    time.sleep(0.2)
     assert server.predict(body, "text/csv").status == 200
 
 

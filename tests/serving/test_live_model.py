@@ -114,7 +114,7 @@ def look_with(server: Served, store, content: bytes, weights: Path) -> dict[str,
     return dict(answer.json)
 
 
-def test_a_store_that_is_away_is_told_once_and_asked_again(versions, tmp_path):
+def test_a_store_that_is_away_is_reported_once_and_asked_again(versions, tmp_path):
     said: list[str] = []
     live = LiveModel(parse_source(URI), versions.home, Metrics(), said.append)
     live._home = tmp_path  # a store that knows no such model
@@ -200,7 +200,7 @@ def test_a_token_must_be_one(monkeypatch):
     assert read_token(None) is None
 
 
-def test_a_port_that_is_taken_is_told():
+def test_a_port_that_is_taken_is_reported():
     with open_socket("127.0.0.1", 0) as listener:
         listener.listen()
         with pytest.raises(BusyError, match="--port"):

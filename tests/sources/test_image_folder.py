@@ -86,7 +86,7 @@ def test_an_archive_with_one_folder_around(
     assert rows["kind"].tolist() == ["cat", "cat", "dog"]
 
 
-def test_other_sizes_are_resized_and_said(pictures: Path, tmp_path: Path) -> None:
+def test_other_sizes_are_resized_and_reported(pictures: Path, tmp_path: Path) -> None:
     save(pictures / "dog" / "d.png", 40, (8, 8))
     images, _, info = fetch(tmp_path, path=str(pictures), size=[3, 4])
     assert images[:, 0, 0, 0].tolist() == [10, 20, 40, 30]

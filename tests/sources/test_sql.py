@@ -54,7 +54,7 @@ def test_a_query_with_colons_and_percents(shop: str, tmp_path: Path) -> None:
     assert not [note for note in info.notes if "ORDER BY" in note]
 
 
-def test_an_order_that_may_change_is_said(shop: str, tmp_path: Path) -> None:
+def test_an_order_that_may_change_is_reported(shop: str, tmp_path: Path) -> None:
     _, info = fetch(tmp_path, url=shop, query="SELECT x, y FROM sales")
     assert "no fixed order" in info.notes[1]
 
@@ -123,7 +123,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_a_dead_database_is_told_in_seconds(
+def test_a_dead_database_is_reported_in_seconds(
     silent: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(databases, "CONNECT_SECONDS", 2)

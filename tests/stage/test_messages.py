@@ -35,7 +35,7 @@ def test_the_traceback_of_a_defect_is_kept_masked(tmp_path, capsys, monkeypatch)
         assert "tr0ub4dor" not in text
 
 
-def test_a_user_s_mistake_is_told_masked_with_and_without_its_traceback(capsys, monkeypatch):
+def test_a_user_s_mistake_is_reported_masked_with_and_without_its_traceback(capsys, monkeypatch):
     error = raised(SourceError("ftp://me:s3cret@host/x.csv: there is no such file"))
     for debug in ("0", "1"):
         monkeypatch.setenv("LAYERLINE_DEBUG", debug)

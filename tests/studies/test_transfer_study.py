@@ -12,7 +12,7 @@ from layerline.config import load_params
 from layerline.errors import ParamsError
 from layerline.origins import SourceContext, find_source
 from layerline.studies import transfer_study as studied
-from layerline.studies.study_report import mean_of
+from layerline.studies.means import mean_of
 from layerline.studies.transfer_study import StudyPlan, run_study
 from layerline.studies.trial import MODES, Cell, draw, open_bench
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:Deprecatio
 RUNS = "SELECT name, status, start_time, end_time FROM runs ORDER BY start_time"
 
 
-def test_everything_told_arrives(home, new_journal, query, tags_of, tmp_path):
+def test_every_event_arrives(home, new_journal, query, tags_of, tmp_path):
     plots = tmp_path / "plots"
     plots.mkdir()
     (plots / "curve.png").write_bytes(b"png")
@@ -190,7 +190,7 @@ def test_deleted_run_stays_deleted_but_a_later_stage_starts_anew(home, new_journ
     ]
 
 
-def test_lost_copy_of_an_artifact_is_said(home, new_journal, folder, tags_of, tmp_path):
+def test_lost_copy_of_an_artifact_is_reported(home, new_journal, folder, tags_of, tmp_path):
     (tmp_path / "card.md").write_text("card")
     with new_journal() as journal:
         journal.artifact(tmp_path / "card.md")

@@ -8,7 +8,7 @@ from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.journal_lines import read_events
 
 
-def test_events_are_numbered_and_come_back_as_told(new_journal, tmp_path):
+def test_events_are_numbered_and_read_back_unchanged(new_journal, tmp_path):
     plot = tmp_path / "curve.png"
     plot.write_bytes(b"png")
     with new_journal(continues=True) as journal:
@@ -33,7 +33,7 @@ def test_events_are_numbered_and_come_back_as_told(new_journal, tmp_path):
     assert (events[7]["status"], events[7]["message"]) == ("FINISHED", "")
 
 
-def test_file_name_tells_time_stage_and_key(new_journal):
+def test_file_name_has_time_stage_and_key(new_journal):
     journal = new_journal("0123456789abcdef")
     again = new_journal("0123456789abcdef")
     assert journal.path != again.path
@@ -43,7 +43,7 @@ def test_file_name_tells_time_stage_and_key(new_journal):
     again.end("FINISHED")
 
 
-def test_artifact_is_what_it_was_when_told(new_journal, folder, tmp_path):
+def test_artifact_is_what_it_was_when_logged(new_journal, folder, tmp_path):
     report = tmp_path / "report.json"
     report.write_text("then")
     plots = tmp_path / "plots"
@@ -87,7 +87,7 @@ def test_killed_writer_leaves_every_whole_line(dead_writer):
         (SystemExit(0), "FINISHED", ""),
     ],
 )
-def test_leaving_the_block_tells_how(new_journal, error, status, message):
+def test_leaving_the_block_records_how(new_journal, error, status, message):
     with pytest.raises(type(error)), new_journal() as journal:
         raise error
     end = read_events(journal.path)[-1]

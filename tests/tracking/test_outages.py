@@ -70,7 +70,7 @@ def check_training_arrived(checkout: Checkout, server: TrackingServer, epochs: i
     assert select(store, points) == [(epochs, epochs)]
 
 
-def test_server_down_from_the_start_is_told_once(checkout):
+def test_server_down_from_the_start_is_reported_once(checkout):
     expected = results_without_tracking(checkout, SHORT)
     told = checkout.stage("train", MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
     assert results(checkout) == expected

@@ -138,7 +138,7 @@ def texts(folder):
     return read
 
 
-def test_files_that_are_there_are_told_and_params_without_their_credentials(
+def test_present_files_are_logged_and_params_without_their_credentials(
     home, new_journal, workspace, texts
 ):
     (home / "params.yaml").write_text(PARAMS)
@@ -168,7 +168,7 @@ def test_files_that_are_there_are_told_and_params_without_their_credentials(
     assert lines[6] == "  every: 7"
 
 
-def test_params_without_credentials_are_told_byte_by_byte(home, new_journal, workspace, texts):
+def test_params_without_credentials_are_logged_byte_by_byte(home, new_journal, workspace, texts):
     text = PARAMS.replace("me:in-a-comment@", "").replace("webhook", "page")
     (home / "params.yaml").write_text(text)
     params, _ = parse_params({"project": "houses", "fetch": {"source": "files"}})
@@ -178,7 +178,7 @@ def test_params_without_credentials_are_told_byte_by_byte(home, new_journal, wor
     assert texts(journal)["params.yaml"] == text
 
 
-def test_the_lock_is_told_as_far_as_it_is_of_this_run(home, new_journal, texts):
+def test_the_lock_is_logged_as_far_as_it_is_of_this_run(home, new_journal, texts):
     journal = new_journal()
     log_dvc_lock(journal, home, before="train")  # none is there yet
     (home / "dvc.lock").write_text(LOCK)

@@ -124,7 +124,7 @@ def test_store_that_mlflow_made_keeps_its_places(home, query):
     assert query("SELECT artifact_location FROM experiments") == before
 
 
-def test_dead_server_is_said_without_credentials(home, monkeypatch, closed_port):
+def test_dead_server_is_reported_without_credentials(home, monkeypatch, closed_port):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{closed_port}")
     with pytest.raises(TrackingError, match=f"127.0.0.1:{closed_port} does not answer") as caught:
         open_client(home)

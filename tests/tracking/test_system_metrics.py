@@ -85,7 +85,7 @@ def test_what_fails_beside_it_fails_as_ever(new_journal):
     journal.end("FAILED")
 
 
-def test_switched_off_nothing_is_told_or_started(new_journal, monkeypatch):
+def test_switched_off_nothing_is_logged_or_started(new_journal, monkeypatch):
     monkeypatch.setenv(SWITCH, "off")
     journal = new_journal()
     with sampling(journal, first_seconds=0.01):

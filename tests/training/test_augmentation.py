@@ -235,6 +235,6 @@ def test_moving_pixels_of_a_table_is_refused(name: str) -> None:
         (named("flip", probability=2), r"train\.augment\.1\.probability: input should be less"),
     ],
 )
-def test_what_cannot_be_is_told(component: Component, told: str) -> None:
+def test_what_cannot_be_is_reported(component: Component, told: str) -> None:
     with pytest.raises(ParamsError, match=told):
         build_augmentation([named("flip"), component], IMAGES)

@@ -136,14 +136,14 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_rate() -> None:
     assert caught.value.exit_code == 5
 
 
-def test_an_unknown_optimizer_is_told_with_the_names() -> None:
+def test_an_unknown_optimizer_is_reported_with_the_names() -> None:
     with pytest.raises(
         ParamsError, match=r"'adamv' is not known; did you mean 'adam'.* adam, adamw, lbfgs"
     ):
         train(section(optimizer=Component(name="adamv")))
 
 
-def test_a_device_that_is_not_there_is_told() -> None:
+def test_a_device_that_is_not_there_is_reported() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     with pytest.raises(ParamsError, match=r"train\.device: 'cuda' is missing"):
@@ -190,7 +190,7 @@ def test_clipping_bounds_the_step() -> None:
     assert moved[1e-3] <= 0.1 * 1e-3 * 1.01 < moved[None]
 
 
-def test_the_gradients_norm_is_told_as_it_was_before_clipping() -> None:
+def test_the_gradients_norm_is_reported_from_before_clipping() -> None:
     norms = [
         train(section(epochs=1, clip_norm=clip))[1].history[0].gradient_norm
         for clip in (None, 1e-3)

@@ -48,7 +48,7 @@ def test_without_a_limit_it_is_the_machines(monkeypatch, tmp_path: Path) -> None
     assert memory_bytes() == psutil.virtual_memory().total
 
 
-def test_memory_that_runs_out_is_told_with_what_to_lower() -> None:
+def test_memory_that_runs_out_is_reported_with_what_to_lower() -> None:
     section = TrainSection(batch_size=64)
     with (
         pytest.raises(ParamsError, match=r"train\.batch_size: out of memory .* lower it from 64"),

@@ -283,7 +283,7 @@ def test_a_link_comes_back_from_json(name: str) -> None:
         (named("poisson"), r"train\.loss: 'poisson' needs counts, and the smallest target .* -3;"),
     ],
 )
-def test_what_cannot_be_right_for_numbers_is_told(component: Component, told: str) -> None:
+def test_what_cannot_be_right_for_numbers_is_reported(component: Component, told: str) -> None:
     with pytest.raises(ParamsError, match=told):
         build_loss(component, "regression", TargetFacts(smallest=-3.0))
 
@@ -305,14 +305,14 @@ def test_what_cannot_be_right_for_numbers_is_told(component: Component, told: st
         ),
     ],
 )
-def test_wrong_weights_are_told_in_one_line(component: Component, told: str) -> None:
+def test_wrong_weights_are_reported_in_one_line(component: Component, told: str) -> None:
     with pytest.raises(ParamsError, match=told) as caught:
         build_loss(component, "multiclass", CLASS_FACTS)
     assert len(caught.value.problems) == 1
 
 
 @pytest.mark.parametrize("value", [0, -1.0, True, "half", [2]])
-def test_a_wrong_pos_weight_is_told_in_one_line(value: Any) -> None:
+def test_a_wrong_pos_weight_is_reported_in_one_line(value: Any) -> None:
     with pytest.raises(ParamsError, match="must be balanced, or a number above 0") as caught:
         build_loss(named("binary_cross_entropy", pos_weight=value), "binary")
     assert len(caught.value.problems) == 1

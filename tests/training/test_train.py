@@ -11,7 +11,7 @@ import torch
 from transfers import params_of, table_preprocessor, write_here
 
 from layerline.artifacts import Workspace, read_manifest
-from layerline.config import RestartsSection
+from layerline.config import MembersSection
 from layerline.networks.bin_edges import quantile_edges
 from layerline.networks.serialization import load_network
 from layerline.training.snapshots import Snapshots
@@ -39,9 +39,11 @@ def run(workspace: Workspace, on_epoch: Any = lambda record: None, **changes: An
     return said
 
 
-@pytest.mark.parametrize("restarts", [None, RestartsSection(seeds=2)], ids=["one", "seeds"])
-def test_ctrl_c_keeps_the_best_so_far_and_says_so(workspace: Workspace, restarts: Any) -> None:
-    said = run(workspace, interrupt, restarts=restarts)
+@pytest.mark.parametrize(
+    "members", [None, MembersSection(count=2, keep="best", space={})], ids=["one", "seeds"]
+)
+def test_ctrl_c_keeps_the_best_so_far_and_says_so(workspace: Workspace, members: Any) -> None:
+    said = run(workspace, interrupt, members=members)
     assert "models/interrupted" in said[-2]
     assert said[-1] == "Ctrl-C"
     left = workspace.root / "models" / "interrupted"
@@ -53,12 +55,12 @@ def test_ctrl_c_keeps_the_best_so_far_and_says_so(workspace: Workspace, restarts
     assert not workspace.network.exists()
 
 
-def test_ctrl_c_before_an_epoch_is_done_is_told_too(workspace: Workspace, monkeypatch) -> None:
+def test_ctrl_c_before_an_epoch_is_done_is_reported_too(workspace: Workspace, monkeypatch) -> None:
     def stop(*given: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("layerline.training.loop.Training._take_steps", stop)
-    said = run(workspace, restarts=RestartsSection(seeds=2))
+    said = run(workspace, members=MembersSection(count=2, keep="best", space={}))
     assert said == [
         "interrupted; the next run starts from the beginning: no snapshot was due yet",
         "Ctrl-C",
@@ -91,7 +93,7 @@ def test_snapshots_that_nobody_took_up_for_long_are_removed(workspace: Workspace
     assert [path.name for path in parent.iterdir()] == ["recent"]
 
 
-def test_the_manifest_tells_what_decided_the_bytes(workspace: Workspace) -> None:
+def test_the_manifest_records_what_decided_the_bytes(workspace: Workspace) -> None:
     run(workspace)
     facts = read_manifest(workspace.network)
     assert {key: facts[key] for key in ("threads", "precision", "is_streamed")} == {
@@ -108,13 +110,13 @@ OWN_BINS = {
 
 
 @pytest.mark.parametrize(
-    "restarts", [None, RestartsSection(seeds=2, keep="ensemble")], ids=["one", "ensemble"]
+    "members", [None, MembersSection(count=2, keep="all", space={})], ids=["one", "ensemble"]
 )
-def test_bins_come_from_the_train_rows_and_are_saved(workspace: Workspace, restarts: Any) -> None:
-    run(workspace, restarts=restarts, options=OWN_BINS)
+def test_bins_come_from_the_train_rows_and_are_saved(workspace: Workspace, members: Any) -> None:
+    run(workspace, members=members, options=OWN_BINS)
     network, _ = load_network(workspace.network)
     x = torch.from_numpy(np.load(workspace.scaled / "train_x.npy"))
     found = [value for name, value in network.state_dict().items() if name.endswith("edges")]
-    assert len(found) == (1 if restarts is None else 2)
+    assert len(found) == (1 if members is None else 2)
     for edges in found:
         assert torch.equal(edges, quantile_edges(x, 4))

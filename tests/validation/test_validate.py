@@ -108,7 +108,7 @@ def test_bad_rows_are_set_aside(
     assert len(result.quarantine) == len(bad)
 
 
-def test_all_rules_are_told_at_once(frame: pd.DataFrame, schema: TableSchema) -> None:
+def test_all_rules_are_reported_at_once(frame: pd.DataFrame, schema: TableSchema) -> None:
     frame = put("income", [5], np.inf)(put("city", [5, 6], "Paris")(frame))
     with pytest.raises(BrokenRulesError) as caught:
         validate(frame, schema, FAIL)

@@ -13,8 +13,10 @@ store      flush, ui
 runs       runs
 run_table  the table that `runs` prints
 compare    compare
+adopt      adopt
 transfer   transfer plan, transfer lineage
-study      study transfer
+study      study transfer, study compare
+study_search study run, study work
 
 To add a command: a function with `@click.command()` and `@handle_errors` in the file of its kind,
 and its name in COMMANDS below. Import its room inside the function, so that `layerline --help`
@@ -24,6 +26,7 @@ stays quick.
 import click
 
 from layerline import __version__
+from layerline.cli.adopt import adopt
 from layerline.cli.compare import compare
 from layerline.cli.init import init, watch
 from layerline.cli.models import export, history, predict, promote, rollback, verify
@@ -40,7 +43,7 @@ from layerline.cli.transfer import transfer
 COMMANDS = (
     *(init, schema, watch),
     *(predict, serve, promote, rollback, history, verify, export, register, retrain),
-    *(results, runs, compare, flush, ui),
+    *(results, runs, compare, adopt, flush, ui),
     *(transfer, study),
 )
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from layerline.artifacts import read_json
 from layerline.cli.command import handle_errors, open_project
 from layerline.cli.output import print_json, print_table
+from layerline.cli.study_search import run, work
 from layerline.errors import ParamsError, Problem
 
 if TYPE_CHECKING:
+    from layerline.studies.comparison import Cell as ComparisonCell
     from layerline.studies.trial import Cell
 
 
@@ -104,3 +107,64 @@ def _progress(n_cells: int) -> "Iterator[Callable[[Cell, float], None]]":
             bar.update()
 
         yield report
+
+
+@study.command()
+@click.argument("name")
+@click.option("--seeds", type=click.IntRange(1, 1000), help="Trainings of each variant.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@handle_errors
+def compare(name: str, seeds: int | None, as_json: bool) -> None:
+    """Answer a question by several variants of params, each trained from the same seeds.
+
+    NAME is a file of recipes/studies, or a path. Reads data/scaled (`dvc repro scale` makes it),
+    writes reports/studies/NAME. Trainings already done are not repeated.
+    """
+    from layerline.studies.comparison import read_comparison, run_comparison
+    from layerline.studies.variant_report import (
+        summarise,
+        table,
+        twice_the_rows,
+        verdict,
+        write_comparison,
+    )
+
+    workspace, _ = open_project()
+    name, section = read_comparison(workspace, name)
+    n_seeds = seeds or section.seeds
+    with _cell_progress(n_seeds * len(section.variants)) as on_cell:
+        found = run_comparison(workspace, name, section, n_seeds, on_cell)
+    folder = workspace.reports / "studies" / name
+    write_comparison(folder, found)
+    if as_json:
+        print_json(read_json(folder / "comparison.json"))
+        return
+    print_table(*table(found), title=section.question)
+    first, *_ = section.variants
+    for summary in summarise(found):
+        click.echo(verdict(summary, first).replace("**", ""))
+    if outlook := twice_the_rows(found):
+        click.echo(outlook)
+    click.echo(f"table, plots and page: {folder}")
+
+
+@contextlib.contextmanager
+def _cell_progress(n_cells: int) -> "Iterator[Callable[[ComparisonCell], None]]":
+    """A bar on a terminal, a line for each training in a log; both on stderr."""
+    from tqdm import tqdm
+
+    with tqdm(total=n_cells, desc="study", unit="training", disable=None, leave=False) as bar:
+
+        def report(cell: "ComparisonCell") -> None:
+            shown = "diverged" if cell.value is None else f"{cell.value:.4g}"
+            line = f"{cell.variant}, seed {cell.seed}: {shown}"
+            if bar.disable:
+                click.echo(f"study: {line}", err=True)
+            bar.set_postfix_str(line)
+            bar.update()
+
+        yield report
+
+
+study.add_command(run)
+study.add_command(work)

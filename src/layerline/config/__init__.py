@@ -24,10 +24,12 @@ from layerline.config.params import (
 )
 from layerline.config.training_sections import (
     AdaptersSection,
+    Axis,
     BatchGrowthSection,
     EarlyStoppingSection,
     ForgettingSection,
-    RestartsSection,
+    MembersSection,
+    RangeSection,
     TrainSection,
     TransferSection,
 )
@@ -35,6 +37,7 @@ from layerline.config.yaml_reader import parse_yaml, read_yaml
 
 __all__ = [
     "AdaptersSection",
+    "Axis",
     "BatchGrowthSection",
     "Component",
     "EarlyStoppingSection",
@@ -42,9 +45,10 @@ __all__ = [
     "FetchSection",
     "ForgettingSection",
     "GateSection",
+    "MembersSection",
     "Named",
     "Params",
-    "RestartsSection",
+    "RangeSection",
     "ScaleSection",
     "Task",
     "ThresholdSection",

@@ -73,13 +73,17 @@ def _free_alias(alias: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class RegisterSection:
-    """Which alias the registered model gets, by which gate, and what is exported with it."""
+    """Which alias the registered model gets, by which gate, and what is exported with it.
+
+    `promote_experiments`: a run inside `dvc exp run` may become champion, too.
+    """
 
     gate: GateSection = GateSection()
     export: tuple[Literal["onnx", "torch"], ...] = ()
     alias: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_free_alias)] = (
         "champion"
     )
+    promote_experiments: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)

@@ -41,6 +41,14 @@ class Params:
         return Path(self.validate.schema or f"data/schemas/{self.project}.yaml")
 
 
+RENAMED = {
+    "train.restarts": (
+        "is now members; for {seeds: 4, keep: ensemble} write members: {count: 4, keep: all, "
+        "space: {}}, for keep: best the same with keep: best"
+    )
+}
+
+
 def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
     """Turn the mapping of a params file into Params, or into the list of all its problems."""
     if not isinstance(raw, Mapping):
@@ -50,7 +58,9 @@ def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
         # JSON mode: strict about scalars, yet a YAML list may fill a tuple.
         params = TypeAdapter(Params).validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        return None, [*problems, *problems_of(error, "", _field_names(Params))]
+        found = problems_of(error, "", _field_names(Params))
+        found = [Problem(p.where, RENAMED.get(p.where, p.message)) for p in found]
+        return None, [*problems, *found]
     return None if problems else params, problems
 
 

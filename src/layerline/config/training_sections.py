@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, model_validator
 from pydantic.dataclasses import dataclass
 
 from layerline.config.components import SECTION, WITH_FROM, Component, Named
@@ -12,13 +12,14 @@ from layerline.config.components import SECTION, WITH_FROM, Component, Named
 class EarlyStoppingSection:
     """When to stop before the last epoch; the weights with the best monitored value are kept.
 
-    `target` is a value of the metric that is good enough. With `time_minutes` the clock decides,
+    `metric` is the loss, the error (1 - accuracy, RMSE), log_loss, auc (1 - area), or mae. `target`
+    is a value of it that is good enough. With `time_minutes` the clock decides,
     and runs are no longer reproducible to the byte.
     """
 
     patience_epochs: Annotated[int, Field(ge=1)] | None = 20
     min_delta: Annotated[float, Field(ge=0)] = 0.0
-    metric: Literal["loss", "error"] = "loss"
+    metric: Literal["loss", "error", "log_loss", "auc", "mae"] = "loss"
     target: Annotated[float, Field(ge=0)] | None = None
     time_minutes: Annotated[float, Field(gt=0)] | None = None
 
@@ -36,14 +37,48 @@ class BatchGrowthSection:
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
-class RestartsSection:
-    """Train from `seeds` seeds: `seed`, `seed + 1`, ...; keep the best on validation rows, or all.
+class RangeSection:
+    """Numbers between two bounds; with `log` evenly spread over their logarithms."""
 
-    An ensemble averages the predictions of all of them.
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _rising(self) -> "RangeSection":
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("needs low < high, and low > 0 with log: true")
+        return self
+
+
+def _read_axis(value: Any) -> Any:
+    # pydantic would report both branches of a union: several lines for one mistake.
+    if isinstance(value, RangeSection) or (isinstance(value, list | tuple) and value):
+        return value
+    try:
+        return RangeSection(**value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "must be a list of values, or {low: NUMBER, high: NUMBER, log: true or false} with "
+            "low < high, and low > 0 with log: true"
+        ) from None
+
+
+Axis = Annotated[Any, PlainValidator(_read_axis)]
+AxisPath = Annotated[str, Field(pattern=r"^(options|optimizer)\.[\w.]+$")]
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class MembersSection:
+    """Several networks of one training, and what is kept of them: docs/training.md.
+
+    `space` has values for paths below train, `options.NAME` or `optimizer.NAME`; a member draws its
+    own from there. `keep: greedy` chooses members by the validation rows, with weights.
     """
 
-    seeds: Annotated[int, Field(ge=2, le=1000)] = 5
-    keep: Literal["best", "ensemble"] = "best"
+    count: Annotated[int, Field(ge=2, le=1000)] = 4
+    keep: Literal["greedy", "all", "best"] = "greedy"
+    space: dict[AxisPath, Axis] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
@@ -131,20 +166,20 @@ class TrainSection:
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     sampling: Literal["shuffled", "balanced"] = "shuffled"
     augment: tuple[Named, ...] = ()
-    restarts: RestartsSection | None = None
+    members: MembersSection | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     transfer: TransferSection | None = None
 
     @model_validator(mode="after")
     def _one_start(self) -> "TrainSection":
-        if self.restarts is not None and self.transfer is not None:
+        if self.members is not None and self.transfer is not None:
             raise ValueError(
-                "restarts start from several seeds, transfer from known weights; keep one"
+                "members start from several seeds, transfer from known weights; keep one"
             )
         return self
 
     @property
     def monitored(self) -> str:
-        """The validation metric that stopping and adaptive schedules monitor: loss or error."""
+        """The validation metric that stopping and adaptive schedules monitor."""
         return self.early_stopping.metric if self.early_stopping else "loss"

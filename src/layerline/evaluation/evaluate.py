@@ -23,7 +23,7 @@ from layerline.evaluation.bootstrap import metric_intervals
 from layerline.evaluation.class_metrics import measure_classes
 from layerline.evaluation.decision import DECISION, PLAIN, Decision, write_decision
 from layerline.evaluation.evaluation_results import EvaluationResults
-from layerline.evaluation.fit_decision import default_decision, fit_decision
+from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.forgetting_report import judge_forgetting
 from layerline.evaluation.history import read_history
 from layerline.evaluation.metrics import measure
@@ -117,12 +117,7 @@ def _decide(
     workspace: Workspace, network: Any, spec: NetworkSpec, valid: Rows, section: EvaluateSection
 ) -> tuple[Decision, Calibration | None]:
     """Fit the decision on the validation rows and write models/decision."""
-    calibration: Calibration | None = None
-    if spec.classes is None:
-        decision = default_decision(section)
-    else:
-        logits = predict(network, valid.x).numpy()
-        decision, calibration = fit_decision(logits, valid.y.numpy(), spec.classes, section)
+    decision, calibration = choose_decision(network, spec, valid, section)
     about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)

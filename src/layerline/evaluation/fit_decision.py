@@ -13,6 +13,9 @@ from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.predictions import Ints
 from layerline.evaluation.temperature import Calibration, calibrate
 from layerline.evaluation.thresholds import choose_threshold
+from layerline.networks.serialization import NetworkSpec
+from layerline.training.dataset import Rows
+from layerline.training.inference import predict
 
 
 def fit_decision(
@@ -78,3 +81,17 @@ def default_decision(section: EvaluateSection) -> Decision:
             message = "a regression has no classes; remove it"
             raise ParamsError([Problem(f"evaluate.{key}", message)])
     return PLAIN
+
+
+def choose_decision(
+    network: Any, spec: NetworkSpec, valid: Rows, section: EvaluateSection
+) -> tuple[Decision, Calibration | None]:
+    """Fit temperature and threshold on the validation rows; nothing of it for a regression.
+
+    Raises:
+        ParamsError: params.yaml sets a threshold or a positive class that does not fit.
+    """
+    if spec.classes is None:
+        return default_decision(section), None
+    logits = predict(network, valid.x).numpy()
+    return fit_decision(logits, valid.y.numpy(), spec.classes, section)

@@ -1,4 +1,4 @@
-"""Several networks of one architecture whose predictions are averaged."""
+"""Several networks whose predictions are averaged."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -9,13 +9,16 @@ from torch import Tensor, nn
 
 from layerline.errors import ParamsError, Problem
 
+Mean = Literal["probabilities", "outputs", "exponentials"]
+
 
 class Ensemble(nn.Module):
     """Members of one architecture, each with its own weights; their predictions are averaged.
 
     `mean: probabilities` averages softmax probabilities, so the outputs are their logs; `outputs`
     averages the outputs themselves, for numbers; `exponentials` is the log of the mean of their
-    exponentials, for outputs that are logs of counts. `train.restarts` makes one from its seeds.
+    exponentials, for outputs that are logs of counts. `variations` are each member's options where
+    they differ from `member_options`, `weights` what each one counts. `train.members` makes one.
 
     Shape: as the member's -> (B, d_out); (B, d_hidden) when `d_out` is None, the hidden features of
     all members side by side.
@@ -36,27 +39,27 @@ class Ensemble(nn.Module):
         member: str = "mlp",
         member_options: dict[str, Any] | None = None,
         members: Annotated[int, Field(ge=1)] = 5,
-        mean: Literal["probabilities", "outputs", "exponentials"] = "outputs",
+        mean: Mean = "outputs",
+        variations: tuple[dict[str, Any], ...] = (),
+        weights: tuple[Annotated[float, Field(gt=0)], ...] = (),
     ) -> None:
         super().__init__()
         from layerline.networks import build_network
 
-        if mean == "probabilities" and d_out == 1:
-            message = "the probability of a single output is always 1; set mean: outputs"
-            raise ParamsError([Problem("train.options.mean", message)])
-
+        _require_fitting(d_out, members, mean, {"variations": variations, "weights": weights})
         self.members = nn.ModuleList(
             build_network(
                 member,
-                member_options or {},
+                {**(member_options or {}), **own},
                 input_shape=input_shape,
                 d_out=d_out,
                 category_sizes=category_sizes,
             )
-            for _ in range(members)
+            for own in variations or ({},) * members
         )
         self.mean: str = mean if d_out is not None else "features"
         self.d_hidden = sum(_width(network) for network in self.members)
+        self.weights = weights
 
     def forward(self, x: Tensor) -> Tensor:
         outputs = [network(x) for network in self.members]
@@ -64,9 +67,43 @@ class Ensemble(nn.Module):
             return torch.cat(outputs, 1)
         stacked = torch.stack(outputs)
         if self.mean == "outputs":
-            return stacked.mean(0)
+            return (stacked * self._beside(stacked)).sum(0) if self.weights else stacked.mean(0)
         logs = stacked.log_softmax(2) if self.mean == "probabilities" else stacked
+        if self.weights:
+            return (logs + self._beside(logs).log()).logsumexp(0)
         return logs.logsumexp(0) - math.log(len(outputs))
+
+    def _beside(self, stacked: Tensor) -> Tensor:
+        """(M, 1, 1) the members' weights, of sum 1."""
+        weights = torch.tensor(self.weights, dtype=torch.float64)
+        return (weights / weights.sum()).to(stacked).view(-1, 1, 1)
+
+
+def to_averaged(outputs: Tensor, mean: Mean) -> Tensor:
+    """A member's outputs (B, O) as what is averaged: probabilities, exponentials or themselves."""
+    if mean == "probabilities":
+        return outputs.softmax(1)
+    return outputs.exp() if mean == "exponentials" else outputs
+
+
+def from_averaged(averaged: Tensor, mean: Mean) -> Tensor:
+    """The outputs (B, O) of the ensemble."""
+    return averaged if mean == "outputs" else averaged.log()
+
+
+def _require_fitting(
+    d_out: int | None, members: int, mean: Mean, lists: dict[str, tuple[Any, ...]]
+) -> None:
+    problems = [
+        Problem(f"train.options.{name}", f"needs one for each of {members} members, has {len(own)}")
+        for name, own in lists.items()
+        if own and len(own) != members
+    ]
+    if mean == "probabilities" and d_out == 1:
+        message = "the probability of a single output is always 1; set mean: outputs"
+        problems.append(Problem("train.options.mean", message))
+    if problems:
+        raise ParamsError(problems)
 
 
 def _width(network: nn.Module) -> int:

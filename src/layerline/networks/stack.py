@@ -53,7 +53,8 @@ def _stack(members: Sequence[nn.Module], dropouts: Sequence[Generator]) -> nn.Mo
     if isinstance(first, nn.Flatten):
         return nn.Flatten(2)
     if isinstance(first, Dropout):
-        return StackedDropout(first.p, dropouts)
+        rates = [member.p for member in members if isinstance(member, Dropout)]
+        return StackedDropout(rates, dropouts)
     if type(first) not in _KINDS:
         raise NotStackableError(type(first).__name__)
     return _KINDS[type(first)](members)
@@ -135,18 +136,22 @@ class StackedLayerNorm(nn.Module):
 
 
 class StackedDropout(nn.Module):
-    """Dropout; each member's mask is the one it would draw alone."""
+    """Dropout at each member's rate; its mask is the one it would draw alone."""
 
-    def __init__(self, rate: float, generators: Sequence[Generator]) -> None:
+    scales: Tensor
+
+    def __init__(self, rates: Sequence[float], generators: Sequence[Generator]) -> None:
         super().__init__()
-        self.rate, self.generators = rate, generators
+        self.rates, self.generators = rates, generators
+        scales = torch.tensor([scale_of(rate) for rate in rates])
+        self.register_buffer("scales", scales, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        members = zip(x, self.generators, strict=True)
-        kept = torch.stack([draw_kept(member.shape, self.rate, g) for member, g in members])
-        return x * kept.to(x.dtype) * scale_of(self.rate)
+        drawn = zip(x, self.rates, self.generators, strict=True)
+        kept = torch.stack([draw_kept(own.shape, rate, random) for own, rate, random in drawn])
+        return (x * kept.to(x.dtype)).mul_(self.scales.view(-1, *[1] * (x.ndim - 1)))
 
 
 class StackedSkip(nn.Module):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from layerline.config import Params
 from layerline.errors import Problem
+from layerline.lookup import option_problems
 
 Rule = Callable[[Params], Iterator[Problem]]
 
@@ -49,9 +50,35 @@ def _full_batch_has_no_batches(params: Params) -> Iterator[Problem]:
     yield from full_batch_problems(params.train)
 
 
+def _members_can_be_built(params: Params) -> Iterator[Problem]:
+    from layerline.networks import network_problems
+    from layerline.training.member_settings import draw_members
+    from layerline.training.optimizers import OPTIMIZERS
+
+    train, found = params.train, dict[Problem, None]()
+    for own in draw_members(train, params.seed) if train.members else ():
+        section = own.section
+        problems = network_problems(section.network, section.options)
+        if line := OPTIMIZERS.get(section.optimizer.name):
+            options = section.optimizer.options
+            problems += option_problems(line.build, options, "train.optimizer")
+        found |= dict.fromkeys(problems)
+    for problem in found:
+        yield Problem("train.members.space", f"{problem.where}: {problem.message}")
+
+
+def _stopping_fits_task(params: Params) -> Iterator[Problem]:
+    from layerline.training.scores import score_problem
+
+    if problem := score_problem(params.train.monitored, params.fetch.task):
+        yield problem
+
+
 RULES: tuple[Rule, ...] = (
     _loss_fits_task,
     _classes_can_be_balanced,
     _split_fits_task,
     _full_batch_has_no_batches,
+    _members_can_be_built,
+    _stopping_fits_task,
 )

@@ -11,7 +11,9 @@ from ruamel.yaml import YAML
 from layerline.config import Task
 from layerline.validation.schema.definitions import TableSchema
 
+FEW_ROWS = 2_000  # below it an epoch has few steps, and a training needs more of them
 MANY_ROWS = 10_000  # from here on a larger batch learns as well and faster
+VERY_MANY_ROWS = 50_000  # from here on members take long, and gain less
 MANY_INPUTS = 500  # beyond it embeddings cost more time and memory than they are worth
 
 _TEMPLATE = Template("""\
@@ -44,7 +46,7 @@ scale:  # fitted on train rows alone
 
 train:
 $train
-  # restarts: {seeds: 4, keep: ensemble}  # a mean of four: better, in four times the time
+  # members: several networks that differ, as one; without them a single network, so much faster
 
 evaluate:
   bootstrap: 1000  # resamples for the confidence intervals; 0 leaves them out
@@ -88,7 +90,8 @@ def default_training(n_rows: int, n_inputs: int) -> dict[str, Any]:
     """The section `train` to start from, by the size of the table.
 
     Embedded, an MLP finds thresholds in single features as trees do; batch norm next to it
-    over-fits. benchmarks/results/tables.md has what it brings.
+    over-fits. Members that differ in rate, decay, dropout and bins, chosen by the validation rows,
+    are better than any of them. benchmarks/results/tables.md has what each of this brings.
     """
     options = {"hidden": [256, 128], "activation": "relu", "dropout": 0.1}
     if n_inputs <= MANY_INPUTS:
@@ -103,8 +106,9 @@ def default_training(n_rows: int, n_inputs: int) -> dict[str, Any]:
         "optimizer": {"name": "adamw", "learning_rate": 0.002, "weight_decay": 0.01},
         "schedule": {"name": "cosine"},
         "batch_size": 256 if n_rows >= MANY_ROWS else 128,
-        "epochs": 200,
-        "early_stopping": {"patience_epochs": 40},
+        "epochs": 200 if n_rows < FEW_ROWS else 100,
+        "early_stopping": {"patience_epochs": 40 if n_rows < FEW_ROWS else 20},
+        "members": {"count": 8 if n_rows < VERY_MANY_ROWS else 4, "keep": "greedy"},
     }
 
 

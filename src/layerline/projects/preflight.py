@@ -36,9 +36,17 @@ def load_checked(path: Path) -> Params:
     Raises:
         ParamsError: with every problem found, each with its dotted path.
     """
+    return check_params(read_yaml(path), path.name)
+
+
+def check_params(raw: Any, name: str) -> Params:
+    """Check the content of a params file against every table; `name` is what messages call it.
+
+    Raises:
+        ParamsError: with every problem found, each with its dotted path.
+    """
     from layerline.projects.component_tables import PLACES
 
-    raw = read_yaml(path)
     params, problems = parse_params(raw)
     if isinstance(raw, Mapping):
         problems += [Problem(key, MISSING) for key in NAMED_BY_DVC if key not in raw]
@@ -50,7 +58,7 @@ def load_checked(path: Path) -> Params:
     if params is not None and not problems:
         problems = combination_problems(params)
     if params is None or problems:
-        raise ParamsError(problems, path.name)
+        raise ParamsError(problems, name)
     return params
 
 

@@ -1,6 +1,7 @@
 """Challenger against champion: both as registered, freshly loaded, on the same test rows."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ def hold_contest(
     known, unreadable = _predicted_by(client, verifier, champion, version, candidate)
     context = Context(
         same_bytes=_is_same(champion, version),
+        experiment=_experiment(params),
         unreadable=unreadable,
         seen=_seen_by(client, champion, candidate) if known is not None else None,
         slices=candidate.slices,
@@ -68,6 +70,13 @@ def hold_contest(
     elif previous != version.number:
         name_challenger(client, project, version.number)
     return _registration(params, candidate, version, verdict, previous)
+
+
+def _experiment(params: Params) -> str:
+    """The DVC experiment that this is a run of, where experiments are not promoted."""
+    if params.register.promote_experiments:
+        return ""
+    return os.environ.get("DVC_EXP_NAME", "")
 
 
 def _verify(

@@ -108,16 +108,27 @@ def judge(
         value = verdict.challenger_value
         reason = "unchanged: the champion is this very model"
         return dataclasses.replace(verdict, promote=False, reason=reason, champion_value=value)
-    if context.unreadable:
-        # Perhaps another table took this project's name: a person must decide.
-        reason = (
-            f"the champion cannot predict today's rows ({context.unreadable}), so the two were not "
-            "compared; to replace it anyway: `layerline promote VERSION`"
-        )
+    if reason := _why_not_judged(context):
         return dataclasses.replace(verdict, promote=False, reason=reason)
     if champion is None:
         return _with_refusals(verdict)
     return _with_refusals(_compare(champion, challenger, section, seed, context, verdict))
+
+
+def _why_not_judged(context: Context) -> str:
+    if context.experiment:
+        # The best of many by the same test rows would be promoted by luck alone.
+        return (
+            f"experiments are not promoted; `layerline adopt {context.experiment}` and `dvc repro` "
+            "let it compete, and `layerline promote` promotes it as it is"
+        )
+    if context.unreadable:
+        # Perhaps another table took this project's name: a person must decide.
+        return (
+            f"the champion cannot predict today's rows ({context.unreadable}), so the two were not "
+            "compared; to replace it anyway: `layerline promote VERSION`"
+        )
+    return ""
 
 
 def _with_refusals(verdict: Verdict) -> Verdict:

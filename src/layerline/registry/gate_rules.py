@@ -60,6 +60,7 @@ class Context:
     """
 
     same_bytes: bool = False  # champion and challenger are the same model
+    experiment: str = ""  # the name of the DVC experiment that trained it
     unreadable: str = ""  # why the champion could not predict the rows
     seen: NDArray[np.bool_] | None = None
     slices: Sequence[Slice] = ()

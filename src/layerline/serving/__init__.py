@@ -15,7 +15,8 @@ category_codes.py      levels -> codes
 column_checks.py       faults by row and field
 request_handler.py     a body -> predictions
 compiled_model.py      a model as arrays
-numpy_network.py       an MLP as numpy products
+numpy_network.py       MLPs and ensembles as numpy products
+numpy_embeddings.py    embeddings as numpy gathers
 load_model.py          URI -> verified, warm model
 live_model.py          follows the alias, swaps champions
 openapi.py             the OpenAPI schema of a model

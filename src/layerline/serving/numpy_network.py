@@ -1,8 +1,9 @@
 """A multilayer perceptron as numpy products: torch's module calls cost ten times as much.
 
 Batch norm is folded into the linear map before it, dropout is dropped. Layers that are not in STEPS
-(attention, convolutions, embeddings) stay torch modules. To add a layer, write it as a function of
-an array and add one line to STEPS; every folded network is verified against torch's when loaded.
+(attention, convolutions, periodic embeddings) stay torch modules. To add a layer, write it as a
+function of an array and a line in STEPS; every folded network is verified against torch's when
+loaded.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,17 +17,50 @@ from torch import nn
 from layerline.kernels.dropout import Dropout
 from layerline.kernels.switch import is_on
 from layerline.networks.blocks import Skip
+from layerline.networks.ensemble import Ensemble
 from layerline.networks.mlp import MLP
-
-Floats = NDArray[np.float32]
-Step = Callable[[Floats], Floats]
+from layerline.serving.numpy_embeddings import Floats, Step, fold_embeddings
 
 
 def fold(network: nn.Module) -> Step | None:
     """The network as one function (B, F) -> (B, O) float32; None where a layer is unknown."""
-    if not isinstance(network, MLP) or network.embed is not None or not is_on("numpy_network"):
+    if not is_on("numpy_network"):
         return None
-    return _sequence([*network.blocks, network.head])
+    if isinstance(network, Ensemble):
+        members = [fold(member) for member in network.members]
+        known = [member for member in members if member is not None]
+        return average(network, known) if len(known) == len(members) else None
+    if not isinstance(network, MLP):
+        return None
+    layers = [*network.blocks, network.head]
+    if network.embed is None:
+        return _sequence(layers)
+    embed, following = fold_embeddings(network.embed), _sequence(layers)
+    return None if embed is None or following is None else _chain([embed, following])
+
+
+def average(network: Ensemble, members: list[Step]) -> Step | None:
+    """The ensemble of folded members; None where their features are not averaged."""
+    weights = np.asarray(network.weights or [1.0] * len(members))
+    shares = (weights / weights.sum()).astype(np.float32)
+    logs = np.log(shares)[:, None, None]
+
+    def run(x: Floats) -> Floats:
+        outputs = np.stack([member(x) for member in members])
+        if network.mean == "outputs":
+            return np.tensordot(shares, outputs, 1)
+        if network.mean == "probabilities":
+            outputs -= logsumexp(outputs, 2)
+        return logsumexp(outputs + logs, 0)[0]
+
+    return None if network.mean == "features" else run
+
+
+def logsumexp(x: Floats, axis: int) -> Floats:
+    """log(sum(exp(x))) along an axis, which stays."""
+    highest = x.max(axis, keepdims=True)
+    total: Floats = highest + np.log(np.exp(x - highest).sum(axis, keepdims=True))
+    return total
 
 
 def _sequence(layers: list[nn.Module]) -> Step | None:

@@ -55,32 +55,57 @@ class WorkerPool:
             Problem: 400, 422 or 413 by its content, 503 when it took too long.
         """
         with self._lock:
-            worker = self._worker_of(served)
+            is_reused = self._worker is not None
             try:
-                worker.connection.settimeout(self._body_seconds)
-                if not self._idle_bytes:
-                    self._idle_bytes = receive_frame(worker.connection)[0]["idle_bytes"]
-                send_frame(worker.connection, {"content_type": content_type}, body)
-                self._wait(worker)
-                header, content = receive_frame(worker.connection)
-            except MemoryError:
-                worker.kill()
-                self._drop()
-                raise problem(413, too_large()) from None
-            except TimeoutError:
-                worker.kill()
-                self._drop()
-                raise problem(
-                    503, f"not finished within {self._body_seconds:g} s; send fewer rows"
-                ) from None
-            except (EOFError, OSError):
-                # The kernel or an allocator that cannot fail ended it.
-                self._drop()
-                raise problem(413, too_large()) from None
+                header, content = self._ask(served, content_type, body)
+            except EOFError:
+                # It may have ended before this body came: that is no fault of the body.
+                if not is_reused:
+                    raise problem(413, too_large()) from None
+                header, content = self._ask_once_more(served, content_type, body)
             self._last_used = time.monotonic()
             if header["last"]:
                 self._drop()
         return _read_reply(header, bytes(content))
+
+    def _ask_once_more(
+        self, served: ServedModel, content_type: str, body: bytes | bytearray
+    ) -> tuple[dict[str, Any], bytearray]:
+        try:
+            return self._ask(served, content_type, body)
+        except EOFError:
+            raise problem(413, too_large()) from None
+
+    def _ask(
+        self, served: ServedModel, content_type: str, body: bytes | bytearray
+    ) -> tuple[dict[str, Any], bytearray]:
+        """Send a body to the worker; its reply.
+
+        Raises:
+            EOFError: the worker ended: the kernel or an allocator that cannot fail ended it.
+            Problem: 413 or 503: it was killed for its memory or its time.
+        """
+        worker = self._worker_of(served)
+        try:
+            worker.connection.settimeout(self._body_seconds)
+            if not self._idle_bytes:
+                self._idle_bytes = receive_frame(worker.connection)[0]["idle_bytes"]
+            send_frame(worker.connection, {"content_type": content_type}, body)
+            self._wait(worker)
+            return receive_frame(worker.connection)
+        except MemoryError:
+            worker.kill()
+            self._drop()
+            raise problem(413, too_large()) from None
+        except TimeoutError:
+            worker.kill()
+            self._drop()
+            raise problem(
+                503, f"not finished within {self._body_seconds:g} s; send fewer rows"
+            ) from None
+        except (EOFError, OSError):
+            self._drop()
+            raise EOFError from None
 
     def _wait(self, worker: Forked) -> None:
         """Wait for the reply, while the worker's memory and time are within bounds.

@@ -3,54 +3,25 @@
 import csv
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from scipy import stats
 
 from layerline.artifacts import replace_folder, write_json, write_text
 from layerline.rendering.report_blocks import Block, Heading, Paragraph, Picture, Table
 from layerline.rendering.templates import render_html, render_markdown
+from layerline.studies.means import CONFIDENCE, Mean, mean_of
 from layerline.studies.trial import MODES, Cell
 
-CONFIDENCE = 0.95
 NAMES = {
     "scratch": "from scratch",
     "feature_extraction": "feature extraction",
     "fine_tune": "fine-tuning",
 }
 _COLOURS = {"scratch": "#4c72b0", "feature_extraction": "#dd8452", "fine_tune": "#55a868"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Mean:
-    """A mean over seeds and half of its 95 % interval by Student's t (NaN for one seed)."""
-
-    mean: float
-    half: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4f}" + ("" if math.isnan(self.half) else f" ± {self.half:.4f}")
-
-    def to_json(self) -> dict[str, float | None]:
-        return {"mean": self.mean, "half": None if math.isnan(self.half) else self.half}
-
-
-def mean_of(values: Sequence[float]) -> Mean:
-    """The mean of a few values, assumed to be normally distributed.
-
-    >>> str(mean_of([1.0, 2.0, 3.0]))
-    '2.0000 ± 2.4841'
-    """
-    found = np.asarray(values, dtype=np.float64)
-    if len(found) < 2:
-        return Mean(float(found.mean()), math.nan)
-    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(found) - 1))
-    return Mean(float(found.mean()), t * float(found.std(ddof=1)) / math.sqrt(len(found)))
 
 
 @dataclasses.dataclass(frozen=True)

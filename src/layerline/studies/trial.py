@@ -169,7 +169,7 @@ def _section(bench: Bench, cell: Cell, n_rows: int) -> TrainSection:
         section,
         epochs=max(1, round(bench.n_steps / steps)),
         early_stopping=None,
-        restarts=None,
+        members=None,
         transfer=chosen,
     )
 

@@ -49,7 +49,9 @@ class TrainingLog:
     def log_epoch(self, record: "DataclassInstance") -> None:
         """One epoch's figures."""
         figures = dataclasses.asdict(record)
-        self.journal.metrics(figures, step=figures.pop("epoch"))
+        epoch = figures.pop("epoch")
+        known = {name: value for name, value in figures.items() if value is not None}
+        self.journal.metrics(known, step=epoch)
 
     def system_metrics(self) -> contextlib.AbstractContextManager[None]:
         """Sample the machine's load while the block runs."""

@@ -2,7 +2,12 @@
 
 train.py              the stage: data/scaled to models/network
 setup.py              what a training is made of
-seeds.py              one seed or several, what is kept
+members.py            one network or several, what is kept
+member_settings.py    what members differ in
+turns.py              trainings in turns, epoch by epoch
+member_choice.py      which members are worth keeping
+stacking.py           which networks train as one
+ensemble_curve.py     the curve of an ensemble
 ensemble_builder.py   trained networks as one ensemble
 fit.py                one network on rows in memory
 loop.py               epochs, for one network or many
@@ -17,6 +22,7 @@ stand_in_rows.py      train rows for rare validation classes
 prefetch.py           rows copied ahead to a GPU
 epoch_records.py      what a training reports
 epoch_measurement.py  an epoch's figures, per member
+scores.py             other metrics to stop by
 inference.py          outputs for many rows
 early_stopping.py     when to stop, what to keep
 divergence.py         losses that stopped being finite

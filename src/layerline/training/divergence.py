@@ -44,7 +44,7 @@ class Recovery:
         Raises:
             DivergedError: lower rates did not help.
         """
-        rate = f"learning rate {self.session.learning_rate:.3g}"
+        rate = f"learning rate {self.session.learning_rates[0]:.3g}"
         if self.n_retries == MAX_RETRIES:
             raise DivergedError(
                 f"train: the loss diverged at {blame()}, {rate}, after {MAX_RETRIES} retries with "

@@ -11,23 +11,29 @@ from layerline.training.session import Session
 @torch.inference_mode()
 def measure_epoch(
     session: Session, valid: Rows, losses: Tensor, epoch: int, rows_per_second: float
-) -> list[EpochRecord]:
-    """The record of each member, from the `losses` (steps, R) and the validation rows."""
+) -> tuple[list[EpochRecord], Tensor]:
+    """The record of each member, from the `losses` (steps, R) and the validation rows.
+
+    Also the outputs (R, N, O) for these rows.
+    """
     norms = session.gradient_norm().view(-1).tolist()
     with session.averaged():
         outputs = session.predict(valid.x).to(valid.y.device)
-    return [
+    measured = zip(losses.unbind(1), norms, session.learning_rates, outputs, strict=True)
+    records = [
         EpochRecord(
             epoch=epoch,
             train_loss=float(own.double().mean()),
             valid_loss=float(session.loss(answers, valid.y)),
             valid_error=error_of(session.link(answers), valid.y),
-            learning_rate=session.learning_rate,
+            valid_score=session.score and session.score(session.link(answers), valid.y),
+            learning_rate=rate,
             gradient_norm=norm,
             rows_per_second=rows_per_second,
         )
-        for own, norm, answers in zip(losses.unbind(1), norms, outputs, strict=True)
+        for own, norm, rate, answers in measured
     ]
+    return records, outputs
 
 
 def error_of(outputs: Tensor, y: Tensor) -> float:

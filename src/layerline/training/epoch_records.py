@@ -8,6 +8,7 @@ from collections.abc import Callable
 class EpochRecord:
     """What one epoch did. `valid_error` is 1 - accuracy, or the RMSE in standardised units.
 
+    `valid_score` is what early stopping monitors, where that is neither of the two.
     `gradient_norm` is the last step's, before clipping. `train_loss` is the mean over the steps,
     while the weights changed.
     """
@@ -19,9 +20,12 @@ class EpochRecord:
     learning_rate: float
     gradient_norm: float
     rows_per_second: float
+    valid_score: float | None = None
 
     def monitored(self, metric: str) -> float:
-        """The validation rows' `loss` or `error`."""
+        """The validation rows' value of what early stopping monitors."""
+        if self.valid_score is not None:
+            return self.valid_score
         value: float = getattr(self, f"valid_{metric}")
         return value
 

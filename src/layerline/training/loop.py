@@ -34,7 +34,7 @@ from layerline.training.prefetch import read_ahead
 from layerline.training.sampling import redraw_order
 from layerline.training.schedules import Adaptive
 from layerline.training.session_builder import build_best, build_session, build_stopping
-from layerline.training.snapshots import Snapshots
+from layerline.training.snapshots import SnapshotPlace
 
 
 class Training:
@@ -72,6 +72,7 @@ class Training:
         self.clock = Clock()
         self.epoch = 1  # the one that runs now
         self.losses: list[Tensor] = []  # () or (R,) each, of this epoch's steps
+        self.outputs = torch.empty(len(self.members), 0)  # for the validation rows
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
@@ -91,28 +92,38 @@ class Training:
         recent = [m for m in self.members if m.history and len(m.history) == self.epoch - 1]
         return min(recent, key=lambda member: member.best.value, default=None)
 
-    def run(self, listener: Listener, snapshots: Snapshots | None = None) -> None:
+    def run(self, listener: Listener, snapshots: SnapshotPlace | None = None) -> None:
         """Run what is left; each member that has not diverged ends with its best weights.
 
         Raises:
             DivergedError: the loss of a network alone was not finite, also with lower rates.
         """
         while not self.is_done:
+            self.run_epoch(listener, snapshots)
+        self.keep_weights()
+
+    def run_epoch(self, listener: Listener, snapshots: SnapshotPlace | None = None) -> None:
+        """Run what is left of this epoch; one that diverged begins again with lower rates.
+
+        Raises:
+            DivergedError: lower rates did not help a network alone.
+        """
+        began = self.epoch
+        while self.epoch == began:
             self._take_steps(listener, snapshots)
             records = self._measure()
             if self.recovery is not None and records[0] is None:
                 self.recovery.go_back(self.epoch, self._blame, listener.report)
                 self.losses = []
                 self.clock.begin_epoch()
-                continue
-            self._finish_epoch(records)
-            if leader := self.leader:
-                listener.on_epoch(leader.history[-1])
-            if snapshots is not None and snapshots.is_due():
-                snapshots.save(self.state())
-        self._keep_weights()
+            else:
+                self._finish_epoch(records)
+        if leader := self.leader:
+            listener.on_epoch(leader.history[-1])
+        if snapshots is not None and snapshots.is_due():
+            snapshots.save(self.state())
 
-    def _take_steps(self, listener: Listener, snapshots: Snapshots | None) -> None:
+    def _take_steps(self, listener: Listener, snapshots: SnapshotPlace | None) -> None:
         self.session.begin_epoch(self.epoch)
         steps = self._steps()
         remaining = steps[len(self.losses) :]
@@ -146,7 +157,9 @@ class Training:
             return [None] * len(self.members)
         share = len(losses) / self.plan.steps_of(self.epoch)  # less than 1 when time was up
         speed = share * len(self.data.train) / self.clock.epoch_seconds
-        records = measure_epoch(self.session, self.data.valid, losses, self.epoch, speed)
+        records, self.outputs = measure_epoch(
+            self.session, self.data.valid, losses, self.epoch, speed
+        )
         return [
             record if bad_step is None and math.isfinite(record.valid_loss) else None
             for bad_step, record in zip(bad_steps, records, strict=True)
@@ -166,9 +179,12 @@ class Training:
                 member.add(record)
         running = [member for member in self.members if not member.is_done]
         values = [member.history[-1].monitored(self.section.monitored) for member in running]
+        answers = [o for o, m in zip(self.outputs, self.members, strict=True) if not m.is_done]
         with self.session.averaged():
-            for member, value in zip(running, values, strict=True):
-                member.best.offer(member.network, value, self.epoch)
+            for member, value, own in zip(running, values, answers, strict=True):
+                is_best = member.best.offer(member.network, value, self.epoch)
+                if is_best or self.section.early_stopping is None:
+                    member.answers = own if len(self.members) == 1 else own.clone()
         if isinstance(self.session.schedule, Adaptive):
             self.session.schedule.observe(values[0])
         for member in running:
@@ -188,7 +204,8 @@ class Training:
         steps = self._steps()[: bad_step + 1]
         return f"epoch {self.epoch}, {blame_step(self.session, self.data.train, steps)}"
 
-    def _keep_weights(self) -> None:
+    def keep_weights(self) -> None:
+        """Each member that has not diverged gets its best weights, on the CPU."""
         for member in self.members:
             if member.has_diverged:
                 continue

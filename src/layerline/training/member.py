@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
+from layerline.config import Component
 from layerline.training.early_stopping import BestWeights
 from layerline.training.epoch_records import EpochRecord, FitResult
 
@@ -17,15 +18,19 @@ class Member:
     `order` gives its order of rows and its augmentations. `dropout` draws its masks in a stack; a
     network that is trained alone draws them from torch's own generator. In a stack, one that has
     stopped or diverged still takes part in the steps; its weights are no longer looked at.
+    `optimizer` is its own where members differ. `answers` are its best weights' outputs for the
+    validation rows (N, O).
     """
 
     network: nn.Module
     seed: int
     dropout: Generator | None = None
+    optimizer: Component | None = None
     best: BestWeights = dataclasses.field(default_factory=BestWeights)
     history: list[EpochRecord] = dataclasses.field(default_factory=list)
     reason: str | None = None
     has_diverged: bool = False
+    answers: Tensor | None = None
     order: Generator = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,6 +58,7 @@ class Member:
             "history": [dataclasses.astuple(record) for record in self.history],
             "reason": self.reason,
             "has_diverged": self.has_diverged,
+            "answers": self.answers,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -60,3 +66,4 @@ class Member:
         self.best.load(*state["best"])
         self.history = [EpochRecord(*values) for values in state["history"]]
         self.reason, self.has_diverged = state["reason"], state["has_diverged"]
+        self.answers = state["answers"]

@@ -60,7 +60,7 @@ def _require_fitting(
         message = f"counts must not be transformed, and scale.target is {curved}; set it to none"
         problems.append(Problem("train.loss", message))
     stopping = params.train.early_stopping
-    if stopping and stopping.target and stopping.metric == "error" and curved:
+    if stopping and stopping.target and stopping.metric in ("error", "mae") and curved:
         message = (
             f"the error is monitored on the {curved} scale of scale.target; set metric: loss and "
             "give a loss, or set scale.target: none"

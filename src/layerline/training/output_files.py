@@ -19,7 +19,7 @@ from layerline.artifacts import (
 from layerline.networks.serialization import save_network
 from layerline.training.epoch_records import EpochRecord
 from layerline.training.learner import Learner
-from layerline.training.seeds import Kept
+from layerline.training.members import Kept
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -67,7 +67,9 @@ def _save_transfer(folder: Path, learner: Learner) -> None:
 
 def _write_history(path: Path, history: tuple[EpochRecord, ...]) -> None:
     """One line an epoch; floats in full, so that equal trainings give equal bytes."""
+    is_scored = any(record.valid_score is not None for record in history)
+    columns = (*HISTORY_COLUMNS, "valid_score") if is_scored else HISTORY_COLUMNS
     with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HISTORY_COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(dataclasses.asdict(record) for record in history)

@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -50,6 +50,8 @@ class Session:
     chained: ChainedNetwork | None = None
     step: int = 0
     rate_factor: float = 1.0  # lowered after an epoch that diverged
+    score: Callable[[Tensor, Tensor], float] | None = None  # what is monitored, if not the loss
+    has_own_rates: bool = False  # the optimizer has as many groups for each member
     unclipped: Tensor | None = None  # the norm of the gradient, where it is clipped
     base_rates: tuple[float, ...] = dataclasses.field(init=False)
 
@@ -70,9 +72,11 @@ class Session:
                 yield
 
     @property
-    def learning_rate(self) -> float:
-        """The rate of the last step."""
-        return float(self.optimizer.param_groups[0]["lr"])
+    def learning_rates(self) -> list[float]:
+        """Each member's rate in the last step."""
+        groups, n_members = self.optimizer.param_groups, len(self.orders)
+        step = len(groups) // n_members if self.has_own_rates else 0
+        return [float(groups[step * place]["lr"]) for place in range(n_members)]
 
     def begin_epoch(self, epoch: int) -> None:
         """Training mode; with `fine_tuning`, only what learns in this epoch (from 1) learns."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn, optim
 
-from layerline.config import TrainSection
+from layerline.config import Component, TrainSection
 from layerline.errors import ParamsError, Problem
 from layerline.kernels.cuda_graphs import StepGraphs
 from layerline.kernels.switch import is_on
@@ -25,10 +25,13 @@ from layerline.training.optimizers import (
     OPTIMIZERS,
     bare_step,
     full_batch_problems,
+    join_members,
     start_without_compiler,
     takes_all_rows,
+    with_gradients_of,
 )
 from layerline.training.schedules import SCHEDULES, Adaptive
+from layerline.training.scores import find_score
 from layerline.training.session import Session
 from layerline.training.stacked_session import StackedSession
 from layerline.training.weight_averaging import WeightAverage
@@ -50,11 +53,11 @@ def build_session(
     """
     _require_possible(section, data.train)
     start_without_compiler()
-    network = members[0].network
+    networks = [member.network for member in members]
+    network = networks[0]
     dropouts = [member.dropout for member in members if member.dropout is not None]
     if len(members) > 1:
-        network = stack_networks([member.network for member in members], dropouts)
-    optimizer = _build_optimizer(section, network, fine_tuning)
+        network = stack_networks(networks, dropouts)
     schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
     schedule = schedules(**read_options(schedules, section.schedule.options, "train.schedule"))
     if len(members) > 1 and isinstance(schedule, Adaptive):  # each would need a rate of its own
@@ -63,11 +66,11 @@ def build_session(
     plan = BatchPlan.of(section, len(data.train), full_batch=full_batch)
     parts: dict[str, Any] = {
         "network": network,
-        "optimizer": optimizer,
-        "take_step": bare_step(optimizer),
+        **_optimizer_parts(members, section, network, fine_tuning),
         "schedule": schedule,
         "loss": build_loss(section.loss, data.task, data.targets),
         "link": build_link(section.loss, data.task, data.targets),
+        "score": find_score(section.monitored, data.task),
         "precision": dtype_of(section),
         "clip_norm": section.clip_norm,
         "n_steps": plan.n_steps(section.epochs),
@@ -78,22 +81,40 @@ def build_session(
         "fine_tuning": fine_tuning,
     }
     if len(members) > 1:
-        networks = [member.network for member in members]
         return StackedSession(**parts, dropouts=dropouts, networks=networks), plan
     session = Session(**parts)
     if _is_graphable(session, data.train, section):
-        session.graphs = StepGraphs(network, optimizer)
+        session.graphs = StepGraphs(network, session.optimizer)
     return session, plan
 
 
+def _optimizer_parts(
+    members: Sequence[Member],
+    section: TrainSection,
+    network: nn.Module,
+    fine_tuning: FineTuning | None,
+) -> dict[str, Any]:
+    """The optimizer of the `network`, or of its members, where their rates differ."""
+    networks = [member.network for member in members]
+    own = [member.optimizer or section.optimizer for member in members]
+    has_own_rates = any(one != own[0] for one in own)
+    optimizer = _build_optimizer(own, networks if has_own_rates else [network], fine_tuning)
+    step = bare_step(optimizer)
+    if has_own_rates:
+        step = with_gradients_of(network, networks, step)
+    return {"optimizer": optimizer, "take_step": step, "has_own_rates": has_own_rates}
+
+
 def _build_optimizer(
-    section: TrainSection, network: nn.Module, fine_tuning: FineTuning | None
+    own: Sequence[Component], networks: Sequence[nn.Module], fine_tuning: FineTuning | None
 ) -> optim.Optimizer:
-    name, options = section.optimizer.name, section.optimizer.options
+    """One optimizer for the `networks`, each with its own options of the same optimizer."""
+    name = own[0].name
     build = pick(OPTIMIZERS, name, "train.optimizer").build
-    optimizer = build(network, **read_options(build, options, "train.optimizer"))
+    options = [read_options(build, one.options, "train.optimizer") for one in own]
+    optimizer = join_members(build, networks, options[: len(networks)])
     if fine_tuning is not None:
-        fine_tuning.set_rates(network, optimizer, name)
+        fine_tuning.set_rates(networks[0], optimizer, name)
     return optimizer
 
 
@@ -149,6 +170,6 @@ def build_stopping(section: TrainSection, targets: TargetFacts) -> StoppingRules
     stopping = section.early_stopping
     if stopping is None:
         return StoppingRules()
-    # The error of numbers is monitored in standardised units, and its target is in the user's.
-    unit = targets.scale if stopping.metric == "error" else 1.0
+    # Errors of numbers are monitored in standardised units, and the target is in the user's.
+    unit = targets.scale if stopping.metric in ("error", "mae") else 1.0
     return StoppingRules(stopping.patience_epochs, stopping.target, stopping.time_minutes, unit)

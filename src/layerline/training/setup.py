@@ -34,10 +34,14 @@ class TrainingSetup:
     files: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()  # for the user
 
-    def build_member(self, seed: int) -> Member:
-        """A network with that seed's weights; torch's generator then draws its dropout."""
+    def build_member(self, seed: int, options: Mapping[str, Any] | None = None) -> Member:
+        """A network with that seed's weights; torch's generator then draws its dropout.
+
+        `options` are its own, if they are not those of the spec.
+        """
         prepare_torch(seed, self.threads)
-        network = self.spec.build()
+        spec = self.spec if options is None else dataclasses.replace(self.spec, options=options)
+        network = spec.build()
         fit_embeddings(network, self.data.train.x)
         return Member(network, seed, Generator().set_state(torch.get_rng_state()))
 

@@ -94,6 +94,13 @@ class Snapshots:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class SnapshotPlace(Protocol):
+    """Where a loop leaves its state when it is time."""
+
+    def is_due(self, *, within_epoch: bool = False) -> bool: ...
+    def save(self, state: Mapping[str, Any]) -> None: ...
+
+
 class Resumable(Protocol):
     """A training that can be put where an earlier run of it stopped."""
 

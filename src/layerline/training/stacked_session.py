@@ -19,7 +19,8 @@ class StackedSession(Session):
     """A session of a stack of R networks. Batches are (B, R) positions, losses (R,).
 
     `orders` draw each member's order of rows and augmentations, `dropouts` its masks; `networks`
-    are the members.
+    are the members. With rates of their own the optimizer has the members' parameters, which are
+    views of the stack's.
     """
 
     dropouts: Sequence[Generator] = ()
@@ -34,6 +35,11 @@ class StackedSession(Session):
             made = [self.augment(one, of, g) for one, of, g in zip(x, y, self.orders, strict=True)]
             x, y = (torch.stack(part) for part in zip(*made, strict=True))
         return x, y
+
+    def _gradients(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
+        if self.has_own_rates:  # then the optimizer does not know the stack's parameters
+            self.network.zero_grad(set_to_none=True)
+        return super()._gradients(train, batches)
 
     def _backward(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
         with autocast(x.device, self.precision):

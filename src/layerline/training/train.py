@@ -9,8 +9,8 @@ from layerline.training.cleanup import prune
 from layerline.training.device import enough_memory
 from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.learner import Learner
+from layerline.training.members import Members
 from layerline.training.output_files import save_interrupted, save_trained
-from layerline.training.seeds import Seeds
 from layerline.training.setup import TrainingSetup, read_setup
 from layerline.training.snapshots import Snapshots, training_key
 
@@ -42,29 +42,29 @@ def train(
             from layerline.training.transfer.prepare import start_from
 
             learner = start_from(source, workspace, setup, network, report)
-        elif setup.section.restarts is None:
+        elif setup.section.members is None:
             learner = Learner(network, setup.data)
-        seeds = Seeds(setup, lambda facts: _open_snapshots(workspace, setup, facts), learner)
+        members = Members(setup, lambda facts: _open_snapshots(workspace, setup, facts), learner)
         try:
-            kept = seeds.run(on_epoch, report)
+            kept = members.run(on_epoch, report)
         except KeyboardInterrupt:
-            report(_save_interrupted(workspace, setup, seeds))
+            report(_save_interrupted(workspace, setup, members))
             raise
         about = {**setup.manifest_facts(kept.result.kept_epoch), **kept.about}
         save_trained(workspace, kept, about, learner)
-        seeds.discard()
+        members.discard()
         return kept.result
 
 
-def _save_interrupted(workspace: Workspace, setup: TrainingSetup, seeds: Seeds) -> str:
+def _save_interrupted(workspace: Workspace, setup: TrainingSetup, members: Members) -> str:
     """Keep the best network so far; returns the message for the user."""
     message = "interrupted"
-    if kept := seeds.interrupted():
+    if kept := members.interrupted():
         about = {**setup.manifest_facts(kept.result.kept_epoch), **kept.about}
         save_interrupted(workspace, kept, about)
         epoch = kept.result.kept_epoch
         message += f"; the best network so far (epoch {epoch}) is in models/interrupted"
-    if any(snapshots.exists() for snapshots in seeds.used):
+    if members.snapshots.exists():
         return f"{message}; the next run resumes from the last snapshot"
     return f"{message}; the next run starts from the beginning: no snapshot was due yet"
 

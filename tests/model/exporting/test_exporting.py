@@ -159,6 +159,29 @@ def test_embedded_numbers_are_exported_too(embeddings, form, made, tmp_path):
     writing.write_exports(model, [form], tmp_path, rows)
 
 
+VARIED = {
+    "member_options": {"hidden": [8], "norm": "none", "numeric_embeddings": "piecewise_linear"},
+    "members": 3,
+    "mean": "probabilities",
+    "variations": [
+        {"dropout": 0.3},
+        {"hidden": [6, 5]},
+        {"numeric_embeddings": {"name": "piecewise_linear", "edges": "quantile", "bins": 8}},
+    ],
+    "weights": [0.5, 0.3, 0.2],
+}
+
+
+@pytest.mark.parametrize("form", ["torch", pytest.param("onnx", marks=pytest.mark.slow)])
+def test_an_ensemble_whose_members_differ_is_exported_too(form, made, tmp_path):
+    model = made("classes").bundle(tmp_path / "bundle")
+    shape = (len(model.preprocessor.features),)
+    network = build_network("ensemble", VARIED, input_shape=shape, d_out=3).eval()
+    rows = hard_rows(made, "classes")
+    fit_embeddings(network, torch.from_numpy(model.preprocessor.transform(rows)))
+    writing.write_exports(dataclasses.replace(model, network=network), [form], tmp_path, rows)
+
+
 @pytest.mark.slow
 def test_a_bundle_is_exported_with_gaps_and_new_words_tried(made, tmp_path):
     rows = read_table(made("classes").workspace.validated)[:5].drop(columns=["kind", "note"])

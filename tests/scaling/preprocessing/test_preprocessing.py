@@ -147,7 +147,7 @@ def test_columns_may_be_scaled_and_filled_each_in_its_way() -> None:
         ({"dates": {"columns": {"age": "parts"}}}, "columns.age: no date column"),
     ],
 )
-def test_a_choice_for_a_column_that_is_not_there_is_told(
+def test_a_choice_for_a_column_that_is_not_there_is_reported(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ParamsError, match=message):
@@ -309,7 +309,7 @@ def test_columns_are_found_by_name_in_any_order_among_others() -> None:
         (table().assign(age=["x", "1", "2", "3"]), "'age' must hold numbers"),
     ],
 )
-def test_what_cannot_be_transformed_is_told(frame: pd.DataFrame, message: str) -> None:
+def test_what_cannot_be_transformed_is_reported(frame: pd.DataFrame, message: str) -> None:
     with pytest.raises(DataError, match=message):
         fitted().transform(frame)
 
@@ -351,7 +351,7 @@ def test_every_target_is_given_back_in_its_unit(name: str, clamp: bool) -> None:
     assert Preprocessor.from_json(state) == preprocessor
 
 
-def test_a_target_without_a_logarithm_is_told() -> None:
+def test_a_target_without_a_logarithm_is_reported() -> None:
     with pytest.raises(DataError, match=r"log needs targets above 0, found -3 .*offset"):
         TARGETS["log"].build(np.array([1.0, -3.0]))
     assert TARGETS["log"].build(np.array([1.0, -3.0]), offset=4.0).curve.offset == 4
@@ -401,7 +401,7 @@ def test_images_are_scaled_by_channel() -> None:
         preprocessor.transform_images(images[:, :5])
 
 
-def test_a_column_without_a_train_value_is_told() -> None:
+def test_a_column_without_a_train_value_is_reported() -> None:
     frame = table().assign(income=np.nan)
     with pytest.raises(DataError, match="'income' has no value in any train row"):
         fit_preprocessor(

@@ -19,7 +19,7 @@ def kinds(sizes: list[int], seed: int = 0) -> tuple[np.ndarray, pd.Series]:
     return hash_rows(frame), pd.Series(generator.choice(["no", "yes"], len(kind)))
 
 
-def test_observations_of_one_kind_are_told_apart() -> None:
+def test_observations_of_one_kind_are_distinguished() -> None:
     hashes, target = kinds([500, 300, LEAST_OBSERVATIONS - 1])
     separated = separate_observations(hashes, lambda: target)
     assert len(np.unique(separated)) == 500 + 300 + 1

@@ -204,14 +204,14 @@ def test_a_column_without_valid_rows_gives_some_of_its_train_rows() -> None:
         ("hash", {"valid": 0.5, "test": 0.6}, {}, "leave no rows to train on"),
     ],
 )
-def test_what_cannot_be_split_is_told(
+def test_what_cannot_be_split_is_reported(
     method: str, options: dict[str, object], changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
         SPLITS[method].build(rows(table(), **changes), **options)
 
 
-def test_an_empty_split_and_a_class_without_train_rows_are_told() -> None:
+def test_an_empty_split_and_a_class_without_train_rows_are_reported() -> None:
     with pytest.raises(DataError, match="only 0 valid rows of 3"):
         check_splits(np.array([TRAIN, TRAIN, TEST]), None)
     labels = np.array([TRAIN, TRAIN, VALID, TEST])
@@ -278,7 +278,7 @@ def test_folds_hold_each_row_out_once(by: tuple[str, ...]) -> None:
         assert (pd.Series(folds).groupby(frame["shop"]).nunique() == 1).all()
 
 
-def test_too_few_rows_for_the_folds_are_told() -> None:
+def test_too_few_rows_for_the_folds_are_reported() -> None:
     with pytest.raises(DataError, match="5 folds need at least 5 rows, found 3"):
         assign_folds(3, n_folds=5, seed=0)
     with pytest.raises(DataError, match="at least 5 groups, found 2"):

@@ -71,13 +71,13 @@ def test_any_bytes_give_the_same_cells_as_python_or_one_message(content: bytes) 
     assert [[cell or "" for cell in row.values()] for row in table.to_pylist()] == records
 
 
-def test_separator_is_found_and_said(csv_file: Callable[..., Path]) -> None:
+def test_separator_is_found_and_reported(csv_file: Callable[..., Path]) -> None:
     read = read_files([csv_file("a;b\n1,5;x\n")])
     assert read.table.to_pylist() == [{"a": 1.5, "b": "x"}]
     assert "separated by ';'" in read.notes[0]
 
 
-def test_unnamed_column_gets_a_name_and_is_said(csv_file: Callable[..., Path]) -> None:
+def test_unnamed_column_gets_a_name_and_is_reported(csv_file: Callable[..., Path]) -> None:
     read = read_files([csv_file(",b\n0,x\n")])
     assert read.table.column_names == ["unnamed_1", "b"]
     assert "unnamed_1" in read.notes[0]

@@ -179,7 +179,7 @@ def test_a_server_error_that_passes_is_not_noticed(server: FileServer) -> None:
     assert download(server.url("t.csv")).read_bytes() == TABLE
 
 
-def test_a_server_error_that_stays_is_told(server: FileServer) -> None:
+def test_a_server_error_that_stays_is_reported(server: FileServer) -> None:
     server.behaviour.status = [500] * 50
     with pytest.raises(SourceError, match="the server answered 500"):
         download(server.url("t.csv"))

@@ -92,7 +92,7 @@ def test_bytes_of_the_network_do_not_depend_on_the_check(trained, tmp_path, sour
     assert (plain.network / "network.safetensors").read_bytes() == checked
 
 
-def test_classes_that_are_no_more_are_left_out_and_told(trained, source):
+def test_classes_that_are_no_more_are_left_out_and_reported(trained, source):
     here = dataclasses.replace(source[2], classes=("b", "new", "a"))
     _, found, _ = trained(here=here)
     assert found.facts["n_rows"] == 2 * N_ROWS // 3
@@ -101,7 +101,7 @@ def test_classes_that_are_no_more_are_left_out_and_told(trained, source):
     assert "20 rows were left out: this network has no output for c." in told
 
 
-def test_a_replaced_head_cannot_be_judged_and_this_is_said(trained, source):
+def test_a_replaced_head_cannot_be_judged_and_this_is_reported(trained, source):
     here = dataclasses.replace(source[2], classes=("x", "y", "z"))
     workspace, found, said = trained(here=here)
     assert found.changes == {}
@@ -171,7 +171,7 @@ def test_images_go_through_both_preprocessors(tmp_path, lab):
         read_holdout(tmp_path / "validated", table)
 
 
-def test_what_does_not_fit_is_told_before_the_training(trained, source, tmp_path, lab):
+def test_what_does_not_fit_is_reported_before_the_training(trained, source, tmp_path, lab):
     with pytest.raises(DataError, match="there is no target column 'kind'"):
         trained(old_rows().drop(columns="kind"))
     with pytest.raises(SourceError, match="holds no rows"):
@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_told_before_the_training(trained, source, tmp_path
     assert "forgetting is measured on 60 rows of the source" in plan.notes
 
 
-def test_damaged_losses_are_told(trained):
+def test_damaged_losses_are_reported(trained):
     workspace, _, _ = trained()
     (workspace.network / FORGETTING).write_bytes(b"x")
     with pytest.raises(SourceError, match=r"forgetting\.safetensors: cannot be read"):

@@ -119,7 +119,7 @@ def test_embeddings_of_another_size_are_refused(tmp_path, plan, lab):
         plan(here, spec_of(here, 6), files=files)
 
 
-def test_a_column_left_behind_is_told(plan, lab):
+def test_a_column_left_behind_is_reported(plan, lab):
     here = lab("table_preprocessor")(["age"], {"city": ["Bonn", "Ulm"]})
     made, _ = plan(here, columns={"height": None})
     assert "left behind: height" in made.entries[0].note
@@ -150,7 +150,7 @@ def test_a_number_in_another_unit_is_predicted_in_that_unit(tmp_path, plan, lab)
     torch.testing.assert_close(network(x) * 0.5 - 3.0, old(x) * 4.0 + 10.0, rtol=0, atol=1e-5)
 
 
-def test_a_refitted_preprocessor_is_said_aloud(plan, lab):
+def test_a_refitted_preprocessor_is_reported(plan, lab):
     here = lab("table_preprocessor")(["age", "height"], {"city": ["Bonn", "Ulm"]}, center=3.0)
     made, _ = plan(here)
     assert "was fitted to the new data" in made.notes[0]
@@ -216,7 +216,7 @@ def test_a_table_is_no_start_for_images(tmp_path, plan, lab):
         plan(here, lab("spec_of")(here, input_shape=(1, 2, 2)))
 
 
-def test_another_architecture_is_told_by_its_first_weights(tmp_path, plan, source):
+def test_another_architecture_is_reported_by_its_first_weights(tmp_path, plan, source):
     from safetensors.torch import save_file
 
     save_file({f"layer{k}.weight": torch.zeros(2, 2) for k in range(9)}, tmp_path / "w.safetensors")

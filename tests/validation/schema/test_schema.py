@@ -197,7 +197,7 @@ HEAD = "target: y\ntask: regression\ncolumns:\n  y: {kind: number, dtype: float6
         ("[]\n", ["should be"]),
     ],
 )
-def test_mistakes_are_all_told(text: str, messages: list[str], tmp_path: Path) -> None:
+def test_mistakes_are_all_reported(text: str, messages: list[str], tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(text)
     with pytest.raises(ParamsError) as caught:

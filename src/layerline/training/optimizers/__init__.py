@@ -8,6 +8,7 @@ muon.py             momentum with orthogonal updates
 lbfgs.py            one step on all rows at once
 parameter_groups.py which parameters decay
 rate_groups.py      parameters with separate rates
+member_groups.py    members with separate rates and decays
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ from layerline.errors import Problem
 from layerline.kernels.optimizer_step import Step, bare_step, start_without_compiler
 from layerline.training.optimizers.first_order import adam, adamw, rmsprop, sgd
 from layerline.training.optimizers.lbfgs import lbfgs
+from layerline.training.optimizers.member_groups import join_members, with_gradients_of
 from layerline.training.optimizers.muon import muon
 from layerline.training.optimizers.rate_groups import split_rates
 
@@ -78,7 +80,9 @@ __all__ = [
     "Step",
     "bare_step",
     "full_batch_problems",
+    "join_members",
     "split_rates",
     "start_without_compiler",
     "takes_all_rows",
+    "with_gradients_of",
 ]

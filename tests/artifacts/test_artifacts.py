@@ -76,7 +76,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_manifest(tmp_path / "out")
 
 
-def test_missing_and_damaged_json_are_told_apart(tmp_path: Path) -> None:
+def test_missing_and_damaged_json_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="run the earlier stages first"):
         read_json(tmp_path / "a.json")
     (tmp_path / "a.json").write_text('{"a": ')

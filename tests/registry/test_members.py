@@ -1,4 +1,4 @@
-"""Seeds trained at once, from training to a registered model: real stages, a real store."""
+"""Members trained at once, from training to a registered model: real stages, a real store."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from layerline.artifacts import read_json, read_manifest
-from layerline.config import RestartsSection, TrainSection
+from layerline.config import MembersSection, RangeSection, TrainSection
 from layerline.evaluation.evaluate import evaluate
 from layerline.evaluation.prediction_table import read_record
 from layerline.tables.storage import read_table
@@ -17,11 +17,18 @@ from layerline.training.train import train
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 
 
-@pytest.mark.parametrize("keep", ["best", "ensemble"])
+SPACE = {
+    "options.dropout": [0.0, 0.2, 0.4],
+    "options.hidden": [[16], [8, 8]],
+    "optimizer.learning_rate": RangeSection(low=1e-3, high=1e-2, log=True),
+}
+
+
+@pytest.mark.parametrize("keep", ["best", "all", "greedy"])
 def test_what_is_kept_is_evaluated_registered_and_predicts(fresh, store, tmp_path, keep):
     checkout = fresh("classes")
     section = TrainSection(
-        options={"hidden": [16]}, epochs=8, restarts=RestartsSection(seeds=3, keep=keep)
+        options={"hidden": [16]}, epochs=8, members=MembersSection(count=3, keep=keep, space=SPACE)
     )
     checkout.params = dataclasses.replace(checkout.params, threads=1, train=section)
     workspace, told = checkout.workspace, []
@@ -31,10 +38,10 @@ def test_what_is_kept_is_evaluated_registered_and_predicts(fresh, store, tmp_pat
     assert list(history["epoch"]) == [record.epoch for record in result.history]
     assert len(told) >= len(history)
     about = read_manifest(workspace.network)
-    assert list(about["seeds"]) == ["0", "1", "2"]
+    assert [one["seed"] for one in about["members"]] == [0, 1, 2]
     assert ("kept_seed" in about) == (keep == "best")
     spec = read_json(workspace.network / "spec.json")
-    assert spec["network"] == {"best": "mlp", "ensemble": "ensemble"}[keep]
+    assert spec["network"] == ("mlp" if keep == "best" else "ensemble")
     assert not list((workspace.home / ".layerline").glob("snapshots/*"))
 
     assert store.register(checkout, f"seeds-{keep}", tmp_path / "w")["promoted"]

@@ -12,7 +12,7 @@ from layerline.errors import ParamsError
 from layerline.projects.preflight import load_checked
 
 SMALLEST = {"project": "digits", "fetch": {"source": "sklearn"}}
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -21,7 +21,7 @@ def write(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_every_problem_is_told_at_once_with_its_path(tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once_with_its_path(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         """
@@ -184,7 +184,7 @@ def test_any_tree_is_params_or_problems(raw: object) -> None:
         ({}, {"loss": {"name": "mae"}}, None),
     ],
 )
-def test_what_does_not_go_together_is_told_before_any_work(
+def test_what_does_not_go_together_is_reported_before_any_work(
     tmp_path: Path, fetch: dict[str, str], train: dict[str, object], told: str | None
 ) -> None:
     named = {key: {} for key in ("validate", "scale", "evaluate", "register")}
@@ -197,3 +197,26 @@ def test_what_does_not_go_together_is_told_before_any_work(
     with pytest.raises(ParamsError) as caught:
         load_checked(path)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        (
+            "{restarts: {seeds: 4}}",
+            r"train\.restarts: is now members; for .* write members: \{count",
+        ),
+        ("{members: {space: {epochs: [3]}}}", r"members\.space\.epochs.* should match pattern"),
+        (
+            "{members: {space: {options.dropout: {low: 1, high: 0}}}}",
+            r"space\.options\.dropout: must be a list of values, or \{low",
+        ),
+        ("{members: {count: 1}}", "members.count: input should be greater than or equal to 2"),
+    ],
+)
+def test_members_are_checked_and_their_old_name_is_explained(
+    tmp_path: Path, train: str, told: str
+) -> None:
+    text = f"project: a\nfetch: {{source: files}}\ntrain: {train}\n"
+    with pytest.raises(ParamsError, match=told):
+        load_params(write(tmp_path, text))

@@ -1,0 +1,152 @@
+"""`layerline study run` and `study work`: better params, searched for."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from layerline.cli.command import handle_errors, open_project
+from layerline.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+    from layerline.studies.search_report import SearchResult
+    from layerline.studies.study_setup import Search
+
+_NAME = click.argument("name", required=False)
+_TRIALS = click.option("--trials", type=click.IntRange(1, 1_000_000), help="Planned trials in all.")
+_MINUTES = click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Begin no trial after that long."
+)
+_STORAGE = click.option(
+    "--storage",
+    envvar="LAYERLINE_STUDY_STORAGE",
+    help="Database for several machines: postgresql://..., or grpc://HOST:PORT.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _RunOptions:
+    trials: int | None
+    minutes: float | None
+    workers: int
+    storage: str | None
+    is_applied: bool
+    is_new: bool
+    as_json: bool
+
+
+@click.command()
+@_NAME
+@_TRIALS
+@_MINUTES
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
+@_STORAGE
+@click.option("--apply", "is_applied", is_flag=True, help="Write the best trial to params.yaml.")
+@click.option("--new", "is_new", is_flag=True, help="Forget the trials of an earlier run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@handle_errors
+def run(name: str | None, **given: Any) -> None:
+    """Search for better params by validation rows.
+
+    NAME is a file of recipes/studies, or a path; without it, the section `study` of params.yaml.
+    A study that was stopped goes on where it was. Reads data/scaled (`dvc repro scale` makes it);
+    writes reports/studies/NAME.
+    """
+    from layerline.stage.run_journal import flush_now
+    from layerline.studies.search import run_search
+    from layerline.studies.search_report import read_result
+    from layerline.studies.study_setup import read_search
+
+    options = _RunOptions(**given)
+    workspace, _ = open_project()
+    search = read_search(workspace, name, options.trials)
+    opened = search.open(options.storage, options.is_new)
+    is_interrupted = False
+    try:
+        with _trial_progress(search) as on_trial:
+            run_search(
+                search,
+                opened,
+                workers=options.workers,
+                minutes=options.minutes or search.section.minutes,
+                url=options.storage,
+                on_trial=on_trial,
+            )
+    except KeyboardInterrupt:
+        is_interrupted = True
+    result = read_result(search, opened)
+    _report(result, opened, options.is_applied and not is_interrupted, options.as_json)
+    if is_interrupted:
+        click.echo("study: interrupted; run it again to go on", err=True)
+        raise SystemExit(130)
+    flush_now(workspace, is_reported=False)
+
+
+def _report(result: "SearchResult", opened: "Study", is_applied: bool, as_json: bool) -> None:
+    from layerline.projects.param_paths import write_values
+    from layerline.studies.search_report import summary, write_result
+    from layerline.studies.study_journal import log_report
+
+    workspace = result.search.bench.workspace
+    folder = workspace.reports / "studies" / result.search.name
+    write_result(folder, result, opened)
+    log_report(result.search, opened, folder)
+    if is_applied and result.best is not None:
+        write_values(workspace.params, result.best.params)
+    if as_json:
+        print_json(result.to_json())
+        return
+    print_table(*result.table(10))
+    click.echo(summary(result))
+    click.echo(f"trials, plots and page: {folder}")
+    if is_applied and result.best is not None:
+        click.echo("params.yaml has the best trial's params; `dvc repro` trains its network again")
+
+
+@click.command()
+@_NAME
+@_TRIALS
+@_MINUTES
+@_STORAGE
+@handle_errors
+def work(name: str | None, trials: int | None, minutes: float | None, storage: str | None) -> None:
+    """Help a study that `layerline study run` started, from another terminal or machine.
+
+    Each machine needs the project with the same params and data, and the study's --storage.
+    """
+    from layerline.studies.search_worker import Worker
+    from layerline.studies.study_setup import read_search
+
+    workspace, _ = open_project()
+    search = read_search(workspace, name, trials)
+    Worker(search, search.open(storage), minutes).run()
+
+
+@contextlib.contextmanager
+def _trial_progress(search: "Search") -> "Iterator[Callable[[FrozenTrial], None]]":
+    """A line for each trial that is done, and on a terminal a bar below them; both on stderr."""
+    from tqdm import tqdm
+
+    from layerline.studies.trial_line import trial_line
+
+    sign = 1 if search.objectives[0].is_lower_better else -1
+    values: list[float] = []
+    with tqdm(total=search.n_trials, desc="study", unit="trial", disable=None, leave=False) as bar:
+
+        def report(trial: "FrozenTrial") -> None:
+            if trial.state.name == "COMPLETE":
+                values.append(sign * trial.values[0])
+                bar.set_postfix_str(f"best {sign * min(values):.5g}")
+            line = trial_line(search, trial)
+            if bar.disable:
+                click.echo(line, err=True)
+            else:
+                bar.write(line)
+            bar.update()
+
+        yield report

@@ -1,0 +1,152 @@
+"""Samplers and pruners: Optuna's, by the names that a study's file uses.
+
+To add one: a function whose keyword-only arguments are its options, and a line in its table.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from layerline.config.components import Component
+from layerline.errors import ParamsError, Problem
+from layerline.lookup import pick, read_options
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+GRID = "grid"
+
+
+def _random(seed: int) -> "BaseSampler":
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler(seed=seed)
+
+
+def _tpe(seed: int, *, startup: int = 10, multivariate: bool = False) -> "BaseSampler":
+    """Tree-structured Parzen estimator. Source: Bergstra et al. (2011); Watanabe (2023)."""
+    from optuna.samplers import TPESampler
+
+    return TPESampler(
+        seed=seed, n_startup_trials=startup, multivariate=multivariate, constant_liar=True
+    )
+
+
+def _gp(seed: int, *, startup: int = 10) -> "BaseSampler":
+    """Gaussian process with expected improvement."""
+    from optuna.samplers import GPSampler
+
+    return GPSampler(seed=seed, n_startup_trials=startup)
+
+
+def _cma_es(seed: int, *, startup: int = 1) -> "BaseSampler":
+    """Covariance matrix adaptation. Source: Hansen, The CMA Evolution Strategy (2016)."""
+    from optuna.samplers import CmaEsSampler
+
+    return CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
+
+
+SAMPLERS: Mapping[str, Callable[..., "BaseSampler"]] = {
+    GRID: _random,  # its points are laid out beforehand
+    "random": _random,
+    "tpe": _tpe,
+    "gp": _gp,
+    "cma_es": _cma_es,
+}
+
+
+def _never() -> "BasePruner":
+    from optuna.pruners import NopPruner
+
+    return NopPruner()
+
+
+def _median(*, startup: int = 5, warmup: int = 2) -> "BasePruner":
+    """Stop a trial that is worse than the median of the earlier ones at the same epoch."""
+    from optuna.pruners import MedianPruner
+
+    return MedianPruner(n_startup_trials=startup, n_warmup_steps=warmup)
+
+
+def _hyperband(*, least: int = 1, most: int | None = None, factor: int = 3) -> "BasePruner":
+    """Source: Li et al., Hyperband (2018)."""
+    from optuna.pruners import HyperbandPruner
+
+    return HyperbandPruner(
+        min_resource=least, max_resource="auto" if most is None else most, reduction_factor=factor
+    )
+
+
+def _wilcoxon(*, p: float = 0.1, least: int = 2) -> "BasePruner":
+    """Stop a trial whose seeds are surely worse than the same seeds of the best trial."""
+    from optuna.pruners import WilcoxonPruner
+
+    return WilcoxonPruner(p_threshold=p, n_startup_steps=least)
+
+
+PRUNERS: Mapping[str, Callable[..., "BasePruner"]] = {
+    "none": _never,
+    "median": _median,
+    "hyperband": _hyperband,
+    "wilcoxon": _wilcoxon,
+}
+
+
+def make_sampler(chosen: Component, seed: int) -> "BaseSampler":
+    """The sampler of a study; `seed` decides what it draws.
+
+    Raises:
+        ParamsError: its name or an option is invalid.
+    """
+    build = _pick(SAMPLERS, chosen, "sampler")
+    options = read_options(build, chosen.options, "sampler")
+    with _without_warnings():
+        return build(seed, **options)
+
+
+def make_pruner(chosen: Component) -> "BasePruner":
+    """The pruner of a study.
+
+    Raises:
+        ParamsError: its name or an option is invalid.
+    """
+    build = _pick(PRUNERS, chosen, "pruner")
+    options = read_options(build, chosen.options, "pruner")
+    with _without_warnings():
+        return build(**options)
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Optuna calls what it has had for years experimental; its version is pinned."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
+
+
+def _pick(table: Mapping[str, Any], chosen: Component, where: str) -> Callable[..., Any]:
+    build: Callable[..., Any] = pick(table, chosen.name, where)
+    return build
+
+
+def require_fit(sampler: Component, pruner: Component, n_objectives: int, n_seeds: int) -> None:
+    """Refuse methods that do not go together.
+
+    Raises:
+        ParamsError: with every problem found.
+    """
+    problems = []
+    if n_objectives > 1 and pruner.name != "none":
+        message = "stops trials by one objective, and this study has several; remove it"
+        problems.append(Problem("pruner", message))
+    if n_objectives > 1 and sampler.name == "cma_es":
+        problems.append(Problem("sampler", "cma_es has one objective; use tpe or random"))
+    if pruner.name == "wilcoxon" and n_seeds < 3:
+        message = "wilcoxon compares trials seed by seed; set `seeds: 3` or more"
+        problems.append(Problem("pruner", message))
+    if problems:
+        raise ParamsError(problems, "study")

@@ -1,0 +1,128 @@
+"""Where a study's trials are kept: a journal file of the project, or a database for many machines.
+
+The journal's lock is the kernel's, so a killed worker holds up nobody, and what it was writing is
+cut off. A database has heartbeats: trials of a machine that fell silent are given up.
+"""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from layerline.artifacts import Workspace
+from layerline.errors import ParamsError, Problem, TrackingError
+from layerline.masking import masked
+from layerline.text import first_line
+
+if TYPE_CHECKING:
+    import optuna
+
+STORAGE = "LAYERLINE_STUDY_STORAGE"
+HEARTBEAT_SECONDS, SILENT_SECONDS = 5, 30
+
+
+def study_folder(workspace: Workspace, name: str) -> Path:
+    """What the trials of a study share: its journal, and their temporary folders."""
+    return workspace.home / ".layerline" / "studies" / name
+
+
+def storage_of(folder: Path, url: str | None) -> "optuna.storages.BaseStorage":
+    """The storage of a study.
+
+    Args:
+        folder: the study's own, for its journal.
+        url: of a database, as SQLAlchemy reads it, or grpc://HOST:PORT of an Optuna proxy; None:
+            the environment's LAYERLINE_STUDY_STORAGE, or the journal.
+
+    Raises:
+        TrackingError: the database cannot be reached.
+        ParamsError: the URL is of no known kind.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = url or os.environ.get(STORAGE)
+    if not url:
+        return _journal(folder)
+    with _reaching(url), warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if url.startswith("grpc://"):
+            host, _, port = url.removeprefix("grpc://").partition(":")
+            return optuna.storages.GrpcStorageProxy(host=host, port=int(port or 13000))
+        return optuna.storages.RDBStorage(
+            _with_driver(url),
+            engine_kwargs={"pool_pre_ping": True},
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=SILENT_SECONDS,
+        )
+
+
+def _journal(folder: Path) -> "optuna.storages.BaseStorage":
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages.journal._file import BaseJournalFileLock
+
+    class KernelLock(BaseJournalFileLock):
+        """A lock that ends with its process."""
+
+        def __init__(self) -> None:
+            self._lock = FileLock(folder / "trials.lock")
+
+        def acquire(self) -> bool:
+            self._lock.acquire()
+            return True
+
+        def release(self) -> None:
+            self._lock.release()
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "trials.journal"
+    with FileLock(folder / "trials.lock"):
+        _cut_torn_line(path)
+    return JournalStorage(JournalFileBackend(str(path), KernelLock()))
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Remove what a killed process had begun to write: the next line would be joined to it."""
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+
+
+def _with_driver(url: str) -> str:
+    """A PostgreSQL URL names its driver: SQLAlchemy's own default is not installed."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return f"postgresql+psycopg://{url.removeprefix(prefix)}"
+    return url
+
+
+@contextlib.contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+    try:
+        yield
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        message = f"{masked(url)}: not a storage ({first_line(error)}); use postgresql://... "
+        raise ParamsError(
+            [Problem("--storage", f"{message}or grpc://HOST:PORT")], "study"
+        ) from None
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        message = f"{masked(url)}: the study's storage cannot be reached: "
+        raise TrackingError(f"{message}{masked(first_line(error))}") from None
+
+
+def storage_failures() -> tuple[type[Exception], ...]:
+    """What a storage raises that is away, or that gave this worker's trial to another one."""
+    from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (StorageInternalError, SQLAlchemyError, UpdateFinishedTrialError)

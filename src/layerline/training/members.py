@@ -1,0 +1,246 @@
+"""The networks of one training: which of them train together, and what is kept of them.
+
+Members whose networks can be stacked, and gain by it, train as one batched network; the others, and
+one that diverges in a stack, have steps of their own. They take turns, an epoch each. Either way a
+member gives what it gives alone: its own rows in their order, dropout and early stopping.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from layerline.config import TrainSection
+from layerline.errors import DivergedError
+from layerline.networks.serialization import NetworkSpec
+from layerline.networks.stack import NotStackableError
+from layerline.training.ensemble_builder import as_ensemble
+from layerline.training.ensemble_curve import EnsembleCurve
+from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.learner import Learner
+from layerline.training.loop import Training
+from layerline.training.member import Member
+from layerline.training.member_settings import draw_members
+from layerline.training.progress import progress
+from layerline.training.setup import TrainingSetup
+from layerline.training.snapshots import Snapshots, resume
+from layerline.training.stacking import group_members, trains_together
+from layerline.training.turns import Numbers, Turn, Turns
+
+OpenSnapshots = Callable[[dict[str, Any]], Snapshots]
+OnEpoch = Callable[[EpochRecord], None]
+Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """The network that is kept, how it is built, and its history.
+
+    `about` is recorded in the manifest of models/network.
+    """
+
+    network: nn.Module
+    spec: NetworkSpec
+    result: FitResult
+    about: dict[str, Any]
+
+
+class Members:
+    """All networks of one training; `discard` their snapshot once what is kept is written.
+
+    With a `learner` there is one, the learner's network.
+    """
+
+    def __init__(
+        self, setup: TrainingSetup, open_snapshots: OpenSnapshots, learner: Learner | None = None
+    ) -> None:
+        self.setup = setup
+        self.learner = learner
+        self.settings = draw_members(setup.section, setup.seed)
+        origin = None if learner is None else learner.origin
+        self.snapshots = open_snapshots({"origin": origin})
+        self.turns = Turns(self._build)
+        self.n_turns = 1  # which share the time
+        self.members: dict[int, Member] = {}  # by number; those that diverged are left out
+        asked = setup.section.members
+        self.keep = "best" if asked is None else asked.keep
+        self.curve = EnsembleCurve(setup.section, setup.data, setup.spec)
+
+    def run(self, on_epoch: OnEpoch, report: Report) -> Kept:
+        """Train every network, or resume a killed run; one that diverges is left out.
+
+        `on_epoch` receives one curve: of the ensemble, of its members' best weights so far; or of
+        the network that leads, where the best one is kept.
+
+        Raises:
+            DivergedError: every network's loss was not finite, also with lower rates.
+        """
+        self._begin()
+        epochs = self.setup.section.epochs
+        done = 0
+        if resume(self.snapshots, self, report):
+            done = self.turns.epochs_done
+            report(f"train: resuming after epoch {done}")
+            for record in self.curve.records:
+                on_epoch(record)
+        with progress(epochs, done, on_epoch, report) as listener:
+            while self.curve.reason is None and not self._is_done:
+                self._run_round(len(self.curve.records) + 1, listener)
+        for turn in self.turns.all:
+            turn.training.keep_weights()
+        kept = self.kept()
+        if self.setup.section.members is not None:
+            for number, member in self.members.items():
+                value = f"{self._value(member):.4g} in epoch {member.best.epoch}"
+                report(f"seed {self.settings[number].seed}: {value}")
+        return kept
+
+    @property
+    def _is_done(self) -> bool:
+        # A snapshot at the end of a last epoch is older than the record of what they made in it.
+        return self.turns.is_done and len(self.curve.records) >= self.turns.epochs_done
+
+    def _begin(self) -> None:
+        """The networks that train together, group by group."""
+        groups = group_members(self.settings, self._gains_by_stacking)
+        self.n_turns = len(groups)
+        for numbers in groups:
+            try:
+                self.turns.add(numbers)
+            except NotStackableError:
+                self.n_turns += len(numbers) - 1
+                for number in numbers:
+                    self.turns.add((number,))
+
+    def _gains_by_stacking(self, number: int) -> bool:
+        network = self._build_member(number).network
+        return trains_together(self.setup.section, self.setup.data.train, network)
+
+    def _build_member(self, number: int) -> Member:
+        own = self.settings[number]
+        member = self.setup.build_member(own.seed, own.section.options)
+        member.optimizer = own.section.optimizer
+        return member
+
+    def _build(self, numbers: Numbers) -> Training:
+        """A training of these members, with their part of the time budget."""
+        section, learner = self._within_time(), self.learner
+        if learner is not None:
+            members = [Member(learner.trained, self.settings[0].seed)]
+            training = Training(members, learner.data, section, learner.fine_tuning)
+        else:
+            members = [self._build_member(number) for number in numbers]
+            training = Training(members, self.setup.data, section)
+        self.members |= dict(zip(numbers, members, strict=True))
+        return training
+
+    def _within_time(self) -> TrainSection:
+        """The section, with a member's equal share of the time budget."""
+        section = self.setup.section
+        stopping = section.early_stopping
+        if stopping is None or stopping.time_minutes is None or self.learner is not None:
+            return section
+        minutes = stopping.time_minutes / self.n_turns
+        stopping = dataclasses.replace(stopping, time_minutes=minutes)
+        return dataclasses.replace(section, early_stopping=stopping)
+
+    def _run_round(self, epoch: int, listener: Listener) -> None:
+        """One epoch of every network that has not stopped, and the record of what they make."""
+
+        def leave_out(turn: Turn, error: DivergedError) -> None:
+            (number,) = turn.numbers
+            self.turns.remove(turn)
+            del self.members[number]
+            if not self.members:
+                raise error
+            listener.report(f"note: seed {self.settings[number].seed} is left out: {error}")
+
+        diverged: list[int] | None = None
+        while diverged is None or diverged:
+            self.turns.run_round(epoch, listener, self, leave_out)
+            diverged = [
+                number
+                for turn in self.turns.all
+                for number, member in zip(turn.numbers, turn.training.members, strict=True)
+                if member.has_diverged and self.members.get(number) is member
+            ]
+            for number in diverged:  # in a stack; alone, its rates can be lowered
+                self.turns.add((number,))
+        listener.on_epoch(self._record(epoch))
+
+    def _record(self, epoch: int) -> EpochRecord:
+        found = [member for member in self.members.values() if member.best.epoch]
+        if self.keep == "best":
+            running = [m for m in found if len(m.history) >= epoch] or found
+            leader = min(running, key=lambda member: member.best.value)
+            record = leader.history[min(epoch, len(leader.history)) - 1]
+            self.curve.records.append(record)
+            return record
+        speeds = [turn.training.members[0].history for turn in self.turns.all]
+        seconds = sum(1 / history[-1].rows_per_second for history in speeds if history)
+        return self.curve.add(epoch, found, 1 / seconds)
+
+    # What a loop asks of the place for its snapshots: they are of all networks.
+
+    def is_due(self, *, within_epoch: bool = False) -> bool:
+        return self.snapshots.is_due(within_epoch=within_epoch)
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        records = [dataclasses.astuple(record) for record in self.curve.records]
+        self.snapshots.save({"turns": self.turns.state(), "records": records})
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Resume from what `save` has written."""
+        self.members = {}
+        self.turns.load(state["turns"])
+        for turn in self.turns.all:
+            self.members |= dict(zip(turn.numbers, turn.training.members, strict=True))
+        self.curve.load([EpochRecord(*values) for values in state["records"]])
+
+    def _value(self, member: Member) -> float:
+        kept = member.history[member.best.epoch - 1]
+        return kept.monitored(self.setup.section.monitored)
+
+    def kept(self) -> Kept:
+        """The best of the members, or several as one; of those that have finished an epoch."""
+        spec = self.setup.spec
+        if self.learner is not None:
+            self.learner.merge(self.learner.network)
+            return Kept(self.learner.network, spec, self.members[0].result, {})
+        found = {n: member for n, member in sorted(self.members.items()) if member.best.epoch}
+        about: dict[str, Any] = {"members": [self._about(n, member) for n, member in found.items()]}
+        if self.keep == "best":
+            number = min(found, key=lambda n: self._value(found[n]))
+            best = found[number]
+            about["kept_seed"] = self.settings[number].seed
+            own = dataclasses.replace(spec, options=self.settings[number].section.options)
+            return Kept(best.network, own, best.result, about)
+        weights = self.curve.weights(list(found.values()), self.keep)
+        for facts, weight in zip(about["members"], weights, strict=True):
+            facts["weight"] = weight
+        chosen = [n for n, weight in zip(found, weights, strict=True) if weight > 0]
+        network, ensemble = as_ensemble(
+            [found[n].network for n in chosen],
+            spec,
+            [self.settings[n].section.options for n in chosen],
+            [weight for weight in weights if weight > 0],
+        )
+        return Kept(network, ensemble, self.curve.result, about)
+
+    def _about(self, number: int, member: Member) -> dict[str, Any]:
+        own = self.settings[number]
+        value = self._value(member)
+        drawn = dict(own.drawn)
+        return {"seed": own.seed, "value": value, "epoch": member.best.epoch, "drawn": drawn}
+
+    def interrupted(self) -> Kept | None:
+        """What is kept when training stops now; None before the first epoch's end."""
+        for member in self.members.values():
+            if member.best.weights:
+                member.best.restore(member.network)
+        return self.kept() if any(m.best.epoch for m in self.members.values()) else None
+
+    def discard(self) -> None:
+        """Remove the snapshot: the network is written."""
+        self.snapshots.discard()

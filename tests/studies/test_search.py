@@ -1,0 +1,280 @@
+"""Searches of a small table, run for real: values, resuming, errors, workers that are killed."""
+
+import contextlib
+import csv
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from click.testing import CliRunner
+from postgres import postgresql
+
+from layerline.artifacts import Workspace, sha256_of
+from layerline.cli import main
+from layerline.config import read_yaml
+from layerline.errors import BusyError, ParamsError
+from layerline.process import module_command, module_environment
+from layerline.projects.param_paths import with_values
+from layerline.studies.search import run_search
+from layerline.studies.search_report import read_result
+from layerline.studies.study_setup import read_search
+from layerline.studies.study_storage import storage_failures
+from layerline.training.train import train
+
+PARAMS = """\
+project: p
+seed: 3
+fetch: {source: files, options: {path: t.csv}, target: label}
+threads: 1
+validate: {}
+scale: {}
+train:
+  options: {hidden: [8], dropout: 0.1}
+  optimizer: {name: adamw, learning_rate: 0.02}  # fast
+  batch_size: 16
+  epochs: 6
+  early_stopping: null
+  device: cpu
+evaluate: {}
+register: {}
+"""
+STUDY = """\
+space:
+  train.options.hidden: [[8], [16], [8, 8]]
+  train.optimizer.learning_rate: {low: 0.001, high: 0.1, log: true}
+trials: 5
+"""
+
+
+@pytest.fixture
+def home(tmp_path, source, lab, monkeypatch):
+    workspace = lab("write_here")(tmp_path, source[2])
+    workspace.params.write_text(PARAMS)
+    (tmp_path / "s.yaml").write_text(STUDY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAYERLINE_TRACKING", "off")
+    return Workspace(tmp_path)
+
+
+def layerline(*arguments, code=0):
+    result = CliRunner().invoke(main, ["study", *arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def rows(home):
+    with (home.reports / "studies" / "s" / "trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_best_trial_is_applied_and_its_bytes_repeated(home):
+    found = json.loads(layerline("run", "s.yaml", "--apply", "--json").stdout)
+    table = rows(home)
+    assert [int(row["trial"]) for row in table] == [0, 1, 2, 3, 4]
+    assert found["planned"] == found["done"] == 5
+    best = min(table, key=lambda row: float(row["valid.log_loss"]))
+    assert found["best"]["value"] == float(best["valid.log_loss"])
+    assert found["params_yaml"]["trial"] == 0
+    assert found["best"]["value"] < found["params_yaml"]["value"]
+    assert "# fast" in home.params.read_text()
+    assert read_yaml(home.params) == with_values(read_yaml(home.params), found["best"]["params"])
+    from layerline.config import load_params
+
+    train(home, load_params(home.params), lambda record: None)
+    repeated = sha256_of(home.network / "network.safetensors")
+    assert repeated == found["best"]["network_sha256"] == best["network_sha256"]
+    page = (home.reports / "studies" / "s" / "study.html").read_text()
+    assert "The best value so far" in page
+    assert "data:image/png" in page
+
+
+def test_a_study_goes_on_and_equals_one_that_was_never_stopped(home):
+    layerline("run", "s.yaml", "--trials", "2")
+    layerline("run", "s.yaml")
+    stopped = rows(home)
+    layerline("run", "s.yaml", "--new")
+    for row in (*stopped, *(whole := rows(home))):
+        row.pop("seconds")
+    assert stopped == whole
+
+
+def test_a_grid_is_complete_and_a_second_run_has_nothing_to_do(home):
+    (home.root / "s.yaml").write_text(
+        "space: {train.epochs: [1, 2], train.options.dropout: [0.0, 0.3]}\nsampler: grid\n"
+    )
+    layerline("run", "s.yaml")
+    found = {(row["train.epochs"], row["train.options.dropout"]) for row in rows(home)}
+    assert found == {("1", "0.0"), ("1", "0.3"), ("2", "0.0"), ("2", "0.3")}
+    assert len({row["network_sha256"] for row in rows(home)}) == 4
+    before = rows(home)
+    layerline("run", "s.yaml")
+    assert rows(home) == before
+
+
+def test_several_objectives_have_a_front(home):
+    (home.root / "s.yaml").write_text(STUDY + "objective: [valid.accuracy, parameters]\n")
+    found = json.loads(layerline("run", "s.yaml", "--json").stdout)
+    assert found["direction"] == ["maximize", "minimize"]
+    front = [tuple(row["value"]) for row in found["front"]]
+    everyone = [(float(r["valid.accuracy"]), float(r["parameters"])) for r in rows(home)]
+    for accuracy, size in front:
+        assert not any(
+            a >= accuracy and s <= size and (a, s) != (accuracy, size) for a, s in everyone
+        )
+    assert found["best"]["value"][0] == max(accuracy for accuracy, _ in everyone)
+
+
+def test_seeds_are_averaged_and_bad_trials_pruned(home):
+    text = STUDY.replace("trials: 5", "trials: 8") + "pruner: {name: median, startup: 2, warmup: 0}"
+    (home.root / "s.yaml").write_text(text)
+    layerline("run", "s.yaml")
+    states = [row["state"] for row in rows(home)]
+    assert states.count("pruned") > 0
+    assert states[0] == "done"
+    (home.root / "s.yaml").write_text(STUDY + "seeds: 3\n")
+    layerline("run", "s.yaml", "--trials", "1", "--new")
+    (averaged,) = rows(home)
+    values = []
+    for seed in (3, 4, 5):
+        home.params.write_text(PARAMS.replace("seed: 3", f"seed: {seed}"))
+        (home.root / "s.yaml").write_text(STUDY)
+        layerline("run", "s.yaml", "--trials", "1", "--new")
+        values.append(float(rows(home)[0]["valid.log_loss"]))
+    assert float(averaged["valid.log_loss"]) == pytest.approx(sum(values) / 3, rel=1e-12)
+
+
+def test_a_trial_that_fails_is_reported_and_the_others_go_on(home):
+    (home.root / "s.yaml").write_text(
+        "space: {train.optimizer.learning_rate: [0.02, 1.0e+30]}\nsampler: grid\n"
+    )
+    layerline("run", "s.yaml")
+    good, bad = rows(home)
+    assert (good["state"], bad["state"]) == ("done", "failed")
+    assert "learning_rate" in bad["error"]
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        ("space: {train.network: [mlp, mpl]}", "'mpl' is not known; did you mean 'mlp'"),
+        ("space: {train.optons.hidden: [[8]]}", "unknown key"),
+        ("space: {train.epochs: [3]}\npruner: wilcoxon", "seed by seed; set `seeds: 3`"),
+        ("space: {train.epochs: [3]}\nobjective: [valid.accuracy, seconds]\npruner: median", "one"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(home, study, message):
+    (home.root / "s.yaml").write_text(study)
+    assert message in layerline("run", "s.yaml", code=2).output
+    assert not (home.reports / "studies").exists()
+
+
+def test_other_params_are_another_study(home):
+    layerline("run", "s.yaml", "--trials", "1")
+    home.params.write_text(PARAMS.replace("epochs: 6", "epochs: 4"))
+    assert "--new starts it again" in layerline("run", "s.yaml", code=2).output
+    layerline("run", "s.yaml", "--trials", "1", "--new")
+    assert len(rows(home)) == 1
+
+
+def test_a_study_runs_once_in_a_project(home):
+    search = read_search(home, "s.yaml", 3)
+    study, entered = search.open(None), threading.Event()
+
+    def refused(trial):
+        if not entered.is_set():
+            entered.set()
+            with pytest.raises(BusyError, match="study is running here"):
+                run_search(search, study)
+
+    run_search(search, study, on_trial=refused)
+    assert entered.is_set()
+    assert read_result(search, study).to_json()["done"] == 3
+
+
+def start_worker(home):
+    command = module_command(
+        "layerline.studies.search_worker", "--root", str(home.root), "--name", "s.yaml"
+    )
+    return subprocess.Popen(command, env=module_environment(), cwd=home.root)
+
+
+def disturb(home, search, study, n_kills, on_kill=lambda n: None):
+    """Run two workers; whenever a trial or two are done, kill one and start another."""
+    workers, n_killed, n_seen = [start_worker(home), start_worker(home)], 0, 0
+    end = time.monotonic() + 500
+    while any(worker.poll() is None for worker in workers):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+        with contextlib.suppress(*storage_failures()):
+            n_done = len(read_result(search, study).rows)
+            if n_done > n_seen and n_killed < n_kills:
+                n_seen, n_killed = n_done, n_killed + 1
+                victim = workers.pop(0)
+                os.kill(victim.pid, signal.SIGKILL)
+                victim.wait()
+                workers.append(start_worker(home))
+                on_kill(n_killed)
+    assert n_killed == n_kills
+    assert [worker.returncode for worker in workers] == [0, 0]
+
+
+def long_study(home, n_trials):
+    text = STUDY.replace("trials: 5", f"trials: {n_trials}").replace("low: 0.001", "low: 0.01")
+    (home.root / "s.yaml").write_text(text)
+    home.params.write_text(PARAMS.replace("epochs: 6", "epochs: 150"))
+    return read_search(home, "s.yaml")
+
+
+@pytest.mark.slow
+def test_killed_workers_lose_no_trial_and_double_none(home):
+    search = long_study(home, 24)
+    study = search.open(None)
+    disturb(home, search, study, n_kills=20)
+    result = read_result(search, study)
+    assert [row.number for row in result.rows] == list(range(24))
+    assert {row.state for row in result.rows} == {"done"}
+
+
+@pytest.mark.slow
+def test_a_database_that_crashes_and_killed_workers_lose_no_trial(home, monkeypatch):
+    with postgresql() as running:
+        uri = running.new_database()
+        monkeypatch.setenv("LAYERLINE_STUDY_STORAGE", uri)
+        search = long_study(home, 14)
+        study = search.open(None)
+
+        def crash(n_killed):
+            if n_killed in (2, 5):
+                running.restart()
+
+        disturb(home, search, study, n_kills=6, on_kill=crash)
+        result = read_result(search, study)
+        assert [row.number for row in result.rows] == list(range(14))
+        assert {row.state for row in result.rows} == {"done"}
+        assert uri.split("@")[0] not in layerline("run", "s.yaml").output
+
+
+def test_a_storage_that_cannot_be_reached_is_reported_without_its_password(home):
+    url = "postgresql://me:hunter2@127.0.0.1:1/studies"
+    output = layerline("run", "s.yaml", "--storage", url, code=8).output
+    assert "cannot be reached" in output
+    assert "hunter2" not in output
+    assert "not a storage" in layerline("run", "s.yaml", "--storage", "cupboard", code=2).output
+
+
+def test_params_of_another_scale_are_scaled_once(home):
+    search = read_search(home, "s.yaml")
+    params = search.bench.params_of({"scale.numeric": "minmax"})
+    with pytest.raises(Exception, match="data/validated"):
+        search.bench.scaled(params)
+    assert search.bench.scaled(search.bench.params) is home
+
+
+def test_problems_name_the_path(home):
+    (home.root / "s.yaml").write_text("space: {train.batch_size: [0]}")
+    with pytest.raises(ParamsError, match=r"space.train.batch_size.*greater than or equal to 1"):
+        read_search(home, "s.yaml")

@@ -1,6 +1,9 @@
 """Nothing that is read can run code: every process of the pipeline and its commands is watched."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +18,6 @@ TRAPS = Path(__file__).parent / "traps"
 # git and DVC are asked for commits and stages; ldconfig, uname and the compilers by ctypes and
 # platform in libraries' imports.
 KNOWN_PROGRAMS = {"git", "dvc", "ldconfig", "uname", "gcc", "cc", "lscpu"}
-
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -69,15 +69,38 @@ def _of_ours(events: list[list[Any]], kind: str) -> list[list[Any]]:
     return [e for e in events if e[0] == kind and not (e[2] and e[2][0].endswith("/dvc"))]
 
 
+CAUGHT = {
+    "pickle.find_class": "import datetime, pickle; pickle.loads(pickle.dumps(datetime.date.max))",
+    "subprocess.Popen": "import subprocess, sys; subprocess.run([sys.executable, '-c', ''])",
+    "exec": "eval('1')",
+    "compile": "compile('1', 'x', 'eval')",
+    "marshal.loads": "import marshal; marshal.loads(marshal.dumps(1))",
+}
+
+
+@pytest.mark.parametrize("kind", CAUGHT)
+def test_the_traps_catch_what_they_are_set_for(kind: str, tmp_path: Path) -> None:
+    script = tmp_path / "src" / "layerline" / "own.py"
+    script.parent.mkdir(parents=True)
+    script.write_text(CAUGHT[kind])
+    seen = tmp_path / "events.jsonl"
+    environment = os.environ | {"LAYERLINE_TRAPS": str(seen), "PYTHONPATH": str(TRAPS)}
+    subprocess.run([sys.executable, script], env=environment, check=True)
+    assert kind in {json.loads(line)[0] for line in seen.read_text().splitlines()}
+
+
+@pytest.mark.slow
 def test_the_traps_see_processes(events: list[list[Any]]) -> None:
     assert [event for event in events if event[0] == "subprocess.Popen"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pickle.find_class", "marshal.loads", "exec", "compile"])
 def test_nothing_is_unpickled_or_evaluated(events: list[list[Any]], kind: str) -> None:
     assert not _of_ours(events, kind)
 
 
+@pytest.mark.slow
 def test_only_known_programs_are_started(events: list[list[Any]]) -> None:
     programs = {event[1].strip("'") for event in _of_ours(events, "subprocess.Popen")}
     names = {Path(program).name for program in programs}

@@ -73,7 +73,7 @@ def _params_of(client: "MlflowClient", run: "Run") -> Mapping[str, Any]:
 
     with temporary_folder() as folder:
         try:
-            path = Path(client.download_artifacts(run.run_id, "params.yaml", folder))
+            path = Path(client.download_artifacts(run.run_id, "params.yaml", str(folder)))
         except (MlflowException, OSError):
             raise RequestError(
                 f"{run.name}: the run has no params.yaml (only trainings have one)"

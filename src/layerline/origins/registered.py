@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerline.artifacts import SourceFiles, read_manifest
+from layerline.artifacts import SourceFiles, read_manifest, sha256_of
 from layerline.errors import LayerlineError, SourceError
 from layerline.origins.local import BUNDLE_MANIFEST, source_of_folder
-from layerline.registry.registration import require_tags
 from layerline.runs.open_store import open_store
 from layerline.runs.resolve import choose
 from layerline.tracking.model_uri import RegisteredName, parse_uri
+from layerline.tracking.version_tags import compare_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -89,7 +89,7 @@ def _fetch(home: Path, version: Any) -> SourceFiles:
             f"{uri}: not made by Layerline (it has no "
             f"{BUNDLE_MANIFEST}); save its state_dict as a safetensors file and use that"
         )
-    require_tags(uri, bundle, version.tags)
+    _require_tags(uri, bundle, version)
     files = source_of_folder(bundle)
     identity = {"model": str(version.name), "version": str(version.version)}
     if version.run_id:
@@ -100,7 +100,12 @@ def _fetch(home: Path, version: Any) -> SourceFiles:
 def _is_whole(uri: str, bundle: Path, version: Any) -> bool:
     try:
         read_manifest(bundle, BUNDLE_MANIFEST)
-        require_tags(uri, bundle, version.tags)
+        _require_tags(uri, bundle, version)
     except SourceError:
         return False
     return True
+
+
+def _require_tags(uri: str, bundle: Path, version: Any) -> None:
+    found = {file.name: sha256_of(file) for file in bundle.iterdir() if file.is_file()}
+    compare_tags(uri, found, version.tags)

@@ -21,7 +21,7 @@ from layerline.model.bundle import (
     PREPROCESSOR,
     check_bundle,
 )
-from layerline.registry.registration import FILES_TAG, HASH_TAGS, MLMODEL_TAG, files_of
+from layerline.registry.registration import FILES_TAG, MLMODEL_TAG, files_of
 from layerline.registry.verifier import Verifier, require_same, tolerance_of
 from layerline.registry.version_files import (
     INSIDE,
@@ -31,6 +31,7 @@ from layerline.registry.version_files import (
     remove_compiled_code,
 )
 from layerline.tables.storage import read_parquet
+from layerline.tracking.version_tags import HASH_TAGS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from random import Random
 
 import psutil
@@ -37,13 +38,15 @@ def _wait_until_quiet(bench: Bench) -> None:
     require(not left, "a stage ends with its parent", left)
 
 
-def _kill(running: Running, rng: Random, longest: float, targets: list[int] | None = None) -> str:
-    """Send a signal after a while; say what and when."""
+def _kill(
+    running: Running, rng: Random, longest: float, find: Callable[[], list[int]] = list
+) -> str:
+    """Send a signal after a while, to what is found then or else to the command itself."""
     wait, number = rng.uniform(0.0, longest), rng.choice(SIGNALS)
     moment = "after its end"
     if not running.ends_within(wait):
         moment = f"after {wait:.2f} s"
-        for pid in targets or [running.pid]:
+        for pid in find() or [running.pid]:
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
@@ -65,13 +68,14 @@ def kill_stage(bench: Bench, rng: Random) -> Injected:
 def kill_repro(bench: Bench, rng: Random) -> Injected:
     """Kill `dvc repro` or its stage on the way to another setting; one more ends the same."""
     bench.choose("next")
-    running = bench.start("dvc", "repro")
-    time.sleep(rng.uniform(0.0, bench.seconds["dvc repro"]))
-    # The stage alone, or DVC.
-    targets = [stage.pid for stage in _stages(bench)] if rng.random() < 0.5 else None
-    about = _kill(running, rng, 0.1, targets)
+    is_stage = rng.random() < 0.5  # alone, or DVC
+
+    def find() -> list[int]:
+        return [stage.pid for stage in _stages(bench)] if is_stage else []
+
+    about = _kill(bench.start("dvc", "repro"), rng, bench.seconds["dvc repro"], find)
     _wait_until_quiet(bench)
-    return Injected(f"{'a stage' if targets else 'dvc'}: {about}", "next")
+    return Injected(f"{'a stage' if is_stage else 'dvc'}: {about}", "next")
 
 
 def kill_command(bench: Bench, rng: Random) -> Injected:

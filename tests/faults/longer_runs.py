@@ -92,7 +92,7 @@ def _hostile_body(bench: Bench, rng: Random, running: Running, port: int) -> Non
             rng.randbytes(rng.randrange(1, 2000)),
             b"[" * rng.randrange(1, 5000),
             b"size,age,kind\n" + b"1,2," * rng.randrange(1, 500),
-            json.dumps([{**ROW, rng.choice(["size", "age", "other"]): "x" * 500}]).encode(),
+            json.dumps([{**ROW, rng.choice(["size", "age"]): "x" * 500}]).encode(),
             json.dumps([{"size": 1e400, "age": None, "kind": {}}]).encode(),
         ]
     )

@@ -40,6 +40,10 @@ NEEDS_A_PROJECT = {
     ("transfer", "plan"): (),
     ("transfer", "lineage"): (),
     ("study", "transfer"): (),
+    ("study", "run"): (),
+    ("study", "work"): (),
+    ("study", "compare"): ("activations",),
+    ("adopt",): ("v1",),
 }
 # The English that the project had of its own.
 ODD = re.compile(r"\b(go on|come to|tell of|says? so|by hand|anew|is no [a-z]+|what it is given)\b")
@@ -61,7 +65,8 @@ def test_help_explains_the_command_and_each_option(layerline, path):
 def test_all_commands_are_listed(layerline):
     shown = layerline("--help").stdout
     for command in COMMANDS:
-        assert re.search(rf"^  {command.name} ", shown, re.M)
+        is_shown = bool(re.search(rf"^  {command.name} ", shown, re.M))
+        assert is_shown != command.hidden
     assert __version__ in layerline("--version").stdout
 
 
@@ -82,6 +87,8 @@ def test_outside_a_project_it_fails_and_leaves_nothing(layerline, path, tmp_path
 
 def test_every_command_that_prints_a_table_prints_json_too():
     without = {
+        ("new",),
+        ("code",),
         ("study", "work"),
         ("init",),
         ("watch",),

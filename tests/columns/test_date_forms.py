@@ -3,12 +3,14 @@
 from datetime import date, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerline.columns.date_forms import DateForms, read_form, read_numbered
+from layerline.columns.date_forms import DateForms, read_form
+from layerline.columns.numbered_dates import numbered_form, read_numbered
 
 
 def forms_of(*values: str) -> DateForms:
@@ -39,6 +41,10 @@ def read(values: list[str], form) -> list[datetime | None]:
          [(2024, 12, 31, 9), (2024, 12, 31, 10), (2024, 12, 31)]),
         (["Tue, 31 Dec 2024 10:00:00 GMT"], "year_first", [(2024, 12, 31, 10)]),
         (["31.12.2024 10:00:00,5 -05:30"], "day_first", [(2024, 12, 31, 15, 30, 0, 500_000)]),
+        (["2024-01-01 10:00 CET", "2024-07-01 10:00 CEST"], "year_first",
+         [(2024, 1, 1, 9), (2024, 7, 1, 8)]),
+        (["2024-01-01T10:00-05:00[America/New_York]"], "year_first", [(2024, 1, 1, 15)]),
+        (["Apr-22", "Dec'23"], "month", [(2022, 4, 1), (2023, 12, 1)]),
     ],
 )  # fmt: skip
 def test_a_form_is_found_and_read(values, form, dates):
@@ -48,7 +54,7 @@ def test_a_form_is_found_and_read(values, form, dates):
 
 @pytest.mark.parametrize(
     "values", [["30/02/2024"], ["31/12/2024", "12/31/2024"], ["2024"], ["1.2.3"], ["soon"],
-               ["2024-13-01"], ["31 Foo 2024"], ["12/31/2024 13:00 PM"], ["10:30"]]
+               ["2024-13-01"], ["Apr 22"], ["31 Foo 2024"], ["12/31/2024 13:00 PM"], ["10:30"]]
 )  # fmt: skip
 def test_other_text_has_no_form(values):
     assert forms_of(*values).form is None
@@ -85,3 +91,27 @@ def test_serial_numbers_are_read_back(moments):
         read_numbered(serial, "spreadsheet_days").tolist(), moments, strict=True
     ):
         assert abs(found - moment) < timedelta(milliseconds=1)
+
+
+def test_digits_of_a_date_are_read() -> None:
+    found = read_numbered(np.array([20240229.0, 20230229.0, 20241301.0, 2024.0, 5.5]), "yyyymmdd")
+    assert found.tolist() == [datetime(2024, 2, 29), None, None, None, None]
+
+
+DAYS_OF_2024 = np.datetime64("2024-01-01") + np.arange(0, 300, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "form"),
+    [
+        ("day", [int(str(day).replace("-", "")) for day in DAYS_OF_2024], "yyyymmdd"),
+        ("timestamp", DAYS_OF_2024.astype("datetime64[s]").astype(int), "unix_seconds"),
+        ("x", DAYS_OF_2024.astype("datetime64[ms]").astype(int), "unix_milliseconds"),
+        ("Datum", 45_292 + np.arange(0, 300, 7), "spreadsheet_days"),
+        ("price", 45_292 + np.arange(0, 300, 7), None),
+        ("population", 1_700_000_000 + np.arange(50), None),
+        ("date", np.arange(50), None),
+    ],
+)
+def test_numbers_that_look_like_dates(name, numbers, form) -> None:
+    assert numbered_form(pd.Series(numbers), name) == form

@@ -116,9 +116,14 @@ def test_a_data_file_outside_git_is_named_with_copy_paths(checkout: Checkout) ->
     rows = "".join(f"{number % 7},{number % 5},{number / 3}\n" for number in range(300))
     (checkout.root / "houses.csv").write_text(f"size,age,price\n{rows}")
     (checkout.root / ".git" / "info" / "exclude").write_text("houses.csv\n")
-    checkout.run("layerline", "init", "houses.csv", "--target", "price", "--project", "houses")
+    output = checkout.run("layerline", "init", "houses.csv", "--target", "price")
+    assert "lack it until `dvc add houses.csv`" in output
     commit(checkout)
     output = checkout.run("dvc", "exp", "run", "--temp", "-n", "a", "-C", "houses.csv", "fetch")
     assert "fetch: 300 rows from files" in output
     checkout.run("dvc", "exp", "run", "--queue", "-n", "b", "-C", "houses.csv", "validate")
     assert "Running stage 'validate'" in checkout.run("dvc", "exp", "run", "--run-all")
+    checkout.run("dvc", "add", "houses.csv")
+    commit(checkout)
+    output = checkout.run("dvc", "exp", "run", "--temp", "-n", "c", "-f", "fetch")
+    assert "fetch: 300 rows from files" in output

@@ -6,7 +6,7 @@ import pytest
 
 from layerline.cli.init import _project_name
 from layerline.config import parse_params
-from layerline.errors import DataError, ParamsError
+from layerline.errors import DataError, ParamsError, SourceError
 from layerline.projects.init import start_project
 from layerline.projects.params_text import default_training
 from layerline.projects.preflight import load_checked
@@ -52,6 +52,27 @@ def test_mistakes(csv_file: Callable[..., Path]) -> None:
         start_project(file, "prize", "demo")
     with pytest.raises(ParamsError, match="project"):
         start_project(file, "y", "no spaces, please")
+
+
+def test_dates_are_trend_and_season(csv_file: Callable[..., Path]) -> None:
+    rows = "".join(f"{1 + n % 28}.{1 + n % 12}.2024,{n}.5\n" for n in range(60))
+    start = start_project(csv_file(f"day,y\n{rows}"), "y", "demo")
+    assert start.params["scale"]["dates"] == "calendar"
+    plain = start_project(csv_file("day,y\n1,2.5\n2,3.5\n"), "y", "demo")
+    assert "dates" not in plain.params["scale"]
+
+
+def test_messages_name_the_options_of_the_command(csv_file: Callable[..., Path]) -> None:
+    file = csv_file("a,y\n03/04/2024,1\n05/06/2024,2\n")
+    with pytest.raises(DataError, match="set --dates to 'day_first'"):
+        start_project(file, "y", "demo")
+    with pytest.raises(DataError, match="set --target to one of its"):
+        start_project(csv_file("a,y\n1,2\n"), "z", "demo")
+    file = csv_file("a,y\n1,2\n")
+    with pytest.raises(SourceError, match="correct FILE"):
+        start_project(file.with_name("other.csv"), "y", "demo")
+    with pytest.raises(ParamsError, match="is of an unknown kind"):
+        start_project(file.rename(file.with_suffix(".dat")), "y", "demo")
 
 
 def test_a_link_is_written_as_the_link_that_it_is(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -103,3 +124,13 @@ def test_the_first_training_fits_the_size_of_the_table(n_rows, epochs, patience,
     assert training["epochs"] == epochs
     assert training["early_stopping"] == {"patience_epochs": patience}
     assert training["members"] == {"count": members, "keep": "greedy"}
+
+
+def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    frame.to_parquet(file)
+    usual = start_project(file, "kind", "demo")
+    fast = start_project(file, "kind", "demo", is_fast=True)
+    assert usual.params["train"].pop("members") == {"count": 8, "keep": "greedy"}
+    assert fast.params == usual.params
+    assert parse_params(fast.params)[1] == []

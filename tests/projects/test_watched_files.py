@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from layerline.config import FetchSection
-from layerline.projects.watched_files import must_fetch, source_paths, unwatched, watch
+from layerline.projects.watched_files import (
+    must_fetch,
+    source_paths,
+    untracked,
+    unwatched,
+    watch,
+)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +110,20 @@ def test_a_pattern_is_watched_by_its_folder_but_never_by_the_root(
     section = FetchSection(source="files", options={"path": path})
     assert watch(tmp_path / "dvc.yaml", section) == ([dep] if dep else [])
     assert must_fetch(tmp_path, section) == (dep is None)
+
+
+def test_files_that_neither_git_nor_dvc_tracks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def names(path: str) -> list[str]:
+        return untracked(tmp_path, FetchSection(source="files", options={"path": path}))
+
+    for name in ("[a] b.csv", "known.csv", "added.csv", "added.csv.dvc"):
+        (tmp_path / name).write_text("x")
+    assert names("known.csv") == []  # no repository
+    for command in (["init", "-q"], ["add", "known.csv"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    assert names("[a] b.csv") == ["[a] b.csv"]
+    assert names("known.csv") == names("added.csv") == names("/tmp") == []

@@ -41,8 +41,14 @@ def test_what_is_kept_is_evaluated_registered_and_predicts(fresh, store, tmp_pat
     assert [one["seed"] for one in about["members"]] == [0, 1, 2]
     assert ("kept_seed" in about) == (keep == "best")
     spec = read_json(workspace.network / "spec.json")
-    assert spec["network"] == ("mlp" if keep == "best" else "ensemble")
+    n_kept = sum(one.get("weight", 0) > 0 for one in about["members"])
+    assert spec["network"] == ("ensemble" if n_kept > 1 else "mlp")
     assert not list((workspace.home / ".layerline").glob("snapshots/*"))
+
+    card = (workspace.reports / "model_card.md").read_text()
+    (header,) = [line for line in card.splitlines() if line.startswith("| seed |")]
+    assert {"dropout", "hidden", "learning rate", "best epoch"} < set(header.split(" | "))
+    assert ("an ensemble of" in card) == (spec["network"] == "ensemble")
 
     assert store.register(checkout, f"seeds-{keep}", tmp_path / "w")["promoted"]
     rows = read_table(workspace.validated)

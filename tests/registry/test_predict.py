@@ -128,7 +128,7 @@ def test_a_bad_row_is_named_and_the_old_output_stays(home, rows, tmp_path):
             ParamsError,
             "OUTPUT: .*out.xlsx: unknown file type; supported suffixes: ",
         ),
-        ("in.json", "out.csv", ParamsError, "INPUT: .*in.json: unknown file type"),
+        ("in.xml", "out.csv", ParamsError, "INPUT: .*in.xml: unknown file type"),
         ("none.csv", "out.csv", SourceError, "none.csv: file not found"),
         ("cut.parquet", "out.csv", SourceError, "cut.parquet: not a readable Parquet file"),
         ("empty.csv", "out.csv", DataError, "empty.csv: the file is empty"),
@@ -138,7 +138,7 @@ def test_a_bad_row_is_named_and_the_old_output_stays(home, rows, tmp_path):
 )
 def test_what_cannot_be_predicted_is_reported(source, output, error, message, home, rows, tmp_path):
     rows.to_csv(tmp_path / "in.csv", index=False)
-    (tmp_path / "in.json").write_text("[]")
+    (tmp_path / "in.xml").write_text("[]")
     rows.to_parquet(tmp_path / "cut.parquet")
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "cut.parquet").read_bytes()[:-100])
     (tmp_path / "empty.csv").touch()

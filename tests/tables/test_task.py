@@ -48,3 +48,13 @@ def test_impossible(values: list[Any], asked: Any, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         resolve_task(pd.Series(values, name="y"), asked)
     assert caught.value.exit_code == 3
+
+
+def test_text_that_is_almost_numbers_is_reported() -> None:
+    values = pd.Series([*(f"{n},5" for n in range(40)), "EUR"], name="y")
+    with pytest.raises(DataError, match="numbers, but for 'EUR': correct that at the source"):
+        resolve_task(values)
+    grades = pd.Series(["1,0", "1,3", "1,7", "k.A."] * 10, name="y")
+    assert "perhaps numbers, but for 'k.A.'" in resolve_task(grades)[1]
+    for words in (["007", "12", "15"], ["low", "high", "5"], ["1", "2"]):
+        assert "perhaps" not in resolve_task(pd.Series(words * 10, name="y"))[1]

@@ -2,6 +2,7 @@
 
 command    the project found, failures reported
 output     tables, JSON and notes printed
+new        new, code
 init       init, watch
 schema     schema
 models     predict, export, promote, rollback, history, verify
@@ -30,6 +31,7 @@ from layerline.cli.adopt import adopt
 from layerline.cli.compare import compare
 from layerline.cli.init import init, watch
 from layerline.cli.models import export, history, predict, promote, rollback, verify
+from layerline.cli.new import code, new
 from layerline.cli.register import register
 from layerline.cli.results import results
 from layerline.cli.retrain import retrain
@@ -41,7 +43,7 @@ from layerline.cli.study import study
 from layerline.cli.transfer import transfer
 
 COMMANDS = (
-    *(init, schema, watch),
+    *(new, init, schema, watch, code),
     *(predict, serve, promote, rollback, history, verify, export, register, retrain),
     *(results, runs, compare, adopt, flush, ui),
     *(transfer, study),

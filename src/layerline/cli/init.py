@@ -1,6 +1,7 @@
 """`layerline init` and `watch`: a project for your own data."""
 
 import re
+import shlex
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -35,19 +36,23 @@ from layerline.errors import ParamsError, Problem
 @click.option("--union", is_flag=True, help="Files may lack columns of others: missing there.")
 @click.option("--missing", metavar="WORD", multiple=True, help="A missing value; repeatable.")
 @click.option("--text", metavar="COLUMN", multiple=True, help="Keep as text; repeatable.")
+@click.option("--fast", is_flag=True, help="A single network: less good, in an eighth of the time.")
 @click.option("--force", is_flag=True, help="Infer the schema again and replace the existing one.")
 @handle_errors
-def init(file: Path, target: str, project: str | None, force: bool, **reading: Any) -> None:
+def init(
+    file: Path, target: str, project: str | None, fast: bool, force: bool, **reading: Any
+) -> None:
     """Write params.yaml and a first schema for your own table (CSV, Excel, Parquet, JSON)."""
     from layerline.projects.init import start_project
-    from layerline.projects.watched_files import require_outside, watch
+    from layerline.projects.watched_files import require_outside, untracked, watch
     from layerline.validation.schema.schema_file import write_schema
 
     workspace = find_workspace()
     if not (workspace.root / "dvc.yaml").is_file():
         click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
-    start = start_project(file, target, name, root=workspace.root, given=_source_options(**reading))
+    given = _source_options(**reading)
+    start = start_project(file, target, name, root=workspace.root, given=given, is_fast=fast)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)
     require_outside(workspace.root, _fetch_section(start.params))
@@ -62,6 +67,11 @@ def init(file: Path, target: str, project: str | None, force: bool, **reading: A
         click.echo(
             f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root / 'dvc.yaml', section))}"
         )
+        for path in untracked(workspace.root, section):
+            click.echo(
+                f"note: {path} is in neither git nor DVC: colleagues, and experiments with --queue "
+                f"or --temp, lack it until `dvc add {shlex.quote(path)}`"
+            )
     click.echo("next: read both files, then run `dvc repro`")
 
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 def predict(
     input_file: Path, output_file: Path, model: str | None, keep: tuple[str, ...], **options: Any
 ) -> None:
-    """Predict every row of INPUT (CSV, TSV, Parquet; .npy for images) into OUTPUT."""
+    """Predict every row of INPUT (CSV, Excel, Parquet, Arrow, JSON; images as .npy) into OUTPUT."""
     from layerline.model.predict_file import PredictOptions
     from layerline.process import keep_freed_memory
     from layerline.registry.predict import default_uri, predict_file

@@ -47,8 +47,8 @@ def schema(only: tuple[str, ...], yes: bool, as_json: bool, **mode: bool) -> Non
 
 def _infer(workspace: "Workspace", schema_path: Path, force: bool) -> None:
     from layerline.projects.outdated import require_current
+    from layerline.validation.schema.advice import advice
     from layerline.validation.schema.freeze import infer_from_raw
-    from layerline.validation.schema.infer import advice
     from layerline.validation.schema.schema_file import write_schema
 
     path = workspace.root / schema_path

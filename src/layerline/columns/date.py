@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 
 from layerline.columns import number
 from layerline.columns.arrays import Read, gaps_of, refuse_all
-from layerline.columns.date_forms import is_numbered, read_form, read_numbered
+from layerline.columns.date_forms import read_form
 from layerline.columns.missing import plain_fields
+from layerline.columns.numbered_dates import is_numbered, read_numbered
 from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import NUMBERED, DateForm
 from layerline.columns.written import PLAIN as PLAIN_FORM
@@ -29,7 +30,7 @@ _DAY = (
     r"|(?:0[469]|11)[-](?:0[1-9]|[12][0-9]|30)|02[-](?:0[1-9]|1[0-9]|2[0-8]))|" + _LEAP + ")"
 )
 _TIME = r"[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
-_OFFSET = r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
+_OFFSET = r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
 # Each pattern holds dates that exist and nothing else, so that Arrow's reader never meets another.
 PLAIN = rf"^{_DAY}(?:{_TIME})?$"
 ZONED = rf"^{_DAY}{_TIME}{_OFFSET}$"
@@ -48,6 +49,7 @@ _EXAMPLES: Mapping[DateForm, Any] = {
     "unix_seconds": 1735603200,
     "unix_milliseconds": 1735603200000,
     "spreadsheet_days": 45657,
+    "yyyymmdd": 20241231,
 }
 
 

@@ -1,11 +1,10 @@
-"""Dates as people write them: day or month first, month names, AM and PM, offsets, serial numbers.
+"""Dates as people write them: day or month first, month names, AM and PM, offsets and zones.
 
 `read_form` turns text of a known form into timestamps; `DateForms` finds the form from all values
 of a column, and is ambiguous where day and month could change places in every one of them.
 """
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from layerline.columns.written import NUMBERED, DateForm
+from layerline.columns.numbered_dates import Ints, calendar_days
+from layerline.columns.written import DateForm
 
 _MONTHS = (
     "jan january januar janvier enero gennaio ene genn",
@@ -34,13 +34,21 @@ _NAMES = [name for names in _MONTHS for name in names.split()]
 _NUMBERS = np.array([i + 1 for i, names in enumerate(_MONTHS) for _ in names.split()])
 _Y, _M, _D = "(?P<y>[0-9]{4})", "(?P<m>[0-9]{1,2})", "(?P<d>[0-9]{1,2})"
 _SHORT_Y = "(?P<y>[0-9]{4}|[0-9]{2})"
-_NAME = r"(?P<n>\p{L}{3,10})\.?"
-_WEEKDAY = r"(?:\p{L}{2,10}\.?,? )?"
+# Any letters; \p{L} would take a hundred times as long to compile. The month is looked up.
+_NAME = r"(?P<n>[^\x00-@]{3,10})\.?"
+_WEEKDAY = r"(?:[^\x00-@]{2,10}\.?,? )?"
 _SEP = "[-./]"
+# Hours ahead of UTC: those of RFC 822 and of Europe. Other letters mean several zones (IST).
+_ZONES = {
+    "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3,
+    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+}  # fmt: skip
 _CLOCK = (
     r"(?:(?:[Tt]|,? +)(?P<h>[0-9]{1,2}):(?P<i>[0-9]{2})"
     r"(?::(?P<s>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
-    r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>[Zz]|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?)?$"
+    r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
+    rf"(?: ?(?P<z>[Zz]|{'|'.join(_ZONES)}|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)"
+    r"(?:\[[A-Za-z_/+-]+\])?)?)?$"
 )
 _YEAR_FIRST = rf"^{_Y}{_SEP}{_M}{_SEP}{_D}{_CLOCK}"
 _NAMED = (
@@ -56,26 +64,10 @@ _PATTERNS: dict[DateForm, tuple[str, ...]] = {
         rf"^{_Y}{_SEP}{_M}$",
         rf"^{_M}[-/]{_Y}$",
         rf"^{_NAME}[- ]?{_Y}$",
+        rf"^{_NAME}[-'\x{{2019}}](?P<y>[0-9]{{2}})$",  # Apr-24, as spreadsheets show a month
         rf"^{_Y}[- ]{_NAME}$",
     ),
 }
-_SERIAL_ZERO = -25_569  # days from 1970 to the day 0 of spreadsheets, 1899-12-30
-_SCALES: dict[DateForm, float] = {
-    "unix_seconds": 1e6,
-    "unix_milliseconds": 1e3,
-    "spreadsheet_days": 86_400e6,
-}
-Ints = NDArray[np.int64]
-
-
-def _days_of(form: DateForm) -> Callable[[float], float]:
-    def days(number: float) -> float:
-        moment = read_numbered(np.array([number], dtype=np.float64), form)[0]
-        if np.isnat(moment):
-            raise ValueError(number)
-        return float(moment.astype(np.int64)) / 86_400e6
-
-    return days
 
 
 def read_form(plain: pa.ChunkedArray, form: DateForm) -> NDArray[Any]:
@@ -94,25 +86,13 @@ def read_form(plain: pa.ChunkedArray, form: DateForm) -> NDArray[Any]:
     return found
 
 
-def read_numbered(numbers: NDArray[np.float64], form: DateForm) -> NDArray[Any]:
-    """What numbers count -> (B,) datetime64[us]; NaT where they are missing or beyond the years."""
-    offset = _SERIAL_ZERO * 86_400e6 if form == "spreadsheet_days" else 0.0
-    micros = np.rint(numbers * _SCALES[form]) + offset
-    inside = np.isfinite(micros) & (micros >= -62135596800e6) & (micros < 253402300800e6)
-    dates = np.where(inside, micros, 0).astype(np.int64).astype("datetime64[us]")
-    dates[~inside] = np.datetime64("NaT")
-    return dates
-
-
-# One number -> days since 1970, for a server; ValueError beyond the years 1 to 9999.
-NUMBERED_DAYS: Mapping[DateForm, Callable[[float], float]] = {
-    form: _days_of(form) for form in NUMBERED
-}
-
-
-def is_numbered(form: DateForm) -> bool:
-    """Whether bare numbers are dates."""
-    return form in NUMBERED
+def are_dates(values: list[str]) -> NDArray[np.bool_]:
+    """(B,) which values are dates in any form, each by itself."""
+    text = pa.chunked_array([pa.array(values, pa.string())])
+    found = np.zeros(len(values), dtype=np.bool_)
+    for form in _PATTERNS:
+        found |= ~np.isnat(read_form(text, form))
+    return found
 
 
 def _moments(parts: pa.StructArray) -> NDArray[Any]:
@@ -131,13 +111,9 @@ def _moments(parts: pa.StructArray) -> NDArray[Any]:
         short = pc.utf8_length(parts.field("y")).to_numpy(zero_copy_only=False) == 2
         year = np.where(short, year + np.where(year < 69, 2000, 1900), year)
     month = whole("m", 1) if "n" not in names else _named_months(parts.field("n"))
-    valid = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
-    months = (np.where(valid, year, 1970) - 1970) * 12 + np.where(valid, month, 1) - 1
-    first = months.astype("datetime64[M]").astype("datetime64[D]")
-    length = (months + 1).astype("datetime64[M]").astype("datetime64[D]") - first
-    valid &= day <= length.astype(np.int64)
+    days, valid = calendar_days(year, month, day)
     micros, in_day = _clock(parts, names, whole)
-    moments = (first + (day - 1)).astype("datetime64[us]") + micros
+    moments = days.astype("datetime64[us]") + micros
     moments[~(valid & in_day)] = np.datetime64("NaT")
     return moments
 
@@ -168,10 +144,11 @@ def _clock(parts: pa.StructArray, names: set[str], whole: Any) -> tuple[Any, Any
 
 def _offset(zone: str) -> int:
     """Minutes ahead of UTC."""
-    found = re.fullmatch("([+-])([0-9]{2}):?([0-9]{2})", zone)
+    found = re.fullmatch("([+-])([0-9]{2}):?([0-9]{2})?", zone)
     if found is None:
-        return 0
-    minutes = int(found[2]) * 60 + int(found[3]) if int(found[3]) < 60 else 24 * 60
+        return _ZONES.get(zone, 0) * 60
+    minute = int(found[3] or 0)
+    minutes = int(found[2]) * 60 + minute if minute < 60 else 24 * 60
     return -minutes if found[1] == "-" else minutes
 
 

@@ -19,7 +19,7 @@ from layerline.columns.written import DateForm, Decimal, Written
 
 # Shapes that need no closer look: they are most of a column, and there may be millions of them.
 _WHOLE = r"^[+-]?(?:0|[1-9][0-9]*)$"
-_WORDS = frozenset(word for pair in WORD_PAIRS for word in pair)
+_WORDS = frozenset(word for pair in WORD_PAIRS for word in pair) | {"1", "0"}
 _SURE = {
     mark: rf"^[+-]?(?:0|[1-9][0-9]*){mark}(?:[0-9]{{0,2}}|[0-9]{{4,}})$" for mark in (",", r"\.")
 }
@@ -146,6 +146,13 @@ def settle(
         elif answer is not None:
             found[name] = answer
     return found, questions
+
+
+def have_one_form(values: list[str]) -> bool:
+    """Whether one form of numbers, dates or truth values fits all of these texts."""
+    forms = ColumnForms()
+    forms.add(pa.chunked_array([pa.array(values, pa.string())]))
+    return bool(forms.is_possible and settle({"": forms}, Choices(".", "day_first"))[0])
 
 
 def decimal_of(columns: Iterable[ColumnForms]) -> Decimal | None:

@@ -6,7 +6,6 @@ are read to the nearest 64-bit float; text that would become zero (`1e-400`) is 
 that would become infinite is infinite.
 """
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -17,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from layerline.columns.arrays import Read, gaps_of, mask, none_bad, refuse_all
+from layerline.columns.arrays import Read, mask, none_bad, refuse_all
 from layerline.columns.missing import plain_fields
-from layerline.columns.number_forms import minus_signs, to_plain
+from layerline.columns.number_forms import are_numbers, plain_signs, to_plain
+from layerline.columns.row_names import counts_rows, names_rows
 from layerline.columns.spec import ColumnSpec, Dtype
 
 EXACT_FLOAT = 2**53  # whole numbers beyond it have no exact float64
@@ -30,10 +30,6 @@ INFINITE = r"^[+-]?(?i:inf|infinity)$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 _NOT_ZERO = r"^[^eE]*[1-9]"
 ROOM = 10.0  # widths of the range seen, on each side of it
-FEW_ROWS = 20  # fewer do not show a counter
-LEAST_NAMED = 50  # rows: so many different whole numbers are no chance
-NAMED_ID = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key|nr|no|number|index)$", re.IGNORECASE)
-
 Floats = NDArray[np.float64]
 
 
@@ -101,7 +97,7 @@ def _floats(plain: pa.ChunkedArray) -> tuple[Floats, NDArray[np.bool_]]:
     try:
         values = plain.cast(pa.float64())
     except pa.ArrowInvalid:
-        plain = minus_signs(plain)
+        plain = plain_signs(plain)
         is_number = numeric_fields(plain)
         bad = mask(pc.invert(is_number))
         values = pc.if_else(is_number, plain, pa.scalar(None, pa.string())).cast(pa.float64())
@@ -169,6 +165,7 @@ def fault(spec: ColumnSpec, rule: str, value: Any) -> str:
             return f"must be at least {spec.minimum:g}"
         return f"must be at most {spec.maximum:g}"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number |= isinstance(value, str) and bool(are_numbers([value])[0])
     if spec.dtype == "int64" and is_number:
         return "must be a whole number"
     return f"must be a number{'' if spec.written is None else spec.written.marks}"
@@ -186,7 +183,7 @@ def example(spec: ColumnSpec) -> float:
     """A value that is right."""
     low, high = spec.minimum, spec.maximum
     middle = (low + high) / 2 if low is not None and high is not None else low or high or 0.0
-    return round(middle) if spec.dtype == "int64" else middle
+    return round(middle) if spec.dtype == "int64" else float(f"{middle:.6g}")
 
 
 def infer(column: pd.Series, name: str) -> ColumnSpec | None:
@@ -215,18 +212,3 @@ def _round(limit: float, room: float) -> float:
     # where the room is narrow far from zero: 1,700,000,000 to 1,700,000,050.
     rounded = float(f"{limit:.6g}")
     return rounded if abs(rounded - limit) <= room / 2 else limit
-
-
-def counts_rows(column: pd.Series) -> bool:
-    """0, 1, 2, ... or 1, 2, 3, ...: an index that was saved as a column."""
-    if not pd.api.types.is_integer_dtype(column) or len(column) < FEW_ROWS or gaps_of(column).any():
-        return False
-    first = column.iloc[0]
-    return first in (0, 1) and bool((column.to_numpy() == np.arange(len(column)) + first).all())
-
-
-def names_rows(column: pd.Series, name: str) -> bool:
-    """An identifier by its name, with another whole number in every row: an order number."""
-    if not pd.api.types.is_integer_dtype(column) or len(column) < LEAST_NAMED:
-        return False
-    return bool(NAMED_ID.search(name)) and not gaps_of(column).any() and column.is_unique

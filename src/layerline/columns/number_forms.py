@@ -6,18 +6,24 @@ and ambiguous where none can (`1,234` may be 1234 or 1.234).
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from layerline.columns.written import Decimal, Thousands, Written
 
+_BEFORE = r"[^0-9.,+-]+\.|[^0-9.,+-]*?"
 _BLANKS = "[ \u00a0\u2007\u2009\u202f]"
 _APOSTROPHES = "['\u2019]"
 _MINUS = "[\u2212\u2010\u2011\u2013\ufe63\uff0d]"
 _CURRENCIES = (
-    "€ $ £ ¥ ₹ ₽ ₩ ₺ zł Kč kr Ft EUR USD GBP CHF JPY CNY INR SEK NOK DKK PLN CZK HUF AUD CAD"
+    "€ $ £ ¥ ₹ ₽ ₩ ₺ zł Kč kr Ft EUR USD GBP CHF JPY CNY INR SEK NOK DKK PLN CZK HUF AUD CAD RUB "
+    "KRW TRY BRL MXN SGD HKD TWD NZD RON BGN ILS THB US$ A$ C$ R$ NT$ HK$ NZ$ S$ Fr Rs "
+    "kr. Fr. Rs. R руб"
 )
 _MEASURES = (
     "% ‰ ° °C °F K mm cm dm m km in ft mi yd mm² cm² m² km² m2 km2 ha a m³ m3 cm³ l L ml cl dl "
@@ -32,16 +38,19 @@ _CONTRADICTIONS = (
     ("decimal .", "thousands ."),
     ("decimal ,", "thousands ,"),
 )
+# Accountants' (5.00), the 5.00- of large systems, and prices without decimals: 12,- and 12.–
+_NEGATIVE = rf"^\(([^()]*[0-9][^()]*)\)$|^((?:[^-].*)?[0-9])(?:-|{_MINUS})$"
+_EVEN = r"([0-9])[.,][-\x{2013}\x{2014}]{1,2}($|[^0-9])"
 _NUMBER = re.compile(rf"([+-]?)((?:[0-9]|[.,'\u2019]|{_BLANKS})*[0-9][.,]?)((?:[eE][+-]?[0-9]+)?)")
 
 
 def to_plain(fields: pa.ChunkedArray, form: Written) -> pa.ChunkedArray:
     """Fields -> plain decimals; what is not written in the form stays as no number is written."""
-    text = _without_unit(minus_signs(fields), form.unit)
+    text = _without_unit(plain_signs(fields), form.unit)
     mark, group = re.escape(form.decimal), _group_of(form.thousands)
     decimals = rf"(?:{mark}[0-9]*)?(?:[eE][+-]?[0-9]+)?"
     if group:
-        grouped = rf"^[+-]?[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+{decimals}$"
+        grouped = rf"^[+-]?(?:{_groups(group)}){decimals}$"
         is_grouped = pc.match_substring_regex(text, grouped)
         text = pc.if_else(is_grouped, pc.replace_substring_regex(text, group, ""), text)
     if form.decimal == ".":
@@ -51,9 +60,17 @@ def to_plain(fields: pa.ChunkedArray, form: Written) -> pa.ChunkedArray:
     return pc.replace_substring(text, ",", ".")
 
 
-def minus_signs(fields: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Every kind of minus sign as a hyphen."""
-    return pc.replace_substring_regex(fields, rf"^((?:[^0-9]{{0,5}})){_MINUS}", r"\1-")
+def _groups(sign: str) -> str:
+    """Digits in groups of three; behind commas also in the groups of India: 12,34,567."""
+    indian = "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}" if sign == "," else ""
+    return rf"[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+{indian}"
+
+
+def plain_signs(fields: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Every way to write a minus sign as a hyphen before the number."""
+    text = pc.replace_substring_regex(fields, _EVEN, r"\1\2")
+    text = pc.replace_substring_regex(text, _NEGATIVE, r"-\1\2")
+    return pc.replace_substring_regex(text, rf"^((?:[^0-9]{{0,5}})){_MINUS}", r"\1-")
 
 
 def _without_unit(fields: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:
@@ -81,7 +98,7 @@ class NumberForms:
 
     def add(self, values: list[str]) -> None:
         """Look at more distinct values, none of them missing."""
-        for value in values:
+        for value in plain_signs(pa.array(values, pa.string())).to_pylist():
             if not self.is_possible:
                 return
             self.is_possible = self._take(value)
@@ -91,9 +108,10 @@ class NumberForms:
         found = None if number is None else _NUMBER.fullmatch(number)
         if found is None:
             return False
-        self.units.add(unit)
+        if unit or found[0].strip("+-0.,"):  # zero is zero in any unit
+            self.units.add(unit)
         self.is_fractional |= bool(found[3]) or (found[1] == "-" and not found[2].strip("0"))
-        return len(self.units) == 1 and self._marks(found[2], found[3], value)
+        return len(self.units) <= 1 and self._marks(found[2], found[3], value)
 
     def _marks(self, digits: str, exponent: str, value: str) -> bool:
         for kind, pattern in ((" ", _BLANKS), ("'", _APOSTROPHES)):
@@ -118,7 +136,7 @@ class NumberForms:
             body = whole if first != last else digits
             if last in whole and first != last:
                 return False
-            if not re.fullmatch(rf"[1-9][0-9]{{0,2}}(?:{re.escape(group)}[0-9]{{3}})+", body):
+            if not re.fullmatch(_groups(re.escape(group)), body):
                 return False
             self.evidence.setdefault(f"thousands {group}", value)
             if first != last:
@@ -171,21 +189,42 @@ class NumberForms:
         return Written(mark, group, next(iter(self.units), ""))
 
 
+def are_numbers(values: list[str]) -> NDArray[np.bool_]:
+    """(B,) which values are numbers in some form, each by itself."""
+
+    def is_number(value: str) -> bool:
+        forms = NumberForms()
+        forms.add([value])
+        return forms.is_possible
+
+    return np.array([is_number(value) for value in values], dtype=np.bool_)
+
+
 def split_unit(value: str) -> tuple[str, str | None]:
-    """(unit, number) of a text; the number is None where something else is next to it."""
+    """(unit, number) of a text; the number is None where something else is next to it.
+
+    A word behind a blank counts as a unit: the same one in all values of a column tells nothing.
+    """
     text = re.sub(_MINUS, "-", value.strip(), count=1)
-    found = re.fullmatch(rf"([+-]?){_BLANKS}*([^0-9.,+-]*?){_BLANKS}*([+-]?[0-9.,].*)", text, re.S)
+    found = re.fullmatch(rf"([+-]?){_BLANKS}*({_BEFORE}){_BLANKS}*([+-]?[0-9.,].*)", text, re.S)
     if found is None:
         return "", None
     sign, before, rest = found[1], found[2], found[3]
-    tail = re.fullmatch(rf"(.*[0-9.,]){_BLANKS}*([^0-9.,]*(?:[23]|²|³)?)", rest, re.S)
-    after = "" if tail is None else tail[2]
+    tail = re.fullmatch(rf"(.*[0-9][.,]?)({_BLANKS}*)([^0-9.,]*(?:[23]|²|³|\.)?)", rest, re.S)
+    blank, after = ("", "") if tail is None else tail.groups()[1:]
     number = rest if tail is None else tail[1]
     if after not in UNITS and rest[-1:] in "23":  # m2: its digit belongs to the unit
         tail = re.fullmatch(rf"(.*?[0-9.,]){_BLANKS}*((?:mm|cm|m|km)[23])", rest, re.S)
         after, number = ("", rest) if tail is None else (tail[2], tail[1])
-    if (before and before not in CURRENCIES) or (after and after not in UNITS):
+    if before and not _is_currency(before):
+        return "", None
+    is_word = bool(blank) and re.fullmatch(r"[^\W\d_][^\d()]{0,20}", after)
+    if after and not (is_word or after in UNITS or _is_currency(after)):
         return "", None
     if (before and after) or (sign and number[:1] in "+-"):
         return "", None
     return before or after, sign + number
+
+
+def _is_currency(text: str) -> bool:
+    return text in CURRENCIES or (len(text) == 1 and unicodedata.category(text) == "Sc")

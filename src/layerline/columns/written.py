@@ -19,6 +19,7 @@ DateForm = Literal[
     "unix_seconds",
     "unix_milliseconds",
     "spreadsheet_days",
+    "yyyymmdd",
 ]
 # How a date may be given in fetch.options.dates, and the forms that bare numbers have.
 DATE_FORMS: tuple[DateForm, ...] = (
@@ -29,8 +30,14 @@ DATE_FORMS: tuple[DateForm, ...] = (
     "unix_seconds",
     "unix_milliseconds",
     "spreadsheet_days",
+    "yyyymmdd",
 )
-NUMBERED: tuple[DateForm, ...] = ("unix_seconds", "unix_milliseconds", "spreadsheet_days")
+NUMBERED: tuple[DateForm, ...] = (
+    "unix_seconds",
+    "unix_milliseconds",
+    "spreadsheet_days",
+    "yyyymmdd",
+)
 _DATES_IN_WORDS: Mapping[DateForm, str] = {
     "year_first": "dates",
     "day_first": "dates, the day first",
@@ -39,6 +46,7 @@ _DATES_IN_WORDS: Mapping[DateForm, str] = {
     "unix_seconds": "dates, in seconds since 1970",
     "unix_milliseconds": "dates, in milliseconds since 1970",
     "spreadsheet_days": "dates, in days as spreadsheets count them",
+    "yyyymmdd": "dates, as the digits of year, month and day",
 }
 
 

@@ -180,6 +180,7 @@ def _measure(
         worst_predictions=tabulate_worst(test, worst_rows(test), classes, done.position, done.raw),
         hashes=_hashes(workspace, done.data, done.facts),
         network=str(done.network),
+        members=done.facts.get("members", ()),
         forgetting=forgetting,
     )
 

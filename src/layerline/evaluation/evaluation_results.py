@@ -37,6 +37,7 @@ class EvaluationResults:
     worst_predictions: pd.DataFrame
     hashes: Mapping[str, str]
     network: str
+    members: Sequence[Mapping[str, Any]] = ()  # as the manifest of models/network has them
     forgetting: Forgetting | None = None
 
     @property

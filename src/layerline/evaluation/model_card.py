@@ -16,6 +16,7 @@ from layerline.evaluation.model_card_sections import (
     classes_section,
     decision_section,
     importance_section,
+    members_section,
     metrics_section,
     slices_section,
     span,
@@ -59,7 +60,7 @@ def model_card(results: EvaluationResults, plots: Path) -> list[Block]:
     what = f"**{results.data['target']}** ({results.data['task']})"
     return [
         Heading(results.params.project, 1),
-        Paragraph(f"Predicts {what} with an `{results.params.train.network}` network."),
+        Paragraph(f"Predicts {what} with {_network(results)}."),
         _headline(results),
         *_conclusions(results),
         Heading("Data"),
@@ -67,6 +68,7 @@ def model_card(results: EvaluationResults, plots: Path) -> list[Block]:
         Heading("Metrics"),
         *metrics_section(results),
         *baselines_section(results),
+        *members_section(results),
         *decision_section(results),
         *classes_section(results),
         *slices_section(results),
@@ -83,6 +85,12 @@ def model_card(results: EvaluationResults, plots: Path) -> list[Block]:
         Heading("Network"),
         Code(results.network),
     ]
+
+
+def _network(results: EvaluationResults) -> str:
+    n_members = sum(member.get("weight", 0) > 0 for member in results.members)
+    name = f"`{results.params.train.network}`"
+    return f"an ensemble of {n_members} {name} networks" if n_members > 1 else f"an {name} network"
 
 
 def _headline(results: EvaluationResults) -> Figures:

@@ -1,4 +1,4 @@
-"""Sections of the model card: metrics, baselines, decision, classes, slices, importance."""
+"""Sections of the model card: metrics, baselines, members, decision, classes, slices, ..."""
 
 from layerline.evaluation.bootstrap import Interval
 from layerline.evaluation.evaluation_results import EvaluationResults
@@ -57,6 +57,29 @@ def baselines_section(results: EvaluationResults) -> list[Block]:
 
 def _baseline_name(name: str, results: EvaluationResults) -> str:
     return "mean" if name == "majority" and results.is_regression else name
+
+
+def members_section(results: EvaluationResults) -> list[Block]:
+    """The networks that were trained, what they differ in, and what each counts."""
+    members = results.members
+    if not members:
+        return []
+    monitored = results.params.train.monitored
+    drawn = list(members[0]["drawn"])
+    names = [path.rpartition(".")[2].replace("_", " ") for path in drawn]
+    rows = []
+    for one in members:
+        settings = [str(one["drawn"][path]) for path in drawn]
+        weight = f"{one['weight']:.1%}" if "weight" in one else "–"
+        rows.append(
+            [str(one["seed"]), *settings, str(one["epoch"]), readable(one["value"]), weight]
+        )
+    text = (
+        "Settings are drawn by the seed, weights are chosen by the validation rows; a network of "
+        "weight 0 is left out. A prediction costs as much as those of all that are kept."
+    )
+    header = ["seed", *names, "best epoch", f"validation {monitored}", "weight"]
+    return [Heading("Members"), Table(header, rows), Paragraph(text)]
 
 
 def decision_section(results: EvaluationResults) -> list[Block]:

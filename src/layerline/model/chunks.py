@@ -21,8 +21,9 @@ from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.sources.reading.display_names import renamed
 from layerline.sources.reading.limits import FILES, Meter
 from layerline.sources.reading.parquet_file import parquet_schema, read_parquet_batches
+from layerline.sources.reading.paths import ARROW, DELIMITED, JSON_LINES, PARQUET
 from layerline.sources.reading.plain_copy import inner_name, plain_copy
-from layerline.sources.reading.reader import DELIMITED, PARQUET
+from layerline.sources.reading.reader import open_files
 from layerline.tables.storage import map_array, to_frame
 from layerline.text import closest, first_line, listing
 
@@ -152,6 +153,19 @@ def _read_parquet(path: Path, options: ReadOptions) -> Iterator[Chunk]:
             yield _chunk(table, keep, {})
 
 
+def _read_typed(path: Path, options: ReadOptions) -> Iterator[Chunk]:
+    """JSON and Arrow, whose values have types of their own."""
+    reading = open_files([path], options.dialect)
+    for name, reason in reading.unusable.items():
+        if options.keep is not None and name in options.keep:
+            raise DataError(reason)
+        options.report(f"{reason}; it is left out")
+    keep = _kept(path, reading.schema.names, options.keep)
+    n_rows = options.rows_of(len(reading.schema))
+    for table in _cut(reading.tables(), reading.schema, n_rows):
+        yield _chunk(table, keep, {})
+
+
 def _chunk(table: pa.Table, keep: Sequence[str], kinds: Mapping[str, ColumnType]) -> Chunk:
     def fields() -> pa.Table:
         columns = [
@@ -205,5 +219,6 @@ def _images(images: np.ndarray) -> Chunk:
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(DELIMITED, _read_delimited),
     **dict.fromkeys(PARQUET, _read_parquet),
+    **dict.fromkeys((*ARROW, *JSON_LINES), _read_typed),
     **dict.fromkeys(IMAGES, _read_images),
 }

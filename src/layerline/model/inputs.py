@@ -90,6 +90,22 @@ def read_columns(
     return pd.DataFrame(read, index=frame.index)
 
 
+def with_absent(
+    frame: pd.DataFrame, columns: Sequence[ColumnSpec], union: bool = True
+) -> pd.DataFrame:
+    """The frame with gaps for the columns that it lacks and that may have them.
+
+    Args:
+        frame: the user's rows.
+        columns: what the model reads.
+        union: whether its training read files of different columns; else nothing is added.
+    """
+    if not union:
+        return frame
+    absent = [spec.name for spec in columns if spec.nullable and spec.name not in frame]
+    return frame.assign(**dict.fromkeys(absent)) if absent else frame
+
+
 def without_words(column: pd.Series, missing: Sequence[str]) -> pd.Series:
     """The column with gaps where its text is one of the words."""
     if not missing or pd.api.types.is_numeric_dtype(column):

@@ -14,7 +14,7 @@ from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
 from layerline.model.bundle import About, Rows
 from layerline.model.image_inputs import read_images
-from layerline.model.inputs import InputTally, read_columns
+from layerline.model.inputs import InputTally, read_columns, with_absent
 from layerline.model.refusals import Collected, Refusal
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.training.inference import PREDICT_BATCH, predict
@@ -22,6 +22,7 @@ from layerline.training.objectives import IDENTITY, Link
 
 # A multiple of the network's own batches, so that pieces give the same bytes as the whole.
 _CHUNK_ROWS = 8 * PREDICT_BATCH
+_HUGE = 1e12  # smaller numbers give finite predictions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Model:
             `quantile_<level>` each, in rising order.
 
         Raises:
-            DataError: a column is missing, or a value violates the schema; names column and rows.
+            DataError: a column is missing, a value violates the schema, or is so large that no
+                finite prediction follows; names column and rows.
         """
         if self.about.image_shape is None and not isinstance(data, pd.DataFrame):
             raise DataError(
@@ -74,14 +76,22 @@ class Model:
     def _predict(
         self, data: Rows, rows_before: int, any_value: bool, tally: InputTally | None
     ) -> pd.DataFrame:
-        read = self._read(data, Refusal(rows_before), any_value, tally)
-        if isinstance(read, pd.DataFrame):
-            x = self.preprocessor.transform(read)
-        else:
-            x = self.preprocessor.transform_images(read)
-        outputs = predict(self.network, torch.from_numpy(x)).numpy()
+        refusal = Refusal(rows_before)
+        outputs = self._outputs(self._read(data, refusal, any_value, tally))
+        refusal.refuse_infinite(outputs)
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
         return self.decode(outputs).set_axis(index, axis=0)
+
+    def _outputs(self, rows: Rows) -> NDArray[np.float32]:
+        """Typed rows -> the network's outputs (B, O)."""
+        fitted = self.preprocessor
+        with np.errstate(over="ignore", invalid="ignore"):  # refused by their outputs
+            if isinstance(rows, pd.DataFrame):
+                x = fitted.transform(rows)
+            else:
+                x = fitted.transform_images(rows)
+        found: NDArray[np.float32] = predict(self.network, torch.from_numpy(x)).numpy()
+        return found
 
     def _read(
         self, data: Rows, refusal: Refusal, any_value: bool, tally: InputTally | None = None
@@ -91,6 +101,7 @@ class Model:
             return read_images(data, about.image_shape, about.target, refusal)
         assert isinstance(data, pd.DataFrame)
         rules = STRICT if any_value else None
+        data = with_absent(data, about.columns, about.dialect.union)
         return read_columns(data, about.columns, refusal, about.dialect.missing, rules, tally)
 
     def refused_rows(self, data: Rows, *, any_value: bool = False) -> dict[int, str]:
@@ -100,7 +111,12 @@ class Model:
             DataError: no row can be read: a column is missing, or the images have another size.
         """
         collected = Collected()
-        self._read(data, collected, any_value)
+        read = self._read(data, collected, any_value)
+        if isinstance(read, pd.DataFrame):
+            huge = np.flatnonzero((read.select_dtypes("number").abs() > _HUGE).any(axis=1))
+            places = np.array([place for place in huge if place not in collected.reasons], np.intp)
+            if len(places):
+                collected.refuse_infinite(self._outputs(read.iloc[places]), places)
         return collected.reasons
 
     def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:

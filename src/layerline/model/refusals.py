@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from layerline.errors import DataError
 
 SHOWN_ROWS = 5
+TOO_LARGE = "has values too large for the model: it gives no finite prediction"
 
 
 class Refusal:
@@ -44,6 +45,23 @@ class Refusal:
         if len(positions):
             self._refuse(positions, summary, reason)
 
+    def refuse_infinite(
+        self, outputs: NDArray[np.float32], places: NDArray[np.intp] | None = None
+    ) -> None:
+        """Refuse rows whose outputs (B, O) are not finite.
+
+        Args:
+            outputs: of the network.
+            places: of these rows among all; None where they are all.
+
+        Raises:
+            DataError: there is such a row.
+        """
+        wrong = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
+        if len(wrong):
+            wrong = wrong if places is None else places[wrong]
+            self._refuse(wrong, lambda rows: f"row {self.number(rows[0])} {TOO_LARGE}", _too_large)
+
     def _refuse(
         self,
         positions: NDArray[np.intp],
@@ -51,6 +69,10 @@ class Refusal:
         reason: Callable[[int], str],
     ) -> None:
         raise DataError(summary(positions))
+
+
+def _too_large(position: int) -> str:
+    return TOO_LARGE
 
 
 RAISE = Refusal()

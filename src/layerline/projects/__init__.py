@@ -1,5 +1,8 @@
 """Projects: a user's params.yaml and schema, written and checked.
 
+new               a repository of the user's own
+code_hashes       the package's code as DVC dependencies
+template/         the files of a new project
 init              params.yaml and a first schema
 params_text       the text of params.yaml
 watched_files     source files that DVC watches

@@ -1,6 +1,7 @@
 """params.yaml and a first schema for a user's own table: what `layerline init` writes."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,16 +12,18 @@ from ruamel.yaml import YAML
 from layerline.columns.forms import Choices
 from layerline.columns.written import Written
 from layerline.config import parse_params
-from layerline.errors import DataError, ParamsError
+from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
 from layerline.sources.reading.dialect import Dialect
-from layerline.sources.reading.paths import find_files, find_partitions
+from layerline.sources.reading.display_names import renamed, shown_as
+from layerline.sources.reading.paths import display_name, find_files, find_partitions
 from layerline.sources.reading.reader import FileTable, read_files
 from layerline.tables.storage import SPLIT_VALUES, require_target, to_frame
 from layerline.tables.task import resolve_task
+from layerline.validation.schema.advice import advice
 from layerline.validation.schema.definitions import TableSchema
-from layerline.validation.schema.infer import advice, infer_schema
+from layerline.validation.schema.infer import infer_schema
 
 SPLIT_NAME = "split"
 
@@ -41,6 +44,7 @@ def start_project(
     *,
     root: Path | None = None,
     given: Mapping[str, Any] | None = None,
+    is_fast: bool = False,
 ) -> Start:
     """Read the user's table, find its task, infer its schema and compose its params.
 
@@ -50,6 +54,7 @@ def start_project(
         project: names the experiment, the registered model and the schema file.
         root: the repository; a path inside it is written relative to it.
         given: options of the source `files` that the user gave: encoding, decimal, dates, ...
+        is_fast: train a single network instead of members.
 
     Raises:
         DataError, SourceError, ParamsError: as the source `files` does.
@@ -59,24 +64,22 @@ def start_project(
         raise ParamsError(problems, "--project")
     given = dict(given or {})
     read = _read(file, target, given)
-    require_target(read.table.column_names, target, str(file))
     frame = to_frame(read.table)
     task, reason = resolve_task(frame[target])
     split_column = SPLIT_NAME if _says_split(frame, target) else None
     schema = infer_schema(frame, target, task, split_column, None, read.written)
     options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
     options |= _decided(read.written) | given
-    split = _by_content(frame, schema)
-    if split_column:
-        split = f"{{method: column, column: {split_column}}}"
+    split = f"{{method: column, column: {split_column}}}" if split_column else None
     table = Table(
         target=target,
         task=task,
         task_reason=reason,
         source_options=options,
-        split=split,
+        split=split or _by_content(frame, schema),
         schema=schema,
         n_rows=len(frame),
+        is_fast=is_fast,
     )
     text = params_text(project, table)
     notes = [*read.notes, reason, *advice(frame, schema)]
@@ -87,18 +90,36 @@ def start_project(
 
 def _read(file: Path, target: str, given: Mapping[str, Any]) -> FileTable:
     """The user's table; messages name options of the command instead of params."""
-    files = find_files(str(file))
+    dialect = Dialect(
+        given.get("separator"), given.get("encoding"), tuple(given.get("missing", ()))
+    )
     try:
-        return read_files(
-            files,
-            Dialect(given.get("separator"), given.get("encoding"), tuple(given.get("missing", ()))),
-            given.get("text", ()),
-            find_partitions(str(file), files),
-            given.get("union", False),
-            choices=Choices.of(given.get("decimal"), given.get("dates"), target),
-        )
-    except DataError as error:
-        raise DataError(str(error).replace("fetch.options.", "--")) from None
+        files = find_files(str(file))
+        names = {str(one): shown for one in files if (shown := display_name(one))}
+        with shown_as(names):
+            read = read_files(
+                files,
+                dialect,
+                given.get("text", ()),
+                find_partitions(str(file), files),
+                given.get("union", False),
+                choices=Choices.of(given.get("decimal"), given.get("dates"), target),
+            )
+        require_target(read.table.column_names, target, str(file))
+        return read._replace(notes=tuple(renamed(note, names) for note in read.notes))
+    except ParamsError as error:
+        problems = [Problem(_as_options(where), message) for where, message in error.problems]
+        raise ParamsError(problems, "layerline init") from None
+    except (DataError, SourceError) as error:
+        raise type(error)(_as_options(str(error))) from None
+
+
+def _as_options(message: str) -> str:
+    """`set fetch.options.separator: ';'` -> `set --separator ';'`."""
+    words = message.replace("fetch.options.union: true", "--union")
+    words = words.replace("set fetch.options.path", "correct FILE")
+    words = words.replace("fetch.options.path", "FILE").replace("fetch.target", "--target")
+    return re.sub(r"fetch\.options\.(\w+):", r"--\1", words).replace("fetch.options.", "--")
 
 
 def _decided(written: Mapping[str, Written]) -> dict[str, Any]:

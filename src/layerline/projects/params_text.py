@@ -40,7 +40,7 @@ scale:  # fitted on train rows alone
   split: $split  # or group, time, random, stratified, column, official
   numeric: standard
   categorical: one_hot
-  missing: median  # or mean, most_frequent, zero; by column: docs/scaling.md
+$dates  missing: median  # or mean, most_frequent, zero; by column: docs/scaling.md
   missing_indicator: true  # one more feature for each column that has gaps
   target: standard  # for regression, or log, quantile, none; predictions come in its own unit
 
@@ -56,6 +56,7 @@ register:
   gate: {metric: auto, confidence: 0.95}  # when a new model becomes the champion
   alias: champion
 """)
+_DATES = "  dates: calendar  # trend and season; or days (since 1970), parts, cyclic\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +70,14 @@ class Table:
     split: str  # as YAML
     schema: TableSchema
     n_rows: int
+    is_fast: bool = False
 
 
 def params_text(project: str, table: Table) -> str:
     """params.yaml for a table, with comments."""
     options = (f"    {key}: {_scalar(value)}" for key, value in table.source_options.items())
-    training = default_training(table.n_rows, _count_inputs(table.schema))
+    n_inputs = _count_inputs(table.schema)
+    training = default_training(table.n_rows, n_inputs, is_fast=table.is_fast)
     return _TEMPLATE.substitute(
         project=project,
         options="\n".join(options),
@@ -82,12 +85,13 @@ def params_text(project: str, table: Table) -> str:
         reason=" ".join(table.task_reason.split()),
         task=table.task,
         split=table.split,
+        dates=_DATES if any(column.kind == "date" for column in table.schema.features) else "",
         train=_indented(_yaml(training), 2),
     )
 
 
-def default_training(n_rows: int, n_inputs: int) -> dict[str, Any]:
-    """The section `train` to start from, by the size of the table.
+def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> dict[str, Any]:
+    """The section `train` to start from, by the size of the table; if fast, of one network.
 
     Embedded, an MLP finds thresholds in single features as trees do; batch norm next to it
     over-fits. Members that differ in rate, decay, dropout and bins, chosen by the validation rows,
@@ -99,6 +103,7 @@ def default_training(n_rows: int, n_inputs: int) -> dict[str, Any]:
         options |= {"norm": "none", "numeric_embeddings": embeddings}
     else:
         options |= {"norm": "batch"}
+    members = {"count": 8 if n_rows < VERY_MANY_ROWS else 4, "keep": "greedy"}
     return {
         "network": "mlp",
         "options": options,
@@ -108,7 +113,7 @@ def default_training(n_rows: int, n_inputs: int) -> dict[str, Any]:
         "batch_size": 256 if n_rows >= MANY_ROWS else 128,
         "epochs": 200 if n_rows < FEW_ROWS else 100,
         "early_stopping": {"patience_epochs": 40 if n_rows < FEW_ROWS else 20},
-        "members": {"count": 8 if n_rows < VERY_MANY_ROWS else 4, "keep": "greedy"},
+        **({} if is_fast else {"members": members}),
     }
 
 

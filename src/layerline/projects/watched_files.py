@@ -6,6 +6,7 @@ into it, and fetch prints a note if they are missing there.
 """
 
 import io
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,22 @@ def _is_dvc_output(root: Path, path: str) -> bool:
     """Whether `dvc add` tracks the path or a folder above it: then `dvc repro` restores it."""
     places = (Path(path), *Path(path).parents)
     return any((root / f"{place}.dvc").is_file() for place in places if place.name)
+
+
+def untracked(root: Path, section: FetchSection) -> list[str]:
+    """The source's paths in the repository that neither git nor DVC carries to another copy."""
+    paths = [path for path in _as_deps(section) if (root / path).is_relative_to(root)]
+    return [path for path in paths if not _is_dvc_output(root, path) and not _in_git(root, path)]
+
+
+def _in_git(root: Path, path: str) -> bool:
+    """Whether git tracks it; also where there is no repository, or no git."""
+    command = ["git", "-C", str(root), "ls-files", "--", f":(literal){path}"]
+    try:
+        found = subprocess.run(command, capture_output=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return found.returncode != 0 or bool(found.stdout)
 
 
 def watch(dvc_file: Path, section: FetchSection) -> list[str]:

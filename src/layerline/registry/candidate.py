@@ -101,7 +101,8 @@ def dialect_of(params: Params) -> Dialect:
     """How the training's own CSV files are written, where params.yaml specifies so."""
     options = params.fetch.options if params.fetch.source == "files" else {}
     missing = tuple(options.get("missing") or ())
-    return Dialect(options.get("separator"), options.get("encoding"), missing)
+    union = bool(options.get("union"))
+    return Dialect(options.get("separator"), options.get("encoding"), missing, union)
 
 
 def _export(bundle: Path, formats: tuple[str, ...], holdout: Holdout) -> Path | None:

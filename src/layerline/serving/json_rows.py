@@ -15,10 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.columns.date import to_days
-from layerline.columns.date_forms import NUMBERED_DAYS
 from layerline.columns.judge import LOOSE
 from layerline.columns.number import BEYOND_64_BITS
+from layerline.columns.numbered_dates import NUMBERED_DAYS
 from layerline.columns.spec import ColumnSpec
+from layerline.model.refusals import TOO_LARGE
 from layerline.scaling.preprocessing.numbers import to_numbers
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.serving.category_codes import UNKNOWN, CategoryCodes
@@ -43,9 +44,8 @@ class Refused(Exception):  # noqa: N818 (a request is, nothing failed)
 
 def refuse_rows(wrong: NDArray[np.bool_]) -> Refused:
     """The refusal of rows whose numbers are so large that no finite prediction follows."""
-    message = "has values too large for the model: it gives no finite prediction"
     rows = np.flatnonzero(wrong)[:SHOWN_FAULTS].tolist()
-    return Refused([Fault(message, row + 1) for row in rows])
+    return Refused([Fault(TOO_LARGE, row + 1) for row in rows])
 
 
 class Typed(NamedTuple):

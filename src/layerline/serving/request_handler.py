@@ -17,12 +17,13 @@ from layerline.columns.cast import cast_column
 from layerline.columns.judge import LOOSE, breaches
 from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError
+from layerline.model.bundle import Rows
 from layerline.model.image_inputs import read_images
-from layerline.model.inputs import require_columns
+from layerline.model.inputs import require_columns, with_absent
 from layerline.model.predictor import Model
 from layerline.serving.column_checks import Fault, examples_of, frame_of
 from layerline.serving.compiled_model import CompiledModel, Predicted
-from layerline.serving.json_rows import Refused, RowReader, refuse_rows
+from layerline.serving.json_rows import Refused, RowReader
 from layerline.serving.uploads import (
     NPY,
     UPLOADS,
@@ -98,15 +99,14 @@ class RequestHandler:
         if self.is_image or not isinstance(uploaded, pd.DataFrame):
             return self._of_images(uploaded)
         about = self.model.about
+        uploaded = with_absent(uploaded, about.columns, about.dialect.union)
         try:
             require_columns(uploaded, about.columns)
         except DataError as error:
             raise Refused([Fault(str(error))]) from None
         typed = self.reader.read_frame(uploaded)
-        if self.way == COMPILED:
-            predicted = self._compiled.predict(typed)
-        else:
-            predicted = _of_frame(self.model.predict(uploaded, any_value=True))
+        compiled = self.way == COMPILED
+        predicted = self._compiled.predict(typed) if compiled else self._by_model(uploaded)
         return RequestPredictions(predicted, lambda row: uploaded.iloc[row].to_dict())
 
     def _of_images(self, data: Any) -> RequestPredictions:
@@ -118,11 +118,8 @@ class RequestHandler:
         except DataError as error:
             raise Refused([Fault(str(error))]) from None
         _require_rows(len(images))
-        if self.way == COMPILED:
-            predicted = self._compiled.predict_images(images)
-        else:
-            predicted = _of_frame(self.model.predict(images))
-        return RequestPredictions(predicted, lambda row: images[row].tolist())
+        predict = self._compiled.predict_images if self.way == COMPILED else self._by_model
+        return RequestPredictions(predict(images), lambda row: images[row].tolist())
 
     @property
     def names(self) -> list[str]:
@@ -143,7 +140,14 @@ class RequestHandler:
         typed = self.reader.read(rows)
         if self.way == COMPILED:
             return self._compiled.predict(typed)
-        return _of_frame(self.model.predict(pd.DataFrame(rows), any_value=True))
+        return self._by_model(pd.DataFrame(rows))
+
+    def _by_model(self, rows: Rows) -> Predicted:
+        """Rows that were judged, predicted by the model itself."""
+        try:
+            return _of_frame(self.model.predict(rows, any_value=True))
+        except DataError as error:
+            raise Refused([Fault(str(error))]) from None
 
     def examples(self) -> list[dict[str, Any]]:
         """Rows of every kind that the schema allows: typical, limits, gaps, every level."""
@@ -225,9 +229,6 @@ def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:
 
 def _of_frame(table: pd.DataFrame) -> Predicted:
     names = [str(name) for name in table.columns]
-    gaps = table.isna().any(axis=1).to_numpy()
-    if gaps.any():
-        raise refuse_rows(gaps)
     values = table.iloc[:, 1:].to_numpy(np.float64).tolist() if len(names) > 1 else None
     return Predicted(table.iloc[:, 0].tolist(), values, names)
 

@@ -8,11 +8,14 @@ from typing import Literal
 
 import pandas as pd
 
+from layerline.columns.number_forms import are_numbers
 from layerline.config import Task
 from layerline.errors import DataError
+from layerline.text import listing
 
 MAX_NUMBER_CLASSES = 20  # more distinct whole numbers than this are a quantity
 MIN_ROWS_A_CLASS = 3  # on average
+_LOOKED_AT = 1000  # distinct values
 
 
 def resolve_task(target: pd.Series, asked: Literal["auto"] | Task = "auto") -> tuple[Task, str]:
@@ -35,7 +38,7 @@ def resolve_task(target: pd.Series, asked: Literal["auto"] | Task = "auto") -> t
     if asked != "auto":
         _require_possible(str(name), asked, holds, n_levels, words or not fractional, words)
         return asked, f"{asked}, as set in fetch.task: target {name!r} holds {holds}."
-    return _found(str(name), len(values), n_levels, words, fractional, holds)
+    return _found(values, words, fractional, holds)
 
 
 def is_words(values: pd.Series) -> bool:
@@ -52,23 +55,40 @@ def _describe(values: pd.Series, words: bool, fractional: bool, n_levels: int) -
     return f"{n_levels} {what} ({levels}{', …' if n_levels > len(shown) else ''})"
 
 
-def _found(
-    name: str, n_rows: int, n_levels: int, words: bool, fractional: bool, holds: str
-) -> tuple[Task, str]:
+def _found(values: pd.Series, words: bool, fractional: bool, holds: str) -> tuple[Task, str]:
     """The rule of `auto`."""
+    name, n_rows, n_levels = values.name, len(values), int(values.nunique())
     often = n_rows >= MIN_ROWS_A_CLASS * n_levels
+    almost = _almost_numbers(values) if words else ""
     if words and not often and n_levels > MAX_NUMBER_CLASSES:
+        remedy = "an identifier; choose another target, or merge classes"
         raise DataError(
             f"target {name!r} is text with {n_levels} distinct values in {n_rows} rows: too few "
-            "rows for each to learn from, or an identifier; choose another target, or merge classes"
+            f"rows for each to learn from, or {almost or remedy}"
         )
     if fractional or (
         not words and n_levels > 2 and not (often and n_levels <= MAX_NUMBER_CLASSES)
     ):
         return "regression", f"regression: target {name!r} holds {holds}, which are a quantity."
     task: Task = "binary" if n_levels == 2 else "multiclass"
-    doubt = "" if words else "; if they are a quantity, set fetch.task: regression"
+    doubt = "; if they are a quantity, set fetch.task: regression"
+    if words:
+        doubt = f", perhaps {almost}" if almost else ""
     return task, f"{task}: target {name!r} holds {holds}{doubt}."
+
+
+def _almost_numbers(values: pd.Series) -> str:
+    """What text is that holds numbers and something else; empty where it holds no numbers."""
+    words = values.astype(str).drop_duplicates().iloc[:_LOOKED_AT].tolist()
+    likely = are_numbers(words)
+    others = [word for word, is_number in zip(words, likely, strict=True) if not is_number]
+    if not others or likely.mean() < 0.5 or any(word.isdecimal() for word in others):
+        return ""  # decimal digits that are no number are codes: 007
+    shown = listing([repr(word) for word in others], 3)
+    return (
+        f"numbers, but for {shown}: correct that at the source, or list it in "
+        "fetch.options.missing (`layerline init --missing`)"
+    )
 
 
 def _require_possible(

@@ -212,14 +212,15 @@ class Members:
         about: dict[str, Any] = {"members": [self._about(n, member) for n, member in found.items()]}
         if self.keep == "best":
             number = min(found, key=lambda n: self._value(found[n]))
-            best = found[number]
             about["kept_seed"] = self.settings[number].seed
-            own = dataclasses.replace(spec, options=self.settings[number].section.options)
-            return Kept(best.network, own, best.result, about)
+            return Kept(found[number].network, self._spec(number), found[number].result, about)
         weights = self.curve.weights(list(found.values()), self.keep)
         for facts, weight in zip(about["members"], weights, strict=True):
             facts["weight"] = weight
         chosen = [n for n, weight in zip(found, weights, strict=True) if weight > 0]
+        if len(chosen) == 1:
+            number = chosen[0]
+            return Kept(found[number].network, self._spec(number), self.curve.result, about)
         network, ensemble = as_ensemble(
             [found[n].network for n in chosen],
             spec,
@@ -227,6 +228,9 @@ class Members:
             [weight for weight in weights if weight > 0],
         )
         return Kept(network, ensemble, self.curve.result, about)
+
+    def _spec(self, number: int) -> NetworkSpec:
+        return dataclasses.replace(self.setup.spec, options=self.settings[number].section.options)
 
     def _about(self, number: int, member: Member) -> dict[str, Any]:
         own = self.settings[number]

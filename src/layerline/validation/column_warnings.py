@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from layerline.columns.number import NAMED_ID
+from layerline.columns.row_names import numbers_rows
 from layerline.columns.spec import ColumnSpec
 from layerline.validation.leakage import share_told
 from layerline.validation.schema.definitions import TableSchema
@@ -98,14 +98,9 @@ def _mostly_missing(look: Look, limit: float) -> str | None:
 
 
 def _id_like(look: Look, limit: float) -> str | None:
-    if look.spec.kind != "number" or look.spec.dtype != "int64" or len(look.present) < 50:
+    if look.spec.kind != "number" or look.spec.dtype != "int64":
         return None
-    numbers = look.present.to_numpy(dtype=np.float64)
-    if look.present.nunique() < len(numbers):
-        return None
-    dense = numbers.max() - numbers.min() + 1 <= 2 * look.sample.n_rows
-    rising = bool((np.diff(numbers) > 0).all())
-    if not (dense or rising or NAMED_ID.search(look.spec.name)):
+    if not numbers_rows(look.values, look.spec.name, look.sample.n_rows):
         return None
     return "has another whole number in every row, so it numbers or names the rows"
 

@@ -87,7 +87,8 @@ def row_rules(n_rows: int, conflicts: Conflicts, schema: TableSchema) -> list[Br
         message = (
             f"the table has {conflicts.n_rows} rows ({share:.1%}) that equal another in every "
             f"feature but not in {schema.target!r} ({rows_text(conflicts.first, conflicts.n_rows)})"
-            "; no network can distinguish them: a feature may be missing, or labels wrong"
+            "; no network can distinguish them: right for repeated observations (write "
+            "conflicting_rows: off under rules), else a feature is missing or labels are wrong"
         )
         broken.append(
             Broken(

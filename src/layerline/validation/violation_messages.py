@@ -156,7 +156,10 @@ def _unique(tally: Tally, schema: TableSchema, file: str) -> Wording:
 
 def _duplicate_rows(tally: Tally, schema: TableSchema, file: str) -> Wording:
     what = "an earlier one in all that is learnt"
-    remedy = f"drop them at the source, or write duplicate_rows: off under rules in {file}"
+    remedy = (
+        "copies of one record belong dropped at the source; repeated observations are right as "
+        f"they are: write duplicate_rows: off under rules in {file}"
+    )
     return Wording(
         f"row equal to {what}", f"rows equal to {what}", remedy, "equal to an earlier row"
     )

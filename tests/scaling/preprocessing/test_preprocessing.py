@@ -280,6 +280,26 @@ def test_date_parts_are_calendar_numbers() -> None:
     np.testing.assert_array_equal(x[1], [2023.5, 7, 30, 4.5, 3, 1])
 
 
+def test_a_calendar_is_days_month_weekday_and_hour() -> None:
+    frame = table().assign(since=pd.to_datetime(["2024-02-29 06:00", "1970-01-01 00:00"] * 2))
+    preprocessor = fit_preprocessor(
+        frame,
+        COLUMNS,
+        ScaleSection(dates="calendar", numeric="none"),
+        target="price",
+        task="regression",
+        classes=None,
+    )
+    first = preprocessor.features.index("since days")
+    assert preprocessor.features[first + 1 : first + 4] == [
+        "since month",
+        "since weekday",
+        "since hour",
+    ]
+    x = preprocessor.transform(frame)[:2, first : first + 4]
+    np.testing.assert_array_equal(x, [[19782.25, 2, 3, 6], [0, 1, 3, 0]])
+
+
 def test_cycles_meet_at_their_ends() -> None:
     preprocessor = fitted(dates="cyclic")
     first = preprocessor.features.index("since cosine of year")

@@ -1,8 +1,10 @@
 """JSON lines, Arrow and partitioned folders: what is written comes back, or one message."""
 
+import gzip
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -213,6 +215,48 @@ def test_a_list_of_objects_is_read_as_json_lines_are(tmp_path: Path) -> None:
     assert read_files([tmp_path / "t.json"]).table.equals(lines)
 
 
+COLUMNS = {"n": [9007199254740993, 1], "s": ["a\nb", None]}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    "content",
+    [
+        COLUMNS,
+        {name: {"0": values[0], "1": values[1]} for name, values in COLUMNS.items()},
+        {"columns": ["n", "s"], "data": [[9007199254740993, "a\nb"], [1, None]]},
+        {"status": "ok", "rows": [{"n": 9007199254740993, "s": "a\nb"}, {"n": 1, "s": None}]},
+    ],
+)  # fmt: skip
+def test_an_object_of_columns_is_read_as_its_rows(
+    content: dict[str, Any], indent: int | None, tmp_path: Path
+) -> None:
+    (tmp_path / "t.json").write_text(json.dumps(content, indent=indent))
+    assert read_files([tmp_path / "t.json"]).table.to_pydict() == COLUMNS
+
+
+def test_one_object_of_values_is_one_row(tmp_path: Path) -> None:
+    for text in ('{"x": 1, "y": "a"}', '{\n "x": 1,\n "y": "a"\n}\n'):
+        (tmp_path / "t.json").write_text(text)
+        assert read_files([tmp_path / "t.json"]).table.to_pylist() == [{"x": 1, "y": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (gzip.compress(b"x,y\n1,2\n"), "the ending .csv.gz"),
+        (b"PAR1" + bytes(20), "the ending .parquet"),
+        (b"PK\x03\x04" + bytes(20), "the ending .xlsx or .zip"),
+        (b"\xd0\xcf\x11\xe0" + bytes(20), "save it as .xlsx or CSV"),
+        (b"\n <!DOCTYPE html><html>", "a web page, not a table"),
+    ],
+)
+def test_a_file_under_the_name_of_another_kind(content: bytes, remedy: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(DataError, match=remedy):
+        read_files([tmp_path / "t.csv"])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -221,7 +265,12 @@ def test_a_list_of_objects_is_read_as_json_lines_are(tmp_path: Path) -> None:
         ('[{"x": 1}', "ends after object 1 without a bracket"),
         ('[{"x": 1}] x', "something follows its list of 1 objects"),
         ('[{"x": 1}, 2]', "line 2 holds no object"),
-        ('{"x": {"0": 1, "1": 2}}', "holds an object of values"),
+        ('{"x": {"0": 1}, "y": {"1": 2}}', "holds an object of values"),
+        ('{"x": 1, "y": [2]}', "'y' holds a list of values"),
+        ('{"x": [1, 2], "y": [1]}', "its columns have 1 to 2 values"),
+        ('{"columns": ["x"], "data": [[1], [1, 2]]}', "row 2 is no list of 1 values"),
+        ('{"columns": [null], "data": [[1]]}', "the names of its columns are not text"),
+        ('{"x":\n[1, 2', "line 1 is not one JSON object"),
         ("[]", "is empty"),
     ],
 )

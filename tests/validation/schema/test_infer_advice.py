@@ -1,8 +1,11 @@
 """What init says of columns that look like numbers and are not."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
-from layerline.validation.schema.infer import advice, infer_schema
+from layerline.validation.schema.advice import advice
+from layerline.validation.schema.infer import infer_schema
 
 
 def sentences(values: list[str]) -> list[str]:
@@ -18,7 +21,47 @@ def test_leading_zeros_are_no_missing_value() -> None:
 
 def test_a_word_among_numbers_may_be_a_missing_value() -> None:
     (found,) = sentences(["12", "15.5", "unknown", "18", "20"] * 20)
-    assert "if 'unknown' mean a missing value" in found
+    assert "though 80% of its values are numbers; if 'unknown' means a missing value" in found
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ([*(f"<{n}" for n in range(9)), *map(str, range(30))], "write them as numbers"),
+        (["1.5k", "2M", *(f"{n}k" for n in range(30))], "neither numbers nor dates"),
+        ([f"{n // 60:02}:{n % 60:02}" for n in range(50)], "neither numbers nor dates"),
+        ([f"{n} m" for n in range(30)] + ["5 cm"], "its numbers are not written in one way"),
+        (["1.234,5", "1,234.5"] * 20, "its numbers are not written in one way"),
+        (["31/12/2024", "12/31/2024"] * 20, "its dates are not written in one way"),
+        (["k.A.", *(f"{n},5" for n in range(30))], "if 'k.A.' means a missing value"),
+        (["0000-00-00", *(f"2024-01-{n:02}" for n in range(1, 30))], "though 97% of its values"),
+    ],
+)
+def test_text_that_looks_like_something_else_is_reported(values: list[str], sentence: str) -> None:
+    assert sentence in sentences(values)[0]
+
+
+def test_codes_and_words_are_what_they_seem() -> None:
+    for values in (["S1", "S2", "B7"] * 20, ["10-19", "20-29"] * 20, ["Graz", "Lund"] * 20):
+        assert sentences(values) == []
+
+
+def test_numbers_that_may_be_dates_or_postcodes_are_reported() -> None:
+    codes = [10_115, 80_331, 90_402, 50_667] * 15
+    frame = pd.DataFrame(
+        {"plz": codes, "ts": range(20_240_101, 20_240_131), "y": range(60)[:30]}
+        | {"plz": codes[:30]}
+    )
+    found = advice(frame, infer_schema(frame, "y", "regression"))
+    assert "`--text plz`" in found[0]
+    assert "`--dates ts=yyyymmdd`" in found[1]
+
+
+def test_numbers_that_rise_from_row_to_row_are_reported() -> None:
+    frame = pd.DataFrame({"bought": np.arange(100) * 3 + 10_004, "y": range(100)})
+    schema = infer_schema(frame, "y", "regression")
+    assert schema["bought"].use
+    assert "numbers or names the rows; write use: false" in advice(frame, schema)[0]
 
 
 def test_an_order_number_is_not_learnt_from() -> None:
@@ -26,7 +69,8 @@ def test_an_order_number_is_not_learnt_from() -> None:
     for name, values, is_used in (
         ("order_no", numbers.sample(frac=1, random_state=0).to_numpy(), False),
         ("customer_id", numbers.to_numpy(), False),
-        ("population", numbers.to_numpy(), True),  # not named as an identifier
+        ("orderNumber", numbers.to_numpy(), False),
+        ("population", numbers.sample(frac=1, random_state=0).to_numpy(), True),
         ("house_number", (numbers % 50).to_numpy(), True),  # comes again
     ):
         frame = pd.DataFrame({name: values, "size": [1.5, 2.5] * 50, "y": range(100)})

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError, ParamsError
+from layerline.validation.schema.advice import advice
 from layerline.validation.schema.definitions import CrossRule, TableSchema
-from layerline.validation.schema.infer import advice, infer_schema
+from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.schema_file import read_schema, schema_text, write_schema
 from layerline.validation.schema.severities import Setting
 

@@ -126,6 +126,11 @@ def cyclic(column: pd.Series) -> Parts:
     return ("days",), ("year", "week", *(("day",) if _has_times(column) else ()))
 
 
+def calendar(column: pd.Series) -> Parts:
+    """Days since 1970, month, weekday, and the hour where there are times: trend and season."""
+    return ("days", "month", "weekday", *(("hour",) if _has_times(column) else ())), ()
+
+
 def _has_times(column: pd.Series) -> bool:
     dates = plain_dates(column).dropna()
     return bool((dates != dates.dt.normalize()).any())
@@ -135,6 +140,7 @@ DATES: Mapping[str, DateEncoding] = {
     "days": DateEncoding(days, is_number=True),
     "parts": DateEncoding(parts),
     "cyclic": DateEncoding(cyclic),
+    "calendar": DateEncoding(calendar),
 }
 
 

@@ -10,11 +10,12 @@ SEPARATORS = (",", ";", "\t", "|")
 
 
 class Dialect(NamedTuple):
-    """What the user says of delimited files; None is found from each file."""
+    """What the user says of files; None is found from each file."""
 
     separator: str | None = None
     encoding: str | None = None
     missing: tuple[str, ...] = ()  # words that are missing values in every column
+    union: bool = False  # a column that a file lacks is missing there
 
 
 USUAL = Dialect()

@@ -11,6 +11,20 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# How files begin that are no text; what they are, and what to do.
+_BINARY = (
+    (b"PAR1", "is a Parquet file; give its name the ending .parquet"),
+    (b"ARROW1", "is an Arrow file; give its name the ending .arrow"),
+    (b"\x1f\x8b", "is compressed; give its name the ending .csv.gz"),
+    (b"BZh", "is compressed; give its name the ending .csv.bz2"),
+    (b"\xfd7zXZ", "is compressed; give its name the ending .csv.xz"),
+    (b"\x28\xb5\x2f\xfd", "is compressed; give its name the ending .csv.zst"),
+    (b"PK\x03\x04", "is a workbook or an archive; give its name the ending .xlsx or .zip"),
+    (b"\xd0\xcf\x11\xe0", "is an old workbook of Excel; save it as .xlsx or CSV"),
+    (b"%PDF-", "is a PDF; save the table as CSV"),
+    (b"<!doctype", "is a web page, not a table; check its address, and whether it needs a login"),
+    (b"<html", "is a web page, not a table; check its address, and whether it needs a login"),
+)
 _HEAD = 1 << 12
 _SAMPLE = 1 << 17  # bytes of lines that are not ASCII
 _NO_WORDS = re.compile(rb"[\x00-\x3f]+")  # beyond it they may be half of a letter
@@ -41,6 +55,14 @@ _ALPHABETS = (
     "ąčęėįšųūž",  # Lithuanian
     "äõöüšž",  # Estonian
 )
+
+
+def binary_kind(path: Path) -> str | None:
+    """What a file is that is no text, and what to do; None for what may be text."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    start = head.lstrip().lower()
+    return next((what for mark, what in _BINARY if start.startswith(mark.lower())), None)
 
 
 def marked_encoding(path: Path) -> str | None:

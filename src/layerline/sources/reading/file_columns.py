@@ -22,8 +22,8 @@ def require_equal_columns(files: Sequence[tuple[Path, list[str]]]) -> None:
             differences += [f"adds {listing(added, 5)}"] if added else []
             raise DataError(
                 f"{other}: its columns differ from {first}: it {' and '.join(differences)}; "
-                "files that are read together need the same columns; fix the source, or set "
-                "fetch.options.union: true, and what a file lacks is missing there"
+                "files that are read together need the same columns; name one of them, fix the "
+                "source, or set fetch.options.union: true, and what a file lacks is missing there"
             )
 
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from layerline.errors import DataError
 from layerline.sources.reading.csv_rows import NotInEncodingError, Scan, scan
 from layerline.sources.reading.dialect import (
     SEPARATORS,
@@ -18,7 +19,12 @@ from layerline.sources.reading.dialect import (
     codec_of,
     usual_separator,
 )
-from layerline.sources.reading.encoding import guess_encoding, is_utf8_beyond_ascii, marked_encoding
+from layerline.sources.reading.encoding import (
+    binary_kind,
+    guess_encoding,
+    is_utf8_beyond_ascii,
+    marked_encoding,
+)
 from layerline.sources.reading.limits import Meter
 
 _MOST_SKIPPED = 30  # lines before a header
@@ -52,6 +58,8 @@ def find_form(path: Path, dialect: Dialect, meter: Meter) -> tuple[Form, Scan, t
 
 def _encoding(path: Path, dialect: Dialect) -> tuple[str, Scan, list[str]]:
     """A byte order mark decides, then the user, then UTF-8, then the letters of the file."""
+    if (found := binary_kind(path)) is not None:
+        raise DataError(f"{path}: {found}")
     marked = marked_encoding(path)
     chosen = marked or dialect.encoding or "utf-8"
     notes = []

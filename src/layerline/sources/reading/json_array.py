@@ -1,10 +1,10 @@
-"""A JSON file that holds a list of objects, cut into one text per object: no value is touched."""
+"""A JSON file that is one list of objects, or one object of columns, as its rows."""
 
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from layerline.errors import DataError
 from layerline.sources.reading.limits import FILES
@@ -15,7 +15,9 @@ _LARGEST = 2 << 30  # bytes: it is in memory as a whole
 
 
 def object_texts(path: Path, codec: str) -> Iterator[tuple[int, str]]:
-    """(number, text) of each line of JSON lines, or of each object of a list.
+    """(number, text) of each line of JSON lines, or of each object of a list; no value is touched.
+
+    The number is 0 where the text is the whole file: one object.
 
     Raises:
         DataError: a line or a list that is too large, or a list malformed between its objects.
@@ -23,6 +25,11 @@ def object_texts(path: Path, codec: str) -> Iterator[tuple[int, str]]:
     """
     with path.open(encoding=codec, newline="\n") as file:
         first = _first_sign(file.read(1 << 16))
+        file.seek(0)
+        is_one = first == "{" and path.suffix.lower() == ".json"
+        if is_one and (whole := _one_object(path, file.readline(), file.read(1))):
+            yield 0, whole.read_text(codec)
+            return
         file.seek(0)
         if first != "[":
             yield from _lines(file, path)
@@ -45,6 +52,58 @@ def _lines(file: TextIO, path: Path) -> Iterator[tuple[int, str]]:
                 "line, and long texts as separate files"
             )
         yield number, line
+
+
+def _one_object(path: Path, line: str, next_sign: str) -> Path | None:
+    """The file, if it is one object, by its first line and whether another one follows."""
+    if not next_sign:
+        return path
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):  # the object goes on
+        return path if path.stat().st_size <= _LARGEST else None
+    return None
+
+
+def rows_of(value: Any) -> list[dict[str, Any]] | None:
+    """The rows of an object of columns; None where it is none.
+
+    Taken are `{"x": [1, 2]}`, `{"x": {"0": 1, "1": 2}}`, both with equally many values in each
+    column, `{"columns": [...], "data": [[...]]}`, and a list of rows beside other things, such as
+    `{"data": [{"x": 1}]}`: what pandas writes and web services answer.
+
+    Raises:
+        ValueError: columns, or rows, of different lengths.
+
+    >>> rows_of({"x": [1, 2], "y": ["a", "b"]})
+    [{'x': 1, 'y': 'a'}, {'x': 2, 'y': 'b'}]
+    """
+    if not isinstance(value, dict) or not value:
+        return None
+    names, data = value.get("columns"), value.get("data")
+    if isinstance(names, list) and isinstance(data, list):
+        return _rows(names, data)
+    nested = [item for item in value.values() if isinstance(item, list)]
+    tables = [item for item in nested if item and all(isinstance(row, dict) for row in item)]
+    if len(tables) == 1:
+        return list(tables[0])
+    columns = list(value.values())
+    if all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
+        columns = [list(column.values()) for column in columns]
+    if not all(isinstance(column, list) for column in columns):
+        return None
+    if len(lengths := {len(column) for column in columns}) > 1:
+        raise ValueError(f"its columns have {min(lengths)} to {max(lengths)} values")
+    return _rows(list(value), [list(row) for row in zip(*columns, strict=True)])
+
+
+def _rows(names: list[Any], rows: list[Any]) -> list[dict[str, Any]]:
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, list) or len(row) != len(names):
+            raise ValueError(f"row {number} is no list of {len(names)} values, one a column")
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("the names of its columns are not text")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _first_sign(text: str) -> str:

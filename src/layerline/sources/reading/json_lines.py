@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from layerline.errors import DataError, ParamsError, Problem
 from layerline.sources.reading.batches import BATCH_ROWS, Batch, Column, Form, Stream
-from layerline.sources.reading.json_array import object_texts
+from layerline.sources.reading.json_array import object_texts, rows_of
 from layerline.sources.reading.limits import FILES, Meter
 
 
@@ -98,11 +98,12 @@ def _rows(
     try:
         for line, text in object_texts(path, codec):
             if text.strip():
-                row = _object(decoder.decode(text.strip()), path, line)
-                if len(text) > meter.limits.value_bytes:
-                    for name, value in row.items():
-                        meter.check_value(len(value) if isinstance(value, str) else 0, name)
-                yield len(text), row
+                value = decoder.decode(text.strip())
+                rows = (rows_of(value) if line == 0 else None) or [value]
+                for number, row in enumerate(rows, line or 1):
+                    if len(text) > meter.limits.value_bytes:
+                        _check_texts(row, meter)
+                    yield len(text) // len(rows), _object(row, path, number)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: not {encoding}: it has the byte 0x{error.object[error.start]:02x} after line "
@@ -113,9 +114,14 @@ def _rows(
         if isinstance(error, ValueError):
             reason = str(error).partition(": line")[0]
         raise DataError(
-            f"{path}: line {line} is not one JSON object ({reason}); fix it, or get the file "
+            f"{path}: line {line or 1} is not one JSON object ({reason}); fix it, or get the file "
             "again if it was cut off"
         ) from None
+
+
+def _check_texts(row: Any, meter: Meter) -> None:
+    for name, value in row.items() if isinstance(row, dict) else ():
+        meter.check_value(len(value) if isinstance(value, str) else 0, name)
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from layerline.sources.reading.compressed import OPENERS, is_compressed
 from layerline.sources.reading.display_names import shown_as
 from layerline.sources.reading.remote import download, origin_of, require_sha256
 from layerline.sources.reading.remote_systems import expand, is_remote
+from layerline.sources.reading.spreadsheet import EXCEL
 from layerline.text import closest, listing
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt")
@@ -61,7 +62,10 @@ def find_files(path: str | Sequence[str], sha256: str | None = None) -> list[Pat
 
 
 def _unknown_kind(files: str) -> ParamsError:
-    message = f"{files} is of an unknown kind; files end in one of {', '.join(SUFFIXES)}"
+    message = (
+        f"{files} is of an unknown kind; files end in one of {', '.join((*SUFFIXES, *EXCEL))}, or "
+        f"one of these with {', '.join(OPENERS)}; rename it, or save a workbook of Excel as .xlsx"
+    )
     return ParamsError([Problem(_WHERE, message)])
 
 

@@ -3,6 +3,7 @@
 definitions.py     the whole table, as plain values
 entries.py         the file's keys and types
 infer.py           a first schema from the data
+advice.py          columns that deserve a look
 schema_file.py     data/schemas/NAME.yaml, read and written
 contradictions.py  what no schema file can mean
 freeze.py          comparison with data, merged changes

@@ -12,16 +12,13 @@ import numpy as np
 import pandas as pd
 
 from layerline.columns import number
-from layerline.columns.arrays import as_text, mask
 from layerline.columns.cast import dtype_of
 from layerline.columns.category import levels_of
 from layerline.columns.kinds import infer
-from layerline.columns.missing import plain_fields
 from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import Written
 from layerline.config import Task
 from layerline.tables.storage import require_target
-from layerline.text import listing
 from layerline.validation.schema.definitions import TableSchema
 
 PLAIN_COLUMNS: Mapping[str, Written] = {}
@@ -71,46 +68,3 @@ def _target(column: pd.Series, name: str, task: Task) -> ColumnSpec:
     if dtype_of(column) == "float64":  # classes are whole numbers; only a gap made them floats
         column = column.dropna().astype(np.int64)
     return ColumnSpec(name, "category", dtype_of(column), levels=levels_of(column))
-
-
-def advice(frame: pd.DataFrame, schema: TableSchema) -> list[str]:
-    """What the user should know about the columns, one sentence each."""
-    sentences = []
-    for column in schema.columns:
-        if column.name == schema.target or column.name not in frame:
-            continue
-        values = frame[column.name]
-        if column.dtype == "str" and (column.use or column.kind == "text"):
-            sentences.extend(_mostly_numbers(values, column.name))
-        if column.kind == "text":
-            sentences.append(
-                f"column {column.name!r} is not used: text with {values.nunique()} distinct values "
-                f"in {values.notna().sum()} rows is an identifier or free text"
-            )
-        elif not column.use and column.kind == "number":
-            why = "it has no value at all" if values.isna().all() else "it only numbers the rows"
-            sentences.append(f"column {column.name!r} is not used: {why}")
-    return sentences
-
-
-def _is_padded(word: str) -> bool:
-    """Digits that a number would not begin with: '04109', '007'."""
-    return len(word) > 1 and word.startswith("0") and word.isdecimal()
-
-
-def _mostly_numbers(values: pd.Series, name: str) -> list[str]:
-    present = values.dropna()
-    is_number = mask(number.numeric_fields(plain_fields(as_text(present))))
-    if not len(is_number) or is_number.all() or is_number.mean() < 0.5:
-        return []
-    words = present[~is_number].drop_duplicates().tolist()
-    if (padded := next(filter(_is_padded, words), None)) is not None:
-        return [
-            f"column {name!r} is text because of leading zeros ({padded!r}): codes such as "
-            "postcodes and article numbers are categories, not quantities"
-        ]
-    return [
-        f"column {name!r} is text, though {is_number.mean():.0%} of its values are numbers; if "
-        f"{listing([repr(word) for word in words], 3)} mean a missing value, list them in "
-        "fetch.options.missing"
-    ]

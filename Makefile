@@ -41,8 +41,8 @@ test: $(READY)  ## the tests except those marked slow
 test-slow: $(READY)  ## the tests marked slow
 	@python -m pytest -m slow
 
-fuzz: $(READY)  ## 105,000 damaged inputs for every reader (5 to 20 minutes)
-	@LAYERLINE_FUZZ_EXAMPLES=5000 python -m pytest tests/sources/reading/fuzzing -n 2 --dist load
+fuzz: $(READY)  ## 300,000 damaged inputs over all readers (20 to 40 minutes)
+	@LAYERLINE_FUZZ_EXAMPLES=4000 python -m pytest tests/sources/reading/fuzzing tests/fuzzing tests/serving/test_fuzzed_requests.py -n 2 --dist load
 
 faults: $(READY)  ## a thousand faults injected into stages and commands (about an hour)
 	@python benchmarks/fault_injection.py --faults $(FAULTS)

@@ -17,13 +17,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE / "tests"), str(HERE / "src")]
 
-from faults.bench import Bench, make_template  # noqa: E402
+from faults.bench import Bench  # noqa: E402
 from faults.catalogue import CATALOGUE, Batch, plan  # noqa: E402
 from faults.runner import Result, inject, table  # noqa: E402
+from faults.template import make_template  # noqa: E402
 
 
 def _inject(task: tuple[Bench, Batch]) -> list[Result]:
-    return inject(*task)
+    return list(inject(*task))
 
 
 def _show(result: Result, n_done: int) -> None:
@@ -46,16 +47,17 @@ def main() -> int:
     batches = [b for b in plan(options.faults, options.seed) if options.kind in (None, b.kind)]
     if options.only is not None:
         batches = [Batch(options.kind, (options.only,))]
-    with tempfile.TemporaryDirectory(prefix="layerline-faults-") as folder:
-        template = make_template(Path(folder) / "template")
-        tasks = [(template, batch) for batch in batches]
-        with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
-            for found in pool.imap_unordered(_inject, tasks):
-                for result in found:
-                    results.append(result)
-                    _show(result, len(results))
+    with (
+        tempfile.TemporaryDirectory(prefix="layerline-faults-") as folder,
+        make_template(Path(folder) / "template") as template,
+        multiprocessing.get_context("spawn").Pool(options.workers) as pool,
+    ):
+        for found in pool.imap_unordered(_inject, [(template, batch) for batch in batches]):
+            for result in found:
+                results.append(result)
+                _show(result, len(results))
     minutes = (time.monotonic() - started) / 60
-    print(f"{len(results)} faults, seed {options.seed}, {minutes:.0f} minutes\n")
+    print(f"seed {options.seed}, {options.workers} workers, {minutes:.1f} minutes\n")
     print(*table(results), sep="\n")
     return int(any(result.broken for result in results))
 

@@ -3,27 +3,71 @@
 `make fuzz` sets LAYERLINE_FUZZ_EXAMPLES for far more inputs than `make test` has time for.
 """
 
+import functools
 import os
+import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
+from layerline.errors import LayerlineError
+
+T = TypeVar("T")
 EXAMPLES = int(os.environ.get("LAYERLINE_FUZZ_EXAMPLES", "10"))
+MOST_SECONDS = 2.0
 
 
-def fuzz(share: int) -> settings:
-    """How many inputs a reader gets; the shares add up to 21."""
-    return settings(
-        max_examples=EXAMPLES * share,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate] if EXAMPLES > 1000 else [Phase.generate, Phase.shrink],
-    )
+def fuzz(share: int) -> Callable[[Any], Any]:
+    """How many inputs a reader gets, `share` times EXAMPLES; one may take two seconds of CPU."""
+
+    def decorate(test: Any) -> Any:
+        test.hypothesis.inner_test = _bounded(test.hypothesis.inner_test)
+        return settings(
+            max_examples=EXAMPLES * share,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate] if EXAMPLES > 1000 else [Phase.generate, Phase.shrink],
+        )(test)
+
+    return decorate
+
+
+def _bounded(test: Callable[..., None]) -> Callable[..., None]:
+    """Raise when the test uses too much of a processor, whatever else that is busy with."""
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError(f"more than {MOST_SECONDS} seconds of CPU for one input")
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **options: Any) -> None:
+        previous = signal.signal(signal.SIGVTALRM, stop)
+        signal.setitimer(signal.ITIMER_VIRTUAL, MOST_SECONDS)
+        try:
+            test(*arguments, **options)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.signal(signal.SIGVTALRM, previous)
+
+    return run
+
+
+def or_message(
+    read: Callable[[], T], name: str, kind: type[Exception] = LayerlineError
+) -> T | None:
+    """What was read; None where one message, with a name in it, refuses the input."""
+    try:
+        return read()
+    except kind as error:
+        message = str(error)
+    assert message
+    assert name in message
+    return None
 
 
 @contextmanager

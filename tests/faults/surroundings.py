@@ -1,17 +1,23 @@
 """Trackers that are down or lie, machines short of something, odd environments and clocks."""
 
 import contextlib
-import os
-import resource
+import shutil
 import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from random import Random
 
-from faults.bench import Bench, Injected, Outcome, require, require_clear_end, require_no_defect
+from faults.bench import (
+    HANGS_SECONDS,
+    Bench,
+    Injected,
+    copy_bench,
+    require,
+    require_clear_end,
+    require_no_defect,
+)
+from faults.kills import PREDICT, STAGES
+from faults.surrounded import NOBODY, Surroundings, can_mount, is_root
 
 _LIES = {
     "a page": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>Hi</html>",
@@ -35,7 +41,7 @@ def _tracker(kind: str) -> Iterator[str]:
                 connection.settimeout(5)
                 connection.recv(65536)
                 if kind == "silent":
-                    stop.wait(60)
+                    stop.wait(HANGS_SECONDS)
                 elif kind == "trickling":
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
                     while not stop.wait(0.5):
@@ -60,86 +66,86 @@ def _tracker(kind: str) -> Iterator[str]:
 
 def wrong_tracker(bench: Bench, rng: Random) -> Injected:
     """A tracking server that is down, silent, trickling or lying; training is the same."""
-    bench.choose("second")
+    bench.choose("next")
     kind = rng.choice([*_LIES, "silent", "trickling", "down"])
-    environment = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+    environment = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    stage = rng.choice(["fetch", "scale", "train", "register", "flush", "runs"])
+    command = ("layerline", stage) if stage in ("flush", "runs") else _script(stage)
     with contextlib.ExitStack() as stack:
         uri = "http://127.0.0.1:9" if kind == "down" else stack.enter_context(_tracker(kind))
-        stage = rng.choice(["train", "train", "register"])
-        done = bench.stage(stage, MLFLOW_TRACKING_URI=uri, **environment)
-        require_clear_end(done, may_pass=True)
-        if stage == "train":
-            require(done.code == 0, "training does without a tracker", f"{kind}\n{done.output}")
-    return Injected(f"{stage} with a tracker: {kind}", "second")
+        done = bench.run(*command, MLFLOW_TRACKING_URI=uri, **environment)
+    require_clear_end(done, may_pass=True)
+    if stage in ("fetch", "scale", "train"):
+        require(done.code == 0, "a stage does without a tracker", f"{kind}\n{done.output}")
+    return Injected(f"{stage} with a tracker: {kind}", "next")
 
 
-def _limited(bench: Bench, limits: dict[int, int], *command: str, **environment: str) -> Outcome:
-    def limit() -> None:
-        for name, value in limits.items():
-            resource.setrlimit(name, (value, value))
-
-    done = subprocess.run(
-        command,
-        cwd=bench.root,
-        env=bench.checkout.environment | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=180,
-        preexec_fn=limit,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout)
+def _script(stage: str) -> tuple[str, str]:
+    return ("python", f"pipeline/{stage}.py")
 
 
 def short_of(bench: Bench, rng: Random) -> Injected:
     """No room for files, few open files, or little memory: a message, and nothing good is lost."""
-    bench.choose("second")
-    stage = rng.choice(["fetch", "validate", "scale", "train", "evaluate", "register"])
-    kind, limits = rng.choice(
-        [
-            ("file size", {resource.RLIMIT_FSIZE: rng.choice((0, 100, 4096, 20000))}),
-            ("open files", {resource.RLIMIT_NOFILE: rng.choice((24, 40, 64))}),
-            ("memory", {resource.RLIMIT_AS: rng.choice((700, 1500, 3000)) * 2**20}),
-        ]
-    )
-    done = _limited(bench, limits, sys.executable, f"pipeline/{stage}.py")
-    about = f"{stage} short of {kind} {list(limits.values())}"
-    if kind != "memory":  # an allocator or the loader may end a process where no code of ours runs
+    bench.choose("next")
+    command = rng.choice([*map(_script, STAGES), PREDICT, ("layerline", "verify")])
+    kind = rng.choice(["file size", "open files", "memory"])
+    around: Surroundings = {
+        "file size": Surroundings(limits={"RLIMIT_FSIZE": rng.choice((0, 100, 4096, 20000))}),
+        "open files": Surroundings(limits={"RLIMIT_NOFILE": rng.choice((16, 24, 40, 64))}),
+        "memory": Surroundings(memory=rng.choice((1, 8, 40, 200)) * 2**20),
+    }[kind]
+    done = bench.run(*command, around=around)
+    about = f"{' '.join(command)} short of {kind}: {around}"
+    if kind != "memory":  # an allocator may end a process where no code of ours runs
         require("a defect in Layerline" not in done.output, "not called a defect", done.output)
-        require(
-            "Traceback (most recent" not in done.output, "no traceback", f"{about}{done.output}"
-        )
+        is_clean = "Traceback (most recent" not in done.output
+        require(is_clean, "no traceback", f"{about}\n{done.output}")
     require(bench.n_champions() == 1, "there is exactly one champion", about)
-    return Injected(about, "second")
+    return Injected(about, "next")
 
 
-def full_disk(bench: Bench, rng: Random) -> Injected:
-    """A disk of its own that is full while a stage writes; earlier outputs stay."""
-    if os.geteuid() != 0 or subprocess.run(["which", "mount"], capture_output=True).returncode:
+_WRITES = {
+    "fetch": "data/raw",
+    "validate": "data/validated",
+    "scale": "data/scaled",
+    "train": "models",
+    "evaluate": "reports",
+    "register": "mlartifacts",
+}
+
+
+def bad_disk(bench: Bench, rng: Random) -> Injected:
+    """A disk of its own that is full, or read-only, while a stage writes; earlier outputs stay."""
+    if not can_mount():
         return short_of(bench, rng)  # a disk of one's own takes root
-    stage, folder = rng.choice(
-        [
-            ("fetch", "data/raw"),
-            ("scale", "data/scaled"),
-            ("train", "models"),
-            ("evaluate", "reports"),
-        ]
-    )
-    bench.choose("second")
-    place = bench.root / folder
+    stage = rng.choice(sorted(_WRITES))
+    bench.choose("next")
+    place = bench.root / _WRITES[stage]
     inside = {p.name for p in place.iterdir()}
-    size = rng.choice((8, 24, 64))
-    script = (
-        f"cp -a {folder} /tmp/.kept.$$ && mount -t tmpfs -o size={size}k tmpfs {folder} && "
-        f"cp -a /tmp/.kept.$$/. {folder}/ 2>/dev/null; rm -rf /tmp/.kept.$$; "
-        f"{sys.executable} pipeline/{stage}.py"
+    around = Surroundings(disk=str(place))
+    if rng.random() < 0.7:
+        around["kib"] = rng.choice((8, 24, 64, 200))
+    done = bench.run(*_script(stage), around=around)
+    about = f"{stage} on a disk: {around.get('kib', 'read-only')}"
+    require_clear_end(done, may_pass=True, is_machine=True)
+    is_same = {p.name for p in place.iterdir()} == inside
+    require(is_same, "earlier outputs stay", f"{about}\n{done.output}")
+    return Injected(about, "next")
+
+
+def another_user(bench: Bench, rng: Random) -> Injected:
+    """A command of a user who may read and not write: a message, nothing is changed."""
+    if not is_root():
+        return odd_environment(bench, rng)
+    bench.root.parent.chmod(0o755)
+    before = bench.trained()
+    command = rng.choice(
+        [*map(_script, STAGES), PREDICT, *(("layerline", c) for c in ("runs", "flush", "results"))]
     )
-    done = bench.run("unshare", "-m", "sh", "-c", script)
-    require_no_defect(done)
-    require({p.name for p in place.iterdir()} == inside, "earlier outputs stay", done.output)
-    return Injected(f"{stage} on a disk of {size} KiB", "second")
+    done = bench.run(*command, around=Surroundings(user=NOBODY), HOME="/nonexistent")
+    require_clear_end(done, may_pass=command[0] == "layerline", is_machine=True)
+    require(bench.trained() == before, "nothing is changed", done.output)
+    return Injected(f"another user: {' '.join(command)}")
 
 
 def odd_environment(bench: Bench, rng: Random) -> Injected:
@@ -155,29 +161,60 @@ def odd_environment(bench: Bench, rng: Random) -> Injected:
     )
     for name in files:
         (bench.root / name).write_text("raise RuntimeError('this is not the standard library')\n")
-    stage = rng.choice(["fetch", "validate", "train", "register"])
-    for command in (
-        ("sh", "-c", f"cd {bench.root} && {sys.executable} pipeline/{stage}.py"),
-        ("layerline", rng.choice(["results", "flush", "runs", "history"])),
-    ):
-        done = bench.run(*command, **environment)
-        require_no_defect(done)
-        require(done.code == 0, f"works with {kind}", f"{command}\n{done.output}")
+    command = rng.choice(
+        [
+            _script(rng.choice(["fetch", "validate", "train"])),
+            ("layerline", rng.choice(["results", "flush", "runs", "history"])),
+        ]
+    )
+    done = bench.run(*command, is_cold=True, **environment)
     for name in files:
         (bench.root / name).unlink()
-    return Injected(f"{stage}: {kind}")
+    require_no_defect(done)
+    require(done.code == 0, f"works with {kind}", f"{command}\n{done.output}")
+    return Injected(f"{' '.join(command)}: {kind}")
 
 
 def clock_set_back(bench: Bench, rng: Random) -> Injected:
-    """The clock jumps; runs keep their order in the store, locks and snapshots do not hang."""
-    bench.choose("second")
-    faketime = "/usr/bin/faketime"
-    if not os.path.exists(faketime):  # noqa: PTH110
+    """The clock jumps, or summer ends; nothing waits for it, and the bytes are the same."""
+    faketime = shutil.which("faketime")
+    if faketime is None:
         return odd_environment(bench, rng)
-    days = rng.choice((-400, -1, 1, 30))
-    stage = rng.choice(["train", "evaluate", "register"])
-    started = time.monotonic()
-    done = bench.run(faketime, "-f", f"{days:+d}d", sys.executable, f"pipeline/{stage}.py")
+    bench.choose("next")
+    moment = rng.choice(["-400d", "-1d", "-1h", "+1d", "+30d", "@2026-10-25 02:59:58"])
+    stage = rng.choice(["scale", "train", "evaluate"])
+    options = ("-f", moment) if moment[0] in "+-@" else (moment,)
+    zone = {"TZ": "Europe/Berlin"}
+    done = bench.run(faketime, *options, *_script(stage), is_cold=True, **zone)
     require_clear_end(done, may_pass=True)
-    require(time.monotonic() - started < 90, "nothing waits for a clock", done.output)
-    return Injected(f"{stage} {days:+d} days", "second")
+    return Injected(f"{stage} at {moment}", "next")
+
+
+_PATHS = (
+    "with a blank",
+    "größe-数",
+    "it's",
+    'qu"ote',
+    "a%20b",
+    "a#b",
+    "a?b",
+    "a&b;c",
+    "-x",
+    "$HOME",
+)
+
+
+def odd_path(bench: Bench, rng: Random) -> Injected:
+    """The project in a folder of an odd name: `dvc repro` and the commands work in it."""
+    name = rng.choice(_PATHS)
+    moved = copy_bench(bench, bench.root.with_name(name))
+    try:
+        moved.choose("next")
+        for command in (("dvc", "repro"), PREDICT, ("layerline", "results"), ("layerline", "runs")):
+            done = moved.run(*command)
+            require_no_defect(done)
+            require(done.code == 0, "works in an odd path", f"{name}: {command}\n{done.output}")
+        require(moved.trained() == bench.hashes["next"], "the bytes are the same", name)
+    finally:
+        moved.stop_all()
+    return Injected(f"in a folder {name!r}")

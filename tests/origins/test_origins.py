@@ -242,6 +242,18 @@ def test_a_registered_model_is_found_by_alias_version_and_run(tmp_path, context,
     assert read_source(find_source(context, "champion")).identity["sha256"] == sha256
     with pytest.raises(SourceError, match="models:/p/7: not in the registry"):
         find_source(context, "models:/p/7")
+    # Other files that agree with their own manifest are not this version.
+    shutil.rmtree(tmp_path / ".layerline" / "sources")
+    (stored,) = (tmp_path / "mlartifacts").glob("**/artifacts/bundle")
+    torch.manual_seed(1)
+    save_network(stored, SPEC.build(), SPEC)
+    manifest = read_json(stored / "MANIFEST.json")
+    manifest["files"]["network.safetensors"]["sha256"] = sha256_of(stored / "network.safetensors")
+    write_json(stored / "MANIFEST.json", manifest)
+    with pytest.raises(
+        SourceError, match=r"models:/p/1: network\.safetensors .* replaced by others"
+    ):
+        find_source(context, "champion")
 
 
 def test_rows_for_the_forgetting_check_are_found(tmp_path, context):

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from old_journals import old_lines
 
+from layerline.cli import main
 from layerline.tracking.flush import FlushReport, flush
 from layerline.tracking.journal import Dataset
 from layerline.tracking.journal_damage import describe, unreported_damage
@@ -173,6 +175,20 @@ def test_the_run_and_the_terminal_name_what_is_missing(home, write, tags_of):
     (message,) = unreported_damage(home)
     assert message.startswith(f"{path.name}: damaged on disk: {text}; what was readable is in")
     assert aside.read_bytes() == b"# " + text.encode() + b"\n" + lines[4]
+
+
+@pytest.mark.parametrize("end", [b"", b"\x0b", bytes(40)])
+def test_a_last_line_that_is_incomplete_is_damage(home, write, monkeypatch, end):
+    path = write("key-1")
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + end)
+    monkeypatch.setenv("DVC_ROOT", str(home))
+    done = CliRunner().invoke(main, ["flush"])
+    assert done.stdout == "1 journal sent, 0 waiting\n"
+    assert f"tracking: {path.name}: damaged on disk: 1 damaged line;" in done.stderr
+    aside = path.with_name(path.name + ".damaged").read_bytes()
+    assert aside.endswith(content.splitlines()[-1][:-1] + end + b"\n")
+    assert flush(home) == FlushReport(sent=0, waiting=0)
 
 
 def test_a_journal_without_any_start_is_set_aside_and_named(home, write, new_journal):

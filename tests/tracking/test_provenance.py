@@ -4,6 +4,7 @@ import pytest
 
 from layerline.artifacts import Workspace, write_json
 from layerline.config import parse_params
+from layerline.errors import SourceError
 from layerline.tracking.flush import flush, run_id_of
 from layerline.tracking.journal import FILES, Dataset
 from layerline.tracking.journal_lines import read_events
@@ -82,6 +83,21 @@ def test_a_table_arrives_with_its_columns_and_counts(home, new_journal, workspac
     profile = json.loads(train.profile)
     assert (profile["num_rows"], profile["num_elements"], profile["n_features"]) == (30, 60, 2)
     assert tags_of("key-1")["layerline.sha256.raw.table.parquet"] == "f" * 64
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("raw_sha256", []), ("raw_sha256", None), ("files", {"train_x.npy": 1}), ("files", [])),
+        *(("n_rows", 3), ("n_rows", {"train": "x"}), ("shape", None), ("features", 7)),
+    ],
+)
+def test_a_manifest_of_another_shape_is_damage(home, new_journal, workspace, key, value):
+    path = workspace.scaled / "manifest.json"
+    write_json(path, {**TABLE, key: value})
+    refused = pytest.raises(SourceError, match=r"scaled/manifest\.json: damaged")
+    with new_journal("key-1") as journal, refused:
+        log_inputs(journal, workspace, "houses")
 
 
 def test_images_arrive_with_their_shape_and_classes(home, new_journal, workspace):

@@ -4,6 +4,7 @@ workspace     the folders of a project
 atomic_files  files written complete or not
 json_files    JSON of earlier stages, read
 manifests     folders sealed with sha256 sums
+temporary     temporary folders, swept after kills
 
 A stage writes a folder through `replace_folder`: everything goes to a temporary sibling, is
 fsynced and described by `manifest.json`, and only then takes the place of the old folder.

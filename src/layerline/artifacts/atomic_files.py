@@ -1,13 +1,14 @@
 """Files that appear complete or not at all: written under a temporary name, fsynced, renamed."""
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from layerline.errors import machine_error
 
 
 def sha256_of(path: Path) -> str:
@@ -31,10 +32,10 @@ def named_when_full(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        code = getattr(error, "errno", None)
-        if code not in (errno.ENOSPC, errno.EDQUOT) and "No space left on device" not in str(error):
+        known = machine_error(error, str(path))
+        if known is None:
             raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise known from error
 
 
 @contextlib.contextmanager

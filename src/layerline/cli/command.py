@@ -9,7 +9,7 @@ from typing import Any
 
 from layerline.artifacts import Workspace
 from layerline.config import Params, load_params
-from layerline.errors import LayerlineError
+from layerline.errors import LayerlineError, machine_problem
 from layerline.masking import mask_output
 from layerline.stage.messages import report_failure
 
@@ -32,6 +32,11 @@ def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             # goes nowhere, or Python's own flush at the end would fail once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(CLOSED_PIPE)
+        except (OSError, MemoryError, RuntimeError) as error:
+            text = machine_problem(error)
+            if text is None:
+                raise
+            sys.exit(report_failure("layerline", LayerlineError(text)))
         return result
 
     return run

@@ -13,6 +13,7 @@ from layerline.text import listing, readable
 
 SPLITS = ("train", "valid", "test")
 _METRICS = TypeAdapter(dict[Literal["train", "valid", "test"], dict[str, float | None]])
+_TABLE = TypeAdapter(dict[str, dict[str, Any]])
 
 
 @click.command()
@@ -50,13 +51,17 @@ def _read(workspace: Workspace) -> dict[str, Any]:
     metrics = read_json_as(workspace.reports / "metrics.json", _METRICS.validate_python)
     details = workspace.reports / "evaluation.json"
     verdict = workspace.reports / "registration.json"
-    evaluation = read_json(details) if details.exists() else {}
+    tables = read_json_as(details, _tables) if details.exists() else _tables({})
     return {
         "metrics": metrics,
-        "intervals": evaluation.get("intervals") or {},
-        "baselines": evaluation.get("baselines") or {},
+        **tables,
         "registration": read_json(verdict) if verdict.exists() else None,  # it may have failed
     }
+
+
+def _tables(evaluation: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    names = ("intervals", "baselines")
+    return {name: _TABLE.validate_python(evaluation.get(name) or {}) for name in names}
 
 
 def _print_metrics(project: str, facts: dict[str, Any]) -> None:

@@ -15,9 +15,13 @@ def flush() -> None:
     """Send what the journals still hold to MLflow (after a server was down, for example)."""
     from layerline.errors import TrackingError
     from layerline.tracking.flush import flush as send
+    from layerline.tracking.journal_damage import unreported_damage
 
-    report = send(find_workspace().home, wait_seconds=30)
+    home = find_workspace().home
+    report = send(home, wait_seconds=30)
     click.echo(f"{plural(report.sent, 'journal')} sent, {report.waiting} waiting")
+    for message in unreported_damage(home):
+        click.echo(f"tracking: {message}", err=True)
     if report.errors:
         raise TrackingError("; ".join(report.errors))
 

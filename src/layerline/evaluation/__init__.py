@@ -18,6 +18,7 @@ slice_metrics.py           metrics of each slice
 class_metrics.py           precision and recall per class
 permutation_importance.py  what each column contributes
 worst_predictions.py       rows predicted worst
+history.py                 reports/history.csv read back
 training_diagnosis.py      how the training went
 forgetting_report.py       transfer: what the source's rows lost
 curves.py                  the numbers behind the plots

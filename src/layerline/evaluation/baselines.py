@@ -14,7 +14,6 @@ import dataclasses
 import os
 import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,12 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerline.artifacts import read_json, write_json
-from layerline.errors import LayerlineError
+from layerline.artifacts import read_json, read_json_as, write_json
+from layerline.artifacts.temporary import temporary_folder
+from layerline.errors import LayerlineError, SourceError
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.predictions import Floats, Predictions
 from layerline.process import module_command
-from layerline.scaling.preprocessing.target_transforms import read_curve
+from layerline.scaling.preprocessing.target_transforms import TargetCurve, read_curve
 
 MAX_TRAIN_ROWS = 20_000  # a baseline is a yardstick: it must not cost minutes
 TIMEOUT_SECONDS = 900.0
@@ -120,8 +120,7 @@ def fitting_baselines(
     if not names:
         yield list
         return
-    with tempfile.TemporaryDirectory(prefix="layerline-baselines-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         request = {
             "names": list(names),
             "scaled": str(scaled.resolve()),
@@ -151,6 +150,8 @@ def _collect(process: "subprocess.Popen[str]", folder: Path) -> list[Baseline]:
             f"the baselines took longer than {TIMEOUT_SECONDS:.0f} s; remove the slow ones from "
             "evaluate.baselines"
         ) from None
+    if process.returncode == SourceError.exit_code:
+        raise SourceError(errors.strip())
     if process.returncode:
         last = errors.strip().splitlines()[-1] if errors.strip() else "no error message"
         raise LayerlineError(
@@ -165,12 +166,11 @@ def _collect(process: "subprocess.Popen[str]", folder: Path) -> list[Baseline]:
 def fit_baselines(folder: Path) -> None:
     """Fit the baselines of folder/request.json."""
     request = read_json(folder / "request.json")
-    scaled, about = Path(request["scaled"]), read_json(Path(request["scaled"]) / "manifest.json")
-    spec = read_json(Path(request["spec"]))
-    n_codes = len(spec.get("category_sizes", ()))
+    scaled = Path(request["scaled"])
+    about = read_json_as(scaled / "manifest.json", _describe_target)
+    n_codes, about["curve"] = read_json_as(Path(request["spec"]), _codes_and_curve)
     exact = scaled / "test_actual.npy"  # where `y` cannot be inverted exactly
     about["actual"] = np.load(exact, allow_pickle=False) if exact.is_file() else None
-    about["curve"] = spec.get("target_curve")
     y = {name: np.load(scaled / f"{name}_y.npy", allow_pickle=False) for name in ("train", "test")}
     chosen = np.arange(len(y["train"]))
     if len(chosen) > MAX_TRAIN_ROWS:
@@ -184,6 +184,18 @@ def fit_baselines(folder: Path) -> None:
         np.save(folder / f"{name}.npy", found.row_losses(loss), allow_pickle=False)
         answers.append({"name": name, "figures": measure(found), "n_train_rows": len(chosen)})
     write_json(folder / "figures.json", {"baselines": answers})
+
+
+def _describe_target(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    classes = manifest["classes"]
+    if classes is not None:
+        return {"classes": list(classes)}
+    scale, center = float(manifest["target_scale"]), float(manifest["target_center"])
+    return {"classes": None, "target_scale": scale, "target_center": center}
+
+
+def _codes_and_curve(spec: Mapping[str, Any]) -> tuple[int, TargetCurve]:
+    return len(spec.get("category_sizes", ())), read_curve(spec.get("target_curve"))
 
 
 def _flat(scaled: Path, split: str) -> NDArray[np.float32]:
@@ -208,7 +220,7 @@ def _predict(
             actual = about["actual"]
             if actual is None:
                 actual = test.astype(np.float64) * scale + center
-            return Predictions(actual, read_curve(about["curve"]).restore(guess * scale + center))
+            return Predictions(actual, about["curve"].restore(guess * scale + center))
         model = CLASSIFIERS[name](n_codes).fit(x["train"], train)
         probabilities = np.zeros((len(test), len(about["classes"])))
         probabilities[:, model.classes_] = model.predict_proba(x["test"])
@@ -216,4 +228,8 @@ def _predict(
 
 
 if __name__ == "__main__":
-    fit_baselines(Path(sys.argv[1]))
+    try:
+        fit_baselines(Path(sys.argv[1]))
+    except LayerlineError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)

@@ -1,9 +1,7 @@
 """The evaluate stage's work: decision, metrics, baselines; report_writer.py writes the files."""
 
-import csv
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from layerline.evaluation.decision import DECISION, PLAIN, Decision, write_decis
 from layerline.evaluation.evaluation_results import EvaluationResults
 from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.forgetting_report import judge_forgetting
+from layerline.evaluation.history import read_history
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
 from layerline.evaluation.observations import observation_groups
@@ -230,9 +229,3 @@ def _constant_guess(params: Params, done: _Evaluated) -> float | None:
         return None
     y = {split: done.rows[split].y.numpy() for split in ("train", "valid")}
     return guess_loss(y["train"], y["valid"], None if classes is None else len(classes))
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """reports/history.csv as one mapping an epoch."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

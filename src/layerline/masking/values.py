@@ -63,10 +63,7 @@ def _detectors() -> tuple[Any, ...]:
     import importlib
     import inspect
 
-    try:
-        from detect_secrets.plugins.base import RegexBasedDetector
-    except ImportError:  # an environment from before it was in the lock
-        return ()
+    from detect_secrets.plugins.base import RegexBasedDetector
 
     modules = [importlib.import_module(f"detect_secrets.plugins.{name}") for name in _DETECTORS]
     return tuple(

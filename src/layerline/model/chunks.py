@@ -14,7 +14,7 @@ from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import Rows
 from layerline.model.file_suffix import pick_by_suffix
 from layerline.sources.reading.batches import Stream
-from layerline.sources.reading.columnar import open_columnar
+from layerline.sources.reading.columnar import open_columnar, reporting_damage
 from layerline.sources.reading.decoded import plain_schema
 from layerline.sources.reading.delimited import open_fields
 from layerline.sources.reading.dialect import USUAL, Dialect
@@ -24,7 +24,7 @@ from layerline.sources.reading.parquet_file import parquet_schema, read_parquet_
 from layerline.sources.reading.paths import ARROW, DELIMITED, JSON_LINES, PARQUET
 from layerline.sources.reading.plain_copy import inner_name, plain_copy
 from layerline.sources.reading.reader import open_files
-from layerline.tables.storage import to_frame
+from layerline.tables.storage import map_array, to_frame
 from layerline.text import closest, first_line, listing
 
 IMAGES = (".npy",)
@@ -148,8 +148,9 @@ def _read_parquet(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     keep = _kept(path, schema.names, options.keep)
     n_rows = options.rows_of(len(schema))
     batches = read_parquet_batches(path, schema.names, Meter(FILES, str(path)), n_rows)
-    for table in _cut(batches, schema, n_rows):
-        yield _chunk(table, keep, {})
+    with reporting_damage(path):
+        for table in _cut(batches, schema, n_rows):
+            yield _chunk(table, keep, {})
 
 
 def _read_typed(path: Path, options: ReadOptions) -> Iterator[Chunk]:
@@ -205,7 +206,7 @@ def _kept(path: Path, names: Sequence[str], keep: tuple[str, ...] | None) -> Seq
 
 def _read_images(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     _kept(path, (), options.keep)
-    images = np.load(path, mmap_mode="r", allow_pickle=False)
+    images = map_array(path, "save the images again with numpy.save")
     n_rows = options.rows_of(int(np.prod(images.shape[1:])))
     for start in range(0, max(len(images), 1), n_rows):
         yield _images(images[start : start + n_rows])

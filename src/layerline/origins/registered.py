@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerline.artifacts import SourceFiles, read_manifest
+from layerline.artifacts import SourceFiles, read_manifest, sha256_of
 from layerline.errors import LayerlineError, SourceError
 from layerline.origins.local import BUNDLE_MANIFEST, source_of_folder
 from layerline.runs.open_store import open_store
 from layerline.runs.resolve import choose
 from layerline.tracking.model_uri import RegisteredName, parse_uri
+from layerline.tracking.version_tags import compare_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -79,16 +80,16 @@ def _fetch(home: Path, version: Any) -> SourceFiles:
 
     # A version's files never change, but another store may have a version of the same name.
     folder = home / ".layerline" / "sources" / f"{version.name}-{version.version}-{version.run_id}"
-    bundle = folder / "bundle"
-    if not _is_whole(bundle):
-        uri = f"models:/{version.name}/{version.version}/{_BUNDLE}"
+    bundle, uri = folder / "bundle", f"models:/{version.name}/{version.version}"
+    if not _is_whole(uri, bundle, version):
         folder.mkdir(parents=True, exist_ok=True)
-        bundle = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        bundle = Path(download_artifacts(artifact_uri=f"{uri}/{_BUNDLE}", dst_path=str(folder)))
     if not (bundle / BUNDLE_MANIFEST).is_file():
         raise SourceError(
-            f"models:/{version.name}/{version.version}: not made by Layerline (it has no "
+            f"{uri}: not made by Layerline (it has no "
             f"{BUNDLE_MANIFEST}); save its state_dict as a safetensors file and use that"
         )
+    _require_tags(uri, bundle, version)
     files = source_of_folder(bundle)
     identity = {"model": str(version.name), "version": str(version.version)}
     if version.run_id:
@@ -96,9 +97,15 @@ def _fetch(home: Path, version: Any) -> SourceFiles:
     return SourceFiles(files.weights, files.spec, files.preprocessor, identity)
 
 
-def _is_whole(bundle: Path) -> bool:
+def _is_whole(uri: str, bundle: Path, version: Any) -> bool:
     try:
         read_manifest(bundle, BUNDLE_MANIFEST)
+        _require_tags(uri, bundle, version)
     except SourceError:
         return False
     return True
+
+
+def _require_tags(uri: str, bundle: Path, version: Any) -> None:
+    found = {file.name: sha256_of(file) for file in bundle.iterdir() if file.is_file()}
+    compare_tags(uri, found, version.tags)

@@ -1,11 +1,11 @@
 """The params of a run, put into params.yaml: its comments and order stay."""
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import Workspace
+from layerline.artifacts.temporary import temporary_folder
 from layerline.config import flatten, read_yaml
 from layerline.projects.param_paths import remove_paths, write_values
 from layerline.projects.preflight import check_params
@@ -71,9 +71,9 @@ def _has_dots(content: Any) -> bool:
 def _params_of(client: "MlflowClient", run: "Run") -> Mapping[str, Any]:
     from mlflow.exceptions import MlflowException
 
-    with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
+    with temporary_folder() as folder:
         try:
-            path = Path(client.download_artifacts(run.run_id, "params.yaml", folder))
+            path = Path(client.download_artifacts(run.run_id, "params.yaml", str(folder)))
         except (MlflowException, OSError):
             raise RequestError(
                 f"{run.name}: the run has no params.yaml (only trainings have one)"

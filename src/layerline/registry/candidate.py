@@ -1,12 +1,13 @@
 """What is to be registered, read from a checkout, and the rows it is judged by."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_json_as, read_manifest
+from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json_as, read_manifest
 from layerline.config import GateSection, Params
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
@@ -36,7 +37,7 @@ class Candidate:
     decision: Decision
     rows: Path  # the holdout's rows, for the fresh process
     run_id: str
-    test_metrics: dict[str, float] | None
+    test_metrics: dict[str, float | None] | None
     slices: tuple[Slice, ...] = ()
     exports: Path | None = None  # the model for other runtimes, if requested
 
@@ -85,10 +86,15 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         decision=read_decision(workspace.decision, about.classes),
         rows=write_rows(folder, holdout.rows),
         run_id=run_id,
-        test_metrics=read_json(metrics)["test"] if metrics.exists() else None,
+        test_metrics=read_json_as(metrics, _test_metrics) if metrics.exists() else None,
         slices=tuple(slices),
         exports=_export(bundle, params.register.export, holdout),
     )
+
+
+def _test_metrics(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    found = metrics["test"].items()
+    return {name: None if value is None else float(value) for name, value in found}
 
 
 def dialect_of(params: Params) -> Dialect:

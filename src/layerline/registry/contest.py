@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from layerline.artifacts import read_json
+from layerline.artifacts import read_json_as
+from layerline.artifacts.temporary import temporary_folder
 from layerline.config import GateSection, Params
 from layerline.errors import DataError, SourceError
 from layerline.evaluation.predictions import Predictions
@@ -127,9 +127,12 @@ def _target_shift(
     """How the target has moved since the champion was trained; "" where none is known."""
     now = candidate.holdout.target_profile
     with _champion_file(client, champion, ABOUT) as path:
-        state = None if path is None or not path.is_file() else read_json(path)
-    before = None if state is None else TargetProfile.from_json(state.get("target_profile"))
+        before = read_json_as(path, _target_profile) if path and path.is_file() else None
     return "" if before is None or now is None else now.shift_from(before)
+
+
+def _target_profile(about: Mapping[str, Any]) -> TargetProfile | None:
+    return TargetProfile.from_json(about.get("target_profile"))
 
 
 @contextlib.contextmanager
@@ -148,10 +151,10 @@ def _champion_file(
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
-    with tempfile.TemporaryDirectory(prefix="layerline-") as place:
+    with temporary_folder() as place:
         try:
             uri = f"models:/{name}/{number}/{inside}"
-            path: Path | None = Path(download_artifacts(artifact_uri=uri, dst_path=place))
+            path: Path | None = Path(download_artifacts(artifact_uri=uri, dst_path=str(place)))
         except (MlflowException, OSError):
             path = None  # a version of an earlier release has no such file
         yield path

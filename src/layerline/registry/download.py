@@ -1,11 +1,11 @@
 """A registered model's bundle: found by its URI, fetched, and compared with the version's tags."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import TrackingError
 from layerline.registry.client import open_registry
 from layerline.registry.promotion import champion_of
@@ -40,8 +40,8 @@ def registered_bundle(model_uri: str, home: Path) -> Iterator[Path]:
         TrackingError: there is no such model, or the store does not respond.
         SourceError: the files are those of another version.
     """
-    with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
-        yield download(model_uri, home, Path(folder)).bundle
+    with temporary_folder() as folder:
+        yield download(model_uri, home, folder).bundle
 
 
 def download(model_uri: str, home: Path, folder: Path) -> Download:

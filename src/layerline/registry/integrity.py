@@ -6,12 +6,12 @@ part of the model, and one over all files, including the code that travels with 
 
 import contextlib
 import dataclasses
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import read_json
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import LayerlineError, SourceError
 from layerline.evaluation.decision import DECISION, PLAIN, read_decision
 from layerline.model.bundle import (
@@ -21,7 +21,7 @@ from layerline.model.bundle import (
     PREPROCESSOR,
     check_bundle,
 )
-from layerline.registry.registration import FILES_TAG, HASH_TAGS, MLMODEL_TAG, files_of
+from layerline.registry.registration import FILES_TAG, MLMODEL_TAG, files_of
 from layerline.registry.verifier import Verifier, require_same, tolerance_of
 from layerline.registry.version_files import (
     INSIDE,
@@ -31,6 +31,7 @@ from layerline.registry.version_files import (
     remove_compiled_code,
 )
 from layerline.tables.storage import read_parquet
+from layerline.tracking.version_tags import HASH_TAGS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,9 +81,9 @@ def version_files(client: "MlflowClient", version: "ModelVersion") -> Iterator[P
     from mlflow.exceptions import MlflowException
 
     uri = f"models:/{project}/{number}"
-    with tempfile.TemporaryDirectory(prefix="layerline-") as place:
+    with temporary_folder() as place:
         try:
-            path = download_artifacts(artifact_uri=uri, dst_path=place)
+            path = download_artifacts(artifact_uri=uri, dst_path=str(place))
         except (MlflowException, OSError) as error:
             raise SourceError(
                 f"{uri}: its files are missing from the artifact store, or cannot be read ({error})"

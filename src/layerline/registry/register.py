@@ -4,12 +4,12 @@ Killed at any moment and run again it ends with one version and one champion: a 
 its hashes, and the alias moves in one call.
 """
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from layerline.artifacts import MANIFEST, STAGES, Workspace, read_json
+from layerline.artifacts import MANIFEST, STAGES, Workspace, read_json_as
+from layerline.artifacts.temporary import temporary_folder
 from layerline.config import Params
 from layerline.errors import TrackingError
 from layerline.registry.client import open_registry, registry_lock
@@ -40,16 +40,16 @@ def register_model(
         BusyError: another registration did not end in time.
     """
     home, project = workspace.home, params.project
-    threads = read_json(workspace.network / MANIFEST).get("threads", 1)
+    threads = read_json_as(workspace.network / MANIFEST, lambda found: int(found.get("threads", 1)))
     with (
         start_verifier(home, threads) as verifier,
-        tempfile.TemporaryDirectory(prefix="layerline-") as folder,
+        temporary_folder() as folder,
     ):
         # Importing torch takes seconds in both processes: they do it at the same time.
         from layerline.registry.candidate import log_candidate, prepare
         from layerline.registry.contest import hold_contest
 
-        candidate = prepare(workspace, params, _run_id(home, run_key), Path(folder))
+        candidate = prepare(workspace, params, _run_id(home, run_key), folder)
         with (
             registry_lock(home, project),
             open_registry(home, f"registering {project}") as client,

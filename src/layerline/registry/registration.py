@@ -1,29 +1,21 @@
 """A bundle becomes a version of the registered model; the same bundle never becomes two."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS
-from layerline.errors import SourceError
-from layerline.evaluation.decision import DECISION
-from layerline.model.bundle import PREPROCESSOR, About, Rows, check_bundle
+from layerline.artifacts.temporary import temporary_folder
+from layerline.model.bundle import About, Rows, check_bundle
 from layerline.registry.mlflow_model import save_mlflow_model
 from layerline.registry.version_files import files_sha256, mlmodel_sha256
+from layerline.tracking.version_tags import HASH_TAGS, compare_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-HASH_TAGS = {
-    "layerline.network_sha256": NETWORK_WEIGHTS,
-    "layerline.preprocessor_sha256": PREPROCESSOR,
-    "layerline.spec_sha256": NETWORK_SPEC,
-    "layerline.decision_sha256": DECISION,
-}
 FILES_TAG = "layerline.files_sha256"  # over all files of the MLflow model but its MLmodel
 MLMODEL_TAG = "layerline.mlmodel_sha256"
 _TESTING = ("mlflow.data.context", "testing")
@@ -52,20 +44,10 @@ def hash_tags(bundle: Path) -> dict[str, str]:
 def require_tags(uri: str, bundle: Path, tags: Mapping[str, str]) -> None:
     """Refuse a bundle that is not the one registered under these tags.
 
-    Its own manifest cannot tell: the files of another version agree with their manifest, too.
-
     Raises:
         SourceError: names the file, its sha256 and the registered one.
     """
-    found = check_bundle(bundle)
-    for tag, name in HASH_TAGS.items():
-        recorded = tags.get(tag)
-        if recorded is not None and recorded != found.get(name):
-            raise SourceError(
-                f"{uri}: {name} has sha256 {found.get(name, 'missing')[:12]}…, registered was "
-                f"{recorded[:12]}…: the files of this version were replaced by others, and were "
-                "not loaded; restore them, or choose another version (`layerline history`)"
-            )
+    compare_tags(uri, check_bundle(bundle), tags)
 
 
 def files_of(client: "MlflowClient", project: str, number: str) -> str | None:
@@ -134,8 +116,8 @@ def _log_model(
         experiment_id, name=about.project, source_run_id=run_id, tags=dict(tags)
     )
     model_id: str = model.model_id
-    with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
-        path = Path(folder) / "model"
+    with temporary_folder() as folder:
+        path = folder / "model"
         save_mlflow_model(path, folders, about, examples, run_id=run_id, model_id=model_id)
         files_tags = {FILES_TAG: files_sha256(path), MLMODEL_TAG: mlmodel_sha256(path)}
         client.log_model_artifacts(model_id, str(path))

@@ -11,7 +11,6 @@ import os
 import queue
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.tables.storage import write_table
@@ -134,8 +134,7 @@ def start_verifier(home: Path, threads: int = 1) -> Iterator[Verifier]:
         threads: torch threads, as many as computed the expected predictions.
     """
     script = Path(__file__).with_name("verifier_process.py")
-    with tempfile.TemporaryDirectory(prefix="layerline-verify-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         with (folder / "stderr.txt").open("wb") as stderr:
             process = subprocess.Popen(
                 [sys.executable, "-P", str(script)],

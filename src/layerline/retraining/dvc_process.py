@@ -10,11 +10,11 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import BusyError, LayerlineError
 from layerline.process import module_command
 from layerline.stage.messages import STAGES_FILE
@@ -37,14 +37,14 @@ class Dvc:
 
     def __init__(self, root: Path, report: Callable[[str], None]) -> None:
         self._root, self._report = root, report
-        self._folder = tempfile.TemporaryDirectory(prefix="layerline-retrain-")
-        self._stages_file = Path(self._folder.name) / "stages.jsonl"
+        self._stack = contextlib.ExitStack()
+        self._stages_file = self._stack.enter_context(temporary_folder()) / "stages.jsonl"
 
     def __enter__(self) -> "Dvc":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._folder.cleanup()
+        self._stack.close()
 
     @property
     def stages(self) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
 """`layerline compare`: what several runs have, side by side."""
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import SourceError
 from layerline.runs.dvc_hashes import recorded
 from layerline.runs.open_store import RequestError
@@ -165,8 +165,8 @@ def _read_predictions(
         if not any(found.path == PREDICTIONS for found in client.list_artifacts(run.run_id)):
             notes.append(f"{run.short} has no {PREDICTIONS}: it is left out of the shared rows")
         else:
-            with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
-                path = client.download_artifacts(run.run_id, PREDICTIONS, folder)
+            with temporary_folder() as folder:
+                path = client.download_artifacts(run.run_id, PREDICTIONS, str(folder))
                 try:
                     table = _require_columns(read_record(Path(path)))
                 except SourceError:

@@ -1,13 +1,12 @@
 """The md5 of files and folders that DVC recorded with a run, in the tags `dvc.<stage>.<kind>`."""
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from layerline.artifacts import STAGES
+from layerline.artifacts.temporary import temporary_folder
 from layerline.runs.param_differences import Change
 from layerline.runs.run import Run
 from layerline.tracking.dvc_lock import LOCK, read_lock
@@ -59,9 +58,9 @@ def with_whole_lists(client: "MlflowClient", run: Run) -> Run:
     cut = lists_cut(run)
     if not cut or not any(found.path == LOCK for found in client.list_artifacts(run.run_id)):
         return run
-    with tempfile.TemporaryDirectory(prefix="layerline-") as folder:
-        client.download_artifacts(run.run_id, LOCK, folder)
-        lock = read_lock(Path(folder))
+    with temporary_folder() as folder:
+        client.download_artifacts(run.run_id, LOCK, str(folder))
+        lock = read_lock(folder)
     whole = {}
     for tag in cut:
         _, stage, kind = tag.split(".")

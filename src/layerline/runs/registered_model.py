@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from layerline.artifacts import Workspace, read_json
+from layerline.artifacts import Workspace, read_json_as
 from layerline.config import Params
 from layerline.runs.open_store import open_store
 from layerline.runs.resolve import registered
@@ -43,10 +43,10 @@ def registry_problem(workspace: Workspace, params: Params) -> str | None:
     report = workspace.reports / "registration.json"
     if not report.exists():
         return None
-    verdict, project = read_json(report), params.project
+    number, network = read_json_as(report, lambda v: (str(v["version"]), str(v["network_sha256"])))
+    project, alias = params.project, params.register.alias
     found = _look(workspace.home, project)
-    number, alias = str(verdict["version"]), params.register.alias
-    if found.networks.get(number) != verdict["network_sha256"]:
+    if found.networks.get(number) != network:
         return f"the registry has no version {number} of {project} with the network in models/"
     if alias not in found.aliases:
         return f"no version of {project} holds the alias {alias!r}"

@@ -1,10 +1,12 @@
 """The run of the training that made models/, made again in a store that lost it."""
 
-import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, read_manifest
+from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json_as, read_manifest
 from layerline.config import Params, flatten
+from layerline.evaluation.history import read_history
 from layerline.runs.open_store import open_store
 from layerline.tracking.journal import Journal
 from layerline.tracking.mlflow_runs import STAGE_TAG, find_run
@@ -21,19 +23,19 @@ def restore_run(workspace: Workspace, params: Params) -> bool:
         TrackingError: the store is unavailable, or was lost.
         SourceError: models/ or runs/train.json is missing or damaged.
     """
-    facts = read_json(workspace.run_file("train"))
+    key = read_json_as(workspace.run_file("train"), lambda facts: str(facts["key"]))
     weights = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]
     with open_store(workspace.home, "looking for the training's run") as client:
-        run = find_run(client, facts["key"])
+        run = find_run(client, key)
         # A later stage of the training may have made a run of this key without it.
         if run is not None and run.data.tags.get(STAGE_TAG) == "train":
             return False
     with Journal.create(
         workspace.journals,
-        key=facts["key"],
+        key=key,
         stage="train",
         experiment=params.project,
-        run_name=f"{params.train.network}-{facts['key'][:6]}",
+        run_name=f"{params.train.network}-{key[:6]}",
         continues=True,  # also where the user deleted the first one
     ) as journal:
         journal.params(flatten(params))
@@ -50,19 +52,9 @@ def restore_run(workspace: Workspace, params: Params) -> bool:
 def _log_curves(journal: Journal, history: Path) -> None:
     if not history.exists():
         return
-    with history.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            values = {name: float(text) for name, text in row.items() if _is_number(text)}
-            journal.metrics(values, step=int(values.pop("epoch")))
+    for values in read_history(history):
+        journal.metrics(values, step=int(values.pop("epoch")))
     journal.artifact(history)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _log_reports(journal: Journal, workspace: Workspace) -> None:
@@ -73,7 +65,14 @@ def _log_reports(journal: Journal, workspace: Workspace) -> None:
         journal.artifact(workspace.predictions)
     report = workspace.reports / "metrics.json"
     if report.exists():
-        metrics = read_json(report)
-        journal.metrics(
-            {f"{split}_{name}": v for split, found in metrics.items() for name, v in found.items()}
-        )
+        journal.metrics(read_json_as(report, _flat_metrics))
+
+
+def _flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """test_rmse, and so on."""
+    return {
+        f"{split}_{name}": float(value)
+        for split, found in metrics.items()
+        for name, value in found.items()
+        if value is not None
+    }

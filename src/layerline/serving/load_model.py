@@ -4,14 +4,15 @@ Verified means: it reproduces the recorded predictions of its example rows, and 
 gives the same as `Model.predict`. A version that does not is not served.
 """
 
+import contextlib
 import dataclasses
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import LayerlineError, SourceError
 from layerline.model.bundle import EXPECTED, check_bundle, read_examples
 from layerline.model.load import load_bundle
@@ -121,17 +122,18 @@ def load(
         TrackingError: there is no such model, or the store is unavailable.
         SourceError: its bytes were changed, or it does not reproduce the recorded predictions.
     """
-    folder = Path(tempfile.mkdtemp(prefix="layerline-serve-"))
+    stack = contextlib.ExitStack()
+    folder = stack.enter_context(temporary_folder())
     try:
         served = _load(source, _fetch(source, home, folder), any_value, verify)
     except SourceError as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        stack.close()
         # The copy is gone, and its place is nobody's business.
         raise SourceError(str(error).replace(f"{folder}/", "")) from None
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        stack.close()
         raise
-    weakref.finalize(served, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(served, stack.close)
     return served
 
 

@@ -5,9 +5,7 @@ cells and bytes are counted before and while it is read, and only the model's co
 """
 
 import io
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import LayerlineError
 from layerline.sources.reading.delimited import read_fields
 from layerline.sources.reading.dialect import SEPARATORS, Dialect
-from layerline.tables.storage import to_frame
+from layerline.tables.storage import NPY_ERRORS, to_frame
 from layerline.text import first_line, listing
 
 MAX_CELLS = 20_000_000
@@ -47,8 +46,8 @@ def _csv(body: bytes, dialect: Dialect, columns: Sequence[str]) -> pd.DataFrame:
     _require_columns(max(header.count(mark) for mark in marks) + 1, columns)
     _require_cells(max(body.count(mark) for mark in marks))
     # CSV is read as in training, by the same reader, which needs a file.
-    with tempfile.TemporaryDirectory(prefix="layerline-upload-") as folder:
-        path = Path(folder) / "body.csv"
+    with temporary_folder() as folder:
+        path = folder / "body.csv"
         path.write_bytes(body)
         try:
             table = read_fields(path, dialect, columns or None).table
@@ -98,10 +97,10 @@ def _decode(file: pq.ParquetFile, names: list[str]) -> pa.Table:
 
 def _npy(body: bytes, dialect: Dialect, columns: Sequence[str]) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.load(io.BytesIO(body), allow_pickle=False)
-        if not isinstance(array, np.ndarray) or not array.ndim:
+        array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
+        if not array.ndim:
             raise ValueError("it contains no array")
-    except (ValueError, OSError, EOFError) as error:
+    except NPY_ERRORS as error:
         raise Unreadable(f"the body is not an .npy file: {first_line(error)}") from None
     return array
 

@@ -133,7 +133,7 @@ def _write(
 
 def _load(dataset: str, files: list[Path]) -> tuple[Any, Any]:
     """Train and test set of torchvision, read from its own layout in a temporary folder."""
-    from layerline.sources.reading.temporary import temporary_folder
+    from layerline.artifacts.temporary import temporary_folder
     from layerline.vision import torchvision_datasets
 
     build = getattr(torchvision_datasets(), dataset)

@@ -75,6 +75,18 @@ def run_stage(
         code = report_failure(name, error)
         restore_outputs(name, workspace)
         return code
+    except KeyboardInterrupt as error:
+        return _report_interrupt(name, error)
+    except Exception as error:  # a disk that cannot be written, before there is a journal
+        return report_defect(name, error, workspace)
+
+
+def _report_interrupt(name: str, error: KeyboardInterrupt) -> int:
+    code = 143 if isinstance(error, Terminated) else 130
+    message = "interrupted; earlier results are unchanged"
+    print_error(name, message)
+    record_stage_end(name, code, message)
+    return code
 
 
 def leave(code: int) -> NoReturn:
@@ -95,10 +107,7 @@ def _run(name: str, work: Callable[[Stage], None], params: Params, workspace: Wo
         write_json(workspace.run_file(name), _run_facts(stage))
         record_stage_end(name, 0)
     except KeyboardInterrupt as error:
-        by_signal = isinstance(error, Terminated)
-        status, message, code = "KILLED", "interrupted", 143 if by_signal else 130
-        print_error(name, "interrupted; earlier results are unchanged")
-        record_stage_end(name, code, message)
+        status, message, code = "KILLED", "interrupted", _report_interrupt(name, error)
     except LayerlineError as error:
         status, message, code = "FAILED", str(error), report_failure(name, error)
     except Exception as error:

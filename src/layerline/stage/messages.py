@@ -1,14 +1,13 @@
 """The messages a user reads when a stage or a command fails, and the record of how stages ended."""
 
 import contextlib
-import errno
 import json
 import os
 import sys
 import traceback
 
 from layerline.artifacts import Workspace
-from layerline.errors import LayerlineError
+from layerline.errors import LayerlineError, machine_problem
 from layerline.masking import masked
 
 STAGES_FILE = "LAYERLINE_STAGES_FILE"
@@ -39,12 +38,8 @@ def report_failure(name: str, error: LayerlineError) -> int:
 
 def report_defect(name: str, error: Exception, workspace: Workspace) -> int:
     """Report a defect of ours in one line; keep its traceback in a file that can be sent."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        where = "" if error.filename is None else f" ({error.filename})"
-        text = f"the disk is full{where}; free some space and run it again"
-        print_error(name, f"error: {text}")
-        record_stage_end(name, LayerlineError.exit_code, text)
-        return LayerlineError.exit_code
+    if text := machine_problem(error):
+        return report_failure(name, LayerlineError(text))
     record_stage_end(name, LayerlineError.exit_code, repr(error))
     text = "".join(traceback.format_exception(error))
     if os.environ.get("LAYERLINE_DEBUG") == "1":

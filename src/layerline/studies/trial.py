@@ -2,9 +2,7 @@
 
 import dataclasses
 import math
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from layerline.artifacts import SourceFiles, Workspace, read_manifest, sha256_of
+from layerline.artifacts.temporary import temporary_folder
 from layerline.config import Params, TrainSection, TransferSection
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.evaluate import predict_rows
@@ -140,13 +139,13 @@ def train_cell(bench: Bench, cell: Cell) -> float:
     torch.set_num_threads(threads)
     section = settle_precision(section, network, bench.spec.input_shape, bench.spec.task)
     # Cached features of a frozen backbone are of these rows only: not worth keeping.
-    with tempfile.TemporaryDirectory(prefix="layerline-study-") as folder:
+    with temporary_folder() as folder:
         data = TrainingData(rows, rows, bench.spec.task, describe_data(bench.data, rows))
         learner = Learner(network, data)
         if section.transfer is not None:
             preprocessor = bench.workspace.preprocessor
             plan = make_plan(section.transfer, bench.source, network, bench.spec, preprocessor)
-            cache = FeatureCache(Path(folder), {})
+            cache = FeatureCache(folder, {})
             learner = start_learner(plan, section, learner, cache, _quietly)
         member = Member(learner.trained, seed)
         Training([member], learner.data, section, learner.fine_tuning).run(Listener())

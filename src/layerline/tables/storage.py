@@ -8,6 +8,7 @@ whole numbers are float64 and truth values are object columns of True, False and
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from types import TracebackType
 
 import numpy as np
@@ -25,6 +26,8 @@ TABLE, IMAGES, LABELS, QUARANTINE = (
     "labels.parquet",
     "quarantine.parquet",
 )
+# What numpy raises for a damaged file: its header is Python's syntax, its shape any number.
+NPY_ERRORS = (OSError, ValueError, TypeError, ArithmeticError, SyntaxError, TokenError, EOFError)
 SPLIT_VALUES = ("train", "valid", "test")
 ROW_GROUP = 1 << 17  # rows in each row group but the last, and in a batch
 GROUP_CELLS = 1 << 23  # a wide table has fewer rows in each
@@ -210,14 +213,22 @@ def read_images(folder: Path) -> np.ndarray:
     Raises:
         SourceError: the file is missing or damaged.
     """
-    path = folder / IMAGES
+    return map_array(folder / IMAGES, "run `dvc repro`")
+
+
+def map_array(path: Path, remedy: str) -> np.ndarray:
+    """The array of an .npy file, mapped from disk, not loaded.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
     try:
-        images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise SourceError(
-            f"{path}: cannot be read ({first_line(error)}); run `dvc repro`"
-        ) from None
-    return images
+        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
+        if not array.ndim:
+            raise ValueError("it holds one number")
+    except NPY_ERRORS as error:
+        raise SourceError(f"{path}: cannot be read ({first_line(error)}); {remedy}") from None
+    return array
 
 
 def require_target(names: Sequence[str], target: str, where: str) -> None:

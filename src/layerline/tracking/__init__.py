@@ -21,6 +21,7 @@
     mlflow_import.py      MLflow, imported quietly
     store.py              where MLflow's store is
     model_uri.py          models:/NAME@ALIAS taken apart
+    version_tags.py       sha256 of versions compared
     deadline.py           how long a remote store may take
     store_session.py      the store opened for one command
     store_history.py      a lost store is not a new one

@@ -1,14 +1,15 @@
 """Logs what a training read and made: data sets, the runs that made them, files, the network."""
 
 import io
-import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from layerline.artifacts import NETWORK_WEIGHTS, TRANSFER, Workspace, read_json
+from layerline.artifacts import NETWORK_WEIGHTS, TRANSFER, Workspace, read_json, read_json_as
+from layerline.artifacts.temporary import temporary_folder
 from layerline.config import Params, flatten
 from layerline.masking import credentials_in, masked, masked_value
 from layerline.tracking.dvc_lock import lock_before
@@ -23,25 +24,35 @@ MAX_CLASSES = 200
 
 def log_inputs(journal: Journal, workspace: Workspace, project: str) -> None:
     """Log a training's data sets (by sha256) and link the runs of the data stages."""
-    scaled = read_json(workspace.scaled / "manifest.json")
-    tags: dict[str, Any] = {
-        f"layerline.sha256.raw.{name}": sha256 for name, sha256 in scaled["raw_sha256"].items()
-    }
+    manifest = workspace.scaled / "manifest.json"
+    tags, datasets = read_json_as(manifest, partial(_describe_inputs, project))
+    for dataset in datasets:
+        journal.dataset(dataset)
+    journal.tags(tags)
+    _link_data_stages(journal, workspace)
+
+
+def _describe_inputs(
+    project: str, scaled: Mapping[str, Any]
+) -> tuple[dict[str, str], list[Dataset]]:
+    """The sha256 of raw and scaled data as tags, and a data set for each split."""
+    tags = {f"layerline.sha256.raw.{name}": str(h) for name, h in scaled["raw_sha256"].items()}
+    datasets = []
     for split, context in CONTEXTS.items():
-        digest = scaled["files"][f"{split}_x.npy"]["sha256"]
+        digest = str(scaled["files"][f"{split}_x.npy"]["sha256"])
         tags[f"layerline.sha256.{split}_x"] = digest
+        n_rows = int(scaled["n_rows"][split])
         dataset = Dataset(
             name=f"{project}-{split}",
             digest=digest[:32],
             source=f"data/scaled/{split}_x.npy",
             context=context,
-            n_rows=scaled["n_rows"][split],
+            n_rows=n_rows,
             schema=_schema(scaled),
-            profile=_profile(scaled, scaled["n_rows"][split]),
+            profile=_profile(scaled, n_rows),
         )
-        journal.dataset(dataset)
-    journal.tags(tags)
-    _link_data_stages(journal, workspace)
+        datasets.append(dataset)
+    return tags, datasets
 
 
 def _schema(scaled: Mapping[str, Any]) -> dict[str, str] | None:
@@ -76,17 +87,17 @@ def _link_data_stages(journal: Journal, workspace: Workspace) -> None:
         if not file.exists():  # a stage may have been run without DVC, and its file removed
             continue
         facts = read_json(file)
-        journal.link(f"layerline.run.{stage}", facts["key"])
+        key = str(facts["key"])
+        journal.link(f"layerline.run.{stage}", key)
         if was_restored(file, facts):
-            journal.link(f"layerline.restored.{stage}", facts["key"])
+            journal.link(f"layerline.restored.{stage}", key)
 
 
 def log_network(journal: Journal, workspace: Workspace, kept_epoch: int) -> None:
     """Log which network came out of the training, and its history."""
-    weights = read_json(workspace.network / "manifest.json")["files"][NETWORK_WEIGHTS]
-    journal.tags(
-        {"layerline.kept_epoch": kept_epoch, "layerline.sha256.network": weights["sha256"]}
-    )
+    manifest = workspace.network / "manifest.json"
+    digest = read_json_as(manifest, lambda found: str(found["files"][NETWORK_WEIGHTS]["sha256"]))
+    journal.tags({"layerline.kept_epoch": kept_epoch, "layerline.sha256.network": digest})
     journal.artifact(workspace.reports / "history.csv")
 
 
@@ -157,7 +168,7 @@ def log_dvc_lock(journal: Journal, root: Path, before: str) -> None:
 
 
 def _log_text(journal: Journal, name: str, text: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
+    with temporary_folder() as folder:
+        path = folder / name
         path.write_text(text, encoding="utf-8")
         journal.artifact(path)

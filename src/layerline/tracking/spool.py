@@ -108,20 +108,17 @@ def close_if_dead(path: Path) -> bool:
     found = read_journal(path)
     if any(event["type"] == "end" for event in found.events):
         return False
-    data = path.read_bytes()
-    torn = "; its last line is incomplete" if len(data) > found.offset else ""
-    newline = b"" if data[: found.offset].endswith(b"\n") else b"\n"
+    # An incomplete last line stays, and is damage like any other: it may have been whole once.
+    newline = b"" if path.read_bytes().endswith(b"\n") else b"\n"
     end: Event = {
         "seq": max((event["seq"] for event in found.events), default=0) + 1,
         "time_ms": max(event["time_ms"] for event in [start, *found.events]),
         "type": "end",
         "status": "KILLED",
-        "message": f"the process was killed, or the machine went down{torn}",
+        "message": "the process was killed, or the machine went down",
         "start": start,
     }
-    with path.open("r+b") as file:
-        file.truncate(found.offset)
-        file.seek(found.offset)
+    with path.open("ab") as file:
         file.write(newline + encode(end, found.is_checked))
         file.flush()
         os.fsync(file.fileno())

@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import socket
-import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from filelock import FileLock
 
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import TrackingError
 from layerline.tracking.database import (
     ARTIFACTS,
@@ -99,9 +99,9 @@ def store_uri(home: Path, *, create: bool = False) -> str:
 @cache
 def _empty_store() -> str:
     """A store without runs for this process, elsewhere: reading must not create the real one."""
-    folder = tempfile.TemporaryDirectory(prefix="layerline-empty-store-")
-    atexit.register(folder.cleanup)
-    database = Path(folder.name) / DEFAULT
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    database = stack.enter_context(temporary_folder()) / DEFAULT
     make_database(database)
     return f"sqlite:///{database}"
 

@@ -5,17 +5,17 @@ template is the dump of one such database; it is used only by the MLflow that ma
 """
 
 import sqlite3
-import tempfile
 from pathlib import Path
 
 from layerline.artifacts import write_text
+from layerline.artifacts.temporary import temporary_folder
 from layerline.tracking.database import TEMPLATE, migrate, template_header
 
 
 def dump_fresh_store() -> str:
     """Migrate an empty database and return it as SQL, without the times and places in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "mlflow.db"
+    with temporary_folder() as folder:
+        database = folder / "mlflow.db"
         migrate(database)
         connection = sqlite3.connect(database)
         connection.execute(

@@ -1,5 +1,6 @@
 """What unfolds is refused before it is decoded; what is not needed is not read."""
 
+import contextlib
 import dataclasses
 import io
 import subprocess
@@ -18,6 +19,7 @@ from layerline.errors import DataError, LayerlineError
 from layerline.sources.reading.bounded import read_upload
 from layerline.sources.reading.decoded import decoded, decoded_size
 from layerline.sources.reading.limits import FILES, UPLOADS, Meter, TooLargeError
+from layerline.sources.reading.parquet_footer import Chunk, read_chunks
 from layerline.sources.reading.parquet_pages import declared_bytes, parse_page_header
 from layerline.sources.reading.reader import read_files
 
@@ -186,6 +188,7 @@ def test_pages_declare_what_the_footer_does(tmp_path: Path) -> None:
             write_page_checksum=True,
         )
         metadata = pq.read_metadata(path)
+        known = read_chunks(path)
         with path.open("rb") as file:
             for place, name in enumerate("xs"):
                 chunks = [
@@ -193,7 +196,7 @@ def test_pages_declare_what_the_footer_does(tmp_path: Path) -> None:
                     for group in range(metadata.num_row_groups)
                 ]
                 footer = sum(chunk.total_uncompressed_size for chunk in chunks)
-                found = declared_bytes(file, metadata, {name}, Meter(FILES, "t"))
+                found = declared_bytes(file, known, {name}, Meter(FILES, "t"))
                 # The footer counts the headers too.
                 assert 0 <= footer - found < 3000
 
@@ -237,6 +240,40 @@ def test_any_bytes_are_a_page_header_or_a_value_error(content: bytes) -> None:
         return
     assert page.header <= len(content)
     assert min(page) >= 0
+
+
+def test_damaged_metadata_of_a_column_do_not_end_the_process(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    words = pa.array(["a", "b", None]).dictionary_encode()
+    pq.write_table(pa.table({"x": words, "y": [1, 2, 3]}), buffer)
+    content, path = buffer.getvalue(), tmp_path / "t.parquet"
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for place in range(start, len(content) - 8):
+        for bit in range(0, 8, 3):
+            changed = bytearray(content)
+            changed[place] ^= 1 << bit
+            path.write_bytes(changed)
+            with contextlib.suppress(LayerlineError):
+                assert read_upload(path).num_rows <= 3
+
+
+def test_a_footer_is_read_as_arrow_reads_it(tmp_path: Path) -> None:
+    columns = {"x": pa.array(["a", "b"] * 50).dictionary_encode(), "y": pa.array(range(100))}
+    path = parquet(tmp_path / "t.parquet", columns, row_group_size=40)
+    metadata = pq.read_metadata(path)
+    theirs = [metadata.row_group(g).column(c) for g in range(3) for c in range(2)]
+    assert read_chunks(path) == [
+        Chunk(
+            one.path_in_schema,
+            one.physical_type == "BYTE_ARRAY",
+            "DELTA_BYTE_ARRAY" in one.encodings,
+            one.num_values,
+            one.total_compressed_size,
+            one.data_page_offset,
+            one.dictionary_page_offset,
+        )
+        for one in theirs
+    ]
 
 
 def test_damage_is_reported_as_such(tmp_path: Path) -> None:

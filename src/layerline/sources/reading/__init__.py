@@ -15,6 +15,8 @@ json_lines      one JSON object per line
 columnar        Parquet and Arrow columns to types
 parquet_file    Parquet rows in bounded batches
 parquet_pages   what Parquet pages declare
+parquet_footer  columns as Parquet footers have
+thrift          values of the compact protocol
 arrow_file      Arrow rows in bounded batches
 decoded         dictionaries decoded by measure
 databases       rows of SQL databases
@@ -28,7 +30,6 @@ archive_members members of archives, one by one
 compressed      .gz, .bz2, .xz, .zst
 spreadsheet     sheets of Excel files as CSV
 json_array      a list of JSON objects
-temporary       folders that no kill leaves behind
 plain_copy      what is inside, for a prediction
 remote          copies of remote files
 remote_systems  http(s) and s3 servers

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from layerline.errors import DataError
+from layerline.sources.reading.limits import FILES
 
 _SPACE = re.compile(r"\s*")
+_LONGEST = FILES.header_bytes  # of one line
 _LARGEST = 2 << 30  # bytes: it is in memory as a whole
 
 
@@ -18,7 +20,7 @@ def object_texts(path: Path, codec: str) -> Iterator[tuple[int, str]]:
     The number is 0 where the text is the whole file: one object.
 
     Raises:
-        DataError: a list that is too large, or is malformed between its objects.
+        DataError: a line or a list that is too large, or a list malformed between its objects.
         UnicodeDecodeError: another encoding.
     """
     with path.open(encoding=codec, newline="\n") as file:
@@ -30,7 +32,7 @@ def object_texts(path: Path, codec: str) -> Iterator[tuple[int, str]]:
             return
         file.seek(0)
         if first != "[":
-            yield from enumerate(file, 1)
+            yield from _lines(file, path)
             return
         if path.stat().st_size > _LARGEST:
             raise DataError(
@@ -38,6 +40,18 @@ def object_texts(path: Path, codec: str) -> Iterator[tuple[int, str]]:
                 "as JSON lines, one object per line"
             )
         yield from _elements(file.read(), path)
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[tuple[int, str]]:
+    number = 0
+    while line := file.readline(_LONGEST + 1):
+        number += 1
+        if len(line) > _LONGEST:
+            raise DataError(
+                f"{path}: line {number} has more than {_LONGEST >> 20} MB; write one object per "
+                "line, and long texts as separate files"
+            )
+        yield number, line
 
 
 def _one_object(path: Path, line: str, next_sign: str) -> Path | None:

@@ -6,7 +6,6 @@ that holds nothing but ISO dates becomes dates, a type that JSON does not have.
 """
 
 import codecs
-import itertools
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow as pa
 from layerline.errors import DataError, ParamsError, Problem
 from layerline.sources.reading.batches import BATCH_ROWS, Batch, Column, Form, Stream
 from layerline.sources.reading.json_array import object_texts, rows_of
+from layerline.sources.reading.limits import FILES, Meter
 
 
 class _Number(str):
@@ -29,25 +29,43 @@ def open_json_lines(path: Path, encoding: str = "utf-8") -> Stream:
     """A file of flat objects; they are checked while they are read.
 
     Raises:
-        DataError: empty; while it is read: not JSON, a line that is not a flat object, a key twice.
+        DataError: empty; while it is read: not JSON, a line that is not a flat object, a key twice;
+            too many keys, or too long a text.
         ParamsError: the encoding cannot be.
     """
     codec = _codec(encoding)
 
     def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
-        rows = _rows(path, encoding, codec)
+        meter = Meter(FILES, str(path))
         n_rows = 0
-        while block := list(itertools.islice(rows, BATCH_ROWS)):
+        for block in _blocks(_rows(path, encoding, codec, meter)):
             n_rows += len(block)
-            yield _batch([row for _, row in block], columns, path)
+            yield _batch(block, columns, path, meter)
         if not n_rows:
             raise DataError(f"{path}: the file is empty; give at least one JSON object")
 
     return Stream(path, batches)
 
 
-def _batch(rows: list[dict[str, Any]], columns: Collection[str] | None, path: Path) -> Batch:
+def _blocks(rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+    """Rows of a batch, by their number and the length of their text."""
+    block: list[dict[str, Any]] = []
+    n_bytes = 0
+    for length, row in rows:
+        block.append(row)
+        n_bytes += length
+        if len(block) == BATCH_ROWS or n_bytes > FILES.batch_bytes:
+            yield block
+            block, n_bytes = [], 0
+    if block:
+        yield block
+
+
+def _batch(
+    rows: list[dict[str, Any]], columns: Collection[str] | None, path: Path, meter: Meter
+) -> Batch:
     names = list(dict.fromkeys(name for row in rows for name in row))
+    meter.check_columns(len(names))
     for name in names:
         if any("\ud800" <= letter <= "\udfff" for letter in name):
             raise DataError(f"{path}: the key {name!r} has half a surrogate pair; fix it")
@@ -66,7 +84,10 @@ def _codec(encoding: str) -> str:
         raise ParamsError([Problem("fetch.options.encoding", message)]) from None
 
 
-def _rows(path: Path, encoding: str, codec: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(
+    path: Path, encoding: str, codec: str, meter: Meter
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The length of each object's text, and the object."""
     decoder = json.JSONDecoder(
         object_pairs_hook=_once_each,
         parse_int=_Number,
@@ -79,7 +100,10 @@ def _rows(path: Path, encoding: str, codec: str) -> Iterator[tuple[int, dict[str
             if text.strip():
                 value = decoder.decode(text.strip())
                 rows = (rows_of(value) if line == 0 else None) or [value]
-                yield from ((n, _object(row, path, n)) for n, row in enumerate(rows, line or 1))
+                for number, row in enumerate(rows, line or 1):
+                    if len(text) > meter.limits.value_bytes:
+                        _check_texts(row, meter)
+                    yield len(text) // len(rows), _object(row, path, number)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: not {encoding}: it has the byte 0x{error.object[error.start]:02x} after line "
@@ -93,6 +117,11 @@ def _rows(path: Path, encoding: str, codec: str) -> Iterator[tuple[int, dict[str
             f"{path}: line {line or 1} is not one JSON object ({reason}); fix it, or get the file "
             "again if it was cut off"
         ) from None
+
+
+def _check_texts(row: Any, meter: Meter) -> None:
+    for name, value in row.items() if isinstance(row, dict) else ():
+        meter.check_value(len(value) if isinstance(value, str) else 0, name)
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

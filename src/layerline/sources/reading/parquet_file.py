@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from layerline.sources.reading.decoded import decoded, longest_word
 from layerline.sources.reading.limits import Meter, TooLargeError
+from layerline.sources.reading.parquet_footer import Chunk, read_chunks
 from layerline.sources.reading.parquet_pages import declared_bytes
 
 BATCH_ROWS = 1 << 16
@@ -35,9 +36,10 @@ def read_parquet_batches(
         metadata = file.metadata
         meter.check_columns(metadata.num_columns)
         meter.expect(metadata.num_rows * len(columns), 0)
-        if meter.limits.decoded_bytes is not None and meter.limits.seconds is not None:
-            _check_pages(path, metadata, columns, meter)
-        texts = _dictionaries(metadata, columns)
+    chunks = read_chunks(path)
+    if meter.limits.decoded_bytes is not None and meter.limits.seconds is not None:
+        _check_pages(path, chunks, columns, meter)
+    texts = _dictionaries(chunks, columns)
     n_rows = min(n_rows, max(BATCH_CELLS // max(len(columns), 1), 1 << 9))
     if texts and meter.limits.seconds is None:  # as dictionaries they take longer
         texts = _with_long_words(path, texts, meter.limits.batch_bytes // n_rows)
@@ -59,13 +61,10 @@ def _open(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
     )
 
 
-def _dictionaries(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[str]:
+def _dictionaries(chunks: Sequence[Chunk], columns: Sequence[str]) -> list[str]:
     """The text columns with a dictionary: they are read as one, and decoded by measure."""
-    found = dict.fromkeys(
-        chunk.path_in_schema
-        for chunk in _chunks(metadata)
-        if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
-    )
+    with_dictionary = (chunk for chunk in chunks if chunk.is_text and chunk.dictionary_page)
+    found = dict.fromkeys(chunk.column for chunk in with_dictionary)
     return [name for name in found if name in columns]
 
 
@@ -82,22 +81,13 @@ def _with_long_words(path: Path, texts: Sequence[str], n_bytes: int) -> list[str
     return [name for name in texts if name in found]
 
 
-def _chunks(metadata: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for place in range(row_group.num_columns):
-            yield row_group.column(place)
-
-
-def _check_pages(
-    path: Path, metadata: pq.FileMetaData, columns: Sequence[str], meter: Meter
-) -> None:
+def _check_pages(path: Path, chunks: Sequence[Chunk], columns: Sequence[str], meter: Meter) -> None:
     """Refuse pages that declare too much, and an encoding whose size no header declares."""
-    for chunk in _chunks(metadata):
-        if chunk.path_in_schema in columns and "DELTA_BYTE_ARRAY" in chunk.encodings:
+    for chunk in chunks:
+        if chunk.column in columns and chunk.is_delta:
             raise TooLargeError(
-                f"{path}: column {chunk.path_in_schema!r} is encoded as DELTA_BYTE_ARRAY, whose "
+                f"{path}: column {chunk.column!r} is encoded as DELTA_BYTE_ARRAY, whose "
                 "size is unknown before it is decoded; write it with a dictionary or plain"
             )
     with path.open("rb") as file:
-        meter.expect(0, declared_bytes(file, metadata, columns, meter))
+        meter.expect(0, declared_bytes(file, chunks, columns, meter))

@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import SourceError
 from layerline.sources.reading.archive_members import members_of
 from layerline.sources.reading.archives import copy_member, reporting_damage
 from layerline.sources.reading.compressed import allowed_bytes, is_compressed, plain_name
 from layerline.sources.reading.display_names import shown_as
 from layerline.sources.reading.spreadsheet import EXCEL
-from layerline.sources.reading.temporary import temporary_folder
 
 
 def inner_name(path: Path) -> Path:

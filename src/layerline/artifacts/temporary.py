@@ -4,11 +4,14 @@ import contextlib
 import fcntl
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _PREFIX = "layerline-tmp-"
 _LOCK = ".in-use"  # held as long as the process lives
+_UNLOCKED = ".new"
+_MADE_SECONDS = 3600.0  # a folder without a lock that is older was never made to the end
 
 
 @contextlib.contextmanager
@@ -20,16 +23,21 @@ def temporary_folder() -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        with (folder / _LOCK).open("wb") as lock:
+        unlocked = folder / _UNLOCKED
+        with unlocked.open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            # Under its name only now, or another process might take it before this one does.
+            unlocked.rename(folder / _LOCK)
             inside = folder / "files"
             inside.mkdir()
             yield inside
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether no process holds the folder; one without a lock is just being made."""
+    """Whether no process holds the folder; one without a lock is being made right now."""
     try:
+        if not (folder / _LOCK).exists():
+            return time.time() - folder.stat().st_mtime > _MADE_SECONDS
         with (folder / _LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -50,13 +51,24 @@ def is_written_so(value: Any, field: str) -> bool:
         return plain in MISSING_WORDS
     if isinstance(value, bool):
         return plain.lower() == str(value).lower()
-    if isinstance(value, int):
-        return plain.removeprefix("+") == str(value)
-    if isinstance(value, float):
-        return float(plain) == value and math.isinf(value) == ("inf" in plain.lower())
+    if isinstance(value, int | float):
+        return _is_number_so(value, plain)
     if isinstance(value, datetime):
         return value == datetime.fromisoformat(plain)
     return bool(value == field)
+
+
+def _is_number_so(value: float, plain: str) -> bool:
+    try:
+        number = int(plain) if isinstance(value, int) else float(plain)
+    except ValueError:
+        # A number as people write it, with a unit or a sign between its digits: the same digits.
+        return _digits(plain) == _digits(f"{Decimal(repr(value)):f}")
+    return number == value and math.isinf(value) == ("inf" in plain.lower())
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text).strip("0")
 
 
 def lines_of(text: str) -> list[str]:

@@ -18,7 +18,7 @@ PREFIX = "src/layerline/"
 
 def rooms_of_stages() -> dict[str, list[str]]:
     """Stage -> rooms of the package, as Layerline's own dvc.yaml has them."""
-    stages = parse_yaml(template_text("dvc.yaml"), Path("dvc.yaml"))["stages"]
+    stages = parse_yaml(template_text("stages.yaml"), Path("dvc.yaml"))["stages"]
     return {
         name: [dep.removeprefix(PREFIX) for dep in stage["deps"] if dep.startswith(PREFIX)]
         for name, stage in stages.items()
@@ -26,7 +26,7 @@ def rooms_of_stages() -> dict[str, list[str]]:
 
 
 def template_text(name: str) -> str:
-    """A file of a new project."""
+    """A file of a new project; dvc.yaml is stages.yaml there: DVC would find a second pipeline."""
     return (files("layerline.projects") / "template" / name).read_text(encoding="utf-8")
 
 

@@ -56,7 +56,7 @@ def new_project(folder: Path, report: Callable[[str], None]) -> None:
 def _files(is_top: bool) -> dict[str, str]:
     found = {
         "params.yaml": template_text("params.yaml"),
-        "dvc.yaml": dvc_text(template_text("dvc.yaml")),
+        "dvc.yaml": dvc_text(template_text("stages.yaml")),
         _SCHEMA: template_text("digits.yaml"),
         ".gitignore": template_text("gitignore"),
         ".dvcignore": template_text("dvcignore"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     OnTrial = Callable[[FrozenTrial], None]
 
 _POLL_SECONDS = 0.3
-_RESTARTS = 3  # of workers that were killed
+_RESTARTS = 10  # of workers that were killed
 
 
 class Watch:

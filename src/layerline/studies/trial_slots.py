@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 SLOT, PROCESS, ERROR, SURPLUS = "slot", "process", "error", "surplus"
-MAX_LOSSES = 3  # a trial that ends its worker every time is not tried for ever
+MAX_LOSSES = 10  # a trial that ends its worker every time is not tried for ever
 _START_SECONDS = 60.0
 
 

@@ -1,7 +1,8 @@
 """Params changed at dotted paths, in memory and in the file."""
 
 from layerline.config import read_yaml
-from layerline.projects.param_paths import remove_paths, value_at, with_values, write_values
+from layerline.config.dotted_paths import value_at, with_values
+from layerline.projects.param_paths import remove_paths, write_values
 
 TEXT = """\
 # Mine.

@@ -16,22 +16,6 @@ from layerline.studies.means import Mean
 from layerline.studies.train_subset import write_subset
 from layerline.studies.variant_report import VariantSummary, verdict
 
-PARAMS = """\
-project: p
-seed: 3
-fetch: {source: files, options: {path: t.csv}, target: label}
-threads: 1
-validate: {}
-scale: {}
-train:
-  options: {hidden: [8], dropout: 0.1}
-  optimizer: {name: adamw, learning_rate: 0.02}
-  batch_size: 16
-  epochs: 5
-  device: cpu
-evaluate: {}
-register: {}
-"""
 STUDY = """\
 question: Does it learn?
 base: {train.early_stopping: null}
@@ -45,12 +29,9 @@ variants:
 
 
 @pytest.fixture
-def home(tmp_path, source, lab, monkeypatch):
-    workspace = lab("write_here")(tmp_path, source[2])
-    workspace.params.write_text(PARAMS)
-    (tmp_path / "s.yaml").write_text(STUDY)
-    monkeypatch.chdir(tmp_path)
-    return Workspace(tmp_path)
+def home(study_home):
+    (study_home.root / "s.yaml").write_text(STUDY)
+    return study_home
 
 
 def compare(*arguments, code=0):
@@ -153,7 +134,7 @@ def test_the_recipes_are_comparisons_or_searches_whose_params_exist():
     from pathlib import Path
 
     from layerline.config import read_yaml
-    from layerline.projects.param_paths import with_values
+    from layerline.config.dotted_paths import with_values
     from layerline.projects.preflight import check_params
     from layerline.studies.study_file import parse_study
 

@@ -12,36 +12,20 @@ import time
 import pytest
 from click.testing import CliRunner
 from postgres import postgresql
+from study_params import PARAMS
 
-from layerline.artifacts import Workspace, sha256_of
+from layerline.artifacts import sha256_of
 from layerline.cli import main
 from layerline.config import read_yaml
+from layerline.config.dotted_paths import with_values
 from layerline.errors import BusyError, ParamsError
 from layerline.process import module_command, module_environment
-from layerline.projects.param_paths import with_values
 from layerline.studies.search import run_search
 from layerline.studies.search_report import read_result
 from layerline.studies.study_setup import read_search
 from layerline.studies.study_storage import storage_failures
 from layerline.training.train import train
 
-PARAMS = """\
-project: p
-seed: 3
-fetch: {source: files, options: {path: t.csv}, target: label}
-threads: 1
-validate: {}
-scale: {}
-train:
-  options: {hidden: [8], dropout: 0.1}
-  optimizer: {name: adamw, learning_rate: 0.02}  # fast
-  batch_size: 16
-  epochs: 6
-  early_stopping: null
-  device: cpu
-evaluate: {}
-register: {}
-"""
 STUDY = """\
 space:
   train.options.hidden: [[8], [16], [8, 8]]
@@ -51,13 +35,10 @@ trials: 5
 
 
 @pytest.fixture
-def home(tmp_path, source, lab, monkeypatch):
-    workspace = lab("write_here")(tmp_path, source[2])
-    workspace.params.write_text(PARAMS)
-    (tmp_path / "s.yaml").write_text(STUDY)
-    monkeypatch.chdir(tmp_path)
+def home(study_home, monkeypatch):
+    (study_home.root / "s.yaml").write_text(STUDY)
     monkeypatch.setenv("LAYERLINE_TRACKING", "off")
-    return Workspace(tmp_path)
+    return study_home
 
 
 def layerline(*arguments, code=0):

@@ -1,6 +1,8 @@
 """What commands print: tables (framed on a terminal, plain when piped), JSON, notes."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,6 +52,27 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: st
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
+
+
+@contextlib.contextmanager
+def training_progress(total: int, unit: str) -> Iterator[Callable[..., None]]:
+    """A line for each training or trial that is done, and on a terminal a bar below; on stderr.
+
+    The block calls what it is given with the line, and a text for the bar.
+    """
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc="study", unit=unit, disable=None, leave=False) as bar:
+
+        def report(line: str, beside: str = "") -> None:
+            if bar.disable:
+                click.echo(f"study: {line}", err=True)
+            else:
+                bar.write(f"study: {line}", file=sys.stderr)
+            bar.set_postfix_str(beside)
+            bar.update()
+
+        yield report
 
 
 def _is_number(cell: str) -> bool:

@@ -1,7 +1,5 @@
 """`layerline study`: many small trainings, compared."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +7,7 @@ import click
 
 from layerline.artifacts import read_json
 from layerline.cli.command import handle_errors, open_project
-from layerline.cli.output import print_json, print_table
+from layerline.cli.output import print_json, print_table, training_progress
 from layerline.cli.study_search import run, work
 from layerline.errors import ParamsError, Problem
 
@@ -81,7 +79,11 @@ def transfer(
         SourceContext(workspace, params.project, params.register.alias), section.source
     )
     plan = StudyPlan(rows, seeds, steps)
-    with _progress(len(plan.cells)) as on_cell:
+    with training_progress(len(plan.cells), "training") as report:
+
+        def on_cell(cell: "Cell", figure: float) -> None:
+            report(f"{cell.mode}, {cell.size} rows, seed {cell.seed}: {figure:.4g}")
+
         found = run_study(workspace, params, source, plan, on_cell)
     folder = output or workspace.reports / "study-transfer"
     write_study(folder, found)
@@ -90,23 +92,6 @@ def transfer(
         return
     print_table(*found.table())
     click.echo(f"table, cells and curve: {folder}")
-
-
-@contextlib.contextmanager
-def _progress(n_cells: int) -> "Iterator[Callable[[Cell, float], None]]":
-    """A progress bar on a terminal, a line per training in a log; both on stderr."""
-    from tqdm import tqdm
-
-    with tqdm(total=n_cells, desc="study", unit="training", disable=None, leave=False) as bar:
-
-        def report(cell: "Cell", figure: float) -> None:
-            line = f"{cell.mode}, {cell.size} rows, seed {cell.seed}: {figure:.4g}"
-            if bar.disable:
-                click.echo(f"study: {line}", err=True)
-            bar.set_postfix_str(line)
-            bar.update()
-
-        yield report
 
 
 @study.command()
@@ -132,7 +117,12 @@ def compare(name: str, seeds: int | None, as_json: bool) -> None:
     workspace, _ = open_project()
     name, section = read_comparison(workspace, name)
     n_seeds = seeds or section.seeds
-    with _cell_progress(n_seeds * len(section.variants)) as on_cell:
+    with training_progress(n_seeds * len(section.variants), "training") as report:
+
+        def on_cell(cell: "ComparisonCell") -> None:
+            shown = "diverged" if cell.value is None else f"{cell.value:.4g}"
+            report(f"{cell.variant}, seed {cell.seed}: {shown}")
+
         found = run_comparison(workspace, name, section, n_seeds, on_cell)
     folder = workspace.reports / "studies" / name
     write_comparison(folder, found)
@@ -146,24 +136,6 @@ def compare(name: str, seeds: int | None, as_json: bool) -> None:
     if outlook := twice_the_rows(found):
         click.echo(outlook)
     click.echo(f"table, plots and page: {folder}")
-
-
-@contextlib.contextmanager
-def _cell_progress(n_cells: int) -> "Iterator[Callable[[ComparisonCell], None]]":
-    """A bar on a terminal, a line for each training in a log; both on stderr."""
-    from tqdm import tqdm
-
-    with tqdm(total=n_cells, desc="study", unit="training", disable=None, leave=False) as bar:
-
-        def report(cell: "ComparisonCell") -> None:
-            shown = "diverged" if cell.value is None else f"{cell.value:.4g}"
-            line = f"{cell.variant}, seed {cell.seed}: {shown}"
-            if bar.disable:
-                click.echo(f"study: {line}", err=True)
-            bar.set_postfix_str(line)
-            bar.update()
-
-        yield report
 
 
 study.add_command(run)

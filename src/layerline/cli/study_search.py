@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from layerline.cli.command import handle_errors, open_project
-from layerline.cli.output import print_json, print_table
+from layerline.cli.output import print_json, print_table, training_progress
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -129,24 +129,17 @@ def work(name: str | None, trials: int | None, minutes: float | None, storage: s
 
 @contextlib.contextmanager
 def _trial_progress(search: "Search") -> "Iterator[Callable[[FrozenTrial], None]]":
-    """A line for each trial that is done, and on a terminal a bar below them; both on stderr."""
-    from tqdm import tqdm
-
+    """The trials that are done, and the best value so far."""
     from layerline.studies.trial_line import trial_line
 
     sign = 1 if search.objectives[0].is_lower_better else -1
     values: list[float] = []
-    with tqdm(total=search.n_trials, desc="study", unit="trial", disable=None, leave=False) as bar:
+    with training_progress(search.n_trials, "trial") as show:
 
         def report(trial: "FrozenTrial") -> None:
             if trial.state.name == "COMPLETE":
                 values.append(sign * trial.values[0])
-                bar.set_postfix_str(f"best {sign * min(values):.5g}")
-            line = trial_line(search, trial)
-            if bar.disable:
-                click.echo(line, err=True)
-            else:
-                bar.write(line)
-            bar.update()
+            best = f"best {sign * min(values):.5g}" if values else ""
+            show(trial_line(search, trial), best)
 
         yield report

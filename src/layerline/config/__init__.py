@@ -5,6 +5,7 @@ data_sections        fetch, validate, scale
 training_sections    train and what lies in it
 evaluation_sections  evaluate, register, gate, retrain
 components           what sections are made of
+dotted_paths         values at dotted paths
 yaml_reader          YAML read within bounds
 
 One class per section, one field per key. `load_params` refuses unknown keys, wrong types and values

@@ -8,7 +8,7 @@ params_text       the text of params.yaml
 watched_files     source files that DVC watches
 preflight         the whole params file checked
 component_tables  where params.yaml names components
-param_paths       dotted paths of params.yaml, changed
+param_paths       values written, comments kept
 adopt             a run's params into params.yaml
 outdated          outputs that other params made
 combinations      components that do not combine

@@ -24,6 +24,9 @@ _CODE_STAGE = """\
 _HEAD = """\
 # The stage `code` writes down the code of the installed Layerline that each stage depends on: an
 # upgrade runs those stages again whose code changed. runs/<stage>.json names the MLflow run."""
+_REQUIREMENTS = """\
+# Where your index does not have it: the path or the URL of its wheel.
+layerline=="""
 _SCHEMA = "data/schemas/digits.yaml"
 CI = ".github/workflows/layerline.yml"
 
@@ -62,7 +65,7 @@ def _files(is_top: bool) -> dict[str, str]:
         ".dvcignore": template_text("dvcignore"),
         "README.md": template_text("README.md"),
         "Makefile": template_text("Makefile"),
-        "requirements.txt": f"layerline=={importlib.metadata.version('layerline')}\n",
+        "requirements.txt": _REQUIREMENTS + importlib.metadata.version("layerline") + "\n",
     }
     scripts = files("layerline.projects") / "template" / "pipeline"
     found |= {

@@ -1,6 +1,5 @@
-"""Dotted paths of params.yaml: read, changed, and written back with the file's comments."""
+"""Values at dotted paths of params.yaml, written with the file's comments and order kept."""
 
-import copy
 import io
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -10,48 +9,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 from layerline.artifacts import write_text
+from layerline.config.dotted_paths import set_value
 from layerline.errors import ParamsError, Problem
 
 _WIDTH = 1 << 20
-
-
-def value_at(raw: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path; None where there is none.
-
-    >>> value_at({"train": {"epochs": 3}}, "train.epochs")
-    3
-    """
-    found: Any = raw
-    for key in path.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
-
-
-def with_values(raw: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the params with the values at their dotted paths.
-
-    A component written as a name alone (`loss: mse`) becomes a mapping when an option of it is set.
-
-    >>> with_values({"train": {"loss": "mse"}}, {"train.epochs": 4})
-    {'train': {'loss': 'mse', 'epochs': 4}}
-    """
-    changed = copy.deepcopy(dict(raw))
-    for path, value in values.items():
-        _set(changed, path, value)
-    return changed
-
-
-def _set(content: Any, path: str, value: Any) -> None:
-    *sections, key = path.split(".")
-    place = content
-    for section in sections:
-        inner = place.get(section)
-        if isinstance(inner, str):
-            place[section] = inner = {"name": inner}
-        elif not isinstance(inner, Mapping):
-            place[section] = inner = {}
-        place = inner
-    place[key] = copy.deepcopy(value)
 
 
 def write_values(file: Path, values: Mapping[str, Any]) -> None:
@@ -63,7 +24,7 @@ def write_values(file: Path, values: Mapping[str, Any]) -> None:
 
     def change(content: Any) -> None:
         for path, value in values.items():
-            _set(content, path, _flow(value))
+            set_value(content, path, _flow(value))
 
     _rewrite(file, change)
 

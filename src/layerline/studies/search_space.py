@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from layerline.config.dotted_paths import value_at
 from layerline.errors import ParamsError, Problem
-from layerline.projects.param_paths import value_at
 from layerline.studies.study_file import Dimension, StudySection
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ class SearchSpace:
                 continue
             value = value_at(self._raw, path)
             label = encode(value) if dimension.choices is not None else value
-            if label is None and value_at(self._raw, path) is None and not _has_none(dimension):
-                return None
             if not _contains(dimension, label):
                 return None
             drawn[path], labels[path] = value, label
@@ -136,10 +134,6 @@ def decode(dimension: Dimension, label: Any) -> Any:
     if not isinstance(label, str):
         return label
     return next(choice for choice in dimension.choices if encode(choice) == label)
-
-
-def _has_none(dimension: Dimension) -> bool:
-    return dimension.choices is not None and None in dimension.choices
 
 
 def _contains(dimension: Dimension, label: Any) -> bool:

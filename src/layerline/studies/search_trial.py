@@ -17,12 +17,12 @@ from filelock import FileLock
 
 from layerline.artifacts import NETWORK_WEIGHTS, SourceFiles, Workspace, sha256_of
 from layerline.config import Params
+from layerline.config.dotted_paths import with_values
 from layerline.evaluation.evaluate import predict_rows
 from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.metrics import measure
 from layerline.networks.serialization import load_network
 from layerline.origins import SourceContext, find_preprocessor, find_start
-from layerline.projects.param_paths import with_values
 from layerline.projects.preflight import check_params
 from layerline.scaling.scale import scale
 from layerline.studies.search_objectives import Measured

@@ -25,4 +25,4 @@ def trial_line(search: Search, trial: "FrozenTrial") -> str:
         f"{path.rpartition('.')[2]}={readable(v) if isinstance(v, float) else v}"
         for path, v in values
     )
-    return f"study: trial {trial.user_attrs[SLOT]}: {outcome}  {' '.join(shown)}"
+    return f"trial {trial.user_attrs[SLOT]}: {outcome}  {' '.join(shown)}"

@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from layerline.config import Axis, Component, RangeSection, TrainSection
+from layerline.config.dotted_paths import with_values
 
 DROPOUT, EDGES = "options.dropout", "options.numeric_embeddings.edges"
 RATE, DECAY = "optimizer.learning_rate", "optimizer.weight_decay"
@@ -85,21 +86,7 @@ def _at(axis: Axis, place: float) -> Any:
 
 def _changed(section: TrainSection, values: Mapping[str, Any]) -> TrainSection:
     """The section with other values at paths below `options` and `optimizer`."""
-    options, optimizer = dict(section.options), dict(section.optimizer.options)
-    for path, value in values.items():
-        head, *names = path.split(".")
-        _put(options if head == "options" else optimizer, names, value)
-    return dataclasses.replace(
-        section,
-        options=options,
-        optimizer=Component(name=section.optimizer.name, options=optimizer),
-    )
-
-
-def _put(place: dict[str, Any], names: Sequence[str], value: Any) -> None:
-    """Set a nested value; mappings on the way are copied, a component's name becomes one."""
-    for name in names[:-1]:
-        inner = place.get(name, {})
-        place[name] = {"name": inner} if isinstance(inner, str) else dict(inner)
-        place = place[name]
-    place[names[-1]] = value
+    own = {"options": section.options, "optimizer": section.optimizer.options}
+    changed = with_values(own, values)
+    optimizer = Component(name=section.optimizer.name, options=changed["optimizer"])
+    return dataclasses.replace(section, options=changed["options"], optimizer=optimizer)

@@ -38,7 +38,8 @@ def select(store: str, sql: str) -> list[tuple[Any, ...]]:
 def told(home: Path) -> Iterator[tuple[str, list[Event]]]:
     """Each journal's key and events, sent or not, oldest first."""
     paths = journals_of(home).glob("*.jsonl*")
-    journals = [read_events(path) for path in paths]
+    # One that a full disk left empty tells nothing.
+    journals = [events for path in paths if (events := read_events(path))]
     for events in sorted(journals, key=lambda events: events[0]["time_ms"]):
         yield events[0]["key"], events
 

@@ -84,6 +84,8 @@ _LACKS = {
     errno.EPERM: ("not permitted", "change the permissions, or be the user who owns it"),
     errno.EMFILE: ("too many open files", "raise the limit (ulimit -n)"),
     errno.ENFILE: ("too many open files on this machine", "close other programs"),
+    errno.EBUSY: ("in use, perhaps as a mount point", "stop what uses it, or unmount it"),
+    errno.ESTALE: ("the network disk lost the file", "mount it again"),
     errno.EIO: ("the disk fails", "check it"),
     errno.ENOMEM: ("not enough memory", "close other programs, or take fewer rows at a time"),
     errno.EAGAIN: ("too many processes or threads", "close some, or raise the limit (ulimit -u)"),

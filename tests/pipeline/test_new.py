@@ -134,6 +134,18 @@ def test_an_empty_folder_becomes_a_repository_and_a_project_is_not_overwritten(
     assert "params.yaml: . has one already" in again
 
 
+def test_a_new_project_starts_as_this_checkout_does_before_anybody_edits_it() -> None:
+    """Copies, not links: `layerline init` edits the files of a checkout, whose package this is."""
+    template = ROOT / "src" / "layerline" / "projects" / "template"
+    for copy, original in (
+        ("params.yaml", "params.yaml"),
+        ("stages.yaml", "dvc.yaml"),
+        ("digits.yaml", "data/schemas/digits.yaml"),
+    ):
+        assert not (template / copy).is_symlink()
+        assert (template / copy).read_bytes() == (ROOT / original).read_bytes(), copy
+
+
 def test_every_stage_watches_the_rooms_of_this_checkout() -> None:
     found = rooms_of_stages()
     assert list(found) == ["fetch", "validate", "scale", "train", "evaluate", "register"]

@@ -86,7 +86,7 @@ def table(n_rows: int, seed: int) -> pd.DataFrame:
 def make_version(root: Path) -> Checkout:
     checkout = make_checkout(root / "checkout")
     table(4000, 0).to_csv(checkout.root / "bench.csv", index=False)
-    checkout.run(*LAYERLINE, "init", "bench.csv", "--target", "y", "--project", "bench")
+    checkout.run(*LAYERLINE, "init", "bench.csv", "--target", "y", "--fast", "--project", "bench")
     checkout.edit_params(
         train__options={"hidden": list(SIZES[1:-1])}, evaluate__bootstrap=0, train__epochs=2
     )

@@ -46,7 +46,7 @@ def rows(n_rows: int, seed: int) -> pd.DataFrame:
 def make_versions(root: Path) -> Checkout:
     checkout = make_checkout(root / "checkout")
     rows(4000, 0).to_csv(checkout.root / "bench.csv", index=False)
-    checkout.run(*LAYERLINE, "init", "bench.csv", "--target", "y", "--project", "bench")
+    checkout.run(*LAYERLINE, "init", "bench.csv", "--target", "y", "--fast", "--project", "bench")
     options = {"hidden": [256, 256], "norm": "batch", "dropout": 0.1}
     checkout.edit_params(train__options=options, evaluate__bootstrap=0, train__epochs=2)
     checkout.run("dvc", "repro")

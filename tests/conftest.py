@@ -10,3 +10,8 @@ for name in [n for n in os.environ if n.startswith(("DVC_", "MLFLOW_TRACKING"))]
 from tables_made import csv_file, frame  # noqa: E402
 
 __all__ = ["csv_file", "frame"]
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes are named by their number: a time within them differs between pytest-xdist's workers."""
+    return f"{len(val)}_bytes" if isinstance(val, bytes) else None

@@ -244,7 +244,7 @@ def test_one_object_of_values_is_one_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "remedy"),
     [
-        (gzip.compress(b"x,y\n1,2\n"), "the ending .csv.gz"),
+        (gzip.compress(b"x,y\n1,2\n", mtime=0), "the ending .csv.gz"),
         (b"PAR1" + bytes(20), "the ending .parquet"),
         (b"PK\x03\x04" + bytes(20), "the ending .xlsx or .zip"),
         (b"\xd0\xcf\x11\xe0" + bytes(20), "save it as .xlsx or CSV"),

@@ -13,5 +13,5 @@ __all__ = ["csv_file", "frame"]
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Bytes are named by their number: a time within them differs between pytest-xdist's workers."""
+    """Bytes are named by their number: a time within them would differ between two workers."""
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None

@@ -31,6 +31,7 @@ projects/    init, checks of components
 studies/     questions that take many trainings
 retraining/  the scheduled job
 serving/     the HTTP server
+explorer/    a network as an interactive page
 cli/         the command line
 """
 

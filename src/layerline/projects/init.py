@@ -35,6 +35,9 @@ class Wishes(NamedTuple):
     task: Literal["auto"] | Task = "auto"
 
 
+NO_WISHES = Wishes()
+
+
 class Start(NamedTuple):
     """What `layerline init` writes and prints."""
 
@@ -51,7 +54,7 @@ def start_project(
     *,
     root: Path | None = None,
     given: Mapping[str, Any] | None = None,
-    wishes: Wishes = Wishes(),
+    wishes: Wishes = NO_WISHES,
 ) -> Start:
     """Read the user's table, find its task, infer its schema and compose its params.
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from layerline.cli.command import find_workspace, handle_errors
+from layerline.artifacts import find_workspace
+from layerline.cli.command import handle_errors
 from layerline.cli.output import print_json
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

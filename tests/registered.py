@@ -176,7 +176,9 @@ def make_table(
 ) -> Checkout:
     workspace = Workspace(root)
     classes = None if task == "regression" else sorted(frame[target].unique().tolist())
-    spec = ColumnSpec(target, "number" if classes is None else "category", "float64")
+    spec = ColumnSpec(target, "number", "float64")
+    if classes is not None:
+        spec = ColumnSpec(target, "category", "str", levels=tuple(classes))
     about = {
         "kind": "table",
         "source": "files",

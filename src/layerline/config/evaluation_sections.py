@@ -1,4 +1,4 @@
-"""The sections on what follows training: evaluate, register and its gate, retrain."""
+"""The sections on what follows training: evaluate, register and its gate."""
 
 import re
 from typing import Annotated, Literal
@@ -84,10 +84,3 @@ class RegisterSection:
         "champion"
     )
     promote_experiments: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, config=SECTION)
-class RetrainSection:
-    """How `layerline retrain` runs."""
-
-    wait_seconds: Annotated[float, Field(ge=0)] = 60.0

@@ -7,6 +7,7 @@
     examples.parquet | examples.npy  a few raw rows
     expected.parquet                 their predictions
     seen_rows.safetensors            hashes of the rows that the model was trained on
+    reference.json                   what those rows looked like
     MANIFEST.json                    the sha256 of each
 
 MLflow keeps no digests: a flipped byte would load silently, so `load.load_bundle` checks every
@@ -36,6 +37,7 @@ from layerline.columns.spec import ColumnSpec
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.evaluation.prediction_table import output_columns
+from layerline.model.reference import Reference, write_reference
 from layerline.model.seen_rows import Seen, write_seen
 from layerline.model.target_profile import TargetProfile
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
@@ -115,6 +117,7 @@ class BundleContents:
         decision_folder: holds decision.json, which is copied too; None decides plainly.
         examples: a few raw rows, and their predictions.
         seen: the rows that the model was trained on.
+        reference: what these looked like.
         dialect: how the training's own CSV files are written.
         target_profile: of the data that the model was trained on.
     """
@@ -126,6 +129,7 @@ class BundleContents:
     decision_folder: Path | None = None
     examples: tuple[Rows, pd.DataFrame] | None = None
     seen: Seen | None = None
+    reference: Reference | None = None
     dialect: Dialect = USUAL
     target_profile: TargetProfile | None = None
 
@@ -161,6 +165,8 @@ def write_bundle(folder: Path, contents: BundleContents) -> About:
         _write_examples(folder, about, *contents.examples)
     if contents.seen is not None:
         write_seen(folder, contents.seen)
+    if contents.reference is not None:
+        write_reference(folder, contents.reference)
     files = {file.name: {"sha256": sha256_of(file)} for file in sorted(folder.iterdir())}
     write_json(folder / MANIFEST, {"files": files})
     return about

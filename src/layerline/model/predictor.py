@@ -77,12 +77,12 @@ class Model:
         self, data: Rows, rows_before: int, any_value: bool, tally: InputTally | None
     ) -> pd.DataFrame:
         refusal = Refusal(rows_before)
-        outputs = self._outputs(self._read(data, refusal, any_value, tally))
+        outputs = self.outputs(self._read(data, refusal, any_value, tally))
         refusal.refuse_infinite(outputs)
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
         return self.decode(outputs).set_axis(index, axis=0)
 
-    def _outputs(self, rows: Rows) -> NDArray[np.float32]:
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
         """Typed rows -> the network's outputs (B, O)."""
         fitted = self.preprocessor
         with np.errstate(over="ignore", invalid="ignore"):  # refused by their outputs
@@ -116,7 +116,7 @@ class Model:
             huge = np.flatnonzero((read.select_dtypes("number").abs() > _HUGE).any(axis=1))
             places = np.array([place for place in huge if place not in collected.reasons], np.intp)
             if len(places):
-                collected.refuse_infinite(self._outputs(read.iloc[places]), places)
+                collected.refuse_infinite(self.outputs(read.iloc[places]), places)
         return collected.reasons
 
     def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:

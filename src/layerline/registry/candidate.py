@@ -14,6 +14,7 @@ from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.prediction_table import read_record
 from layerline.evaluation.slices import Slice, cut_rows
 from layerline.model.bundle import About, BundleContents, write_bundle
+from layerline.model.reference import REFERENCE, describe_training
 from layerline.model.seen_rows import SEEN, seen_by_training
 from layerline.registry.holdout import Holdout, read_holdout
 from layerline.registry.mlflow_model import N_EXAMPLES
@@ -44,7 +45,7 @@ class Candidate:
     @property
     def size_mb(self) -> float:
         """The size of the files that loading it needs, in millions of bytes."""
-        files = (file for file in self.bundle.iterdir() if file.name != SEEN)
+        files = (file for file in self.bundle.iterdir() if file.name not in (SEEN, REFERENCE))
         return sum(file.stat().st_size for file in files) / 1e6
 
 
@@ -63,16 +64,19 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     read_manifest(workspace.preprocessor)
     read_manifest(workspace.decision)
     bundle = folder / "bundle"
+    preprocessor = read_json_as(
+        workspace.preprocessor / "preprocessor.json", Preprocessor.from_json
+    )
+    read = [column for column in holdout.columns if column.name in preprocessor.input_columns]
     contents = BundleContents(
         project=params.project,
         network_folder=workspace.network,
-        preprocessor=read_json_as(
-            workspace.preprocessor / "preprocessor.json", Preprocessor.from_json
-        ),
+        preprocessor=preprocessor,
         columns=holdout.columns,
         decision_folder=workspace.decision,
         examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
         seen=seen_by_training(workspace),
+        reference=describe_training(workspace, read, expected),
         dialect=dialect_of(params),
         target_profile=holdout.target_profile,
     )

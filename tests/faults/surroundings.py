@@ -68,7 +68,12 @@ def wrong_tracker(bench: Bench, rng: Random) -> Injected:
     """A tracking server that is down, silent, trickling or lying; training is the same."""
     bench.choose("next")
     kind = rng.choice([*_LIES, "silent", "trickling", "down"])
-    environment = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    # One that trickles is given up after the store's seconds alone: ten minutes, unless told.
+    environment = {
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "2",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "LAYERLINE_STORE_SECONDS": "10",
+    }
     stage = rng.choice(["fetch", "scale", "train", "register", "flush", "runs"])
     command = ("layerline", stage) if stage in ("flush", "runs") else _script(stage)
     with contextlib.ExitStack() as stack:

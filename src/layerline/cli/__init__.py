@@ -7,6 +7,7 @@ init       init, watch
 schema     schema
 models     predict, export, promote, rollback, history, verify
 serve      serve
+explore    explore
 register   register
 retrain    retrain
 drift      drift
@@ -33,6 +34,7 @@ from layerline import __version__
 from layerline.cli.adopt import adopt
 from layerline.cli.compare import compare
 from layerline.cli.drift import drift
+from layerline.cli.explore import explore
 from layerline.cli.init import init, watch
 from layerline.cli.labels import labels
 from layerline.cli.models import export, history, predict, promote, rollback, verify
@@ -50,21 +52,9 @@ from layerline.cli.transfer import transfer
 
 COMMANDS = (
     *(new, init, schema, watch, code),
-    *(
-        predict,
-        serve,
-        promote,
-        rollback,
-        history,
-        verify,
-        export,
-        register,
-        retrain,
-        drift,
-        labels,
-        schedule,
-    ),
-    *(results, runs, compare, adopt, flush, ui),
+    *(predict, serve, promote, rollback, history, verify, export, register),
+    *(retrain, drift, labels, schedule),
+    *(results, runs, compare, explore, adopt, flush, ui),
     *(transfer, study),
 )
 

@@ -61,26 +61,8 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     slices = cut_rows(holdout.frame, gate.slices, "register.gate.slices")
     network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
     expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
-    read_manifest(workspace.preprocessor)
-    read_manifest(workspace.decision)
     bundle = folder / "bundle"
-    preprocessor = read_json_as(
-        workspace.preprocessor / "preprocessor.json", Preprocessor.from_json
-    )
-    read = [column for column in holdout.columns if column.name in preprocessor.input_columns]
-    contents = BundleContents(
-        project=params.project,
-        network_folder=workspace.network,
-        preprocessor=preprocessor,
-        columns=holdout.columns,
-        decision_folder=workspace.decision,
-        examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
-        seen=seen_by_training(workspace),
-        reference=describe_training(workspace, read, expected),
-        dialect=dialect_of(params),
-        target_profile=holdout.target_profile,
-    )
-    about = write_bundle(bundle, contents)
+    about = write_model(bundle, workspace, params, holdout, expected)
     metrics = workspace.reports / "metrics.json"
     return Candidate(
         about=about,
@@ -94,6 +76,45 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         slices=tuple(slices),
         exports=_export(bundle, params.register.export, holdout),
     )
+
+
+def write_model(
+    bundle: Path,
+    workspace: Workspace,
+    params: Params,
+    holdout: Holdout,
+    expected: pd.DataFrame | None = None,
+) -> About:
+    """Write what lies in models/ into the folder `bundle`, as one model.
+
+    With the predictions `expected` of the test rows it also carries a few of these rows, and what
+    the training rows looked like.
+
+    Raises:
+        SourceError: an artifact is missing or damaged.
+    """
+    for folder in (workspace.network, workspace.preprocessor, workspace.decision):
+        read_manifest(folder)
+    file = workspace.preprocessor / "preprocessor.json"
+    preprocessor = read_json_as(file, Preprocessor.from_json)
+    examples = reference = None
+    if expected is not None:
+        inputs = [column for column in holdout.columns if column.name in preprocessor.input_columns]
+        examples = (holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES])
+        reference = describe_training(workspace, inputs, expected)
+    contents = BundleContents(
+        project=params.project,
+        network_folder=workspace.network,
+        preprocessor=preprocessor,
+        columns=holdout.columns,
+        decision_folder=workspace.decision,
+        examples=examples,
+        seen=seen_by_training(workspace),
+        reference=reference,
+        dialect=dialect_of(params),
+        target_profile=holdout.target_profile,
+    )
+    return write_bundle(bundle, contents)
 
 
 def _test_metrics(metrics: Mapping[str, Any]) -> dict[str, float | None]:

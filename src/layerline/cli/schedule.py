@@ -13,7 +13,12 @@ KINDS = ("cron", "systemd", "github", "kubernetes", "airflow", "prefect", "dagst
 
 @click.command()
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder of the files; it is created.",
+)
 @click.option(
     "--every",
     type=click.Choice(["hour", "day", "weekday", "week", "month"]),

@@ -229,7 +229,8 @@ def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:
 
 def _of_frame(table: pd.DataFrame) -> Predicted:
     names = [str(name) for name in table.columns]
-    values = table.iloc[:, 1:].to_numpy(np.float64).tolist() if len(names) > 1 else None
+    others = [table[name].tolist() for name in names[1:]]
+    values = [list(row) for row in zip(*others, strict=True)] if others else None
     return Predicted(table.iloc[:, 0].tolist(), values, names)
 
 

@@ -31,10 +31,21 @@ projects/    init, checks of components
 studies/     questions that take many trainings
 retraining/  the scheduled job
 serving/     the HTTP server
+explorer/    a network as an interactive page
+estimators/  fit, load and run; scikit-learn
 cli/         the command line
 """
 
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layerline.estimators.fitted_model import FittedModel, Predictor
+    from layerline.estimators.frame_training import fit
+    from layerline.estimators.model_source import load
+    from layerline.estimators.project_run import ProjectRun, run
+    from layerline.estimators.scikit_learn import LayerlineClassifier, LayerlineRegressor
 
 # OpenMP threads that spin while they wait make two threads up to 70 times slower on a busy machine;
 # threads that sleep at once are woken too slowly for the small products of a network (two threads
@@ -46,3 +57,35 @@ if "OMP_WAIT_POLICY" not in os.environ:  # that would overrule the count
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 __version__ = "0.1.0"
+
+# Looked up when they are used: whoever imports a room of this package waits for nothing of these.
+_PLACES = {
+    "FittedModel": "fitted_model",
+    "LayerlineClassifier": "scikit_learn",
+    "LayerlineRegressor": "scikit_learn",
+    "Predictor": "fitted_model",
+    "ProjectRun": "project_run",
+    "fit": "frame_training",
+    "load": "model_source",
+    "run": "project_run",
+}
+__all__ = [
+    "FittedModel",
+    "LayerlineClassifier",
+    "LayerlineRegressor",
+    "Predictor",
+    "ProjectRun",
+    "fit",
+    "load",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.estimators.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_PLACES]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from layerline.cli.command import CLOSED_PIPE, find_workspace, handle_errors
+from layerline.artifacts import find_workspace
+from layerline.cli.command import CLOSED_PIPE, handle_errors
 from layerline.errors import BusyError, DataError, SourceError
 
 CODE = "import sys; sys.argv[0] = 'layerline'; from layerline.cli import main; main()"

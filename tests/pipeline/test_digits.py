@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from checkouts import Checkout
+from checkouts import ROOT, Checkout
 from sklearn.datasets import load_digits
 
 from layerline.artifacts import STAGES
@@ -148,3 +148,23 @@ def test_a_broken_params_file_is_refused_before_anything_heavy(
     )
     assert output.splitlines()[-1] == "False"
     assert "not valid YAML" in checkout.stage("train", code=2)
+
+
+def test_run_and_load_from_python(digits: Checkout) -> None:
+    """The example of docs/python.md, and what it returns."""
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8").partition("\n## Projects")[2]
+    example = page.partition("```python\n")[2].partition("```")[0]
+    output = digits.run(
+        *(sys.executable, "-W", "ignore", "-c"),
+        f"{example}\n"
+        "import json\n"
+        "from sklearn.datasets import load_digits\n"
+        "rows = load_digits(as_frame=True).data\n"
+        "assert (champion.predict_proba(rows) == layerline.load('.').predict_proba(rows)).all()\n"
+        "print(json.dumps([done.metrics, done.version, done.is_champion, done.stages]))\n"
+        "try: layerline.run('src')\n"
+        "except layerline.errors.SourceError as error: print(error)\n",
+    )
+    *_, found, mistake = output.splitlines()
+    assert json.loads(found) == [read(digits, "reports/metrics.json"), 1, True, []]
+    assert mistake.startswith("src/params.yaml: missing; give the folder of a project")

@@ -7,7 +7,7 @@ import pytest
 from layerline.cli.init import _project_name
 from layerline.config import parse_params
 from layerline.errors import DataError, ParamsError, SourceError
-from layerline.projects.init import start_project
+from layerline.projects.init import Wishes, start_project
 from layerline.projects.params_text import default_training
 from layerline.projects.preflight import load_checked
 
@@ -130,7 +130,7 @@ def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Pat
     file = tmp_path / "t.parquet"
     frame.to_parquet(file)
     usual = start_project(file, "kind", "demo")
-    fast = start_project(file, "kind", "demo", is_fast=True)
+    fast = start_project(file, "kind", "demo", wishes=Wishes(is_fast=True))
     assert usual.params["train"].pop("members") == {"count": 8, "keep": "greedy"}
     assert fast.params == usual.params
     assert parse_params(fast.params)[1] == []

@@ -28,6 +28,7 @@ from layerline.artifacts.workspace import (
     TRANSFER,
     SourceFiles,
     Workspace,
+    find_workspace,
     journals_of,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "TRANSFER",
     "SourceFiles",
     "Workspace",
+    "find_workspace",
     "journals_of",
     "read_json",
     "read_json_as",

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 import shutil
 import tempfile
 import time
@@ -15,13 +16,16 @@ _MADE_SECONDS = 3600.0  # a folder without a lock that is older was never made t
 
 
 @contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A folder of its own that is removed with the block; first those of killed processes are."""
-    root = Path(tempfile.gettempdir())
+def temporary_folder(root: Path | None = None) -> Iterator[Path]:
+    """A folder of its own that is removed with the block; first those of killed processes are.
+
+    It is made in `root`, by default where the system keeps temporary files.
+    """
+    root = root or Path(tempfile.gettempdir())
     for left in root.glob(f"{_PREFIX}*"):
         if _is_abandoned(left):
             shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=root, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         unlocked = folder / _UNLOCKED
         with unlocked.open("wb") as lock:
@@ -43,3 +47,11 @@ def _is_abandoned(folder: Path) -> bool:
             return True
     except OSError:  # held, another user's, or already gone
         return False
+
+
+def memory_folder(n_bytes: int) -> Path | None:
+    """Where files are in memory and nothing waits for a disk, if so much fits; else None."""
+    folder = Path("/dev/shm")  # noqa: S108 - names in it are random, as in the other place
+    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < n_bytes:
+        return None
+    return folder

@@ -77,6 +77,20 @@ class Workspace:
         return journals_of(self.home)
 
 
+def find_workspace(start: Path = Path()) -> Workspace:
+    """The project that `start` is in: the nearest folder with a params.yaml, from here upwards.
+
+    The search ends at the top of the git repository. Without any, `start` itself.
+    """
+    folder = start
+    while not (folder / "params.yaml").is_file():
+        place = folder.resolve()
+        if place == place.parent or (folder / ".git").exists():
+            return Workspace(start)
+        folder = folder / ".."
+    return Workspace(folder)
+
+
 def journals_of(home: Path) -> Path:
     """Where the journals of a project are; `home` is the main checkout."""
     return home / ".layerline" / "journals"

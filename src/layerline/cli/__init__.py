@@ -7,6 +7,7 @@ init       init, watch
 schema     schema
 models     predict, export, promote, rollback, history, verify
 serve      serve
+explore    explore
 register   register
 retrain    retrain
 results    results
@@ -29,6 +30,7 @@ import click
 from layerline import __version__
 from layerline.cli.adopt import adopt
 from layerline.cli.compare import compare
+from layerline.cli.explore import explore
 from layerline.cli.init import init, watch
 from layerline.cli.models import export, history, predict, promote, rollback, verify
 from layerline.cli.new import code, new
@@ -45,7 +47,7 @@ from layerline.cli.transfer import transfer
 COMMANDS = (
     *(new, init, schema, watch, code),
     *(predict, serve, promote, rollback, history, verify, export, register, retrain),
-    *(results, runs, compare, adopt, flush, ui),
+    *(results, runs, compare, explore, adopt, flush, ui),
     *(transfer, study),
 )
 

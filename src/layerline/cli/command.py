@@ -4,10 +4,9 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from layerline.artifacts import Workspace
+from layerline.artifacts import Workspace, find_workspace
 from layerline.config import Params, load_params
 from layerline.errors import LayerlineError, machine_problem
 from layerline.masking import mask_output
@@ -40,20 +39,6 @@ def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return run
-
-
-def find_workspace(start: Path = Path()) -> Workspace:
-    """The project that `start` is in: the nearest folder with a params.yaml, from here upwards.
-
-    The search ends at the top of the git repository. Without any, `start` itself.
-    """
-    folder = start
-    while not (folder / "params.yaml").is_file():
-        place = folder.resolve()
-        if place == place.parent or (folder / ".git").exists():
-            return Workspace(start)
-        folder = folder / ".."
-    return Workspace(folder)
 
 
 def open_project() -> tuple[Workspace, Params]:

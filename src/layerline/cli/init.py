@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from layerline.artifacts import Workspace, write_text
-from layerline.cli.command import find_workspace, handle_errors, open_project
+from layerline.artifacts import Workspace, find_workspace, write_text
+from layerline.cli.command import handle_errors, open_project
 from layerline.columns.written import DATE_FORMS
 from layerline.config import FetchSection, load_params, parse_params
 from layerline.errors import ParamsError, Problem
@@ -43,7 +43,7 @@ def init(
     file: Path, target: str, project: str | None, fast: bool, force: bool, **reading: Any
 ) -> None:
     """Write params.yaml and a first schema for your own table (CSV, Excel, Parquet, JSON)."""
-    from layerline.projects.init import start_project
+    from layerline.projects.init import Wishes, start_project
     from layerline.projects.watched_files import require_outside, untracked, watch
     from layerline.validation.schema.schema_file import write_schema
 
@@ -52,7 +52,8 @@ def init(
         click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
     given = _source_options(**reading)
-    start = start_project(file, target, name, root=workspace.root, given=given, is_fast=fast)
+    wishes = Wishes(is_fast=fast)
+    start = start_project(file, target, name, root=workspace.root, given=given, wishes=wishes)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)
     require_outside(workspace.root, _fetch_section(start.params))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from layerline.cli.command import find_workspace, handle_errors, open_project
+from layerline.artifacts import find_workspace
+from layerline.cli.command import handle_errors, open_project
 from layerline.cli.output import print_json, print_table
 from layerline.config import load_params
 from layerline.errors import SourceError

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from layerline.cli.command import find_workspace, handle_errors
+from layerline.artifacts import find_workspace
+from layerline.cli.command import handle_errors
 
 
 @click.command()

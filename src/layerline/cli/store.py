@@ -4,7 +4,8 @@ import os
 
 import click
 
-from layerline.cli.command import find_workspace, handle_errors
+from layerline.artifacts import find_workspace
+from layerline.cli.command import handle_errors
 from layerline.process import module_command
 from layerline.text import plural
 

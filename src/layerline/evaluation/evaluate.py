@@ -91,6 +91,18 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
     return {split: dict(figures) for split, figures in results.metrics.items()}
 
 
+def measure_model(workspace: Workspace, params: Params) -> dict[str, dict[str, float]]:
+    """Write models/decision alone, without a report; return the metrics by split.
+
+    Raises:
+        SourceError, ParamsError: as `evaluate`.
+    """
+    data, facts = read_manifest(workspace.scaled), read_manifest(workspace.network)
+    prepare_torch(params.seed, facts.get("threads", 1))
+    done = _predict_all(workspace, params.evaluate, data, facts, params.scale)
+    return {split: dict(measure(found)) for split, found in done.predictions.items()}
+
+
 def _predict_all(
     workspace: Workspace,
     section: EvaluateSection,

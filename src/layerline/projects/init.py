@@ -4,14 +4,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 from ruamel.yaml import YAML
 
 from layerline.columns.forms import Choices
 from layerline.columns.written import Written
-from layerline.config import parse_params
+from layerline.config import Task, parse_params
 from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.projects.params_text import MANY_ROWS, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
@@ -26,6 +26,16 @@ from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
 
 SPLIT_NAME = "split"
+
+
+class Wishes(NamedTuple):
+    """What the user decides; the rest is found in the table."""
+
+    is_fast: bool = False  # a single network instead of members
+    task: Literal["auto"] | Task = "auto"
+
+
+NO_WISHES = Wishes()
 
 
 class Start(NamedTuple):
@@ -44,7 +54,7 @@ def start_project(
     *,
     root: Path | None = None,
     given: Mapping[str, Any] | None = None,
-    is_fast: bool = False,
+    wishes: Wishes = NO_WISHES,
 ) -> Start:
     """Read the user's table, find its task, infer its schema and compose its params.
 
@@ -54,7 +64,7 @@ def start_project(
         project: names the experiment, the registered model and the schema file.
         root: the repository; a path inside it is written relative to it.
         given: options of the source `files` that the user gave: encoding, decimal, dates, ...
-        is_fast: train a single network instead of members.
+        wishes: what else the user decides.
 
     Raises:
         DataError, SourceError, ParamsError: as the source `files` does.
@@ -65,21 +75,21 @@ def start_project(
     given = dict(given or {})
     read = _read(file, target, given)
     frame = to_frame(read.table)
-    task, reason = resolve_task(frame[target])
+    found, reason = resolve_task(frame[target], wishes.task)
     split_column = SPLIT_NAME if _says_split(frame, target) else None
-    schema = infer_schema(frame, target, task, split_column, None, read.written)
+    schema = infer_schema(frame, target, found, split_column, None, read.written)
     options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
     options |= _decided(read.written) | given
     split = f"{{method: column, column: {split_column}}}" if split_column else None
     table = Table(
         target=target,
-        task=task,
+        task=found,
         task_reason=reason,
         source_options=options,
         split=split or _by_content(frame, schema),
         schema=schema,
         n_rows=len(frame),
-        is_fast=is_fast,
+        is_fast=wishes.is_fast,
     )
     text = params_text(project, table)
     notes = [*read.notes, reason, *advice(frame, schema)]

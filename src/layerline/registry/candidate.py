@@ -13,7 +13,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.prediction_table import read_record
 from layerline.evaluation.slices import Slice, cut_rows
-from layerline.model.bundle import About, BundleContents, write_bundle
+from layerline.model.bundle import About, BundleContents, Rows, write_bundle
 from layerline.model.seen_rows import SEEN, seen_by_training
 from layerline.registry.holdout import Holdout, read_holdout
 from layerline.registry.mlflow_model import N_EXAMPLES
@@ -60,23 +60,9 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     slices = cut_rows(holdout.frame, gate.slices, "register.gate.slices")
     network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
     expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
-    read_manifest(workspace.preprocessor)
-    read_manifest(workspace.decision)
     bundle = folder / "bundle"
-    contents = BundleContents(
-        project=params.project,
-        network_folder=workspace.network,
-        preprocessor=read_json_as(
-            workspace.preprocessor / "preprocessor.json", Preprocessor.from_json
-        ),
-        columns=holdout.columns,
-        decision_folder=workspace.decision,
-        examples=(holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES]),
-        seen=seen_by_training(workspace),
-        dialect=dialect_of(params),
-        target_profile=holdout.target_profile,
-    )
-    about = write_bundle(bundle, contents)
+    examples = (holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES])
+    about = write_model(bundle, workspace, params, holdout, examples)
     metrics = workspace.reports / "metrics.json"
     return Candidate(
         about=about,
@@ -90,6 +76,36 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
         slices=tuple(slices),
         exports=_export(bundle, params.register.export, holdout),
     )
+
+
+def write_model(
+    bundle: Path,
+    workspace: Workspace,
+    params: Params,
+    holdout: Holdout,
+    examples: tuple[Rows, pd.DataFrame] | None = None,
+) -> About:
+    """Write what lies in models/ into the folder `bundle`, as one model.
+
+    Raises:
+        SourceError: an artifact is missing or damaged.
+    """
+    for folder in (workspace.network, workspace.preprocessor, workspace.decision):
+        read_manifest(folder)
+    contents = BundleContents(
+        project=params.project,
+        network_folder=workspace.network,
+        preprocessor=read_json_as(
+            workspace.preprocessor / "preprocessor.json", Preprocessor.from_json
+        ),
+        columns=holdout.columns,
+        decision_folder=workspace.decision,
+        examples=examples,
+        seen=seen_by_training(workspace),
+        dialect=dialect_of(params),
+        target_profile=holdout.target_profile,
+    )
+    return write_bundle(bundle, contents)
 
 
 def _test_metrics(metrics: Mapping[str, Any]) -> dict[str, float | None]:

@@ -44,6 +44,14 @@ class Predicted:
         rows = [dict(zip(others, values, strict=True)) for values in self.values]
         return [{first: label, **row} for label, row in zip(self.prediction, rows, strict=True)]
 
+    @classmethod
+    def of_frame(cls, table: pd.DataFrame) -> "Predicted":
+        """What `Model.predict` returned."""
+        names = [str(name) for name in table.columns]
+        label, *others = (table[name].tolist() for name in names)
+        values = [list(row) for row in zip(*others, strict=True)] if others else None
+        return cls(label, values, names)
+
 
 class CompiledModel:
     """One model as arrays."""

@@ -124,6 +124,20 @@ def choose_device(asked: str) -> torch.device:
 
 
 @contextlib.contextmanager
+def torch_restored() -> Iterator[None]:
+    """After the block, torch's threads, generators and algorithms are what they were before."""
+    threads, states = torch.get_num_threads(), random_state(choose_device("auto"))
+    is_deterministic = torch.are_deterministic_algorithms_enabled()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        set_random_state(states)
+        if torch.are_deterministic_algorithms_enabled() != is_deterministic:
+            torch.use_deterministic_algorithms(is_deterministic)
+
+
+@contextlib.contextmanager
 def enough_memory(section: TrainSection) -> Iterator[None]:
     """In the block, report memory that runs out with what to do about it.
 

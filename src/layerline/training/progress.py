@@ -1,7 +1,8 @@
-"""The progress bar: epoch, loss, error, rate, rows/s and the time left, on a terminal only."""
+"""The progress bar: epoch, loss, error, rate, rows/s and the time left; for terminals."""
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 from tqdm import tqdm
 
@@ -10,6 +11,20 @@ from layerline.training.epoch_records import EpochRecord, Listener
 _LAYOUT = (
     "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
 )
+
+
+# None: quiet when stderr is not a terminal.
+_is_hidden: ContextVar[bool | None] = ContextVar("is_hidden", default=None)
+
+
+@contextlib.contextmanager
+def progress_shown(is_shown: bool) -> Iterator[None]:
+    """In the block the bar is shown, or not, wherever stderr leads."""
+    before = _is_hidden.set(not is_shown)
+    try:
+        yield
+    finally:
+        _is_hidden.reset(before)
 
 
 @contextlib.contextmanager
@@ -21,13 +36,12 @@ def progress(
     name: str = "train",
 ) -> Iterator[Listener]:
     """A listener that shows the progress and passes everything on."""
-    # disable=None: quiet when stderr is not a terminal.
     with tqdm(
         total=epochs,
         initial=done,
         desc=name,
         unit="epoch",
-        disable=None,
+        disable=_is_hidden.get(),
         leave=False,
         bar_format=_LAYOUT,
     ) as bar:

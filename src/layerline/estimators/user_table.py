@@ -1,0 +1,74 @@
+"""Frames and arrays as users have them -> one table with names, and its target."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from layerline.errors import DataError
+from layerline.text import first_line, listing
+
+TARGET = "target"  # of a target that has no name
+
+Targets = str | Sequence[Any] | NDArray[Any] | pd.Series
+
+
+def named_rows(rows: pd.DataFrame | NDArray[Any]) -> pd.DataFrame:
+    """A frame with names that are text; an array's columns are x0, x1, ...
+
+    Raises:
+        DataError: neither a frame nor an array of two dimensions.
+    """
+    if isinstance(rows, pd.DataFrame):
+        names = [str(name) for name in rows.columns]
+        return rows if names == list(rows.columns) else rows.set_axis(names, axis=1)
+    if not isinstance(rows, np.ndarray) or rows.ndim != 2:
+        found = f"an array {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise DataError(f"rows must be a pandas DataFrame or an array (rows, columns), got {found}")
+    return pd.DataFrame(rows, columns=[f"x{place}" for place in range(rows.shape[1])])
+
+
+def with_target(rows: pd.DataFrame | NDArray[Any], target: Targets) -> tuple[pd.DataFrame, str]:
+    """The rows with their target as one column, and its name.
+
+    Args:
+        rows: a frame or an array.
+        target: the name of a column, or one value for each row.
+
+    Raises:
+        DataError: the target has another length than the rows, or its name is a feature's.
+    """
+    table = named_rows(rows)
+    if isinstance(target, str):
+        return table, target
+    given = target if isinstance(target, pd.Series) else pd.Series(np.asarray(target))
+    name = TARGET if given.name is None else str(given.name)
+    values = given.reset_index(drop=True)
+    if len(values) != len(table):
+        raise DataError(f"there are {len(table):,} rows, but {len(values):,} targets")
+    if name in table:
+        raise DataError(f"the target and a column are both named {name!r}; rename one of them")
+    return table.reset_index(drop=True).assign(**{name: values}), name
+
+
+def to_arrow(table: pd.DataFrame) -> pa.Table:
+    """The table in Arrow's types.
+
+    Raises:
+        DataError: a name is there twice, or values of a column have no common type.
+    """
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()].unique()
+        raise DataError(
+            f"the frame has {listing(list(map(repr, twice)))} more than once; rename one of them"
+        )
+    try:
+        return pa.Table.from_pandas(table, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise DataError(
+            f"a column of the frame holds values without a common type ({first_line(error)}); "
+            "make it numbers, text, dates or true/false"
+        ) from None

@@ -64,15 +64,16 @@ class About:
     columns: tuple[ColumnSpec, ...]  # the raw columns it reads; none for images
     image_shape: tuple[int, ...] | None
     levels: tuple[float, ...] = ()  # of a quantile loss
+    has_regions: bool = False  # conformal ones
     dialect: Dialect = USUAL  # how the training's own CSV files are written
     target_profile: TargetProfile | None = None  # of the data it was trained on
     layerline: str = __version__
     format: int = FORMAT
 
     @property
-    def output_columns(self) -> list[str]:
-        """The names of what `Model.predict` returns."""
-        return output_columns(self.classes, self.levels)
+    def output_columns(self) -> dict[str, type]:
+        """What `Model.predict` returns besides `prediction`: float or bool by name."""
+        return output_columns(self.classes, self.levels, has_regions=self.has_regions)
 
     def to_json(self) -> dict[str, Any]:
         """As model.json holds it."""
@@ -96,6 +97,7 @@ class About:
             columns=tuple(ColumnSpec.from_dict(column) for column in state["columns"]),
             image_shape=None if shape is None else tuple(shape),
             levels=tuple(state.get("levels", ())),  # older bundles have none
+            has_regions=bool(state.get("has_regions")),
             dialect=_read_dialect(state.get("dialect", {})),  # nor this
             target_profile=TargetProfile.from_json(state.get("target_profile")),
         )
@@ -136,6 +138,8 @@ class BundleContents:
     def about(self) -> About:
         """The model's description of itself."""
         link = read_json(self.network_folder / NETWORK_SPEC).get("link") or {}
+        folder = self.decision_folder
+        decision = {} if folder is None else read_json(folder / DECISION)
         by_name = {column.name: column for column in self.columns}
         preprocessor = self.preprocessor
         return About(
@@ -146,6 +150,7 @@ class BundleContents:
             columns=tuple(by_name[name] for name in preprocessor.input_columns),
             image_shape=preprocessor.image_shape,
             levels=tuple(link.get("levels", ())),
+            has_regions="conformal" in decision,
             dialect=self.dialect,
             target_profile=self.target_profile,
         )

@@ -13,6 +13,7 @@ from layerline.columns.judge import STRICT
 from layerline.errors import DataError
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
+from layerline.evaluation.predictions import Predictions
 from layerline.model.bundle import About, Rows
 from layerline.model.image_inputs import read_images
 from layerline.model.inputs import InputTally, read_columns, with_absent
@@ -57,7 +58,8 @@ class Model:
         Returns:
             `prediction`, for classes the user's own label beside a `probability_<class>` each; for
             regression a number in the user's unit, of a quantile loss beside a
-            `quantile_<level>` each, in rising order.
+            `quantile_<level>` each, in rising order. With conformal regions also `in_set_<class>`
+            or `interval_low` and `interval_high`.
 
         Raises:
             DataError: a column is missing, a value violates the schema, or is so large that no
@@ -130,12 +132,12 @@ class Model:
 
     def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:
         """The network's outputs (B, O) -> what `predict` returns."""
-        if self.about.classes is None:
-            fitted, link = self.preprocessor, self.link
-            numbers = fitted.target_curve.restore(
-                link.numbers(outputs, fitted.target_center, fitted.target_scale)
-            )
-            quantiles = numbers if link.levels else None
-            return tabulate(numbers[:, link.middle], None, None, quantiles, link.levels)
-        probabilities = self.decision.probabilities(outputs)
-        return tabulate(self.decision.choose(probabilities), probabilities, self.about.classes)
+        return tabulate(self.decide(outputs), self.about.classes)
+
+    def decide(self, outputs: NDArray[np.float32]) -> Predictions:
+        """The network's outputs (B, O) -> predictions as arrays."""
+        if self.about.classes is not None:
+            return self.decision.classify(outputs)
+        fitted = self.preprocessor
+        on_curve = self.link.numbers(outputs, fitted.target_center, fitted.target_scale)
+        return self.decision.decide_numbers(on_curve, self.link, fitted.target_curve)

@@ -175,7 +175,8 @@ def report(lines: dict[str, dict[str, Any]], worst: float, version: str) -> str:
         "# The explorer's page", "",
         f"`python benchmarks/explorer.py`: {version}, headless, without a GPU; {cpu}.",
         f"A tweak ({TWEAKS} of them) is one changed weight: the whole forward pass and all "
-        "drawing. It is on the screen with the browser's next frame, which it composes in software here.", "",
+        "drawing. It is on the screen with the browser's next frame, which it composes in "
+        "software here.", "",
         "| page | MB | first paint, ms | loaded, ms | forward, ms, median | forward, p95 "
         "| tweak, p95 | on the screen, p95 |",
         "|---|---:|---:|---:|---:|---:|---:|---:|", *rows, "",

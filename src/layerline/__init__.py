@@ -28,6 +28,7 @@ registry/    gate, promotion, verification
 runs/        runs listed, explained, compared
 origins/     where known weights come from
 projects/    init, checks of components
+drift/       new rows against training rows
 studies/     questions that take many trainings
 retraining/  the scheduled job
 serving/     the HTTP server

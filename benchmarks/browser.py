@@ -50,9 +50,10 @@ class Page:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._numbers = itertools.count(1)
+        self.events: list[dict[str, Any]] = []  # what DevTools reported meanwhile
 
     async def call(self, method: str, **params: Any) -> Any:
-        """Ask DevTools for something and return its answer; events in between are dropped."""
+        """Ask DevTools for something and return its answer; `events` keeps what comes between."""
         number = next(self._numbers)
         await self._socket.send_json({"id": number, "method": method, "params": params})
         while True:
@@ -61,6 +62,30 @@ class Page:
                 if "error" in answer:
                     raise BrowserError(f"{method}: {answer['error']['message']}")
                 return answer["result"]
+            self.events.append(answer)
+
+    async def watch(self) -> None:
+        """Have requests, log entries and exceptions reported from now on."""
+        for domain in ("Network", "Log", "Runtime", "Page"):
+            await self.call(f"{domain}.enable")
+
+    def problems(self) -> list[str]:
+        """Errors on the console, exceptions, and requests that left the page."""
+        found = []
+        for event in self.events:
+            method, params = event.get("method"), event.get("params", {})
+            if method == "Runtime.exceptionThrown":
+                details = params["exceptionDetails"]
+                found.append(details.get("exception", {}).get("description", details["text"]))
+            elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+                found.append(params["entry"]["text"])
+            elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
+                found.append(str([value.get("value") for value in params["args"]]))
+            elif method == "Network.requestWillBeSent":
+                url = params["request"]["url"]
+                if not url.startswith(("file:", "data:", "blob:", "about:")):
+                    found.append(f"request: {url}")
+        return found
 
     async def run(self, script: str) -> Any:
         """Evaluate JavaScript and return its value."""
@@ -68,7 +93,9 @@ class Page:
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
         if "exceptionDetails" in answer:
-            raise BrowserError(f"{script}: {answer['exceptionDetails']['text']}")
+            details = answer["exceptionDetails"]
+            what = details.get("exception", {}).get("description", details["text"])
+            raise BrowserError(f"{script}: {what}")
         return answer["result"].get("value")
 
     async def wait_for(self, script: str, seconds: float = 60.0) -> None:
@@ -83,7 +110,7 @@ class Page:
                 raise BrowserError(f"this did not happen within {seconds:.0f} s: {script}")
             await asyncio.sleep(0.2)
 
-    async def open(self, url: str, width: int, height: int) -> None:
+    async def open(self, url: str, width: int, height: int, *, dark: bool = False) -> None:
         """Load an address in a window of that size."""
         await self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -92,6 +119,8 @@ class Page:
             deviceScaleFactor=1,
             mobile=False,
         )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await self.call("Emulation.setEmulatedMedia", features=[scheme])
         await self.call("Page.navigate", url="about:blank")  # else a new #hash is no new page
         await self.call("Page.navigate", url=url)
 
@@ -100,9 +129,11 @@ class Page:
         await self.run(f"document.querySelector({json.dumps(selector)}).focus()")
         await self.call("Input.insertText", text=text)
 
-    async def picture(self, path: Path) -> None:
-        """Save what the window shows as PNG."""
-        answer = await self.call("Page.captureScreenshot", format="png")
+    async def picture(self, path: Path, *, whole: bool = False) -> None:
+        """Save what the window shows as PNG, or the whole page."""
+        answer = await self.call(
+            "Page.captureScreenshot", format="png", captureBeyondViewport=whole
+        )
         path.write_bytes(base64.b64decode(answer["data"]))
 
 

@@ -19,8 +19,8 @@ from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json, replace_f
 from layerline.columns.spec import ColumnSpec
 from layerline.config import Component, FetchSection, Params, ScaleSection, TrainSection
 from layerline.evaluation.decision import PLAIN, Decision, write_decision
-from layerline.evaluation.evaluate import predict_rows
 from layerline.evaluation.prediction_table import record
+from layerline.evaluation.row_predictions import predict_rows
 from layerline.model.bundle import BundleContents, write_bundle
 from layerline.model.load import load_bundle
 from layerline.model.predictor import Model
@@ -176,7 +176,9 @@ def make_table(
 ) -> Checkout:
     workspace = Workspace(root)
     classes = None if task == "regression" else sorted(frame[target].unique().tolist())
-    spec = ColumnSpec(target, "number" if classes is None else "category", "float64")
+    spec = ColumnSpec(target, "number", "float64")
+    if classes is not None:
+        spec = ColumnSpec(target, "category", "str", levels=tuple(classes))
     about = {
         "kind": "table",
         "source": "files",

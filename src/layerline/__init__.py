@@ -28,9 +28,11 @@ registry/    gate, promotion, verification
 runs/        runs listed, explained, compared
 origins/     where known weights come from
 projects/    init, checks of components
+drift/       new rows against training rows
 studies/     questions that take many trainings
 retraining/  the scheduled job
 serving/     the HTTP server
+explorer/    a network as an interactive page
 estimators/  fit, load and run; scikit-learn
 cli/         the command line
 """

@@ -20,7 +20,7 @@ def test_classes_come_back_under_their_own_labels(tmp_path, classes):
     found = read_record(tmp_path / "p.parquet", "a" * 64)
     assert found["id"].tolist() == IDS.tolist()
     assert found["actual"].tolist() == [classes[0], classes[0]]
-    table = tabulate(predictions.predicted, predictions.probabilities, classes)
+    table = tabulate(predictions, classes)
     pd.testing.assert_frame_equal(found.drop(columns=["id", "actual"]), table, check_dtype=False)
 
 

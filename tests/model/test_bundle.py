@@ -218,7 +218,7 @@ def test_no_rows_give_no_predictions(made, tmp_path):
     for name in TABLES:
         model = made(name).bundle(tmp_path / name)
         found = model.predict(raw_rows(made(name))[:0])
-        assert list(found) == model.about.output_columns
+        assert list(found) == ["prediction", *model.about.output_columns]
         assert len(found) == 0
 
 

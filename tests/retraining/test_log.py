@@ -1,12 +1,7 @@
 """reports/retrain.jsonl: whole lines whoever writes, and what they say together."""
 
 import dataclasses
-import re
-import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +9,6 @@ from layerline.artifacts import Workspace
 from layerline.config import parse_params
 from layerline.retraining.log import Record, append, path_of, read, status
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "retraining.md"
 RUN = Record(
     started="2026-01-01T00:00:00+00:00",
     seconds=1.0,
@@ -90,26 +84,3 @@ def test_an_unknown_key_is_refused():
     assert list(map(str, problems)) == [
         "retrain.wait_second: unknown key; did you mean 'wait_seconds'?"
     ]
-
-
-def units() -> dict[str, str]:
-    """The systemd units in docs/retraining.md, by file name."""
-    blocks = re.findall(r"`([\w-]+\.(?:service|timer))`:\n\n((?:    .*\n|\n)+)", DOCS.read_text())
-    return {name: re.sub(r"^    ", "", text, flags=re.MULTILINE) for name, text in blocks}
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_systemd_accepts_the_units_of_the_docs(tmp_path):
-    assert set(units()) == {"layerline-retrain.service", "layerline-retrain.timer"}
-    for name, text in units().items():
-        real = text.replace("/srv/houses/.venv/bin/layerline", sys.executable)
-        (tmp_path / name).write_text(real.replace("/srv/houses", str(tmp_path)))
-    files = [str(tmp_path / name) for name in units()]
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "layerline" not in done.stderr

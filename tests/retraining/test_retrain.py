@@ -66,6 +66,12 @@ def test_a_month_of_runs(shop):
     judged = lines(shop)[-1]
     assert (judged["outcome"], judged["exit_code"]) in {("promoted", 0), ("kept", 6)}
     assert judged["version"] == 2
+    assert (judged["n_new_rows"], judged["drifted"], judged["why"]) == (40, [], "40 new rows")
+    artifacts = shop.python(
+        "import mlflow; c = mlflow.MlflowClient(); run = c.get_model_version('shop', '2').run_id; "
+        "print(*(file.path for file in c.list_artifacts(run, 'drift')))"
+    )
+    assert artifacts.split() == ["drift/drift.html", "drift/drift.json", "drift/drift.png"]
     before = champion(shop)
     assert judged["champion_version"] == int(before)
 

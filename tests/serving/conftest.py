@@ -19,6 +19,7 @@ from layerline.serving.live_model import LiveModel
 from layerline.serving.load_model import parse_source
 from layerline.serving.middleware import Limits
 from layerline.serving.prometheus_metrics import Metrics
+from layerline.serving.request_log import NO_SAMPLE, Sampling
 from layerline.serving.server import make_server
 from layerline.serving.worker_pool import WorkerPool
 
@@ -78,7 +79,7 @@ def serving(
     log: Any = None,
     any_value: bool = False,
     poll_seconds: float = 0.0,
-    log_sample: float = 0.0,
+    log_sample: Sampling = NO_SAMPLE,
     body_seconds: float = 60.0,
 ) -> Iterator[Served]:
     metrics = Metrics()

@@ -14,7 +14,7 @@ from serving.conftest import ROW, serving
 
 from layerline.model.load import load_bundle
 from layerline.serving.middleware import Limits
-from layerline.serving.request_log import RequestLog
+from layerline.serving.request_log import RequestLog, Sampling
 from layerline.tables.storage import read_table
 
 
@@ -242,13 +242,14 @@ def test_no_more_predictions_than_slots(bundle, tmp_path):
 def test_the_log_holds_rows_and_predictions_and_nothing_secret(bundle, tmp_path):
     path = tmp_path / "log" / "requests.jsonl"
     limits = Limits(token=TOKEN)
-    make = lambda metrics: RequestLog(path, 1.0, metrics)  # noqa: E731
+    make = lambda metrics: RequestLog(path, Sampling(1.0, "id"), metrics)  # noqa: E731
     with serving(str(bundle("classes")), tmp_path, limits, log=make) as server:
-        row = {**ROW, "password": "hunter2"}
+        row = {**ROW, "password": "hunter2", "id": 17}
         answer = server.predict([row, row], authorization=f"Bearer {TOKEN}")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert len(lines) == 2
     assert lines[0]["row"] == ROW
+    assert lines[0]["id"] == 17
     predicted = {k: lines[0][k] for k in answer.json["predictions"][0]}
     assert predicted == answer.json["predictions"][0]
     assert "hunter2" not in path.read_text()
@@ -258,8 +259,8 @@ def test_the_log_holds_rows_and_predictions_and_nothing_secret(bundle, tmp_path)
 
 def test_a_full_log_begins_anew_and_a_sample_is_a_sample(bundle, tmp_path):
     path = tmp_path / "requests.jsonl"
-    make = lambda metrics: RequestLog(path, 0.1, metrics, max_bytes=3000)  # noqa: E731
-    with serving(str(bundle("classes")), tmp_path, log=make, log_sample=0.1) as server:
+    make = lambda metrics: RequestLog(path, Sampling(0.1), metrics, max_bytes=3000)  # noqa: E731
+    with serving(str(bundle("classes")), tmp_path, log=make, log_sample=Sampling(0.1)) as server:
         assert server.predict([ROW] * 2000).status == 200
     assert (tmp_path / "requests.jsonl.1").stat().st_size < 4000
     assert path.exists() or (tmp_path / "requests.jsonl.1").exists()

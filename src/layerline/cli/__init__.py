@@ -7,8 +7,12 @@ init       init, watch
 schema     schema
 models     predict, export, promote, rollback, history, verify
 serve      serve
+explore    explore
 register   register
 retrain    retrain
+drift      drift
+labels     labels
+schedule   schedule
 results    results
 store      flush, ui
 runs       runs
@@ -29,13 +33,17 @@ import click
 from layerline import __version__
 from layerline.cli.adopt import adopt
 from layerline.cli.compare import compare
+from layerline.cli.drift import drift
+from layerline.cli.explore import explore
 from layerline.cli.init import init, watch
+from layerline.cli.labels import labels
 from layerline.cli.models import export, history, predict, promote, rollback, verify
 from layerline.cli.new import code, new
 from layerline.cli.register import register
 from layerline.cli.results import results
 from layerline.cli.retrain import retrain
 from layerline.cli.runs import runs
+from layerline.cli.schedule import schedule
 from layerline.cli.schema import schema
 from layerline.cli.serve import serve
 from layerline.cli.store import flush, ui
@@ -44,8 +52,9 @@ from layerline.cli.transfer import transfer
 
 COMMANDS = (
     *(new, init, schema, watch, code),
-    *(predict, serve, promote, rollback, history, verify, export, register, retrain),
-    *(results, runs, compare, adopt, flush, ui),
+    *(predict, serve, promote, rollback, history, verify, export, register),
+    *(retrain, drift, labels, schedule),
+    *(results, runs, compare, explore, adopt, flush, ui),
     *(transfer, study),
 )
 

@@ -52,6 +52,11 @@ from layerline.cli.command import handle_errors
     type=click.FloatRange(0, 1),
     help="The share of rows that is logged.",
 )
+@click.option(
+    "--log-id",
+    metavar="FIELD",
+    help="A field of each JSON row, which the log keeps as its id: `layerline labels` joins by it.",
+)
 @handle_errors
 def serve(
     model_uri: str,

@@ -3,7 +3,8 @@
 params               the whole file, read and checked
 data_sections        fetch, validate, scale
 training_sections    train and what lies in it
-evaluation_sections  evaluate, register, gate, retrain
+evaluation_sections  evaluate, register, gate
+retraining_sections  retrain: drift, when, live, alerts
 components           what sections are made of
 dotted_paths         values at dotted paths
 yaml_reader          YAML read within bounds
@@ -23,6 +24,12 @@ from layerline.config.params import (
     load_params,
     parse_params,
 )
+from layerline.config.retraining_sections import (
+    AlertsSection,
+    DriftSection,
+    SmtpSection,
+    WhenSection,
+)
 from layerline.config.training_sections import (
     AdaptersSection,
     Axis,
@@ -38,9 +45,11 @@ from layerline.config.yaml_reader import parse_yaml, read_yaml
 
 __all__ = [
     "AdaptersSection",
+    "AlertsSection",
     "Axis",
     "BatchGrowthSection",
     "Component",
+    "DriftSection",
     "EarlyStoppingSection",
     "EvaluateSection",
     "FetchSection",
@@ -51,11 +60,13 @@ __all__ = [
     "Params",
     "RangeSection",
     "ScaleSection",
+    "SmtpSection",
     "Task",
     "ThresholdSection",
     "TrainSection",
     "TransferSection",
     "ValidateSection",
+    "WhenSection",
     "credential_problems",
     "flatten",
     "load_params",

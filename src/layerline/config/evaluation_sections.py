@@ -1,4 +1,4 @@
-"""The sections on what follows training: evaluate, register and its gate, retrain."""
+"""The sections on what follows training: evaluate, register and its gate."""
 
 import re
 from typing import Annotated, Literal
@@ -25,12 +25,14 @@ class ThresholdSection:
 class EvaluateSection:
     """How outputs become decisions, and which metrics are computed on the rows of each split.
 
-    `positive` is the class that the threshold applies to; the second by default.
+    `positive` is the class that the threshold applies to; the second by default. `conformal` is
+    the share of new rows whose true value is to be within their interval or set.
     """
 
     temperature: bool = True
     threshold: ThresholdSection | Annotated[float, Field(gt=0, lt=1)] | None = None
     positive: str | int | bool | None = None
+    conformal: Annotated[float, Field(ge=0.5, lt=1)] | None = None
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     slices: tuple[str, ...] = ()
@@ -84,10 +86,3 @@ class RegisterSection:
         "champion"
     )
     promote_experiments: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, config=SECTION)
-class RetrainSection:
-    """How `layerline retrain` runs."""
-
-    wait_seconds: Annotated[float, Field(ge=0)] = 60.0

@@ -11,7 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from layerline.config.components import SECTION
 from layerline.config.data_sections import FetchSection, ScaleSection, ValidateSection
-from layerline.config.evaluation_sections import EvaluateSection, RegisterSection, RetrainSection
+from layerline.config.evaluation_sections import EvaluateSection, RegisterSection
+from layerline.config.retraining_sections import RetrainSection
 from layerline.config.training_sections import TrainSection
 from layerline.config.yaml_reader import read_yaml
 from layerline.errors import ParamsError, Problem

@@ -2,12 +2,15 @@
 
 evaluate.py                the evaluate stage's work
 predictions.py             truth and predictions of rows
+row_predictions.py         a network's predictions of rows
 prediction_table.py        predictions as tables, reports/predictions.parquet
 metrics.py                 the metrics of a split
+region_metrics.py          coverage and size of regions
 observations.py            rows that count as one observation
 resampling.py              bootstrap resamples of rows
 bootstrap.py               confidence intervals, alone and paired
 decision.py                from logits to a class
+conformal.py               intervals and sets of known coverage
 fit_decision.py            the decision, fitted on validation rows
 temperature.py             temperature scaling, where it helps
 thresholds.py              the best threshold of a binary task

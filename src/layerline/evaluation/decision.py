@@ -1,4 +1,4 @@
-"""From a classifier's logits to probabilities and a class: temperature and binary threshold.
+"""From outputs to a prediction: temperature and binary threshold of classes, conformal regions.
 
 The decision is saved as decision.json, a file of the model. Without it, a model predicts the class
 with the highest softmax probability.
@@ -7,14 +7,19 @@ with the highest softmax probability.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerline.artifacts import read_json, write_json
 from layerline.errors import SourceError
-from layerline.evaluation.predictions import Floats, Ints, Predictions, softmax
+from layerline.evaluation.conformal import Conformal
+from layerline.evaluation.predictions import UNKNOWN, Floats, Ints, Predictions, softmax
+from layerline.scaling.preprocessing.target_transforms import TargetCurve
+
+if TYPE_CHECKING:  # it imports torch
+    from layerline.training.objectives.links import Link
 
 DECISION = "decision.json"
 
@@ -25,11 +30,13 @@ class Decision:
 
     The logits are divided by `temperature`. With a `threshold`, a row of a binary task gets the
     class `positive` (an index) where its probability is at least the threshold, else the other.
+    `conformal` adds regions to the predictions.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
     positive: int = 1
+    conformal: Conformal | None = None
 
     def probabilities(self, logits: NDArray[np.floating]) -> Floats:
         """(B, K) logits -> (B, K) float64, rows sum to 1."""
@@ -51,11 +58,26 @@ class Decision:
         ordered = np.sort(probabilities, axis=1)
         return ordered[:, -1] - ordered[:, -2]
 
-    def classify(self, logits: NDArray[np.floating], actual: Ints) -> Predictions:
+    def classify(self, logits: NDArray[np.floating], actual: Ints = UNKNOWN) -> Predictions:
         """Logits (B, K) and class indices (B,) to predictions."""
         probabilities = self.probabilities(logits)
         chosen = self.choose(probabilities)
-        return Predictions(actual, chosen, probabilities, positive=self.positive)
+        fitted = self.conformal
+        regions = None if fitted is None else fitted.sets(probabilities, chosen)
+        return Predictions(actual, chosen, probabilities, positive=self.positive, regions=regions)
+
+    def decide_numbers(
+        self, on_curve: Floats, link: "Link", curve: TargetCurve, actual: Floats | Ints = UNKNOWN
+    ) -> Predictions:
+        """`Link.numbers` (B, 1) or (B, Q), on the target's curve, to predictions."""
+        numbers, fitted = curve.restore(on_curve), self.conformal
+        return Predictions(
+            actual,
+            numbers[:, link.middle],
+            quantiles=numbers if link.levels else None,
+            levels=link.levels,
+            regions=None if fitted is None else fitted.intervals(on_curve, curve),
+        )
 
     def to_json(self, classes: Sequence[Any] | None) -> dict[str, Any]:
         """As decision.json holds it: `positive` is the class's own label, null without one."""
@@ -64,6 +86,7 @@ class Decision:
             "temperature": self.temperature,
             "threshold": self.threshold,
             "positive": classes[self.positive] if binary and classes is not None else None,
+            **({} if self.conformal is None else {"conformal": self.conformal.to_json()}),
         }
 
     @classmethod
@@ -71,7 +94,8 @@ class Decision:
         """The inverse of `to_json`."""
         positive, known = state["positive"], tuple(classes or ())
         index = known.index(positive) if positive in known else 1
-        return cls(float(state["temperature"]), state["threshold"], index)
+        conformal = Conformal.from_json(state.get("conformal"))
+        return cls(float(state["temperature"]), state["threshold"], index, conformal)
 
 
 PLAIN = Decision()

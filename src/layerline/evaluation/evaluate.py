@@ -21,7 +21,7 @@ from layerline.evaluation.baseline_comparison import compare_with_baselines
 from layerline.evaluation.baselines import fitting_baselines
 from layerline.evaluation.bootstrap import metric_intervals
 from layerline.evaluation.class_metrics import measure_classes
-from layerline.evaluation.decision import DECISION, PLAIN, Decision, write_decision
+from layerline.evaluation.decision import DECISION, Decision, write_decision
 from layerline.evaluation.evaluation_results import EvaluationResults
 from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.forgetting_report import judge_forgetting
@@ -36,17 +36,15 @@ from layerline.evaluation.permutation_importance import (
 )
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.report_writer import PlotInputs, write_reports
+from layerline.evaluation.row_predictions import predict_rows, with_conformal
 from layerline.evaluation.slice_metrics import measure_slices
 from layerline.evaluation.temperature import Calibration
 from layerline.evaluation.training_diagnosis import diagnose, guess_loss
 from layerline.evaluation.worst_predictions import tabulate_worst, worst_rows
 from layerline.networks.serialization import NetworkSpec, load_network
-from layerline.scaling.preprocessing.target_transforms import read_curve
 from layerline.tables.storage import read_table
 from layerline.training.dataset import SPLITS, Rows, load_rows
 from layerline.training.device import prepare_torch
-from layerline.training.inference import predict
-from layerline.training.objectives import read_link
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,32 +128,12 @@ def _decide(
 ) -> tuple[Decision, Calibration | None]:
     """Fit the decision on the validation rows and write models/decision."""
     decision, calibration = choose_decision(network, spec, valid, section)
+    if section.conformal is not None:
+        decision = with_conformal(network, spec, valid, decision, section.conformal)
     about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)
     return decision, calibration
-
-
-def predict_rows(
-    network: Any, spec: NetworkSpec, rows: Rows, decision: Decision = PLAIN
-) -> Predictions:
-    """The predictions for the rows of a split, in the user's unit."""
-    outputs = predict(network, rows.x).numpy()
-    if spec.classes is not None:
-        return decision.classify(outputs, rows.y.numpy())
-    if rows.actual is not None:
-        actual = rows.actual.numpy()
-    else:
-        actual = rows.y.numpy().astype(np.float64) * spec.target_scale + spec.target_center
-    link = read_link(spec.link)
-    standardised = link.numbers(outputs, spec.target_center, spec.target_scale)
-    numbers = read_curve(spec.target_curve).restore(standardised)
-    return Predictions(
-        actual,
-        numbers[:, link.middle],
-        quantiles=numbers if link.levels else None,
-        levels=link.levels,
-    )
 
 
 def _measure(

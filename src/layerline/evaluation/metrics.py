@@ -1,6 +1,6 @@
 """The metrics of one split, and of many resamples of it at once.
 
-To add one: a function of `Drawn` and a line in CLASSIFICATION, REGRESSION or QUANTILES. The
+To add one: a function of `Drawn` and a line in one of the tables below. The
 function returns (R,) values, NaN where it is undefined (such as ROC AUC of a single class). It uses
 weights of rows: 1 for the metric itself, and the number of draws in a bootstrap resample. The tests
 compare with scikit-learn, whose import would cost more than all of this.
@@ -12,6 +12,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from layerline.evaluation.predictions import Floats, Predictions
+from layerline.evaluation.region_metrics import (
+    conformal_coverage,
+    conformal_size,
+    interval_coverage,
+    interval_width,
+)
 from layerline.evaluation.resampling import Drawn, mean_of_defined, share_of
 
 N_BINS = 15
@@ -21,8 +27,8 @@ N_BINS = 15
 class Metric:
     """A line of the tables: resamples of rows -> (R,) values.
 
-    `is_ranked`: it sorts rows, which is slower than a mean. interval_coverage is neither better
-    when it is low nor when it is high: it has a target value.
+    `is_ranked`: it sorts rows, which is slower than a mean. A coverage is neither better when it is
+    low nor when it is high: it has a target value.
     """
 
     build: Callable[[Drawn], Floats]
@@ -179,26 +185,6 @@ def pinball(drawn: Drawn) -> Floats:
     return drawn.mean(drawn.predictions.row_losses("pinball"))
 
 
-def interval_coverage(drawn: Drawn) -> Floats:
-    """Share of rows between the lowest and the highest level; NaN for a single level.
-
-    It should be the highest level minus the lowest.
-    """
-    p = drawn.predictions
-    if p.quantiles is None or len(p.levels) < 2:
-        return np.full(len(drawn.weights), np.nan)
-    inside = (p.quantiles[:, 0] <= p.actual) & (p.actual <= p.quantiles[:, -1])
-    return drawn.mean(inside.astype(np.float64))
-
-
-def interval_width(drawn: Drawn) -> Floats:
-    """Mean distance of the highest level from the lowest, in the target's unit."""
-    p = drawn.predictions
-    if p.quantiles is None or len(p.levels) < 2:
-        return np.full(len(drawn.weights), np.nan)
-    return drawn.mean(p.quantiles[:, -1] - p.quantiles[:, 0])
-
-
 CLASSIFICATION: Mapping[str, Metric] = {
     "accuracy": Metric(accuracy),
     "balanced_accuracy": Metric(balanced_accuracy),
@@ -223,19 +209,20 @@ QUANTILES: Mapping[str, Metric] = {
     "interval_coverage": Metric(interval_coverage),
     "interval_width": Metric(interval_width, lower_is_better=True),
 }
-LOWER_IS_BETTER = frozenset(
-    name
-    for table in (CLASSIFICATION, REGRESSION, QUANTILES)
-    for name, metric in table.items()
-    if metric.lower_is_better
-)
+CONFORMAL: Mapping[str, Metric] = {
+    "conformal_coverage": Metric(conformal_coverage),
+    "conformal_size": Metric(conformal_size, lower_is_better=True),
+}
+METRICS: Mapping[str, Metric] = {**CLASSIFICATION, **REGRESSION, **QUANTILES, **CONFORMAL}
+LOWER_IS_BETTER = frozenset(name for name, metric in METRICS.items() if metric.lower_is_better)
 
 
 def table_of(predictions: Predictions) -> Mapping[str, Metric]:
     """The metrics of the predictions' task, by name."""
-    if predictions.probabilities is not None:
-        return CLASSIFICATION
-    return REGRESSION if predictions.quantiles is None else {**REGRESSION, **QUANTILES}
+    table = CLASSIFICATION if predictions.probabilities is not None else REGRESSION
+    of_levels = {} if predictions.quantiles is None else QUANTILES
+    of_regions = {} if predictions.regions is None else CONFORMAL
+    return {**table, **of_levels, **of_regions}
 
 
 def measure(

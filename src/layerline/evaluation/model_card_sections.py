@@ -85,8 +85,9 @@ def members_section(results: EvaluationResults) -> list[Block]:
 def decision_section(results: EvaluationResults) -> list[Block]:
     """How the logits become a prediction."""
     if results.is_regression:
-        return []
-    decision, lines = results.decision, []
+        regions = _conformal_lines(results)
+        return [Heading("Intervals"), Points(regions)] if regions else []
+    decision, lines = results.decision, _conformal_lines(results)
     if decision.temperature != 1.0:
         lines.append(
             f"The logits are divided by a temperature of {decision.temperature:.4g}, fitted on the "
@@ -102,6 +103,24 @@ def decision_section(results: EvaluationResults) -> list[Block]:
     else:
         lines.append("The class with the highest probability is predicted.")
     return [Heading("Decision"), Points(lines)]
+
+
+def _conformal_lines(results: EvaluationResults) -> list[str]:
+    """What the conformal regions cover of the test rows."""
+    conformal, test = results.decision.conformal, results.metrics["test"]
+    if conformal is None:
+        return []
+    size = readable(test["conformal_size"])
+    what = (
+        f"an interval of mean width {size}"
+        if results.is_regression
+        else f"a set of {size} on average"
+    )
+    return [
+        f"{conformal.coverage:.0%} of new rows should have their true value within their region, "
+        f"fitted on the validation rows (split conformal prediction); of the test rows "
+        f"{test['conformal_coverage']:.1%} do, with {what}."
+    ]
 
 
 def classes_section(results: EvaluationResults) -> list[Block]:

@@ -14,43 +14,44 @@ from layerline.artifacts import replace_file
 from layerline.errors import SourceError
 from layerline.evaluation.predictions import Predictions
 
-QUANTILE = "quantile_"
+QUANTILE, IN_SET = "quantile_", "in_set_"
+BOUNDS = ("interval_low", "interval_high")
 _NETWORK = b"layerline.network_sha256"
 
 
-def output_columns(classes: Sequence[Any] | None, levels: Sequence[float] = ()) -> list[str]:
-    """The columns of predictions: `prediction`, and `probability_<class>` or `quantile_<level>`.
+def output_columns(
+    classes: Sequence[Any] | None, levels: Sequence[float] = (), *, has_regions: bool = False
+) -> dict[str, type]:
+    """The columns of predictions besides `prediction`, with the type of each.
 
-    >>> output_columns(None, (0.1, 0.5, 0.9))
-    ['prediction', 'quantile_0.1', 'quantile_0.5', 'quantile_0.9']
+    These are `probability_<class>` or `quantile_<level>`; with regions also `in_set_<class>` or
+    `interval_low` and `interval_high`.
+
+    >>> list(output_columns(None, (0.1, 0.9), has_regions=True))
+    ['quantile_0.1', 'quantile_0.9', 'interval_low', 'interval_high']
     """
-    probabilities = [f"probability_{name}" for name in classes or ()]
-    return ["prediction", *probabilities, *(f"{QUANTILE}{level!r}" for level in levels)]
+    names = [f"probability_{name}" for name in classes or ()]
+    found: dict[str, type] = dict.fromkeys([*names, *(f"{QUANTILE}{x!r}" for x in levels)], float)
+    if has_regions and classes is not None:
+        return found | dict.fromkeys([f"{IN_SET}{name}" for name in classes], bool)
+    return found | (dict.fromkeys(BOUNDS, float) if has_regions else {})
 
 
-def tabulate(
-    predicted: NDArray[Any],
-    probabilities: NDArray[np.float64] | None,
-    classes: Sequence[Any] | None,
-    quantiles: NDArray[np.float64] | None = None,
-    levels: Sequence[float] = (),
-) -> pd.DataFrame:
-    """Predictions as a table, with the user's labels.
+def tabulate(predictions: Predictions, classes: Sequence[Any] | None) -> pd.DataFrame:
+    """Predictions as a table, with the user's labels: `prediction`, then `output_columns`.
 
     Args:
-        predicted: (B,) class index, or the number in the user's unit.
-        probabilities: (B, K), or None for numbers.
-        classes: the K labels, or None for numbers.
-        quantiles: (B, Q) in the user's unit, for numbers of a quantile loss.
-        levels: the Q levels.
+        predictions: of B rows.
+        classes: the labels, or None for numbers.
     """
-    names = output_columns(classes, levels)
-    if classes is None or probabilities is None:
-        values = [predicted, *(() if quantiles is None else quantiles.T)]
-        return pd.DataFrame(dict(zip(names, values, strict=True)))
-    table = pd.DataFrame(probabilities, columns=names[1:])
-    table.insert(0, names[0], pd.Series(classes)[predicted].to_numpy())
-    return table
+    found = predictions
+    others = [x for x in (found.probabilities, found.quantiles, found.regions) if x is not None]
+    names = output_columns(classes, found.levels, has_regions=found.regions is not None)
+    first: NDArray[Any] = found.predicted
+    if classes is not None:
+        first = np.asarray(pd.Series(classes)[found.predicted.astype(np.int64)])
+    columns = [column for block in others for column in block.T]
+    return pd.DataFrame({"prediction": first, **dict(zip(names, columns, strict=True))})
 
 
 def record(
@@ -61,13 +62,7 @@ def record(
     network_sha256: str,
 ) -> None:
     """Write predictions with the `id` of their rows, a hash of the content, and `actual`."""
-    table = tabulate(
-        predictions.predicted,
-        predictions.probabilities,
-        classes,
-        predictions.quantiles,
-        predictions.levels,
-    )
+    table = tabulate(predictions, classes)
     actual: NDArray[Any] = predictions.actual
     if classes is not None:
         actual = np.asarray(pd.Series(classes)[actual.astype(np.int64)])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Groups = NDArray[Any] | None
+UNKNOWN: Ints = np.empty(0, np.int64)  # the truth of new rows
 
 
 def count_independent(groups: Groups, n_rows: int) -> int:
@@ -18,11 +19,12 @@ def count_independent(groups: Groups, n_rows: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """One split's truth and predictions.
+    """Predictions of rows, and their truth where it is known.
 
     Classification: `actual` (B,) class index, `probabilities` (B, K), `predicted` (B,) index.
     Regression: `actual` and `predicted` (B,) in the user's unit, `probabilities` is None.
-    Of a quantile loss also `quantiles` (B, Q), in rising order, of the Q `levels`.
+    Of a quantile loss also `quantiles` (B, Q), in rising order, of the Q `levels`. `regions` are
+    conformal: (B, 2) bounds of a number, or (B, K) which classes are in the set.
     `positive` is the class of two that a threshold, precision and recall are about. Rows of equal
     `groups` (B,) are copies, or belong together: they are one observation to the bootstrap.
     """
@@ -34,6 +36,7 @@ class Predictions:
     levels: tuple[float, ...] = ()
     positive: int = 1
     groups: Groups = None
+    regions: NDArray[Any] | None = None
 
     @property
     def n_independent(self) -> int:
@@ -42,7 +45,7 @@ class Predictions:
 
     def take(self, rows: NDArray[Any]) -> "Predictions":
         """Some of the rows, by position or by a mask (B,)."""
-        parts = ("actual", "predicted", "probabilities", "quantiles", "groups")
+        parts = ("actual", "predicted", "probabilities", "quantiles", "groups", "regions")
         values = {name: getattr(self, name) for name in parts}
         taken = {name: value[rows] for name, value in values.items() if value is not None}
         return dataclasses.replace(self, **taken)

@@ -7,6 +7,8 @@ inputs.py           raw columns -> the model's types
 image_inputs.py     raw images -> uint8 arrays
 refusals.py         rows that cannot be read
 seen_rows.py        hashes of the training rows
+column_sketch.py    one training column in figures
+reference.py        what the training rows looked like
 target_profile.py   the target's distribution, and shifts of it
 predict_file.py     a file predicted into another
 chunks.py           a file's rows in chunks

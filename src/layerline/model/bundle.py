@@ -7,6 +7,7 @@
     examples.parquet | examples.npy  a few raw rows
     expected.parquet                 their predictions
     seen_rows.safetensors            hashes of the rows that the model was trained on
+    reference.json                   what those rows looked like
     MANIFEST.json                    the sha256 of each
 
 MLflow keeps no digests: a flipped byte would load silently, so `load.load_bundle` checks every
@@ -36,6 +37,7 @@ from layerline.columns.spec import ColumnSpec
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.evaluation.prediction_table import output_columns
+from layerline.model.reference import Reference, write_reference
 from layerline.model.seen_rows import Seen, write_seen
 from layerline.model.target_profile import TargetProfile
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
@@ -62,15 +64,16 @@ class About:
     columns: tuple[ColumnSpec, ...]  # the raw columns it reads; none for images
     image_shape: tuple[int, ...] | None
     levels: tuple[float, ...] = ()  # of a quantile loss
+    has_regions: bool = False  # conformal ones
     dialect: Dialect = USUAL  # how the training's own CSV files are written
     target_profile: TargetProfile | None = None  # of the data it was trained on
     layerline: str = __version__
     format: int = FORMAT
 
     @property
-    def output_columns(self) -> list[str]:
-        """The names of what `Model.predict` returns."""
-        return output_columns(self.classes, self.levels)
+    def output_columns(self) -> dict[str, type]:
+        """What `Model.predict` returns besides `prediction`: float or bool by name."""
+        return output_columns(self.classes, self.levels, has_regions=self.has_regions)
 
     def to_json(self) -> dict[str, Any]:
         """As model.json holds it."""
@@ -94,6 +97,7 @@ class About:
             columns=tuple(ColumnSpec.from_dict(column) for column in state["columns"]),
             image_shape=None if shape is None else tuple(shape),
             levels=tuple(state.get("levels", ())),  # older bundles have none
+            has_regions=bool(state.get("has_regions")),
             dialect=_read_dialect(state.get("dialect", {})),  # nor this
             target_profile=TargetProfile.from_json(state.get("target_profile")),
         )
@@ -115,6 +119,7 @@ class BundleContents:
         decision_folder: holds decision.json, which is copied too; None decides plainly.
         examples: a few raw rows, and their predictions.
         seen: the rows that the model was trained on.
+        reference: what these looked like.
         dialect: how the training's own CSV files are written.
         target_profile: of the data that the model was trained on.
     """
@@ -126,12 +131,15 @@ class BundleContents:
     decision_folder: Path | None = None
     examples: tuple[Rows, pd.DataFrame] | None = None
     seen: Seen | None = None
+    reference: Reference | None = None
     dialect: Dialect = USUAL
     target_profile: TargetProfile | None = None
 
     def about(self) -> About:
         """The model's description of itself."""
         link = read_json(self.network_folder / NETWORK_SPEC).get("link") or {}
+        folder = self.decision_folder
+        decision = {} if folder is None else read_json(folder / DECISION)
         by_name = {column.name: column for column in self.columns}
         preprocessor = self.preprocessor
         return About(
@@ -142,6 +150,7 @@ class BundleContents:
             columns=tuple(by_name[name] for name in preprocessor.input_columns),
             image_shape=preprocessor.image_shape,
             levels=tuple(link.get("levels", ())),
+            has_regions="conformal" in decision,
             dialect=self.dialect,
             target_profile=self.target_profile,
         )
@@ -161,6 +170,8 @@ def write_bundle(folder: Path, contents: BundleContents) -> About:
         _write_examples(folder, about, *contents.examples)
     if contents.seen is not None:
         write_seen(folder, contents.seen)
+    if contents.reference is not None:
+        write_reference(folder, contents.reference)
     files = {file.name: {"sha256": sha256_of(file)} for file in sorted(folder.iterdir())}
     write_json(folder / MANIFEST, {"files": files})
     return about

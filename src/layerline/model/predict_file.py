@@ -176,7 +176,8 @@ def _beside(
     good: "np.ndarray[tuple[int], np.dtype[np.int64]] | None",
 ) -> pa.Table:
     """The input's fields, then the prediction columns; `good` selects the readable rows."""
-    taken = [name for name in about.output_columns if name in fields.column_names]
+    added = ("prediction", *about.output_columns)
+    taken = [name for name in added if name in fields.column_names]
     if taken:
         raise DataError(
             f"column {taken[0]!r} already exists in the data, and the model adds one of that name; "
@@ -195,9 +196,10 @@ def _beside(
 
 def _predicted_schema(about: About) -> pa.Schema:
     """The same for every chunk, even an empty one."""
-    first, *others = about.output_columns
     kind = pa.float64() if about.classes is None else pa.array(list(about.classes)).type
-    return pa.schema([(first, kind), *((name, pa.float64()) for name in others)])
+    kinds: dict[type, pa.DataType] = {float: pa.float64(), bool: pa.bool_()}
+    others = [(name, kinds[one]) for name, one in about.output_columns.items()]
+    return pa.schema([("prediction", kind), *others])
 
 
 @contextlib.contextmanager

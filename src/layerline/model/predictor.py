@@ -13,6 +13,7 @@ from layerline.columns.judge import STRICT
 from layerline.errors import DataError
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
+from layerline.evaluation.predictions import Predictions
 from layerline.model.bundle import About, Rows
 from layerline.model.image_inputs import read_images
 from layerline.model.inputs import InputTally, read_columns, with_absent
@@ -57,7 +58,8 @@ class Model:
         Returns:
             `prediction`, for classes the user's own label beside a `probability_<class>` each; for
             regression a number in the user's unit, of a quantile loss beside a
-            `quantile_<level>` each, in rising order.
+            `quantile_<level>` each, in rising order. With conformal regions also `in_set_<class>`
+            or `interval_low` and `interval_high`.
 
         Raises:
             DataError: a column is missing, a value violates the schema, or is so large that no
@@ -85,12 +87,12 @@ class Model:
         self, data: Rows, rows_before: int, any_value: bool, tally: InputTally | None
     ) -> pd.DataFrame:
         refusal = Refusal(rows_before)
-        outputs = self._outputs(self._read(data, refusal, any_value, tally))
+        outputs = self.outputs(self._read(data, refusal, any_value, tally))
         refusal.refuse_infinite(outputs)
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
         return self.decode(outputs).set_axis(index, axis=0)
 
-    def _outputs(self, rows: Rows) -> NDArray[np.float32]:
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
         """Typed rows -> the network's outputs (B, O)."""
         fitted = self.preprocessor
         with np.errstate(over="ignore", invalid="ignore"):  # refused by their outputs
@@ -125,17 +127,17 @@ class Model:
             huge = np.flatnonzero((read.select_dtypes("number").abs() > _HUGE).any(axis=1))
             places = np.array([place for place in huge if place not in collected.reasons], np.intp)
             if len(places):
-                collected.refuse_infinite(self._outputs(read.iloc[places]), places)
+                collected.refuse_infinite(self.outputs(read.iloc[places]), places)
         return collected.reasons
 
     def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:
         """The network's outputs (B, O) -> what `predict` returns."""
-        if self.about.classes is None:
-            fitted, link = self.preprocessor, self.link
-            numbers = fitted.target_curve.restore(
-                link.numbers(outputs, fitted.target_center, fitted.target_scale)
-            )
-            quantiles = numbers if link.levels else None
-            return tabulate(numbers[:, link.middle], None, None, quantiles, link.levels)
-        probabilities = self.decision.probabilities(outputs)
-        return tabulate(self.decision.choose(probabilities), probabilities, self.about.classes)
+        return tabulate(self.decide(outputs), self.about.classes)
+
+    def decide(self, outputs: NDArray[np.float32]) -> Predictions:
+        """The network's outputs (B, O) -> predictions as arrays."""
+        if self.about.classes is not None:
+            return self.decision.classify(outputs)
+        fitted = self.preprocessor
+        on_curve = self.link.numbers(outputs, fitted.target_center, fitted.target_scale)
+        return self.decision.decide_numbers(on_curve, self.link, fitted.target_curve)

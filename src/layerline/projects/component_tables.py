@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from layerline.errors import Problem
-from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION
 from layerline.lookup import builders
 from layerline.networks import network_problems
 from layerline.scaling.preprocessing.dates import DATES
@@ -51,4 +50,3 @@ PLACES = (
     Place("train", "schedule", "name", builders(SCHEDULES)),
     Place("train", "augment", "name", builders(AUGMENTATIONS)),
 )
-METRICS = {**CLASSIFICATION, **REGRESSION, **QUANTILES}

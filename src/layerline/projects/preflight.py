@@ -155,7 +155,7 @@ def _entry_problems(
 
 def _floor_problems(raw: Mapping[str, Any]) -> list[Problem]:
     """Floors under metrics that no task has."""
-    from layerline.projects.component_tables import METRICS
+    from layerline.evaluation.metrics import METRICS
 
     floors: Any = raw
     for key in ("register", "gate", "floors"):

@@ -13,7 +13,8 @@ from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.prediction_table import read_record
 from layerline.evaluation.slices import Slice, cut_rows
-from layerline.model.bundle import About, BundleContents, Rows, write_bundle
+from layerline.model.bundle import About, BundleContents, write_bundle
+from layerline.model.reference import REFERENCE, describe_training
 from layerline.model.seen_rows import SEEN, seen_by_training
 from layerline.registry.holdout import Holdout, read_holdout
 from layerline.registry.mlflow_model import N_EXAMPLES
@@ -44,7 +45,7 @@ class Candidate:
     @property
     def size_mb(self) -> float:
         """The size of the files that loading it needs, in millions of bytes."""
-        files = (file for file in self.bundle.iterdir() if file.name != SEEN)
+        files = (file for file in self.bundle.iterdir() if file.name not in (SEEN, REFERENCE))
         return sum(file.stat().st_size for file in files) / 1e6
 
 
@@ -61,8 +62,7 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
     expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
     bundle = folder / "bundle"
-    examples = (holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES])
-    about = write_model(bundle, workspace, params, holdout, examples)
+    about = write_model(bundle, workspace, params, holdout, expected)
     metrics = workspace.reports / "metrics.json"
     return Candidate(
         about=about,
@@ -83,25 +83,34 @@ def write_model(
     workspace: Workspace,
     params: Params,
     holdout: Holdout,
-    examples: tuple[Rows, pd.DataFrame] | None = None,
+    expected: pd.DataFrame | None = None,
 ) -> About:
     """Write what lies in models/ into the folder `bundle`, as one model.
+
+    With the predictions `expected` of the test rows it also carries a few of these rows, and what
+    the training rows looked like.
 
     Raises:
         SourceError: an artifact is missing or damaged.
     """
     for folder in (workspace.network, workspace.preprocessor, workspace.decision):
         read_manifest(folder)
+    file = workspace.preprocessor / "preprocessor.json"
+    preprocessor = read_json_as(file, Preprocessor.from_json)
+    examples = reference = None
+    if expected is not None:
+        inputs = [column for column in holdout.columns if column.name in preprocessor.input_columns]
+        examples = (holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES])
+        reference = describe_training(workspace, inputs, expected)
     contents = BundleContents(
         project=params.project,
         network_folder=workspace.network,
-        preprocessor=read_json_as(
-            workspace.preprocessor / "preprocessor.json", Preprocessor.from_json
-        ),
+        preprocessor=preprocessor,
         columns=holdout.columns,
         decision_folder=workspace.decision,
         examples=examples,
         seen=seen_by_training(workspace),
+        reference=reference,
         dialect=dialect_of(params),
         target_profile=holdout.target_profile,
     )

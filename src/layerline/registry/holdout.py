@@ -83,27 +83,36 @@ def read_holdout(workspace: Workspace, section: ScaleSection | None = None) -> H
 def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
     """A model's predictions in terms of the current classes, with the true values.
 
+    Raises:
+        DataError: as `join_truth`.
+    """
+    return dataclasses.replace(join_truth(table, test.actual, test.classes), groups=test.groups)
+
+
+def join_truth(
+    table: pd.DataFrame, actual: NDArray[Any], classes: tuple[Any, ...] | None
+) -> Predictions:
+    """A model's predictions in terms of these classes, with the true values.
+
     A class that the model does not know has probability 0 in all its predictions.
 
     Raises:
         DataError: the model predicts another kind of target.
     """
     names = [str(name) for name in table.columns[1:]]
-    if test.classes is None:
+    if classes is None:
         if any(
             not name.startswith(QUANTILE) for name in names
         ) or not pd.api.types.is_numeric_dtype(table["prediction"]):
             raise DataError("it predicts classes, the target is now a number")
-        numbers = table["prediction"].to_numpy(dtype=np.float64)
-        return Predictions(test.actual, numbers, groups=test.groups)
-    current = [f"probability_{label}" for label in test.classes]
+        return Predictions(actual, table["prediction"].to_numpy(dtype=np.float64))
+    current = [f"probability_{label}" for label in classes]
     if not set(names) & set(current):
         raise DataError("it knows none of the target's current classes")
     probabilities = np.zeros((len(table), len(current)))
     for k, name in enumerate(current):
         if name in names:
             probabilities[:, k] = table[name].to_numpy(dtype=np.float64)
-    index: Mapping[str, int] = {str(label): k for k, label in enumerate(test.classes)}
+    index: Mapping[str, int] = {str(label): k for k, label in enumerate(classes)}
     predicted = table["prediction"].astype(object).map(lambda label: index.get(str(label), -1))
-    codes = predicted.to_numpy(dtype=np.int64)
-    return Predictions(test.actual, codes, probabilities, groups=test.groups)
+    return Predictions(actual, predicted.to_numpy(dtype=np.int64), probabilities)

@@ -32,6 +32,7 @@ REQUIREMENTS = (
     "torch",
 )
 N_EXAMPLES = 5
+_TYPES: Mapping[type, str] = {bool: "boolean", int: "long", float: "double"}
 
 
 def pip_requirements() -> list[str]:
@@ -54,17 +55,15 @@ def signature_of(about: About) -> "ModelSignature":
         inputs = Schema([ColSpec(AnyType(), column.name) for column in about.columns])
     else:
         inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, *about.image_shape))])
-    first, *others = about.output_columns
-    outputs = [ColSpec(_mlflow_type(about.classes), first)]
-    outputs += [ColSpec("double", name) for name in others]
+    outputs = [ColSpec(_mlflow_type(about.classes), "prediction")]
+    outputs += [ColSpec(_TYPES[kind], name) for name, kind in about.output_columns.items()]
     params = ParamSchema([ParamSpec("any_value", "boolean", False)])
     return ModelSignature(inputs=inputs, outputs=Schema(outputs), params=params)
 
 
 def _mlflow_type(classes: tuple[Any, ...] | None) -> str:
     kinds = {type(label) for label in classes or (0.0,)}
-    names = {bool: "boolean", int: "long", float: "double"}
-    return names.get(kinds.pop(), "string") if len(kinds) == 1 else "string"
+    return _TYPES.get(kinds.pop(), "string") if len(kinds) == 1 else "string"
 
 
 def save_mlflow_model(

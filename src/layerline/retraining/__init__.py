@@ -1,10 +1,16 @@
 """Retraining on a schedule: `layerline retrain`, run by cron or systemd.
 
 retrain            one run: lock, sources, `dvc repro`, verdict
+new_data           rows that are new, and their drift
+triggers           `retrain.when`: train, or wait
+served_champion    the champion's age and live score
+live_rows          truths joined to what was served
+live_score         its score, by version and day
+alerts             one message a change of state
+alert_channels     webhook, mail, command
+scheduler_files    files for cron, systemd, Airflow, ...
+scheduler_templates/  their templates
 register_again     a model that the registry lost
 dvc_process        `dvc` as a child process, stoppable
 log                reports/retrain.jsonl, one line a run
-
-Drift, triggers and alerts belong between the sources and `dvc repro`, and after the verdict; none
-of them is here yet.
 """

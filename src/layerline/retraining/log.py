@@ -17,7 +17,7 @@ from layerline.artifacts import Workspace
 from layerline.masking import masked
 
 UNCHANGED, PROMOTED, KEPT, RESTORED = "unchanged", "promoted", "kept", "restored"
-BUSY, FAILED = "busy", "failed"
+WAITED, BUSY, FAILED = "waited", "busy", "failed"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,9 @@ class Record:
     """One run.
 
     outcome: unchanged (nothing is new), promoted, kept (the gate kept the champion), restored (DVC
-    had the result in its cache), busy (another run is under way), failed.
+    had the result in its cache), waited (`retrain.when` asks for more than what is new), busy
+    (another run is under way), failed. `why` it trained or waited; `drifted` are columns of the new
+    rows, None where nothing was compared.
     """
 
     started: str
@@ -37,6 +39,9 @@ class Record:
     version: int | None = None
     champion_version: int | None = None
     gain_lower: float | None = None
+    why: str | None = None
+    n_new_rows: int | None = None
+    drifted: tuple[str, ...] | None = None
 
 
 _RECORD = TypeAdapter(Record)

@@ -1,10 +1,10 @@
 """One run of `layerline retrain`: fetch again; if anything is new, `dvc repro` and judge."""
 
 import contextlib
+import dataclasses
 import datetime
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from layerline.artifacts import STAGES, Workspace, read_json
 from layerline.config import Params
 from layerline.errors import BusyError, GateError, LayerlineError, SourceError
 from layerline.projects.watched_files import missing_files, must_fetch
+from layerline.retraining.alerts import send_alerts
 from layerline.retraining.dvc_process import Dvc, RetrainError
 from layerline.retraining.log import (
     BUSY,
@@ -22,15 +23,19 @@ from layerline.retraining.log import (
     PROMOTED,
     RESTORED,
     UNCHANGED,
+    WAITED,
     Record,
     append,
 )
+from layerline.retraining.new_data import NewData, look_at_new_data, trained_rows
 from layerline.retraining.register_again import register_again
+from layerline.retraining.served_champion import Champion, log_to_run, look_at_champion
+from layerline.retraining.triggers import ALWAYS, decide
 from layerline.runs.registered_model import registry_problem
 from layerline.stage.protection import Terminated, ends_with_parent
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Verdict:
     """The outcome of a run."""
 
@@ -38,17 +43,19 @@ class Verdict:
     message: str
     stages: tuple[str, ...] = ()
     registration: dict[str, Any] | None = None
+    why: str | None = None
+    news: NewData | None = None
 
 
 class _Clock:
     """When a run started, and the record of its end."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, workspace: Workspace, notify: Callable[[Record], None]) -> None:
+        self._workspace, self._notify = workspace, notify
         self._started, self._begin = datetime.datetime.now(datetime.UTC), time.monotonic()
 
     def record(self, verdict: Verdict, exit_code: int) -> Record:
-        """Append the line of this run to the log."""
+        """Append the line of this run to the log; send alerts, where they are asked for."""
         facts = verdict.registration or {}
         record = Record(
             started=self._started.isoformat(timespec="seconds"),
@@ -60,8 +67,12 @@ class _Clock:
             version=facts.get("version"),
             champion_version=facts.get("champion_version"),
             gain_lower=facts.get("gain_lower"),
+            why=verdict.why,
+            n_new_rows=verdict.news.n_new if verdict.news else None,
+            drifted=verdict.news.drifted if verdict.news else None,
         )
         append(self._workspace, record)
+        self._notify(record)
         return record
 
 
@@ -73,7 +84,7 @@ def retrain(workspace: Workspace, params: Params, report: Callable[[str], None])
         SourceError: a file that params.yaml names is missing.
         RetrainError: a stage failed, or the run was interrupted; with the exit code.
     """
-    clock = _Clock(workspace)
+    clock = _Clock(workspace, lambda record: send_alerts(workspace, params, record, report))
     try:
         with ends_with_parent(), _retrain_lock(workspace, params.retrain.wait_seconds):
             verdict = _run(workspace, params, report)
@@ -129,8 +140,31 @@ def _run(workspace: Workspace, params: Params, report: Callable[[str], None]) ->
             report(f"{problem}: registering the model in models/")
             register_again(workspace, params, dvc)
             return _judge(workspace, params, dvc.stages)
-        dvc.repro()
-        return _judge(workspace, params, dvc.stages)
+        return _train(workspace, params, dvc, report)
+
+
+def _train(
+    workspace: Workspace, params: Params, dvc: Dvc, report: Callable[[str], None]
+) -> Verdict:
+    """Look at what is new, then train, unless `retrain.when` asks for more."""
+    known, news, why = trained_rows(workspace), None, "the first training"
+    if known is not None:
+        dvc.repro("validate")
+        news = look_at_new_data(workspace, params, known, report)
+        when = params.retrain.when
+        champion = Champion() if when == ALWAYS else look_at_champion(workspace, params)
+        trains, why = decide(when, news, champion)
+        if not trains:
+            return Verdict(WAITED, f"not enough is new: {why}", dvc.stages, None, why, news)
+        report(f"training: {why}")
+    dvc.repro()
+    verdict = _judge(workspace, params, dvc.stages)
+    if news and news.files and verdict.registration:
+        try:
+            log_to_run(workspace.home, verdict.registration["run_id"], news.files, "drift")
+        except LayerlineError as error:  # the champion is decided: a report changes nothing
+            report(f"note: the drift's report is not in MLflow: {error}")
+    return dataclasses.replace(verdict, why=why, news=news)
 
 
 def _require_files(root: Path, params: Params) -> None:

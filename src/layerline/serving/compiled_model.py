@@ -30,10 +30,10 @@ _DAY_MICROSECONDS = 86_400_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Predicted:
-    """Predictions of B rows: a list of labels or numbers, with (B, K) or (B, Q) values."""
+    """Predictions of B rows: a list of labels or numbers, and B lists of the other values."""
 
     prediction: list[Any]
-    values: list[list[float]] | None
+    values: list[list[float | bool]] | None
     names: Sequence[str]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -44,6 +44,14 @@ class Predicted:
         rows = [dict(zip(others, values, strict=True)) for values in self.values]
         return [{first: label, **row} for label, row in zip(self.prediction, rows, strict=True)]
 
+    @classmethod
+    def of_frame(cls, table: pd.DataFrame) -> "Predicted":
+        """What `Model.predict` returned."""
+        names = [str(name) for name in table.columns]
+        label, *others = (table[name].tolist() for name in names)
+        values = [list(row) for row in zip(*others, strict=True)] if others else None
+        return cls(label, values, names)
+
 
 class CompiledModel:
     """One model as arrays."""
@@ -51,7 +59,7 @@ class CompiledModel:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._network = fold(model.network.eval()) or functools.partial(_run, model.network)
-        self._names = model.about.output_columns
+        self._names = ("prediction", *model.about.output_columns)
         fitted = model.preprocessor
         self._numbers = _with_arrays(fitted.numbers) if fitted.numbers else None
         self._n_numbers = len(fitted.numbers.names) if fitted.numbers else 0
@@ -97,20 +105,15 @@ class CompiledModel:
 
     def decode(self, outputs: NDArray[np.float32]) -> Predicted:
         """The network's outputs (B, O) -> predictions, as `Model.decode` makes them."""
-        about = self._model.about
-        if about.classes is None:
-            return self._decode_numbers(outputs)
-        decision = self._model.decision
-        probabilities = decision.probabilities(outputs)
-        labels = [about.classes[place] for place in decision.choose(probabilities).tolist()]
-        return Predicted(labels, probabilities.tolist(), self._names)
-
-    def _decode_numbers(self, outputs: NDArray[np.float32]) -> Predicted:
-        fitted, link = self._model.preprocessor, self._model.link
-        numbers = link.numbers(outputs, fitted.target_center, fitted.target_scale)
-        numbers = fitted.target_curve.restore(numbers)
-        quantiles = numbers.tolist() if link.levels else None
-        return Predicted(numbers[:, link.middle].tolist(), quantiles, self._names)
+        found, classes = self._model.decide(outputs), self._model.about.classes
+        labels = found.predicted.tolist()
+        if classes is not None:
+            labels = [classes[place] for place in labels]
+        blocks = [x for x in (found.probabilities, found.quantiles, found.regions) if x is not None]
+        values = [block.tolist() for block in blocks]
+        if len(values) > 1:
+            values = [[[*first, *second] for first, second in zip(*values, strict=True)]]
+        return Predicted(labels, values[0] if values else None, self._names)
 
 
 def _with_arrays(numbers: Numbers) -> Numbers:

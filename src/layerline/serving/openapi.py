@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from layerline import __version__
-from layerline.evaluation.prediction_table import QUANTILE
 from layerline.serving.column_checks import examples_of, json_types_of
 from layerline.serving.load_model import ServedModel
 from layerline.serving.request_handler import JSON, RequestHandler
@@ -90,12 +89,13 @@ def image_schema(shape: Sequence[int]) -> dict[str, Any]:
 
 def _prediction(handler: RequestHandler) -> dict[str, Any]:
     about = handler.model.about
-    names = about.output_columns[1:]
-    if about.classes is None:
-        levels = {name: {"type": "number"} for name in names if name.startswith(QUANTILE)}
-        return {"prediction": {"type": "number"}, **levels}
-    probability = {"type": "number", "minimum": 0, "maximum": 1}
-    return {"prediction": {"enum": list(about.classes)}, **dict.fromkeys(names, probability)}
+    first: dict[str, Any] = {"type": "number"}
+    kinds: dict[type, dict[str, Any]] = {float: first, bool: {"type": "boolean"}}
+    if about.classes is not None:
+        kinds[float] = {**first, "minimum": 0, "maximum": 1}
+        first = {"enum": list(about.classes)}
+    others = {name: kinds[kind] for name, kind in about.output_columns.items()}
+    return {"prediction": first, **others}
 
 
 def _paths(handler: RequestHandler, with_token: bool) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class RequestHandler:
     def _by_model(self, rows: Rows) -> Predicted:
         """Rows that were judged, predicted by the model itself."""
         try:
-            return _of_frame(self.model.predict(rows, any_value=True))
+            return Predicted.of_frame(self.model.predict(rows, any_value=True))
         except DataError as error:
             raise Refused([Fault(str(error))]) from None
 
@@ -225,12 +225,6 @@ def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:
         if not same.all():
             return False
     return True
-
-
-def _of_frame(table: pd.DataFrame) -> Predicted:
-    names = [str(name) for name in table.columns]
-    values = table.iloc[:, 1:].to_numpy(np.float64).tolist() if len(names) > 1 else None
-    return Predicted(table.iloc[:, 0].tolist(), values, names)
 
 
 def _as_images(content: Any, shape: tuple[int, ...]) -> NDArray[Any]:

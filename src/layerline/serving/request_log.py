@@ -1,8 +1,8 @@
 """A sample of the rows that were served, as JSON lines, for drift checks.
 
-A line holds the time, the version, the model's own columns and the prediction. Headers, tokens and
-fields that the model does not read are never written. A thread writes: a slow disk loses lines,
-which are counted, and delays no request.
+A line holds the time, the version, the model's own columns, the prediction and, if a field is named
+for it, the row's id. Headers, tokens and other fields are never written. A thread writes: a slow
+disk loses lines, which are counted, and delays no request.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -24,11 +24,21 @@ _QUEUE = 1000
 _STOP_SECONDS = 5.0
 
 
+class Sampling(NamedTuple):
+    """The share of rows that is logged, and the field of a row that is its id."""
+
+    share: float = 0.0
+    id_field: str | None = None
+
+
+NO_SAMPLE = Sampling()
+
+
 class RequestLog:
     """Appends to a file; at `max_bytes` it becomes FILE.1 and a new one is started."""
 
     def __init__(
-        self, path: Path, sample: float, metrics: Metrics, max_bytes: int = 100 << 20
+        self, path: Path, sample: Sampling, metrics: Metrics, max_bytes: int = 100 << 20
     ) -> None:
         self._path, self._sample, self._max_bytes = path, sample, max_bytes
         self._dropped = metrics.log_dropped
@@ -78,23 +88,28 @@ def sample_lines(
     predictions: RequestPredictions,
     version: str,
     columns: Collection[str],
-    sample: float,
+    sample: Sampling,
     random: np.random.Generator,
 ) -> list[bytes]:
     """The lines of a random share of the rows."""
-    if not sample:
+    if not sample.share:
         return []
-    chosen = np.flatnonzero(random.random(predictions.n_rows) < sample).tolist()
-    return [_line(predictions, at, version, columns) for at in chosen]
+    chosen = np.flatnonzero(random.random(predictions.n_rows) < sample.share).tolist()
+    return [_line(predictions, at, version, columns, sample.id_field) for at in chosen]
 
 
 def _line(
-    predictions: RequestPredictions, at: int, version: str, columns: Collection[str]
+    predictions: RequestPredictions,
+    at: int,
+    version: str,
+    columns: Collection[str],
+    id_field: str | None,
 ) -> bytes:
-    row = predictions.row(at)
+    row, name = predictions.row(at), {}
     if isinstance(row, dict):
+        name = {"id": row.get(id_field)} if id_field else {}
         row = {name: row[name] for name in columns}
-    entry = {
+    entry = name | {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         "version": version,
         "row": row,

@@ -24,7 +24,7 @@ from layerline.serving.live_model import LiveModel
 from layerline.serving.load_model import parse_source
 from layerline.serving.middleware import Limits
 from layerline.serving.prometheus_metrics import Metrics
-from layerline.serving.request_log import RequestLog
+from layerline.serving.request_log import NO_SAMPLE, RequestLog, Sampling
 from layerline.serving.worker_pool import WorkerPool
 
 SHUTDOWN_SECONDS = 30
@@ -46,6 +46,7 @@ class Settings:
     any_value: bool = False
     log: Path | None = None
     log_sample: float = 0.01
+    log_id: str | None = None
     limits: Limits = dataclasses.field(default_factory=Limits)
 
 
@@ -99,14 +100,15 @@ def serve(settings: Settings, home: Path, report: Callable[[str], None]) -> None
     """
     limits = dataclasses.replace(settings.limits, token=read_token(settings.token_env))
     # Forked before a socket is open or a thread runs.
-    workers = WorkerPool(0.0 if settings.log is None else settings.log_sample)
+    sample = Sampling(settings.log_sample, settings.log_id) if settings.log else NO_SAMPLE
+    workers = WorkerPool(sample)
     listener = open_socket(settings.host, settings.port)
     collect_rarely()
     return_freed_memory()
     gc.freeze()  # what is imported is never collected; the models that come are
     torch.set_num_threads(1)  # rows are few; a second thread costs more than it gains
     metrics = Metrics()
-    log = None if settings.log is None else RequestLog(settings.log, settings.log_sample, metrics)
+    log = None if settings.log is None else RequestLog(settings.log, sample, metrics)
     with listener, threadpool_limits(1):
         source = parse_source(settings.model_uri)
         live = LiveModel(

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from layerline.model.load import load_bundle
 from layerline.serving.json_rows import Refused
 from layerline.serving.request_handler import RequestHandler, encode
-from layerline.serving.request_log import sample_lines
+from layerline.serving.request_log import Sampling, sample_lines
 from layerline.serving.uploads import TooLarge, Unreadable
 from layerline.serving.worker_frames import receive_frame, send_frame
 
@@ -37,7 +37,7 @@ def predict_uploads(connection: socket.socket, arguments: dict[str, Any]) -> Non
     Args:
         connection: to the server.
         arguments: `bundle`, the model's folder; `version`; `any_value`; `way`, how the model was
-            found to predict; `log_sample`, the share of rows to log.
+            found to predict; `log_sample`, the fields of the request log's `Sampling`.
     """
     _prepare()
     with threadpool_limits(1):
@@ -89,7 +89,7 @@ def _respond(
     try:
         found = handler.handle(header["content_type"], body)
         content = encode(arguments["version"], found)
-        sample = arguments["log_sample"]
+        sample = Sampling(*arguments["log_sample"])
         lines = sample_lines(found, arguments["version"], handler.names, sample, random)
     except Unreadable as error:
         return {"status": 400, "faults": [[str(error), None, None]]}, b""

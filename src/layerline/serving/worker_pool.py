@@ -14,6 +14,7 @@ from layerline.serving.column_checks import Fault
 from layerline.serving.fork_server import Forked, ForkServer
 from layerline.serving.load_model import ServedModel
 from layerline.serving.middleware import Problem, problem
+from layerline.serving.request_log import NO_SAMPLE, Sampling
 from layerline.serving.upload_worker import MEMORY_BYTES, TASKS, too_large
 from layerline.serving.worker_frames import receive_frame, send_frame
 
@@ -35,11 +36,13 @@ class WorkerPool:
     """Predicts bodies in a worker process; made before any thread starts.
 
     Args:
-        log_sample: the share of rows to log.
+        log_sample: the rows to log.
         body_seconds: how long a worker may take for one body.
     """
 
-    def __init__(self, log_sample: float = 0.0, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self, log_sample: Sampling = NO_SAMPLE, body_seconds: float = BODY_SECONDS
+    ) -> None:
         self._forks = ForkServer(TASKS)
         self._log_sample, self._body_seconds = log_sample, body_seconds
         self._lock = threading.Lock()

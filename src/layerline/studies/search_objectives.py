@@ -11,10 +11,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from layerline.errors import ParamsError, Problem
-from layerline.evaluation.metrics import CLASSIFICATION, QUANTILES, REGRESSION
+from layerline.evaluation.metrics import METRICS
 from layerline.networks.serialization import NetworkSpec
 
-METRICS = {**CLASSIFICATION, **REGRESSION, **QUANTILES}
 _LATENCY_ROUNDS = 50
 
 

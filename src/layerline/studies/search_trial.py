@@ -18,9 +18,9 @@ from filelock import FileLock
 from layerline.artifacts import NETWORK_WEIGHTS, SourceFiles, Workspace, sha256_of
 from layerline.config import Params
 from layerline.config.dotted_paths import with_values
-from layerline.evaluation.evaluate import predict_rows
 from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.metrics import measure
+from layerline.evaluation.row_predictions import predict_rows
 from layerline.networks.serialization import load_network
 from layerline.origins import SourceContext, find_preprocessor, find_start
 from layerline.projects.preflight import check_params

@@ -13,8 +13,8 @@ from layerline.artifacts import SourceFiles, Workspace, read_manifest, sha256_of
 from layerline.artifacts.temporary import temporary_folder
 from layerline.config import Params, TrainSection, TransferSection
 from layerline.errors import ParamsError, Problem
-from layerline.evaluation.evaluate import predict_rows
 from layerline.evaluation.metrics import measure
+from layerline.evaluation.row_predictions import predict_rows
 from layerline.networks.embeddings import fit_embeddings
 from layerline.networks.serialization import NetworkSpec
 from layerline.training.dataset import Rows, TrainingData, load_rows

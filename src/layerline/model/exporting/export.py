@@ -7,6 +7,7 @@
 To add a format: a function, a line in EXPORTS.
 """
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -115,7 +116,9 @@ def write_exports(model: Model, formats: Sequence[str], folder: Path, rows: Rows
     typed = rows
     if isinstance(rows, pd.DataFrame):
         typed = read_columns(rows, model.about.columns)
-    expected = model.predict(rows, any_value=True)
+    # Regions are no part of an export: whoever runs one adds them by columns.json.
+    plain = dataclasses.replace(model.decision, conformal=None)
+    expected = dataclasses.replace(model, decision=plain).predict(rows, any_value=True)
     for name in formats:
         _require_same(name, model, expected, EXPORTS[name](model, folder, typed))
     write_json(folder / COLUMNS, described(model))
@@ -183,4 +186,5 @@ def described(model: Model) -> dict[str, Any]:
         ],
         "classes": None if model.about.classes is None else list(model.about.classes),
         "quantiles": list(model.link.levels),
+        "conformal": model.decision.conformal and model.decision.conformal.to_json(),
     }

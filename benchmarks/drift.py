@@ -1,0 +1,134 @@
+"""How often `layerline drift` is wrong, how often it is right, and what it costs.
+
+    python benchmarks/drift.py [--weeks 1000]
+
+Quiet weeks: 20 columns of every kind (normal, log-normal, whole numbers, gaps, few and many
+levels), 5,000 training rows, and new rows of the same distributions; a week with any column called
+drifted is a false alarm. Planted: one of the normal columns moves by half a deviation. Cost: the
+real command, in a checkout with a trained model, on a file of a million rows and 100 columns.
+Prints Markdown; about three minutes.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from checkouts import Checkout, make_checkout  # noqa: E402
+
+from layerline.config import DriftSection  # noqa: E402
+from layerline.drift.column_counts import ColumnCounts  # noqa: E402
+from layerline.drift.drift_check import compare_columns  # noqa: E402
+from layerline.model.column_sketch import sketch  # noqa: E402
+
+N_TRAINING = 5000
+N_COLUMNS = 20
+Draw = Callable[[np.random.Generator, int], pd.Series]
+LAYERLINE = [sys.executable, "-W", "ignore", "-c", "from layerline.cli import main; main()"]
+
+
+def with_gaps(values: np.ndarray, generator: np.random.Generator) -> pd.Series:
+    return pd.Series(values).mask(generator.random(len(values)) < 0.05)
+
+
+def levels(generator: np.random.Generator, n_rows: int, n_levels: int) -> pd.Series:
+    drawn = generator.zipf(1.5, n_rows) % n_levels
+    return pd.Series([f"level {level}" for level in drawn])
+
+
+KINDS: dict[str, Draw] = {
+    "normal": lambda g, n: pd.Series(g.normal(size=n)),
+    "log-normal": lambda g, n: pd.Series(g.lognormal(size=n)),
+    "whole": lambda g, n: pd.Series(g.poisson(3, n)),
+    "gaps": lambda g, n: with_gaps(g.normal(size=n), g),
+    "few levels": lambda g, n: levels(g, n, 4),
+    "many levels": lambda g, n: levels(g, n, 2000),
+}
+NAMES = [list(KINDS)[at % len(KINDS)] for at in range(N_COLUMNS)]
+
+
+def alarms(n_rows: int, shift: float, seed: int, min_effect: float) -> list[bool]:
+    """Which columns are called drifted in one week; the first moves by `shift` deviations."""
+    generator = np.random.default_rng(seed)
+    counted = {}
+    for at, name in enumerate(NAMES):
+        before, now = KINDS[name](generator, N_TRAINING), KINDS[name](generator, n_rows)
+        counts = ColumnCounts(sketch(before, is_level="levels" in name))
+        counts.add(now + shift if at == 0 and shift else now)
+        counted[str(at)] = ("column", counts)
+    section = DriftSection(min_effect=min_effect)
+    found = compare_columns(counted, confidence=section.confidence, min_effect=min_effect)
+    return [column.drifted for column in found]
+
+
+def simulate(weeks: int) -> None:
+    print("| rows a week | quiet weeks with an alarm | p-values alone | half a deviation found |")
+    print("|---|---|---|---|")
+    for n_rows in (100, 1000, 10_000):
+        count = weeks if n_rows < 10_000 else weeks // 5
+        effect = DriftSection().min_effect
+        quiet = np.mean([any(alarms(n_rows, 0.0, seed, effect)) for seed in range(count)])
+        plain = np.mean([any(alarms(n_rows, 0.0, seed, 0.0)) for seed in range(count // 5)])
+        found = np.mean([alarms(n_rows, 0.5, seed, effect)[0] for seed in range(count // 5)])
+        print(f"| {n_rows:,} | {quiet:.1%} of {count:,} | {plain:.1%} | {found:.1%} |", flush=True)
+
+
+def table(n_rows: int, seed: int) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    numbers = {f"n{at}": generator.normal(size=n_rows) for at in range(80)}
+    names = np.array(["red", "green", "blue", "white", "black"])
+    words = {f"c{at}": names[generator.integers(0, 5, n_rows)] for at in range(20)}
+    return pd.DataFrame({**numbers, **words, "y": numbers["n0"] + generator.normal(size=n_rows)})
+
+
+def trained(folder: Path) -> Checkout:
+    checkout = make_checkout(folder / "checkout")
+    table(20_000, 0).to_parquet(checkout.root / "rows.parquet")
+    checkout.run(*LAYERLINE, "init", "rows.parquet", "--target", "y", "--project", "wide", "--fast")
+    checkout.edit_params(train__epochs=1, evaluate__bootstrap=0, evaluate__baselines=[])
+    checkout.run("dvc", "repro", "-q")
+    return checkout
+
+
+def cost(n_rows: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        checkout = trained(Path(name))
+        table(n_rows, 1).drop(columns="y").to_parquet(checkout.root / "new.parquet")
+        print("\n| rows × columns | seconds | peak memory |\n|---|---|---|")
+        for _ in range(2):
+            start = time.perf_counter()
+            with subprocess.Popen(
+                [*LAYERLINE, "drift", "new.parquet", "--json"],
+                cwd=checkout.root,
+                env=checkout.environment,
+                stdout=subprocess.DEVNULL,
+            ) as process:
+                _, status, used = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+            took = time.perf_counter() - start
+            assert process.returncode == 0, process.returncode
+            size = used.ru_maxrss / 1e6
+            print(f"| {n_rows:,} × 100 | {took:.1f} | {size:.2f} GB |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weeks", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    options = parser.parse_args()
+    simulate(options.weeks)
+    cost(options.rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Every column of new rows tested against the training rows; what is found, adjusted for all."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from layerline.drift.column_counts import ColumnCounts
+from layerline.drift.new_rows import NewRows
+from layerline.drift.two_sample_tests import (
+    LEAST_EFFECT,
+    Counts,
+    Finding,
+    adjust,
+    chi_squared,
+    kolmogorov_smirnov,
+    missing,
+    outside,
+    population_stability,
+    unseen,
+)
+from layerline.text import readable
+
+PREDICTION = "prediction"
+N_SHOWN_LEVELS = 5
+_TENTHS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnDrift:
+    """What was found in one column.
+
+    Attributes:
+        role: column, prediction or target.
+        test: the one that says most; "none" where nothing could be tested.
+        p_adjusted, effect: of that test; see `two_sample_tests`.
+        counts: of the training rows and of the new ones.
+    """
+
+    name: str
+    role: str
+    drifted: bool
+    test: str
+    p_adjusted: float
+    effect: float
+    counts: ColumnCounts
+
+    def to_json(self) -> dict[str, Any]:
+        """As drift.json holds it."""
+        counts, sketch = self.counts, self.counts.sketch
+        before, now = counts.both()
+        can_compare = bool(before.sum() and now.sum())
+        found = {
+            "drifted": self.drifted,
+            "test": self.test,
+            "p_adjusted": self.p_adjusted,
+            "effect": round(self.effect, 6),
+            "role": self.role,
+            "psi": round(population_stability(*in_tenths(counts)[:2]), 6) if can_compare else None,
+            "missing": [sketch.n_missing / max(sketch.n_rows, 1), self.missing_share],
+            "unread": counts.n_unread,
+        }
+        if not sketch.points:
+            levels = dict(list(counts.unseen().items())[:N_SHOWN_LEVELS])
+            return found | {"unseen": counts.n_unseen, "unseen_levels": levels}
+        distance = counts.wasserstein()
+        return found | {
+            "wasserstein": None if distance is None else round(distance, 6),
+            "outside": counts.n_below + counts.n_above,
+            "range": [sketch.points[0], sketch.points[-1]],
+        }
+
+    @property
+    def missing_share(self) -> float:
+        """Of the new rows."""
+        return self.counts.n_missing / max(self.counts.n_rows, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Drift:
+    """What was found in all columns."""
+
+    n_rows: int
+    columns: tuple[ColumnDrift, ...]
+
+    @property
+    def drifted(self) -> list[str]:
+        """The columns that did, the largest effect first."""
+        found = [column for column in self.columns if column.drifted]
+        return [column.name for column in sorted(found, key=lambda column: -column.effect)]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of drift.json."""
+        columns = {column.name: column.to_json() for column in self.columns}
+        return {"drifted": bool(self.drifted), "n_rows": self.n_rows, "columns": columns}
+
+    def line(self) -> str:
+        """One line for people."""
+        names = self.drifted
+        if not names:
+            return f"no drift in {len(self.columns)} columns of {self.n_rows:,} rows"
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return f"drift in {len(names)} of {len(self.columns)} columns: {', '.join(names[:3])}{more}"
+
+
+def check_drift(rows: NewRows, *, confidence: float, min_effect: float) -> Drift:
+    """Test every column, the predictions, and the target where the rows have it."""
+    counted = {name: ("column", counts) for name, counts in rows.columns.items()}
+    if rows.target is not None:
+        counted[rows.reference.target_spec.name] = ("target", rows.target)
+    counted.setdefault(PREDICTION, (PREDICTION, rows.prediction))
+    columns = compare_columns(counted, confidence=confidence, min_effect=min_effect)
+    return Drift(rows.n_rows, columns)
+
+
+def compare_columns(
+    counted: Mapping[str, tuple[str, ColumnCounts]], *, confidence: float, min_effect: float
+) -> tuple[ColumnDrift, ...]:
+    """Test columns together.
+
+    Args:
+        counted: the role and the counts of each.
+        confidence: of rows without drift, this share of checks finds none in any column.
+        min_effect: the smallest share of rows that matters, see LEAST_EFFECT.
+    """
+    found = {name: findings(counts) for name, (_, counts) in counted.items()}
+    flat = [finding for tests in found.values() for finding in tests]
+    adjusted = iter(adjust([finding.p_value for finding in flat]).tolist())
+    columns = []
+    for name, (role, counts) in counted.items():
+        tests = [finding._replace(p_value=next(adjusted)) for finding in found[name]]
+        is_there = {
+            finding: finding.p_value <= 1 - confidence
+            and finding.effect >= min_effect * LEAST_EFFECT[finding.test]
+            for finding in tests
+        }
+        columns.append(_column(name, role, counts, is_there))
+    return tuple(columns)
+
+
+def _column(
+    name: str, role: str, counts: ColumnCounts, is_there: Mapping[Finding, bool]
+) -> ColumnDrift:
+    """The test that found drift comes first, then the one of the smallest p-value."""
+    ranked = sorted(is_there, key=lambda found: (not is_there[found], found.p_value))
+    first = ranked[0] if ranked else Finding("none", 1.0, 0.0)
+    drifted = is_there.get(first, False)
+    return ColumnDrift(name, role, drifted, first.test, first.p_value, first.effect, counts)
+
+
+def findings(counts: ColumnCounts) -> list[Finding]:
+    """The tests of one column. A date moves by itself: only its gaps are tested."""
+    sketch, found = counts.sketch, []
+    if (sketch.n_missing or counts.n_missing) and counts.n_rows and sketch.n_rows:
+        gaps = [sketch.n_missing, sketch.n_present], [counts.n_missing, counts.n_present]
+        found.append(missing(*gaps))
+    if sketch.is_date or not sketch.n_present or not counts.n_present:
+        return found
+    if sketch.points:
+        beyond = outside(sketch.n_present, counts.n_present, counts.n_below, counts.n_above)
+        found += [kolmogorov_smirnov(*counts.both()), *([beyond] if beyond.effect else [])]
+        return found
+    found.append(chi_squared(*counts.both()))
+    if counts.n_unseen:
+        n_once = min(sketch.n_once, sketch.n_present)
+        found.append(unseen(sketch.n_present, n_once, counts.n_present, counts.n_unseen))
+    return found
+
+
+def in_tenths(counts: ColumnCounts) -> tuple[Counts, Counts, list[str]]:
+    """The training rows and the new ones in at most ten bins or levels, with a name of each."""
+    before, now = counts.both()
+    if not counts.sketch.points:
+        return before, now, [*counts.sketch.levels, "others"]
+    bins = np.clip((np.cumsum(before) - 1) * _TENTHS // max(before.sum(), 1), 0, _TENTHS - 1)
+    ends = [counts.points[0], *counts.points, np.inf]
+    last = {int(tenth): end for tenth, end in zip(bins, ends, strict=True)}
+    names = [f"up to {readable(end)}" for end in last.values()]
+    names[-1] = f"above {names[-2].removeprefix('up to ')}" if len(names) > 1 else "all"
+    places = [list(last).index(int(tenth)) for tenth in bins]
+    both = (np.bincount(places, part).astype(np.int64) for part in (before, now))
+    return (*both, names)  # type: ignore[return-value]

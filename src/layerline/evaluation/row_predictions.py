@@ -1,0 +1,62 @@
+"""A network's predictions for the rows of a split, in the user's unit."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from layerline.evaluation.conformal import Conformal, fit_intervals, fit_sets
+from layerline.evaluation.decision import PLAIN, Decision
+from layerline.evaluation.predictions import Floats, Predictions
+from layerline.networks.serialization import NetworkSpec
+from layerline.scaling.preprocessing.target_transforms import read_curve
+from layerline.training.dataset import Rows
+from layerline.training.inference import predict
+from layerline.training.objectives import read_link
+
+
+def predict_rows(
+    network: nn.Module, spec: NetworkSpec, rows: Rows, decision: Decision = PLAIN
+) -> Predictions:
+    """The predictions for the rows of a split, in the user's unit."""
+    outputs = predict(network, rows.x).numpy()
+    if spec.classes is not None:
+        return decision.classify(outputs, rows.y.numpy())
+    return decision.decide_numbers(
+        _numbers(outputs, spec),
+        read_link(spec.link),
+        read_curve(spec.target_curve),
+        _actual(rows, spec),
+    )
+
+
+def with_conformal(
+    network: nn.Module, spec: NetworkSpec, valid: Rows, decision: Decision, coverage: float
+) -> Decision:
+    """The decision with regions that cover a share of new rows, fitted on the validation rows.
+
+    Raises:
+        ParamsError: too few rows for the coverage.
+    """
+    outputs = predict(network, valid.x).numpy()
+    conformal: Conformal
+    if spec.classes is not None:
+        probabilities = decision.probabilities(outputs)
+        conformal = fit_sets(probabilities, valid.y.numpy(), coverage)
+    else:
+        actual = read_curve(spec.target_curve).apply(_actual(valid, spec))
+        conformal = fit_intervals(_numbers(outputs, spec), actual, coverage)
+    return dataclasses.replace(decision, conformal=conformal)
+
+
+def _numbers(outputs: NDArray[np.float32], spec: NetworkSpec) -> Floats:
+    """Outputs (B, O) -> (B, 1), or (B, Q) quantiles, before the target's curve is inverted."""
+    return read_link(spec.link).numbers(outputs, spec.target_center, spec.target_scale)
+
+
+def _actual(rows: Rows, spec: NetworkSpec) -> Floats:
+    """(B,) true numbers in the user's unit."""
+    if rows.actual is not None:
+        return rows.actual.numpy()
+    return rows.y.numpy().astype(np.float64) * spec.target_scale + spec.target_center

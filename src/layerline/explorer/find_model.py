@@ -1,0 +1,165 @@
+"""The model that a user names, and rows to look at it with."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from layerline.artifacts import Workspace, read_json_as, read_manifest
+from layerline.config import Params, load_params
+from layerline.errors import DataError, LayerlineError, SourceError
+from layerline.evaluation.decision import read_decision
+from layerline.explorer.sample_rows import Sample
+from layerline.model.bundle import BundleContents, read_examples
+from layerline.model.load import load_bundle
+from layerline.model.predictor import Model
+from layerline.networks.serialization import load_network
+from layerline.registry.download import bundle_in, registered_bundle
+from layerline.registry.holdout import read_holdout
+from layerline.runs.open_store import open_store
+from layerline.runs.resolve import choose
+from layerline.scaling.preprocessing.preprocessor import Preprocessor
+from layerline.training.objectives import read_link
+
+_STAGES = "run the pipeline first: `dvc repro`, or name a model: models:/NAME@champion"
+
+
+TEXTBOOK = "textbook"
+
+
+class Exhibit(NamedTuple):
+    """A model, rows to look at it with, what the page is called, and what the user named."""
+
+    model: Model
+    sample: Sample
+    title: str
+    source: str | None = None
+
+    @property
+    def has_classes(self) -> bool:
+        return self.model.about.classes is not None
+
+    def features(self, places: Sequence[int]) -> NDArray[np.float32]:
+        """Some of the sample's rows as the network reads them."""
+        rows, fitted = self.sample.rows, self.model.preprocessor
+        if isinstance(rows, pd.DataFrame):
+            return fitted.transform(rows.iloc[list(places)])
+        return fitted.transform_images(rows[list(places)])
+
+    def targets(self, places: Sequence[int]) -> Tensor:
+        """What a loss compares the outputs for these rows with.
+
+        Raises:
+            DataError: the rows carry no true values.
+        """
+        if self.sample.actual is None:
+            raise DataError(f"{self.title}: its rows carry no true values, so there is no loss")
+        actual = self.sample.actual[list(places)]
+        if self.has_classes:
+            return torch.from_numpy(actual.astype(np.int64))
+        return torch.from_numpy(self.model.preprocessor.encode_target(pd.Series(actual)))
+
+
+def open_exhibit(source: str | None, folder: Path = Path()) -> Exhibit:
+    """As `layerline explore` in that folder: a model or run, TEXTBOOK, or None for models/."""
+    if source == TEXTBOOK:
+        from layerline.explorer.textbook import textbook_exhibit
+
+        return textbook_exhibit()
+    workspace = Workspace(folder)
+    params = load_params(workspace.params) if workspace.params.is_file() else None
+    return find_exhibit(workspace, params, source)
+
+
+def find_exhibit(workspace: Workspace, params: Params | None, wanted: str | None) -> Exhibit:
+    """The model of a project (None), a bundle's folder, a version of the registry, or a run.
+
+    Raises:
+        SourceError: it is not there, or its bytes are not those recorded.
+        TrackingError: the registry does not have it, or is unavailable.
+    """
+    if wanted is None:
+        if params is None:
+            raise SourceError(f"{workspace.params}: missing, so there is no model here; {_STAGES}")
+        return _of_project(workspace, params)
+    with _bundle(workspace, params, wanted) as (folder, name):
+        model = load_bundle(folder)
+        rows = read_examples(folder)
+    sample = None if params is None else _fitting_rows(workspace, params, model)
+    if sample is None and rows is not None:
+        sample = Sample(rows, origin="example rows of the model")
+    if sample is None:
+        raise SourceError(f"{wanted}: carries no example rows; name a version that was registered")
+    return Exhibit(model, sample, name, wanted)
+
+
+@contextlib.contextmanager
+def _bundle(workspace: Workspace, params: Params | None, wanted: str) -> Iterator[tuple[Path, str]]:
+    """The folder of a model, and a name for it."""
+    if Path(wanted).is_dir():
+        yield bundle_in(Path(wanted)), Path(wanted).resolve().name
+        return
+    uri = wanted
+    if "/" not in wanted:
+        if params is None:
+            raise SourceError(f"{wanted}: no such folder, and no project here whose run it may be")
+        uri = _version_of_run(workspace.home, params, wanted)
+    with registered_bundle(uri, workspace.home) as folder:
+        yield folder, uri.removeprefix("models:/")
+
+
+def _version_of_run(home: Path, params: Params, wanted: str) -> str:
+    """The newest version that a run registered."""
+    with open_store(home, f"looking for run {wanted}") as client:
+        run = choose(client, params.project, wanted, params.register.alias)
+        versions = client.search_model_versions(f"run_id = '{run.run_id}'")
+        found = max(versions, key=lambda version: int(version.version), default=None)
+        if found is None:
+            raise SourceError(
+                f"run {run} registered no model, so its weights are not in MLflow; choose another "
+                "run (`layerline runs`)"
+            )
+        return f"models:/{found.name}/{found.version}"
+
+
+def _of_project(workspace: Workspace, params: Params) -> Exhibit:
+    """The model in models/ and the test rows, every byte checked."""
+    holdout = read_holdout(workspace, params.scale)
+    for folder in (workspace.network, workspace.preprocessor, workspace.decision):
+        read_manifest(folder)
+    path = workspace.preprocessor / "preprocessor.json"
+    contents = BundleContents(
+        project=params.project,
+        network_folder=workspace.network,
+        preprocessor=read_json_as(path, Preprocessor.from_json),
+        columns=holdout.columns,
+    )
+    about = contents.about()
+    network, spec = load_network(workspace.network)
+    decision = read_decision(workspace.decision, about.classes)
+    model = Model(about, network, contents.preprocessor, read_link(spec.link), decision)
+    return Exhibit(model, Sample(holdout.rows, holdout.actual), params.project)
+
+
+def _fitting_rows(workspace: Workspace, params: Params, model: Model) -> Sample | None:
+    """The project's test rows, where they are there and the model reads such rows."""
+    try:
+        holdout = read_holdout(workspace, params.scale)
+    except (LayerlineError, OSError):
+        return None
+    about = model.about
+    if holdout.classes != about.classes or (about.image_shape is None) != isinstance(
+        holdout.rows, pd.DataFrame
+    ):
+        return None
+    if isinstance(holdout.rows, pd.DataFrame):
+        fits = {column.name for column in about.columns} <= set(holdout.rows.columns)
+    else:
+        fits = holdout.rows.shape[1:] == about.image_shape
+    return Sample(holdout.rows, holdout.actual) if fits else None

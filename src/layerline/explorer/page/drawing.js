@@ -1,0 +1,60 @@
+// Values as colours: orange below zero, blue above, which people of every colour vision tell apart.
+
+const PALETTES = {
+  light: { middle: [246, 247, 249], above: [16, 82, 168], below: [190, 88, 0], ink: "#1b1f27", soft: "#596273", card: "#fff" },
+  dark: { middle: [38, 44, 54], above: [110, 175, 255], below: [255, 160, 66], ink: "#e7eaf0", soft: "#a3adbd", card: "#1b1f27" },
+};
+const isDark = window.matchMedia("(prefers-color-scheme: dark)");
+
+export const palette = () => PALETTES[isDark.matches ? "dark" : "light"];
+
+export function onTheme(redraw) {
+  isDark.addEventListener("change", redraw);
+}
+
+// The colour of a value from -1 to 1, as [r, g, b].
+export function shade(value, colours = palette()) {
+  const end = value < 0 ? colours.below : colours.above, share = Math.sqrt(Math.min(1, Math.abs(value)));
+  return colours.middle.map((part, place) => Math.round(part + (end[place] - part) * share));
+}
+
+export const css = ([red, green, blue]) => `rgb(${red},${green},${blue})`;
+
+export function largest(values) {
+  let found = 0;
+  for (const value of values) if (Math.abs(value) > found) found = Math.abs(value);
+  return found || 1;
+}
+
+// A canvas of that size on the page, sharp on every screen.
+export function prepareCanvas(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.style.height = `${height}px`;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+// Values (height, width) as a picture, one pixel each, to be scaled by whoever draws it.
+export function heatMap(values, width, height, highest = largest(values)) {
+  const picture = document.createElement("canvas");
+  [picture.width, picture.height] = [width, height];
+  const context = picture.getContext("2d"), image = context.createImageData(width, height);
+  const colours = palette();
+  for (let place = 0; place < width * height; place++) {
+    const [red, green, blue] = shade(values[place] / highest, colours);
+    image.data.set([red, green, blue, 255], 4 * place);
+  }
+  context.putImageData(image, 0, 0);
+  return picture;
+}
+
+export function drawMap(context, picture, x, y, width, height) {
+  context.imageSmoothingEnabled = false;
+  context.drawImage(picture, x, y, width, height);
+}

@@ -1,0 +1,77 @@
+// Puts the page together: tabs, views, and the model that the page carries.
+import { showBackward } from "./backward_view.js";
+import { showControls } from "./controls.js";
+import { byId } from "./dom.js";
+import { onTheme } from "./drawing.js";
+import { showZoom } from "./layer_view.js";
+import { showOverview } from "./overview.js";
+import { showPlayground } from "./playground.js";
+import { Session } from "./session.js";
+import { showWhatIf } from "./what_if.js";
+
+function start() {
+  const session = new Session(JSON.parse(byId("data").textContent));
+  const views = {};
+  let openZoom = () => {};
+  showControls(session);
+  const redraw = showOverview(session, () => openZoom());
+  openZoom = showZoom(session, redraw);
+  views.forward = () => {
+    openZoom();
+    redraw();
+  };
+  views.backward = showBackward(session);
+  views.whatif = showWhatIf(session);
+  views.playground = showPlayground(session);
+  const tabs = [...document.querySelectorAll("[role=tab]")];
+  const show = (chosen) => {
+    for (const tab of tabs) {
+      const isChosen = tab === chosen;
+      tab.setAttribute("aria-selected", String(isChosen));
+      tab.tabIndex = isChosen ? 0 : -1;
+      byId(tab.getAttribute("aria-controls")).hidden = !isChosen;
+    }
+    byId("panel").hidden = chosen.dataset.view === "playground";
+    document.body.dataset.view = chosen.dataset.view;
+    views[chosen.dataset.view]();
+  };
+  tabs.forEach((tab, place) => {
+    tab.addEventListener("click", () => show(tab));
+    tab.addEventListener("keydown", (event) => {
+      const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!move) return;
+      const next = tabs[(place + move + tabs.length) % tabs.length];
+      next.focus();
+      show(next);
+    });
+  });
+  byId("restore").addEventListener("click", () => {
+    session.restoreWeights();
+    session.run();
+  });
+  const survey = later(() => {
+    session.deadUnits();
+    redraw();
+  });
+  session.listen(() => {
+    byId("restore").disabled = session.isTrained;
+    byId("time").textContent = `forward pass: ${session.milliseconds.toFixed(1)} ms`;
+    survey();
+  });
+  onTheme(() => session.run());
+  session.run();
+  show(tabs[0]);
+  // What tests and the console use.
+  window.explorer = { session, modules };
+}
+
+// Calls `work` once nothing has changed for a moment.
+function later(work) {
+  let timer = null;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, 250);
+  };
+}
+
+start();

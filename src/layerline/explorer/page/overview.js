@@ -1,0 +1,244 @@
+// The whole network on one canvas, from the input down: each unit a cell, the strongest paths lines.
+import { byId, short } from "./dom.js";
+import { css, drawMap, heatMap, largest, palette, prepareCanvas, shade } from "./drawing.js";
+import { isSilent, layerTitle, unitName, valuesAt } from "./session.js";
+
+const GAP = 64, PATHS = 48, TILE = 56;
+
+export function showOverview(session, open) {
+  const canvas = byId("network");
+  let levels = [];
+  const draw = () => {
+    if (canvas.offsetParent === null) return;
+    levels = placeLevels(session, canvas.parentElement.clientWidth);
+    const end = levels.at(-1);
+    const context = prepareCanvas(canvas, canvas.parentElement.clientWidth, end.y + end.height + 30);
+    for (let level = 1; level < levels.length; level++) drawPaths(context, session, levels, level);
+    levels.forEach((place, level) => drawLevel(context, session, place, level));
+    describe(session);
+  };
+  session.listen(draw);
+  new ResizeObserver(draw).observe(canvas.parentElement);
+  canvas.addEventListener("click", (event) => {
+    const found = unitAt(levels, event.offsetX, event.offsetY);
+    if (!found) return;
+    select(session, ...found);
+    if (found[0] > 0) open();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const found = unitAt(levels, event.offsetX, event.offsetY);
+    canvas.title = found && found[1] !== null ? sentence(session, ...found) : "";
+    canvas.style.cursor = found ? "pointer" : "default";
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const down = { ArrowUp: -1, ArrowDown: 1 }[event.key], right = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const level = session.layer ?? 0, unit = session.unit ?? 0;
+    if (down) select(session, Math.min(levels.length - 1, Math.max(0, level + down)), 0);
+    else if (right) {
+      select(session, level, Math.min(valuesAt(session, level).length - 1, Math.max(0, unit + right)));
+    } else if (event.key === "Enter" && level > 0) open();
+    else return;
+    event.preventDefault();
+    draw();
+  });
+  return draw;
+}
+
+function select(session, level, unit) {
+  session.layer = level;
+  session.unit = unit;
+}
+
+export function sentence(session, level, unit) {
+  const value = valuesAt(session, level)[unit];
+  const dead = level > 0 && session.survey?.dead[level - 1]?.[unit] ? ", 0 for every row looked at" : "";
+  const silent = isSilent(session, level, value) ? " (silent)" : "";
+  return `${layerTitle(session, level)}, ${unitName(session, level, unit)}: ${short(value)}${silent}${dead}`;
+}
+
+function describe(session) {
+  const level = session.layer ?? 0;
+  byId("spoken").textContent = session.unit === null ? "" : sentence(session, level, session.unit);
+}
+
+// Where each level lies: cells in rows, or pictures for what still is one.
+function placeLevels(session, width) {
+  const inner = width - 8, levels = [];
+  let y = 24;
+  for (let level = 0; level <= session.layers.length; level++) {
+    const n = valuesAt(session, level).length, map = mapOf(session, level);
+    const isOutput = level === session.layers.length;
+    const place = map ? placeMaps(map, inner) : placeCells(n, inner, isOutput);
+    levels.push({ ...place, n, y, x: 4 + (inner - place.width) / 2 });
+    y += place.height + GAP;
+  }
+  return levels;
+}
+
+function placeCells(n, inner, isOutput) {
+  const wide = isOutput ? 44 : 22;
+  const cell = n * wide <= inner ? wide : n * 14 <= 2 * inner ? 14 : n <= 2000 ? 10 : 6;
+  const columns = Math.max(1, Math.min(n, Math.floor(inner / cell))), rows = Math.ceil(n / columns);
+  const height = cell === 44 ? 26 : cell;
+  return { cell, tall: height, columns, width: columns * cell, height: rows * height };
+}
+
+// A level that is a picture, or several (channels): their size.
+function mapOf(session, level) {
+  const { about } = session;
+  if (level === 0) return about.picture && { ...about.picture, count: about.preprocessor.image ? about.picture.channels : 1 };
+  const layer = session.layers[level - 1];
+  if (layer.kind !== "conv") return null;
+  const [height, width] = layer.pool ? layer.size.map((side) => side >> 1) : layer.size;
+  return { height, width, count: layer.weight.shape[0] };
+}
+
+function placeMaps(map, inner) {
+  const side = map.count === 1 ? Math.min(140, inner) : TILE, tall = (side * map.height) / map.width;
+  const columns = Math.min(map.count, Math.floor(inner / (side + 4)));
+  return { map, side, tall, columns, width: columns * (side + 4), height: Math.ceil(map.count / columns) * (tall + 4) };
+}
+
+function drawLevel(context, session, place, level) {
+  const values = valuesAt(session, level), colours = palette(), highest = largest(values);
+  title(context, session, place, level, values);
+  if (place.map) return drawMaps(context, place, values, highest);
+  const dead = level > 0 ? session.survey?.dead[level - 1] : null;
+  for (let unit = 0; unit < place.n; unit++) {
+    const [x, y] = cornerOf(place, unit);
+    context.fillStyle = css(shade(values[unit] / highest, colours));
+    context.fillRect(x, y, place.cell - 1, place.tall - 1);
+    if (isSilent(session, level, values[unit])) strike(context, x, y, place, colours, dead?.[unit]);
+    if (session.layer === level && session.unit === unit) {
+      context.strokeStyle = colours.ink;
+      context.lineWidth = 2;
+      context.strokeRect(x, y, place.cell - 1, place.tall - 1);
+    }
+  }
+  if (level === session.layers.length) outputNames(context, session, place, values);
+  return null;
+}
+
+function drawMaps(context, place, values, highest) {
+  const { map, side, tall } = place, area = map.width * map.height;
+  for (let channel = 0; channel < map.count; channel++) {
+    const picture = heatMap(values.subarray(channel * area, (channel + 1) * area), map.width, map.height, highest);
+    const x = place.x + (channel % place.columns) * (side + 4), y = place.y + Math.floor(channel / place.columns) * (tall + 4);
+    drawMap(context, picture, x, y, side, tall);
+  }
+}
+
+function cornerOf(place, unit) {
+  return [place.x + (unit % place.columns) * place.cell, place.y + Math.floor(unit / place.columns) * place.tall];
+}
+
+// Silent units have one stroke, dead ones a cross: not by colour alone.
+function strike(context, x, y, place, colours, isDead) {
+  const size = Math.min(place.cell, place.tall) - 1, left = x + (place.cell - 1 - size) / 2;
+  if (size < 8) return;
+  context.strokeStyle = colours.soft;
+  context.lineWidth = 1;
+  context.beginPath();
+  context.moveTo(left + 2, y + size - 2);
+  context.lineTo(left + size - 2, y + 2);
+  if (isDead) {
+    context.moveTo(left + 2, y + 2);
+    context.lineTo(left + size - 2, y + size - 2);
+  }
+  context.stroke();
+}
+
+function title(context, session, place, level, values) {
+  const layer = session.layers[level - 1];
+  let text = `${layerTitle(session, level)} · ${place.n.toLocaleString("en")}`;
+  if (layer) text += ` · ${layer.kind === "dense" ? layer.activation ?? "linear" : layer.kind}`;
+  if (layer?.norm) text += ` · ${layer.norm.kind} norm`;
+  if (layer?.skip) text += " · skip";
+  const silent = values.reduce((count, value) => count + isSilent(session, level, value), 0);
+  if (silent) text += ` · ${silent} silent`;
+  const dead = level > 0 ? session.survey?.dead[level - 1] : null;
+  const nDead = silent && dead ? dead.reduce((a, b) => a + b, 0) : 0;
+  if (nDead) text += `, ${nDead} dead`;
+  context.font = "13px system-ui, sans-serif";
+  context.textAlign = "left";
+  context.fillStyle = palette().card;
+  context.fillRect(0, place.y - 22, context.measureText(text).width + 10, 19); // lines end behind it
+  context.fillStyle = palette().soft;
+  context.fillText(text, 4, place.y - 8);
+}
+
+function outputNames(context, session, place, values) {
+  if (place.cell < 22) return;
+  context.fillStyle = palette().ink;
+  context.font = "12px system-ui, sans-serif";
+  context.textAlign = "center";
+  const fits = Math.floor(place.cell / 7);
+  for (let unit = 0; unit < place.n; unit++) {
+    const [x, y] = cornerOf(place, unit);
+    const name = session.about.classes ? String(session.about.classes[unit]) : short(+values[unit].toPrecision(3));
+    context.fillText(name.length > fits ? `${name.slice(0, fits - 1)}…` : name, x + place.cell / 2, y + place.tall + 13);
+  }
+}
+
+// The largest products of weight and value between two levels, or into the chosen unit.
+function drawPaths(context, session, levels, level) {
+  const layer = session.layers[level - 1];
+  if (layer.kind !== "dense") return;
+  const step = session.steps[level - 1], from = levels[level - 1], to = levels[level];
+  const only = session.layer === level && session.unit !== null ? session.unit : null;
+  const found = strongest(layer.weight, step.input, layer.weight.shape[0], only), highest = Math.abs(found[0]?.[0] ?? 1);
+  const colours = palette();
+  for (const [size, unit, input] of found) {
+    const [x, y] = from.map ? centreOfPixel(from, input) : cornerOf(from, input);
+    const [toX, toY] = cornerOf(to, unit);
+    context.strokeStyle = css(size < 0 ? colours.below : colours.above);
+    context.globalAlpha = 0.15 + 0.6 * (Math.abs(size) / highest);
+    context.lineWidth = 0.5 + 2 * (Math.abs(size) / highest);
+    context.setLineDash(size < 0 ? [4, 3] : []);
+    const startX = x + (from.cell ?? 0) / 2, startY = from.y + from.height, endX = toX + to.cell / 2;
+    context.beginPath();
+    context.moveTo(startX, from.map ? y : Math.min(y + from.tall, startY));
+    context.bezierCurveTo(startX, startY + 20, endX, to.y - 26, endX, toY);
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+  context.setLineDash([]);
+}
+
+function centreOfPixel(place, input) {
+  const { map, side, tall } = place, area = map.width * map.height;
+  const channel = Math.floor(input / area), pixel = input % area;
+  const x = place.x + (channel % place.columns) * (side + 4), y = place.y + Math.floor(channel / place.columns) * (tall + 4);
+  return [x + ((pixel % map.width) + 0.5) * (side / map.width), y + (Math.floor(pixel / map.width) + 0.5) * (tall / map.height)];
+}
+
+function strongest(weight, input, nOutputs, only) {
+  const nInputs = input.length, found = [];
+  let least = 0;
+  for (let unit = only ?? 0; unit < (only === null ? nOutputs : only + 1); unit++) {
+    for (let place = 0; place < nInputs; place++) {
+      const size = weight[unit * nInputs + place] * input[place];
+      if (Math.abs(size) <= least) continue;
+      found.push([size, unit, place]);
+      if (found.length < 4 * PATHS) continue;
+      found.sort((a, b) => Math.abs(b[0]) - Math.abs(a[0]));
+      found.length = PATHS;
+      least = Math.abs(found.at(-1)[0]);
+    }
+  }
+  return found.sort((a, b) => Math.abs(b[0]) - Math.abs(a[0])).slice(0, PATHS);
+}
+
+// [level, unit] below the pointer; unit is null beside the cells, or within maps.
+function unitAt(levels, x, y) {
+  for (let level = 0; level < levels.length; level++) {
+    const place = levels[level];
+    if (y < place.y - 20 || y > place.y + place.height + 16) continue;
+    if (place.map) return [level, null];
+    const column = Math.floor((x - place.x) / place.cell), row = Math.floor((y - place.y) / place.tall);
+    const unit = row * place.columns + column;
+    const isInside = column >= 0 && column < place.columns && row >= 0 && unit < place.n && y <= place.y + place.height;
+    return [level, isInside ? unit : null];
+  }
+  return null;
+}

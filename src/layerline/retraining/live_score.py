@@ -1,0 +1,132 @@
+"""The score of what was served, by version and by day, beside the version's test score."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from layerline.artifacts import Workspace, read_json_as, write_json
+from layerline.artifacts.temporary import temporary_folder
+from layerline.config import Params
+from layerline.errors import SourceError
+from layerline.evaluation.bootstrap import interval
+from layerline.evaluation.metrics import LOWER_IS_BETTER
+from layerline.evaluation.predictions import Predictions
+from layerline.model.bundle import ABOUT, About
+from layerline.model.reference import Reference, read_reference
+from layerline.registry.client import open_registry
+from layerline.registry.download import download
+from layerline.registry.gate import metric_of
+from layerline.registry.holdout import join_truth
+from layerline.registry.promotion import versions_of
+from layerline.retraining.live_rows import ACTUAL, TIME, VERSION, Truths, join, read_truths
+
+CONFIDENCE = 0.95
+_DRAWN = 20_000_000  # values in all resamples of a day
+
+
+def score_labels(
+    workspace: Workspace, params: Params, labels: Path, log: Path | None = None
+) -> dict[str, Any]:
+    """Join new truths to the request log, and write reports/live.json; return its content.
+
+    Raises:
+        LayerlineError: there is no champion, no log, no such file or column.
+    """
+    live = params.retrain.live
+    about, reference = _served(workspace, params)
+    truths = read_truths(labels, live.id, reference.target_spec, about)
+    rows = join(workspace, log or workspace.root / live.log, truths, about)
+    tests = _test_scores(workspace, params)
+    facts = score_rows(rows, about, metric_of(params.register.gate, about.task), tests)
+    facts |= _counts(rows, truths)
+    write_json(workspace.reports / "live.json", facts)
+    return facts
+
+
+def _served(workspace: Workspace, params: Params) -> tuple[About, Reference]:
+    uri = f"models:/{params.project}@{params.register.alias}"
+    with temporary_folder() as folder:
+        bundle = download(uri, workspace.home, folder).bundle
+        about, reference = read_json_as(bundle / ABOUT, About.from_json), read_reference(bundle)
+    if reference is None:
+        raise SourceError(f"{uri}: was registered by an earlier release; train a new version")
+    return about, reference
+
+
+def _test_scores(workspace: Workspace, params: Params) -> dict[str, Mapping[str, float | None]]:
+    """The metrics on the test rows that each version was registered with."""
+    with open_registry(workspace.home, "reading test scores") as client:
+        versions = versions_of(client, params.project)
+    tags = {str(one.version): one.tags.get("layerline.test_metrics") for one in versions}
+    return {number: json.loads(text) for number, text in tags.items() if text}
+
+
+def _counts(rows: pd.DataFrame, truths: Truths) -> dict[str, int]:
+    n_joined = len(set(truths.by_id) & set(rows["id"]))
+    return {
+        "n_served": len(rows),
+        "n_labelled": int(rows[ACTUAL].notna().sum()),
+        "n_labels": len(truths.by_id),
+        "n_without_prediction": len(truths.by_id) - n_joined,
+        "n_without_value": truths.n_without,
+    }
+
+
+def score_rows(
+    rows: pd.DataFrame,
+    about: About,
+    metric: str,
+    tests: Mapping[str, Mapping[str, float | None]],
+) -> dict[str, Any]:
+    """The metric of each version and day that has labelled rows.
+
+    Returns:
+        `versions`: by number, with the `test` score and `sure_drop`, by how much the live score is
+        at least worse than that; `days`: in order, over all versions.
+    """
+    labelled = rows.dropna(subset=ACTUAL)
+    if about.classes is not None:  # of a class that the model does not know nothing can be said
+        labelled = labelled[labelled[ACTUAL].isin(list(map(str, about.classes)))]
+    versions, days = {}, []
+    for version, part in labelled.groupby(VERSION):
+        test = (tests.get(str(version)) or {}).get(metric)
+        found = _score(part, about, metric)
+        versions[str(version)] = found | {"test": test, "sure_drop": _drop(found, test, metric)}
+    for day, part in labelled.groupby(labelled[TIME].str[:10]):
+        days.append({"day": str(day)} | _score(part, about, metric))
+    is_lower = metric in LOWER_IS_BETTER
+    return {"metric": metric, "lower_is_better": is_lower, "versions": versions, "days": days}
+
+
+def _drop(found: Mapping[str, Any], test: float | None, metric: str) -> float | None:
+    if test is None:
+        return None
+    return found["lower"] - test if metric in LOWER_IS_BETTER else test - found["upper"]
+
+
+def _score(rows: pd.DataFrame, about: About, metric: str) -> dict[str, Any]:
+    losses = _predictions(rows, about).row_losses(metric)
+    n_resamples = int(np.clip(_DRAWN // len(losses), 100, 1000))
+    found = interval(losses, n_resamples, CONFIDENCE, seed=0)
+    means = np.array([found.mean, found.lower, found.upper])
+    if metric == "accuracy":
+        means = 1 - means[[0, 2, 1]]
+    elif metric == "rmse":
+        means = np.sqrt(np.maximum(means, 0))
+    value, lower, upper = means.tolist()
+    return {"n_rows": len(losses), "value": value, "lower": lower, "upper": upper}
+
+
+def _predictions(rows: pd.DataFrame, about: About) -> Predictions:
+    names = [name for name in about.output_columns if name in rows]
+    if about.classes is None:
+        actual = rows[ACTUAL].to_numpy(dtype=np.float64)
+    else:
+        codes = {str(label): k for k, label in enumerate(about.classes)}
+        actual = rows[ACTUAL].map(codes).to_numpy(dtype=np.int64)
+        rows = rows.fillna(dict.fromkeys(names[1:], 0.0))
+    return join_truth(rows[names], actual, about.classes)

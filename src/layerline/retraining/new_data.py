@@ -1,0 +1,113 @@
+"""Which rows of data/validated are new since the last training, and whether they have drifted."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerline.artifacts import Workspace
+from layerline.config import Params
+from layerline.errors import LayerlineError
+from layerline.scaling.validated_data import IMAGE_BATCH, ValidatedData, read_validated
+
+if TYPE_CHECKING:
+    from layerline.drift.drift_check import Drift
+    from layerline.drift.registered_drift import Learnt
+
+Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class NewData:
+    """What data/validated has that the last training did not have.
+
+    Attributes:
+        n_new: rows that the last training had in none of its splits.
+        n_known: different rows of the last training.
+        n_rows: different rows now.
+        drifted: columns in which the new rows differ from the champion's training rows; None where
+            that could not be compared.
+        files: of the drift's report.
+    """
+
+    n_new: int
+    n_known: int
+    n_rows: int
+    drifted: tuple[str, ...] | None = None
+    files: tuple[Path, ...] = ()
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the rows are those of the last training."""
+        return not self.n_new and self.n_rows == self.n_known
+
+
+def trained_rows(workspace: Workspace) -> NDArray[np.uint64] | None:
+    """The hashes of the last training's rows; None before the first."""
+    paths = [workspace.scaled / f"{split}_id.npy" for split in ("train", "valid", "test")]
+    if not all(path.exists() for path in paths):
+        return None
+    return np.unique(np.concatenate([np.load(path, allow_pickle=False) for path in paths]))
+
+
+def look_at_new_data(
+    workspace: Workspace, params: Params, known: NDArray[np.uint64], report: Report
+) -> NewData:
+    """Compare data/validated with the last training's rows; write reports/drift.
+
+    A drift check that fails is reported, and changes nothing else.
+
+    Raises:
+        SourceError: data/validated is damaged.
+    """
+    data = read_validated(workspace)
+    hashes = data.hash_rows()
+    is_new = np.isin(hashes, known, invert=True)
+    n_new, n_rows = len(np.unique(hashes[is_new])), len(np.unique(hashes))
+    found = NewData(n_new, len(known), n_rows)
+    if not n_new:
+        return found
+    try:
+        drift = _drift(workspace, params, data, is_new)
+        files = _write(workspace, drift)
+    except (LayerlineError, OSError) as error:
+        report(f"note: drift was not checked: {error}")
+        return found
+    report(f"{n_new:,} new rows: {drift.line()}")
+    return dataclasses.replace(found, drifted=tuple(drift.drifted), files=tuple(files))
+
+
+def _drift(
+    workspace: Workspace, params: Params, data: ValidatedData, is_new: NDArray[np.bool_]
+) -> "Drift":
+    from layerline.drift.new_rows import NewRows
+    from layerline.drift.registered_drift import judge_rows, load_learnt
+
+    uri = f"models:/{params.project}@{params.register.alias}"
+    learnt = load_learnt(uri, workspace.home)
+    rows = NewRows(learnt.model, learnt.reference)
+    for part in _new_parts(data, is_new, learnt):
+        if len(part):
+            rows.add(part)
+    return judge_rows(rows, params.retrain.drift)
+
+
+def _new_parts(data: ValidatedData, is_new: NDArray[np.bool_], learnt: "Learnt") -> Any:
+    if data.images is not None:
+        places = np.flatnonzero(is_new)
+        for at in range(0, len(places), IMAGE_BATCH):
+            yield np.asarray(data.images[places[at : at + IMAGE_BATCH]])
+        return
+    wanted = [spec.name for spec in learnt.model.about.columns]
+    names = [name for name in dict.fromkeys([*wanted, data.target]) if name in data.table.names]
+    for start, rows in data.table.batches(names):
+        yield rows[is_new[start : start + len(rows)]]
+
+
+def _write(workspace: Workspace, drift: "Drift") -> list[Path]:
+    from layerline.drift.drift_report import write_drift
+
+    return write_drift(workspace.reports / "drift", drift, "Drift of the rows that are new")

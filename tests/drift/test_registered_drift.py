@@ -1,0 +1,83 @@
+"""A registered version carries what it needs, and the command compares with it."""
+
+import dataclasses
+import json
+
+import pytest
+from click.testing import CliRunner
+from registered import flowers
+
+from layerline.cli import main
+from layerline.config import DriftSection
+from layerline.drift.registered_drift import drift_of_file, load_learnt
+from layerline.errors import SourceError
+from layerline.model.bundle import MANIFEST
+from layerline.registry.download import registered_bundle
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+
+PARAMS = "project: garden\nfetch: {source: files, target: kind}\n"
+
+
+@pytest.fixture(scope="module")
+def garden(made, store, tmp_path_factory):
+    """A project beside the store, with a champion."""
+    facts = store.register(made("classes"), "garden", tmp_path_factory.mktemp("garden"))
+    assert facts["promoted"]
+    (store.home / "params.yaml").write_text(PARAMS)
+    return store.home
+
+
+def test_the_sketch_is_a_file_of_the_version(garden):
+    with registered_bundle("models:/garden@champion", garden) as bundle:
+        manifest = json.loads((bundle / MANIFEST).read_text())
+        assert "reference.json" in manifest["files"]
+        assert (bundle / "reference.json").stat().st_size < 20_000
+    learnt = load_learnt("models:/garden@champion", garden)
+    assert learnt.version == "1"
+    assert set(learnt.reference.columns) == {"size", "soil", "count", "is wild", "planted"}
+
+
+def test_the_command_writes_its_report_and_fails_only_if_asked(garden, monkeypatch):
+    monkeypatch.chdir(garden)
+    rows = flowers(400, seed=9)
+    rows.to_csv("same.csv", index=False)
+    rows.assign(size=rows["size"] + 2).to_csv("moved.csv", index=False)
+    runner = CliRunner()
+    quiet = runner.invoke(main, ["drift", "same.csv", "--fail"])
+    assert quiet.exit_code == 0, quiet.output
+    assert "no drift in" in quiet.output
+    loud = runner.invoke(main, ["drift", "moved.csv", "--against", "1", "--fail", "--json"])
+    assert loud.exit_code == 9
+    found = json.loads(loud.stdout)
+    assert found == json.loads((garden / "reports" / "drift" / "drift.json").read_text())
+    assert found["drifted"] is True
+    assert {"drifted", "test", "p_adjusted", "effect"} <= set(found["columns"]["size"])
+    assert runner.invoke(main, ["drift", "moved.csv"]).exit_code == 0
+    assert "<title>" in (garden / "reports" / "drift" / "drift.html").read_text()
+    missing = runner.invoke(main, ["drift", "none.csv"])
+    assert missing.exit_code == 4
+    assert "none.csv: file not found" in missing.output
+
+
+def test_a_version_of_an_earlier_release_is_said_to_have_none(garden, made, store, tmp_path):
+    from layerline.registry.candidate import prepare
+    from layerline.registry.client import open_registry
+    from layerline.registry.registration import log_version
+
+    params = dataclasses.replace(made("classes").params, project="old")
+    candidate = prepare(made("classes").workspace, params, store.run("old"), tmp_path)
+    manifest = json.loads((candidate.bundle / MANIFEST).read_text())
+    del manifest["files"]["reference.json"]
+    (candidate.bundle / MANIFEST).write_text(json.dumps(manifest))
+    (candidate.bundle / "reference.json").unlink()
+    with open_registry(store.home, "testing") as client:
+        log_version(
+            client,
+            run_id=candidate.run_id,
+            bundle=candidate.bundle,
+            about=candidate.about,
+            examples=candidate.holdout.rows,
+        )
+    with pytest.raises(SourceError, match="carries no sketch of its training rows"):
+        drift_of_file("models:/old/1", garden / "params.yaml", store.home, DriftSection())

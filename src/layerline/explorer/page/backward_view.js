@@ -1,5 +1,5 @@
 // The backward pass of the row: loss, gradients by layer, and steps down the gradient.
-import { byId, choice, el, plot, short } from "./dom.js";
+import { byId, choice, el, plot, renew, short } from "./dom.js";
 import { css, heatMap, palette, shade } from "./drawing.js";
 import { backward, canStepBack, descend, gradientSize, lossName, lossOf } from "./gradients.js";
 import { standardTarget } from "./inputs.js";
@@ -13,14 +13,12 @@ export function showBackward(session) {
   const build = () => {
     if (view.hidden) return;
     if (!canStepBack(session.layers)) {
-      view.replaceChildren(el("p", {}, "The backward pass is shown for dense, embedding and convolution layers; this network has a recurrent layer."));
+      renew(view, [el("p", {}, "The backward pass is shown for dense, embedding and convolution layers; this network has a recurrent layer.")]);
       return;
     }
-    view.replaceChildren(...parts(session, state, build));
+    renew(view, parts(session, state, build));
   };
-  session.listen(() => {
-    if (!view.hidden && !view.contains(document.activeElement)) build();
-  });
+  session.listen(build);
   return build;
 }
 
@@ -44,13 +42,12 @@ function parts(session, state, build) {
     session.restoreWeights();
     state.losses = [];
     session.run();
-    build();
   };
   const controls = [
-    truthField(session, build),
+    truthField(session),
     choice("Learning rate", RATES.map((rate) => [rate, rate]), String(state.rate), (value) => { state.rate = Number(value); }),
     el("div", { className: "buttons" },
-      el("button", { className: "primary", onclick: () => step(session, state, build) }, "One step"),
+      el("button", { className: "primary", onclick: () => step(session, state) }, "One step"),
       el("button", { onclick: () => animate(session, state, build) }, state.timer ? "Stop" : "30 steps"),
       el("button", { onclick: restart }, "Trained weights again")),
   ];
@@ -62,24 +59,21 @@ function parts(session, state, build) {
   return [el("div", { className: "row" }, ...controls), change, about_, ...curve, el("h3", {}, "Gradients, from the output back"), ...layerLines(session, gradients)];
 }
 
-function truthField(session, build) {
+function truthField(session) {
   const { about } = session;
   if (!about.classes) return el("p", { className: "soft" }, `true ${about.target}: ${short(session.truth)}`);
   const options = about.classes.map((name, place) => [String(place), String(name)]);
   return choice(`True ${about.target}`, options, String(targetOf(session)), (value) => {
     session.truth = Number(value);
     session.run();
-    build();
   });
 }
 
-function step(session, state, build) {
+function step(session, state) {
   const { loss, gradients } = pass(session);
   state.losses = [...state.losses, loss].slice(-200);
   descend(session.layers, gradients, state.rate);
-  document.activeElement?.blur();
   session.weightsChanged();
-  build();
 }
 
 function animate(session, state, build) {
@@ -96,7 +90,7 @@ function animate(session, state, build) {
       clearInterval(state.timer);
       state.timer = null;
     }
-    step(session, state, build);
+    step(session, state);
   }, 80);
 }
 
@@ -117,7 +111,7 @@ function layerLines(session, gradients) {
     return el("tr", {}, el("td", {}, layerTitle(session, place + 1)), el("td", {}, rule(session, place)), el("td", { className: "n" }, short(size)),
       el("td", { className: "wideCell" }, bar), el("td", { className: "n" }, weights ? short(size / weights) : "–"), el("td", { className: "wideCell" }, strip));
   });
-  const head = ["layer", "chain rule", "|∂L/∂w|", "", "of |w|", "δ by unit"].map((text) => el("th", {}, text));
+  const head = ["layer", "chain rule", "|∂L/∂w|", "", "of |w|", "δ by unit"].map((text, place) => el("th", { className: place === 2 || place === 4 ? "n" : "" }, text));
   return [el("div", { className: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)))];
 }
 

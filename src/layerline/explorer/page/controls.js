@@ -1,12 +1,12 @@
 // The panel of inputs: which row, which member, sliders and choices by column, pixels to paint.
-import { byId, choice, el, percent, short, slider } from "./dom.js";
+import { byId, choice, el, percent, renew, short, slider } from "./dom.js";
 import { palette, prepareCanvas } from "./drawing.js";
 
 export function showControls(session) {
   const { about } = session;
   const rebuild = () => {
-    byId("row").replaceChildren(...rowPicker(session, rebuild));
-    byId("inputs").replaceChildren(...inputFields(session));
+    renew(byId("row"), rowPicker(session, rebuild));
+    renew(byId("inputs"), inputFields(session));
   };
   rebuild();
   session.rebuildInputs = rebuild;

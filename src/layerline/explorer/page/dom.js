@@ -11,6 +11,14 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Replaces what a view shows; who works with the keyboard stays on the same field.
+export function renew(view, parts) {
+  const fields = () => [...view.querySelectorAll("button, input, select, textarea, summary, canvas[tabindex]")];
+  const place = fields().indexOf(document.activeElement);
+  view.replaceChildren(...parts);
+  if (place >= 0) fields()[place]?.focus({ preventScroll: true });
+}
+
 export const byId = (id) => document.getElementById(id);
 
 // A number in four digits, with a true minus sign.
@@ -32,7 +40,7 @@ export function choice(label, options, chosen, onchange) {
 
 // A slider with its value beside it; both can be changed.
 export function slider(label, [low, high, step], value, onchange) {
-  const number = el("input", { type: "number", step: "any", value: String(+value.toPrecision(6)) });
+  const number = el("input", { type: "number", step: "any", value: String(+value.toPrecision(5)) });
   const range = el("input", { type: "range", min: low, max: high, step, value });
   number.setAttribute("aria-label", `${label}, as a number`);
   range.addEventListener("input", () => {

@@ -1,8 +1,8 @@
 // Values as colours: orange below zero, blue above, which people of every colour vision tell apart.
 
 const PALETTES = {
-  light: { middle: [246, 247, 249], above: [16, 82, 168], below: [190, 88, 0], ink: "#1b1f27", soft: "#667085" },
-  dark: { middle: [38, 44, 54], above: [110, 175, 255], below: [255, 160, 66], ink: "#e7eaf0", soft: "#98a2b3" },
+  light: { middle: [246, 247, 249], above: [16, 82, 168], below: [190, 88, 0], ink: "#1b1f27", soft: "#596273", card: "#fff" },
+  dark: { middle: [38, 44, 54], above: [110, 175, 255], below: [255, 160, 66], ink: "#e7eaf0", soft: "#a3adbd", card: "#1b1f27" },
 };
 const isDark = window.matchMedia("(prefers-color-scheme: dark)");
 

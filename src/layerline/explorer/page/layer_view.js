@@ -1,6 +1,6 @@
 // Zoomed in: a layer with its weights as pictures, and a neuron with its formula and numbers.
 import { ACTIVATIONS } from "./arithmetic.js";
-import { byId, choice, el, histogramBars, plot, short, slider } from "./dom.js";
+import { byId, choice, el, histogramBars, plot, renew, short, slider } from "./dom.js";
 import { drawMap, heatMap, largest, prepareCanvas } from "./drawing.js";
 import { sentence } from "./overview.js";
 import { layerTitle, unitName, valuesAt } from "./session.js";
@@ -16,18 +16,17 @@ export function showZoom(session, redrawOverview) {
       build();
       redrawOverview();
     };
-    byId("path").replaceChildren(...path(session, go));
+    renew(byId("path"), path(session, go));
     byId("overview").hidden = Boolean(layer);
     const view = byId("zoom");
     view.hidden = !layer;
-    if (!layer) return view.replaceChildren();
-    view.replaceChildren(...(unit === null || session.layers[layer - 1].kind !== "dense"
-      ? layerParts(session, layer, go) : neuronParts(session, layer, unit, go)));
-    return undefined;
+    const isNeuron = layer && unit !== null && session.layers[layer - 1].kind === "dense";
+    renew(view, !layer ? [] : isNeuron ? neuronParts(session, layer, unit, go) : layerParts(session, layer, go));
   };
   session.listen(() => {
-    if (session.layer && !byId("zoom").contains(document.activeElement)) build();
-    else if (session.layer) refresh(session);
+    const isDragging = byId("zoom").contains(document.activeElement) && document.activeElement.type === "range";
+    if (session.layer && isDragging) refresh(session);
+    else if (session.layer) build();
   });
   return build;
 }
@@ -48,7 +47,7 @@ function path(session, go) {
   return parts;
 }
 
-// While a field of the view has the focus, only its figures are renewed.
+// While a slider of the view is dragged, only the figures are renewed.
 function refresh(session) {
   const formula = byId("formula");
   if (formula && session.unit !== null) formula.replaceWith(formulaOf(session, session.layer, session.unit));
@@ -200,7 +199,7 @@ function normLine(norm, step, unit) {
 function termTable(session, level, unit, go) {
   const layer = session.layers[level - 1], { sizes, order, input, nInputs } = largestTerms(session, level, unit);
   const lines = order.map((place) => {
-    const weight = el("input", { type: "number", step: "any", value: String(+layer.weight[unit * nInputs + place].toPrecision(6)), onchange: (event) => {
+    const weight = el("input", { type: "number", step: "any", value: String(+layer.weight[unit * nInputs + place].toPrecision(5)), onchange: (event) => {
       if (event.target.value === "" || !Number.isFinite(Number(event.target.value))) return;
       layer.weight[unit * nInputs + place] = Number(event.target.value);
       session.weightsChanged();
@@ -210,7 +209,7 @@ function termTable(session, level, unit, go) {
     const link = level > 1 && layerKindBelow(session, level) === "dense" ? el("button", { className: "link", onclick: () => go(level - 1, place) }, from) : from;
     return el("tr", {}, el("td", {}, link), el("td", {}, weight), el("td", { className: "n" }, short(input[place])), el("td", { className: "n" }, short(sizes[place])));
   });
-  const head = ["from", "weight w", "value x", "w·x"].map((text) => el("th", {}, text));
+  const head = ["from", "weight w", "value x", "w·x"].map((text, place) => el("th", { className: place > 1 ? "n" : "" }, text));
   return [el("h4", {}, `The ${lines.length} largest of ${nInputs} terms`), el("div", { className: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...lines)))];
 }
 

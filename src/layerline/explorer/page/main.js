@@ -54,7 +54,7 @@ function start() {
     redraw();
   });
   session.listen(() => {
-    byId("restore").disabled = session.weightsVersion === 1;
+    byId("restore").disabled = session.isTrained;
     byId("time").textContent = `forward pass: ${session.milliseconds.toFixed(1)} ms`;
     survey();
   });

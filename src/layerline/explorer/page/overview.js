@@ -161,7 +161,7 @@ function title(context, session, place, level, values) {
   if (nDead) text += `, ${nDead} dead`;
   context.font = "13px system-ui, sans-serif";
   context.textAlign = "left";
-  context.fillStyle = getComputedStyle(context.canvas.parentElement).backgroundColor;
+  context.fillStyle = palette().card;
   context.fillRect(0, place.y - 22, context.measureText(text).width + 10, 19); // lines end behind it
   context.fillStyle = palette().soft;
   context.fillText(text, 4, place.y - 8);
@@ -175,7 +175,7 @@ function outputNames(context, session, place, values) {
   const fits = Math.floor(place.cell / 7);
   for (let unit = 0; unit < place.n; unit++) {
     const [x, y] = cornerOf(place, unit);
-    const name = session.about.classes ? String(session.about.classes[unit]) : short(values[unit]);
+    const name = session.about.classes ? String(session.about.classes[unit]) : short(+values[unit].toPrecision(3));
     context.fillText(name.length > fits ? `${name.slice(0, fits - 1)}…` : name, x + place.cell / 2, y + place.tall + 13);
   }
 }

@@ -33,6 +33,7 @@ export class Session {
     const shape = image && picture ? [picture.channels, picture.height, picture.width] : [1, 1, 1];
     for (const layers of this.members) measureLayers(layers, shape);
     this.weightsVersion += 1;
+    this.isTrained = true;
   }
 
   // The values of a sample row, in the user's terms.
@@ -60,6 +61,7 @@ export class Session {
   // A weight, bias or activation was changed: what was computed with it is out of date.
   weightsChanged() {
     this.weightsVersion += 1;
+    this.isTrained = false;
     this.run();
   }
 

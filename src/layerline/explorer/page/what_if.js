@@ -1,6 +1,6 @@
 // What-if for the model: the nearest row with another prediction, confident mistakes, calibration,
 // partial dependence. All of it is computed here, with the weights as they are now.
-import { byId, choice, el, percent, plot, short } from "./dom.js";
+import { byId, choice, el, percent, plot, renew, short } from "./dom.js";
 import { heatMap } from "./drawing.js";
 import { features } from "./inputs.js";
 import { decide } from "./network.js";
@@ -18,14 +18,11 @@ export function showWhatIf(session) {
       session.pickRow(place);
       session.rebuildInputs();
       session.run();
-      build();
       byId("panel").scrollIntoView({ block: "nearest" });
     };
-    view.replaceChildren(nearest(session, rows, load), mistakes(session, rows, load), calibration(session, rows), dependence(session, state, build));
+    renew(view, [nearest(session, rows, load), mistakes(session, rows, load), calibration(session, rows), dependence(session, state, build)]);
   };
-  session.listen(() => {
-    if (!view.hidden && !view.contains(document.activeElement)) build();
-  });
+  session.listen(build);
   return build;
 }
 
@@ -60,7 +57,7 @@ function nearest(session, rows, load) {
   const differing = about.columns.filter((column) => session.values[column.name] !== other[column.name]);
   const lines = about.picture ? [] : differing.slice(0, 20).map((column) => el("tr", {}, el("td", {}, column.name),
     el("td", { className: "n" }, cell(column, session.values[column.name])), el("td", { className: "n" }, cell(column, other[column.name]))));
-  const head = el("tr", {}, ...["column", "this row", "that row"].map((text) => el("th", {}, text)));
+  const head = el("tr", {}, ...["column", "this row", "that row"].map((text, place) => el("th", { className: place ? "n" : "" }, text)));
   const table = lines.length ? el("div", { className: "wide" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines))) : null;
   return section(title, `Of ${rows.length} rows the nearest (in scaled features) with ${what} is row ${found.row.place + 1}: ${shown(session, found.row)}, true ${truth(session, found.row)}; distance ${short(found.distance)}.`,
     table ?? "", about.picture ? el("div", { className: "pair" }, thumbnail(session, session.values), thumbnail(session, other)) : "", el("button", { onclick: () => load(found.row.place) }, `Look at row ${found.row.place + 1}`));
@@ -93,7 +90,7 @@ function mistakes(session, rows, load) {
     el("td", {}, truth(session, row)), el("td", {}, shown(session, row))));
   const text = about.classes ? `${wrong.length} of ${known.length} rows are wrong; the most confident first.` : "The largest errors first.";
   const head = el("tr", {}, ...["row", "true", "predicted"].map((name) => el("th", {}, name)));
-  return section("Most confidently wrong", text, el("div", { className: "wide" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines))));
+  return section(about.classes ? "Most confidently wrong" : "Largest errors", text, el("div", { className: "wide" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines))));
 }
 
 function calibration(session, rows) {
@@ -140,14 +137,19 @@ function dependence(session, state, build) {
     return classes ? decision.probabilities[target] : decision.number;
   };
   const rows = spread(about.rows.n, Math.min(100, Math.floor(OPERATIONS / (grid.length * weightCount(session)))));
-  const mean = grid.map((value) => rows.reduce((sum, place) => sum + answer({ ...session.rowAt(place), [column.name]: value }), 0) / rows.length);
+  const key = `${session.weightsVersion} ${column.name} ${target}`;
+  if (state.key !== key) {
+    state.key = key;
+    state.mean = grid.map((value) => rows.reduce((sum, place) => sum + answer({ ...session.rowAt(place), [column.name]: value }), 0) / rows.length);
+  }
+  const { mean } = state;
   const own = grid.map((value) => answer({ ...session.values, [column.name]: value }));
   const at = column.kind === "category" ? grid.map((_, place) => place) : grid;
   const picture = plot(`${classes ? `Probability of ${classes[target]}` : "Prediction"} by ${column.name}`, {
     lines: [{ points: at.map((x, place) => [x, mean[place]]), name: "mean of rows" }, { points: at.map((x, place) => [x, own[place]]), dash: "5 3", name: "this row" }],
     y: classes ? [0, 1] : null, names: [column.name, ""] });
-  const key = column.kind === "category" ? el("p", { className: "soft" }, grid.map((level, place) => `${place}: ${level}`).join(", ")) : "";
-  return section("Partial dependence", `The prediction while ${column.name} alone takes other values: the mean over ${rows.length} rows, and this row.`, el("div", { className: "row" }, ...fields), picture, key);
+  const levels = column.kind === "category" ? el("p", { className: "soft" }, grid.map((level, place) => `${place}: ${level}`).join(", ")) : "";
+  return section("Partial dependence", `The prediction while ${column.name} alone takes other values: the mean over ${rows.length} rows, and this row.`, el("div", { className: "row" }, ...fields), picture, levels);
 }
 
 function spread(n, most) {

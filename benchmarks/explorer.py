@@ -1,0 +1,219 @@
+"""The explorer's page in a real browser: first paint, the time of a tweak, numbers against NumPy.
+
+    python benchmarks/explorer.py             # writes benchmarks/results/explorer.md
+    python benchmarks/explorer.py --pictures  # docs/images/explorer-*.png as well
+
+It needs a Chromium or Chrome; see browser.py.
+"""
+
+import argparse
+import asyncio
+import json
+import platform
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from browser import BrowserError, Page, browser
+from PIL import Image
+
+from layerline.explorer.build_page import build_page
+from layerline.explorer.find_model import Exhibit
+from layerline.explorer.network_layers import members_of
+from layerline.explorer.page_data import to_plain
+from layerline.explorer.sample_rows import Sample
+from layerline.explorer.textbook import textbook_exhibit
+from layerline.model.bundle import About
+from layerline.model.predictor import Model
+from layerline.networks import build_network
+from layerline.scaling.preprocessing.preprocessor import Preprocessor
+from layerline.scaling.preprocessing.scalers import Affine
+
+HERE = Path(__file__).resolve().parents[1]
+RESULTS, IMAGES = HERE / "benchmarks" / "results" / "explorer.md", HERE / "docs" / "images"
+TWEAKS, PAINTS = 100, 5
+NETWORKS, ROWS = 100, 100  # comparisons: their product
+SIZE = (1180, 960)
+MAX_BYTES = 200_000
+
+# What a user waits for: the change, the forward pass, and all that is drawn until the next frame.
+TWEAK = """
+(async (count) => {
+  const {session} = explorer, times = [];
+  for (let turn = 0; turn < count; turn++) {
+    await new Promise(requestAnimationFrame);
+    const started = performance.now();
+    session.layers[0].weight[turn * 7 % session.layers[0].weight.length] += 0.01;
+    session.weightsChanged();
+    const drawn = performance.now();
+    await new Promise((done) => { const {port1, port2} = new MessageChannel();
+      port1.onmessage = done; requestAnimationFrame(() => port2.postMessage(0)); });
+    times.push([performance.now() - started, drawn - started, session.milliseconds]);
+  }
+  return times;
+})
+"""
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1"
+COMPARE = """
+(({members, rows}) => {
+  const {arithmetic, network} = explorer.modules, [layers] = arithmetic.decodeArrays(members);
+  return rows.map((row) => network.forward(layers, Float64Array.from(row))
+    .map((step) => Array.from(step.output)));
+})
+"""
+STEPS = {"explorer-forward": "new Promise((done) => setTimeout(done, 600))",
+    "explorer-neuron": "(() => { Object.assign(explorer.session, {layer: 1, unit: 11});"
+    " explorer.session.run(); })()",
+    "explorer-playground": "(document.getElementById('tab-playground').click(),"
+    " document.getElementById('run').click(), new Promise((done) => setTimeout(done, 6000)))",
+}  # fmt: skip
+
+
+def wide() -> Exhibit:
+    """784-500-300-10 with batch norm, on random images."""
+    torch.manual_seed(0)
+    network = build_network("mlp", {"hidden": [500, 300]}, input_shape=(1, 28, 28), d_out=10)
+    affine, classes, shape = Affine((33.0,), (78.0,)), tuple(range(10)), (28, 28)
+    fitted = Preprocessor("digit", "multiclass", classes, image=affine, image_shape=shape)
+    about = About("digits", "multiclass", "digit", classes, (), shape)
+    generator = np.random.default_rng(0)
+    rows = generator.integers(0, 256, (300, *shape), dtype=np.uint8)
+    sample = Sample(rows, generator.integers(0, 10, 300))
+    return Exhibit(Model(about, network.eval(), fitted), sample, "784-500-300-10")
+
+
+async def measure(page: Page, path: Path) -> dict[str, Any]:
+    """First paint of a page (median of several openings), and its tweaks."""
+    paints = []
+    for _ in range(PAINTS):
+        await page.open(path.as_uri(), *SIZE)
+        await page.wait_for("window.explorer")
+        await asyncio.sleep(0.3)
+        paints.append(await page.run(PAINT))
+    ready = await page.run("performance.getEntriesByType('navigation')[0].domComplete")
+    times = await page.run(f"({TWEAK})({TWEAKS})")
+    shown, drawn, forward = (sorted(part) for part in zip(*times, strict=True))
+    p95 = int(0.95 * TWEAKS)
+    return {
+        "size": path.stat().st_size,
+        "paint": statistics.median(paints),
+        "ready": ready,
+        "shown": shown[p95],
+        "drawn": drawn[p95],
+        "forward": forward[p95],
+        "median": statistics.median(forward),
+    }
+
+
+def numpy_outputs(layers: list[dict[str, Any]], x: np.ndarray) -> list[np.ndarray]:
+    """Each dense layer's outputs in float64, as the formula says."""
+    found = []
+    for layer in layers:
+        z = x @ layer["weight"].T.astype(np.float64)
+        if layer["bias"] is not None:
+            z = z + layer["bias"]
+        if (norm := layer["norm"]) is not None:
+            deviation = np.sqrt(norm["variance"].astype(np.float64) + norm["epsilon"])
+            z = (z - norm["mean"]) / deviation * norm["scale"] + norm["shift"]
+        x = np.maximum(z, 0) if layer["activation"] == "relu" else z
+        found.append(x)
+    return found
+
+
+async def compare(page: Page) -> float:
+    """The largest relative difference of any output of any layer, over all comparisons."""
+    worst = 0.0
+    for seed in range(NETWORKS):
+        torch.manual_seed(seed)
+        widths = [int(width) for width in torch.randint(3, 40, (1 + seed % 5,))]
+        network = build_network("mlp", {"hidden": widths}, input_shape=(12,), d_out=5).eval()
+        for name, value in network.state_dict().items():
+            if "running_var" in name:
+                value.uniform_(0.3, 3)
+            elif value.ndim == 1 and value.is_floating_point():
+                value.normal_()
+        layers, rows = members_of(network)[0], torch.randn(ROWS, 12).tolist()
+        given = json.dumps({"members": to_plain([layers]), "rows": rows})
+        answers = await page.run(f"({COMPARE})({given})")
+        for place, expected in enumerate(numpy_outputs(layers, np.array(rows))):
+            found = np.array([row[place] for row in answers])
+            scale = np.maximum(np.abs(expected), 1e-12)
+            worst = max(worst, float((np.abs(found - expected) / scale).max()))
+    return worst
+
+
+async def take_pictures(page: Page, path: Path) -> None:
+    """The pictures of docs/explorer.md, few colours, so that they are small."""
+    for name, script in STEPS.items():
+        await page.open(path.as_uri(), *SIZE, dark=name == "explorer-playground")
+        await page.wait_for("window.explorer")
+        await page.run(script)
+        target = IMAGES / f"{name}.png"
+        await page.picture(target)
+        Image.open(target).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(
+            target, optimize=True
+        )
+        if target.stat().st_size > MAX_BYTES:
+            raise BrowserError(f"{target.name} is larger than {MAX_BYTES:,} bytes")
+
+
+def report(lines: dict[str, dict[str, Any]], worst: float, version: str) -> str:
+    cpu = next(
+        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+         if line.startswith("model name")), platform.processor(),
+    )  # fmt: skip
+    rows = [
+        f"| {name} | {m['size'] / 1e6:.2f} | {m['paint']:.0f} | {m['ready']:.0f} "
+        f"| {m['median']:.2f} | {m['forward']:.2f} | {m['drawn']:.1f} | {m['shown']:.1f} |"
+        for name, m in lines.items()
+    ]
+    return "\n".join([
+        "# The explorer's page", "",
+        f"`python benchmarks/explorer.py`: {version}, headless, without a GPU; {cpu}.",
+        f"A tweak ({TWEAKS} of them) is one changed weight: the whole forward pass and all "
+        "drawing. It is on the screen with the browser's next frame, which it composes in "
+        "software here.", "",
+        "| page | MB | first paint, ms | loaded, ms | forward, ms, median | forward, p95 "
+        "| tweak, p95 | on the screen, p95 |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|", *rows, "",
+        f"Numbers against NumPy in float64: {NETWORKS} random networks (1 to 5 hidden layers, "
+        f"batch norm, ReLU), {ROWS} rows each, every unit of every layer of {NETWORKS * ROWS:,} "
+        f"rows: the largest relative difference is {worst:.1e}.", "",
+    ])  # fmt: skip
+
+
+async def run(pictures: bool) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pages = {"seven layers (textbook)": textbook_exhibit(), "784-500-300-10": wide()}
+        paths = {title: folder / f"{place}.html" for place, title in enumerate(pages)}
+        for title, exhibit in pages.items():
+            paths[title].write_text(build_page(exhibit), encoding="utf-8")
+        async with browser() as page:
+            version = (await page.call("Browser.getVersion"))["product"]
+            lines = {title: await measure(page, path) for title, path in paths.items()}
+            worst = await compare(page)
+            if pictures:
+                await take_pictures(page, next(iter(paths.values())))
+    text = report(lines, worst, version)
+    RESULTS.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--pictures", action="store_true", help="take the pictures of docs/, too")
+    try:
+        asyncio.run(run(parser.parse_args().pictures))
+    except BrowserError as error:
+        print(f"explorer: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Every view of the page in a real browser: what a click or a key changes, and what it says."""
+
+import pytest
+from exhibits import image_exhibit, table_exhibit
+
+from layerline.explorer.build_page import build_page
+from layerline.explorer.find_model import find_exhibit
+
+VIEWS = ("forward", "backward", "whatif", "playground")
+# Whatever can be focused has a name; an id is used once.
+NAMELESS = """
+[...document.querySelectorAll('button, input, select, textarea, canvas[tabindex], [role=img]')]
+  .filter((node) => !(node.textContent.trim() || node.title || node.getAttribute('aria-label')
+    || node.closest('label')?.textContent.trim())).map((node) => node.outerHTML)
+"""
+OPEN = "document.getElementById('tab-{0}').click(), document.getElementById('{0}').innerText"
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+EXHIBITS = {
+    "table": lambda: table_exhibit(hidden=[6, 5]),
+    "residual": lambda: table_exhibit(hidden=[6, 6], residual=True, norm="layer"),
+    "ensemble": lambda: table_exhibit("ensemble", member_options={"hidden": [5]}, members=3),
+    "mlp of images": lambda: image_exhibit("mlp", (8, 8), hidden=[12]),
+    "cnn": lambda: image_exhibit("cnn", (8, 8, 3), channels=[4, 5]),
+    "conv1x1_mlp": lambda: image_exhibit("conv1x1_mlp", (8, 8), channels=[3], hidden=[6]),
+    "rnn": lambda: image_exhibit("rnn", (8, 8), hidden=6),
+}
+
+
+def written(exhibit, folder):
+    path = folder / "page.html"
+    path.write_text(build_page(exhibit), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", EXHIBITS)
+def test_every_view_opens_without_an_error_and_names_its_controls(name, browse, tmp_path) -> None:
+    scripts = [script for view in VIEWS for script in (OPEN.format(view), NAMELESS, WIDER)]
+    found = browse(written(EXHIBITS[name](), tmp_path), *scripts, size=(390, 800))
+    texts, nameless, wider = found[::3], found[1::3], found[2::3]
+    assert nameless == [[]] * len(VIEWS)
+    assert max(wider) <= 0  # nothing is cut on a phone
+    says = "recurrent layer" if name == "rnn" else "Gradients"
+    assert says in texts[1]
+    assert "Nearest row" in texts[2]
+    assert "Feature scaling" in texts[3]
+
+
+def test_a_tweak_runs_the_whole_network_again(browse, tmp_path) -> None:
+    page = written(table_exhibit(hidden=[6, 5], norm="none"), tmp_path)
+    zoom = "Object.assign(explorer.session, {layer: 1, unit: 2}), explorer.session.run()"
+    outputs = "Array.from(explorer.session.outputs)"
+    tweak = """(() => {
+      const field = document.querySelector('#zoom .slider input[type=number]');
+      field.value = '3'; field.dispatchEvent(new Event('change'));
+      return [explorer.session.layers[0].bias[2], document.getElementById('restore').disabled];
+    })()"""
+    sigmoid = """(() => {
+      const list = [...document.querySelectorAll('#zoom select')].at(-1);
+      list.focus(); list.value = 'sigmoid'; list.dispatchEvent(new Event('change'));
+      return [document.getElementById('formula').innerText, document.activeElement.tagName];
+    })()"""
+    restore = "document.getElementById('restore').click()"
+    first, _, (bias, is_disabled), second, (formula, focused), third, _, last = browse(
+        page, outputs, zoom, tweak, outputs, sigmoid, outputs, restore, outputs
+    )
+    assert bias == 3
+    assert not is_disabled
+    assert first != second != third
+    assert "1 / (1 + e" in formula
+    assert focused == "SELECT"
+    assert last == first
+
+
+def test_inputs_are_changed_by_fields_by_pasting_and_by_keys(made, browse, tmp_path) -> None:
+    checkout = made("classes")
+    page = written(find_exhibit(checkout.workspace, checkout.params, None), tmp_path)
+    paste = """(() => {
+      const area = document.querySelector('#inputs textarea');
+      area.value = '{0}'; area.nextSibling.click();
+      const said = document.querySelector('#inputs [role=status]').textContent;
+      return [said, {...explorer.session.values}, explorer.session.isChanged];
+    })()"""
+    keys = """(() => {
+      const canvas = document.getElementById('network');
+      for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight', 'Enter']) {
+        canvas.dispatchEvent(new KeyboardEvent('keydown', {key}));
+      }
+      return document.querySelector('#zoom h3').innerText;
+    })()"""
+    wrong, right, title = browse(
+        page,
+        paste.replace("{0}", '{"size": "x"}'),
+        paste.replace("{0}", '{"size": 7.5, "soil": null, "count": 4}'),
+        keys,
+    )
+    assert wrong[0] == "size: x is no number"
+    assert right[1]["size"] == 7.5
+    assert right[1]["soil"] is None
+    assert right[2]
+    assert title == "Layer 1, unit 2"
+
+
+def test_steps_lower_the_loss_and_the_playground_learns(browse, tmp_path) -> None:
+    page = written(table_exhibit(hidden=[6, 5]), tmp_path)
+    steps = """(() => {
+      document.getElementById('tab-backward').click();
+      const rate = [...document.querySelectorAll('#backward select')].at(-1);
+      rate.value = '0.1'; rate.dispatchEvent(new Event('change'));
+      return Array.from({length: 5}, () => {
+        document.querySelector('#backward .primary').click();
+        return document.querySelector('#backward .big').innerText;
+      });
+    })()"""
+    learn = """(() => {
+      document.getElementById('tab-playground').click();
+      const one = [...document.querySelectorAll('#playground button')]
+        .find((button) => button.textContent === 'One epoch');
+      for (let epoch = 0; epoch < 30; epoch++) one.click();
+      return document.getElementById('learnt').innerText;
+    })()"""
+    losses, learnt = browse(page, steps, learn)
+    ends = [float(text.rpartition("→")[2].replace("−", "-")) for text in losses]
+    assert ends == sorted(ends, reverse=True)
+    assert "epoch 30 of 300" in learnt
+    assert float(learnt.split(", ")[-1].split(" ")[0]) > 80

@@ -47,8 +47,8 @@ SHOW_TEST_FIGURES = """
 (async () => {
   const place = name => [...document.querySelectorAll('a')].find(a => a.innerText === name);
   const top = name => place(name).getBoundingClientRect().top;
-  const down = top('test_accuracy') - top('gradient_norm');
-  const names = place('test_accuracy').closest('.ReactVirtualized__Grid');
+  const down = top('test/accuracy') - top('gradient_norm');
+  const names = place('test/accuracy').closest('.ReactVirtualized__Grid');
   const table = names.parentElement.parentElement;
   const grids = [...table.querySelectorAll('.ReactVirtualized__Grid')]
     .filter(grid => grid.scrollHeight === names.scrollHeight);
@@ -178,7 +178,7 @@ async def compare_curves(page: Page, scene: Scene) -> None:
     await settle(page, n_charts=6)
     await page.write(
         "input[placeholder*='Search metric charts']",
-        "^((train|valid)_loss|valid_error|learning_rate|test_(accuracy|log_loss))$",
+        "^((train|valid)/loss|valid/error|learning_rate|test/(accuracy|log_loss))$",
     )
     await settle(page, n_charts=6)
 

@@ -192,7 +192,7 @@ def _epochs_told(root: Path) -> dict[int, float]:
 def _epochs_in(database: Path) -> list[int]:
     if not database.exists():
         return []
-    select = "SELECT DISTINCT step FROM metrics WHERE key = 'valid_loss'"
+    select = "SELECT DISTINCT step FROM metrics WHERE key = 'valid/loss'"
     try:
         with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store:
             return [row[0] for row in store.execute(select)]

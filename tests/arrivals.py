@@ -10,6 +10,7 @@ import sqlalchemy
 from layerline.artifacts import journals_of
 from layerline.tracking.journal_damage import DAMAGED
 from layerline.tracking.journal_lines import Event, read_events, start_of
+from layerline.tracking.metric_names import grouped
 
 POINTS = (
     "SELECT t.value, m.key, m.step, m.value, m.timestamp FROM metrics m"
@@ -67,7 +68,8 @@ def check_arrivals(home: Path, store: str, artifacts: Path | None = None) -> int
             if event["type"] == "metrics":
                 at = (event["step"], event["time_ms"])
                 # One point told twice is one point.
-                points |= Counter((key, name, v, *at) for name, v in event["metrics"].items())
+                told_now = event["metrics"].items()
+                points |= Counter((key, grouped(name), v, *at) for name, v in told_now)
     keys = {key for key, _ in told(home)}  # a server may hold what others told, too
     rows = select(store, POINTS)
     stored = Counter((key, m, v, step, t) for key, m, step, v, t in rows if key in keys)

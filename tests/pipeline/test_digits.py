@@ -68,7 +68,7 @@ def test_one_training_is_one_run_with_everything_in_it(digits: Checkout) -> None
         "            for f in client.list_artifacts(r.info.run_id, path):\n"
         "                walk(f.path) if f.is_dir else files.append(f.path)\n"
         "        walk()\n"
-        "        curve = client.get_metric_history(r.info.run_id, 'valid_loss')\n"
+        "        curve = client.get_metric_history(r.info.run_id, 'valid/loss')\n"
         "        found.setdefault(e.name, []).append(dict(status=r.info.status,\n"
         "            params=r.data.params, metrics=list(r.data.metrics), tags=r.data.tags,\n"
         "            files=files, n_curve=len(curve), inputs=len(r.inputs.dataset_inputs),\n"
@@ -82,7 +82,7 @@ def test_one_training_is_one_run_with_everything_in_it(digits: Checkout) -> None
     assert {entry["status"] for entry in (run, *data.values())} == {"FINISHED"}
     assert run["params"]["train.optimizer.options.learning_rate"] == "0.002"
     assert {"fetch.source", "scale.split.name", "register.alias"} <= set(run["params"])
-    assert {"test_accuracy", "train_loss", "learning_rate", "rows_per_second"} <= set(
+    assert {"test/accuracy", "train/loss", "learning_rate", "rows_per_second"} <= set(
         run["metrics"]
     )
     epochs = len((digits.root / "reports" / "history.csv").read_text().splitlines()) - 1

@@ -57,7 +57,7 @@ def test_a_lost_database_is_noticed_by_all_and_replaced_when_asked(copy: Checkou
     assert {name: str(number) for name, number in aliases.items()} == {"champion": "1"}
     assert tags["layerline.why.train"].startswith("the store lost the training's run")
     assert status == "FINISHED"
-    assert {"valid_loss", "test_accuracy", "train_log_loss"} <= metrics.keys()
+    assert {"valid/loss", "test/accuracy", "train/log_loss"} <= metrics.keys()
     predict(copy)
     copy.run("layerline", "results")
     assert "up to date" in copy.run("dvc", "repro")

@@ -26,8 +26,27 @@ def test_a_trained_checkout_is_registered(fresh):
     }  # fmt: skip
     with open_registry(checkout.workspace.home, "testing") as client:
         run = client.get_run(facts["run_id"])
+        version = client.get_model_version("flowers", "1")
     assert run.info.status == "FINISHED"
     assert run.data.tags["layerline.key"] == checkout.key
+    assert f"Version 1 became `champion`: {facts['reason']}" in version.description
+    assert 'layerline.load("models:/flowers/1")' in version.description
+    assert f"runs/{facts['run_id']}/artifacts/model_card.html" in version.description
+    assert run.data.tags["mlflow.note.content"] == version.description
+
+
+@pytest.mark.usefixtures("store")
+def test_descriptions_that_people_wrote_stay(fresh):
+    checkout = fresh()
+    checkout.train(epochs=2)
+    facts = register_model(checkout.workspace, checkout.params, checkout.key, print)
+    with open_registry(checkout.workspace.home, "testing") as client:
+        ours = client.get_model_version("flowers", "1").description
+        client.set_tag(facts["run_id"], "mlflow.note.content", "of the second batch")
+        register_model(checkout.workspace, checkout.params, checkout.key, print)
+        assert client.get_model_version("flowers", "1").description == ours
+        tags = client.get_run(facts["run_id"]).data.tags
+    assert tags["mlflow.note.content"] == "of the second batch"
 
 
 def test_a_store_that_was_removed_is_reported_with_the_remedy(fresh):

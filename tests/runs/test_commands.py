@@ -81,7 +81,7 @@ def test_on_a_real_server(tmp_path, empty_lab, layerline, monkeypatch):
         folder = f"comparison/{'-'.join(shorts)}"
         for row in rows:
             logged = empty_lab.client.list_artifacts(row["run_id"], folder)
-            assert len(logged) == 3
+            assert len(logged) == 4
         found = layerline(empty_lab, "runs", "--find", md5("two")).stdout
         assert f"made  {rows[0]['run_id'][:8]} mlp-two" in found
         text = layerline(empty_lab, "runs", "--why", "mlp-two").stdout

@@ -66,7 +66,7 @@ def check_training_arrived(checkout: Checkout, server: TrackingServer, epochs: i
     keys = "SELECT t.value, r.status FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid"
     assert (key, "FINISHED") in select(store, f"{keys} WHERE t.key = 'layerline.key'")
     assert select(store, "SELECT count(*) FROM runs WHERE status <> 'FINISHED'") == [(0,)]
-    points = "SELECT count(*), count(DISTINCT step) FROM metrics WHERE key = 'valid_loss'"
+    points = "SELECT count(*), count(DISTINCT step) FROM metrics WHERE key = 'valid/loss'"
     assert select(store, points) == [(epochs, epochs)]
 
 
@@ -94,7 +94,7 @@ def test_server_killed_during_a_training(checkout, server):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    points = "SELECT count(*) FROM metrics WHERE key = 'valid_loss'"
+    points = "SELECT count(*) FROM metrics WHERE key = 'valid/loss'"
     while select(f"sqlite:///{server.database}", points) == [(0,)]:
         assert training.poll() is None, "it was over before its curve was live"
         time.sleep(0.1)

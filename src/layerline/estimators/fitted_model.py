@@ -77,7 +77,8 @@ class Predictor:
         """
         if self.classes is None:
             raise DataError(f"the target {self.target!r} is a number: there are no probabilities")
-        return self.predict_frame(rows).iloc[:, 1:].to_numpy(dtype=np.float64)
+        table = self.predict_frame(rows)
+        return table.iloc[:, 1 : 1 + len(self.classes)].to_numpy(dtype=np.float64)
 
     def predict_frame(self, rows: Rows, *, any_value: bool = False) -> pd.DataFrame:
         """All that the model predicts, beside the rows' own index.

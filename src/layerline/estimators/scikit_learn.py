@@ -181,7 +181,7 @@ class LayerlineClassifier(ClassifierMixin, LayerlineEstimator):
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """(B, K) the probability of each class, in the order of `classes_`."""
-        return self._predict(X).iloc[:, 1:].to_numpy(dtype=np.float64)
+        return self._predict(X).iloc[:, 1 : 1 + len(self.classes_)].to_numpy(dtype=np.float64)
 
 
 class LayerlineRegressor(RegressorMixin, LayerlineEstimator):

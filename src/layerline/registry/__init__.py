@@ -12,6 +12,7 @@ verifier_process.py  what that process runs
 contest.py           champion and challenger, same rows
 gate.py              which of them is better
 gate_rules.py        the gate's other rules
+description.py       what pages say of a version
 promotion.py         the alias and its history
 integrity.py         unchanged since registration?
 administration.py    promote, roll back, verify, history

@@ -48,6 +48,7 @@ def register_model(
         # Importing torch takes seconds in both processes: they do it at the same time.
         from layerline.registry.candidate import log_candidate, prepare
         from layerline.registry.contest import hold_contest
+        from layerline.registry.description import describe
 
         candidate = prepare(workspace, params, _run_id(home, run_key), folder)
         with (
@@ -57,6 +58,7 @@ def register_model(
             version = log_candidate(client, candidate)
             report(f"{version.uri} {'logged' if version.is_new else 'already exists'}")
             facts = hold_contest(client, params, candidate, version, verifier)
+            describe(client, workspace, candidate, facts)
     alias = f"models:/{project}@{params.register.alias}"
     holder = facts["champion_version"]
     verb = "is now" if facts["promoted"] else "stays"

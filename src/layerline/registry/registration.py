@@ -10,6 +10,7 @@ from layerline.artifacts.temporary import temporary_folder
 from layerline.model.bundle import About, Rows, check_bundle
 from layerline.registry.mlflow_model import save_mlflow_model
 from layerline.registry.version_files import files_sha256, mlmodel_sha256
+from layerline.tracking.metric_names import plain
 from layerline.tracking.version_tags import HASH_TAGS, compare_tags
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _link_metrics(client: "MlflowClient", run_id: str, model_id: str) -> None:
     points = (
         client.get_metric_history(run_id, name)[-1]
         for name in run.data.metrics
-        if name.startswith("test_")
+        if plain(name).startswith("test_")
     )
     linked = [
         Metric(p.key, p.value, p.timestamp, p.step, model_id=model_id, run_id=run_id, **about)

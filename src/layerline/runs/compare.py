@@ -13,6 +13,7 @@ from layerline.runs.open_store import RequestError
 from layerline.runs.param_differences import SPLITS, differing
 from layerline.runs.run import Run
 from layerline.runs.shared_rows import Resampling, SharedRows, classes_of, is_classification, pair
+from layerline.tracking.metric_names import metric_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,7 @@ def _curves(client: "MlflowClient", run: Run) -> Curves:
     found = {}
     for name in CURVES:
         if name in run.metrics:
-            history = client.get_metric_history(run.run_id, name)
+            history = metric_history(client, run.run_id, name)
             last = {
                 int(metric.step): float(metric.value)
                 for metric in sorted(history, key=lambda metric: metric.timestamp)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from layerline.tracking.metric_names import plain
 from layerline.tracking.mlflow_runs import KEY_TAG, STAGE_TAG
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def to_run(found: Any, project: str) -> Run:
         start_ms=int(found.info.start_time or 0),
         end_ms=None if found.info.end_time is None else int(found.info.end_time),
         params=params,
-        metrics=dict(found.data.metrics),
+        metrics={plain(name): value for name, value in found.data.metrics.items()},
         tags=tags,
         datasets=tuple(_to_dataset(item) for item in inputs),
     )

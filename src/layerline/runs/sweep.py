@@ -15,6 +15,7 @@ from layerline.artifacts import journals_of
 from layerline.runs.run import Run, duration, experiments, search
 from layerline.tracking.journal_file import SUFFIX
 from layerline.tracking.journal_lines import Event, read_events
+from layerline.tracking.metric_names import metric_history
 from layerline.tracking.mlflow_runs import KEY_TAG
 from layerline.tracking.processes import FOREIGN_SILENCE_SECONDS, is_gone, process_identity
 from layerline.tracking.replay import MESSAGE_TAG
@@ -147,7 +148,7 @@ def _last_sign_ms(client: "MlflowClient", run: Run) -> int:
     """When the run last logged something: its newest metric, else its start."""
     times = [run.start_ms]
     for name in run.metrics:
-        times += [int(metric.timestamp) for metric in client.get_metric_history(run.run_id, name)]
+        times += [int(metric.timestamp) for metric in metric_history(client, run.run_id, name)]
     return max(times)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from layerline.tracking.metric_names import grouped
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -42,7 +44,7 @@ class Batch:
         return not (self.metrics or self.params or self.tags)
 
     def add_metric(self, name: str, value: float, time_ms: int, step: int) -> None:
-        self.metrics.append((clean_name(name), value, time_ms, step))
+        self.metrics.append((clean_name(grouped(name)), value, time_ms, step))
 
     def add_tag(self, name: str, value: str) -> None:
         self.tags[clean_name(name)] = value[:_MAX_TAG]

@@ -1,0 +1,84 @@
+"""What people read first of a run and of a version: figures, verdict, how to load it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from layerline.artifacts import Workspace, read_json
+from layerline.registry.candidate import Candidate
+from layerline.text import readable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+NOTE = "mlflow.note.content"  # the description of a run
+MARK = "*Written by Layerline. It leaves a description of yours as it is.*"
+HEADLINES = ("accuracy", "log_loss", "rmse", "mae", "r2")
+
+
+def describe(
+    client: "MlflowClient", workspace: Workspace, candidate: Candidate, facts: Mapping[str, Any]
+) -> None:
+    """Describe the training's run and the version, unless somebody has written something there.
+
+    A champion that is registered again keeps the verdict that made it the champion.
+    """
+    run = client.get_run(candidate.run_id)
+    page = f"#/experiments/{run.info.experiment_id}/runs/{candidate.run_id}"
+    details = workspace.reports / "evaluation.json"
+    intervals = read_json(details).get("intervals") or {} if details.exists() else {}
+    text = _text(
+        facts, candidate.test_metrics or {}, intervals, f"{page}/artifacts/model_card.html"
+    )
+    if _is_free(run.data.tags.get(NOTE)):
+        client.set_tag(candidate.run_id, NOTE, text)
+    name, number = facts["project"], str(facts["version"])
+    version = client.get_model_version(name, number)
+    if facts["version"] != facts["previous_version"] and _is_free(version.description):
+        client.update_model_version(name, number, text)
+
+
+def _is_free(description: str | None) -> bool:
+    return not description or MARK in description
+
+
+def _text(
+    facts: Mapping[str, Any],
+    metrics: Mapping[str, float | None],
+    intervals: Mapping[str, Mapping[str, float]],
+    card: str,
+) -> str:
+    uri = facts["model_uri"]
+    became = "became" if facts["promoted"] else "did not become"
+    return f"""\
+**{_headline(metrics, intervals)}** on {facts["n_test_rows"]:,} test rows.
+
+Version {facts["version"]} {became} `{facts["alias"]}`: {facts["reason"]}
+
+The [model card]({card}) has all figures, plots and limits.
+
+```python
+import layerline
+
+model = layerline.load("{uri}")
+model.predict(rows)  # a DataFrame, columns as in the data
+```
+
+Over HTTP: `layerline serve {uri}`
+
+{MARK}
+"""
+
+
+def _headline(
+    metrics: Mapping[str, float | None], intervals: Mapping[str, Mapping[str, float]]
+) -> str:
+    """`accuracy 0.98 (0.966 to 0.992), log_loss 0.07`: what is there of the headlines."""
+    parts = []
+    for name in HEADLINES:
+        value, ends = metrics.get(name), intervals.get(name) or {}
+        if value is not None:
+            known = [readable(ends[end]) for end in ("lower", "upper") if end in ends]
+            parts.append(
+                f"{name} {readable(value)}" + (f" ({' to '.join(known)})" if known else "")
+            )
+    return ", ".join(parts)

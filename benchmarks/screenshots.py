@@ -201,6 +201,12 @@ async def overview(page: Page, scene: Scene) -> None:
     await settle(page)
 
 
+async def model_version(page: Page, scene: Scene) -> None:
+    """A registered version's page: its description, its aliases and its tags."""
+    await page.open(f"{scene.address}/#/models/digits/versions/{len(scene.runs)}", 1450, 900)
+    await settle(page)
+
+
 async def model_card(page: Page, scene: Scene) -> None:
     """The beginning of the card that the last training's evaluation wrote."""
     card = scene.home.resolve() / "reports" / "model_card.html"
@@ -211,6 +217,7 @@ async def model_card(page: Page, scene: Scene) -> None:
 
 
 PICTURES = {
+    "model-version": model_version,
     "compare-runs": compare_tables,
     "compare-curves": compare_curves,
     "run-overview": overview,

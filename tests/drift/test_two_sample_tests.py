@@ -6,12 +6,14 @@ import pytest
 from scipy import stats
 
 from layerline.drift.column_counts import ColumnCounts
+from layerline.drift.drift_check import findings
 from layerline.drift.two_sample_tests import (
     adjust,
     chi_squared,
     kolmogorov_smirnov,
     missing,
     outside,
+    pool_rare,
     population_stability,
     unseen,
 )
@@ -49,10 +51,22 @@ def test_few_rows_are_exchanged_as_fishers_test_counts():
     assert found.effect == pytest.approx(0.25)
 
 
-def test_rare_levels_are_taken_together():
-    before, now = np.array([1000, *[2] * 50]), np.array([100, *[0] * 49, 1])
-    assert chi_squared(before, now).p_value > 0.001
+def test_rare_levels_are_taken_together_with_those_without_a_cell():
+    before, now = np.array([1000, *[2] * 50, 0]), np.array([100, *[0] * 50, 9])
+    assert [part.tolist() for part in pool_rare(before, now)] == [[1000, 100], [100, 9]]
+    assert chi_squared(*pool_rare(before, now)).p_value > 0.5
     assert chi_squared(np.array([10, 0]), np.array([4, 0])).p_value == 1.0
+
+
+def test_many_levels_of_one_source_do_not_drift():
+    generator = np.random.default_rng(2)
+    found = []
+    for _ in range(40):
+        drawn = [pd.Series(generator.zipf(1.5, n) % 2000).map(str) for n in (3000, 1000)]
+        counts = ColumnCounts(sketch(drawn[0], is_level=True))
+        counts.add(drawn[1])
+        found.append(min(finding.p_value for finding in findings(counts)))
+    assert np.mean(np.array(found) < 0.025) <= 0.125
 
 
 def test_rows_beyond_the_range_are_counted_out():

@@ -3,7 +3,7 @@
 import asyncio
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +23,39 @@ _SPEC.loader.exec_module(chromium)
 SIZE = (1200, 900)
 
 
-@pytest.fixture
-def browse() -> Callable[..., list[Any]]:
-    """Open a page and run scripts one after the other; return their values.
-
-    Fails on any error of the console and any request; skips where there is no Chromium.
-    """
+@pytest.fixture(scope="session")
+def tab() -> Iterator[tuple[asyncio.Runner, Any]]:
+    """One browser for all tests of a worker, and the loop that its page belongs to."""
     try:
         chromium.find_browser()
     except chromium.BrowserError as error:
         pytest.skip(str(error))
+    with asyncio.Runner() as runner:
+        manager = chromium.browser()
+        page = runner.run(manager.__aenter__())
+        runner.run(page.watch())
+        yield runner, page
+        runner.run(manager.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def browse(tab) -> Callable[..., list[Any]]:
+    """Open a page and run scripts one after the other; return their values.
+
+    Fails on any error of the console and any request; skips where there is no Chromium.
+    """
+    runner, page = tab
 
     async def look(path: Path, scripts: tuple[str, ...], size: tuple[int, int]) -> list[Any]:
-        async with chromium.browser() as page:
-            await page.watch()
-            await page.open(path.resolve().as_uri(), *size)
-            await page.wait_for("window.explorer", 30)
-            values = [await page.run(script) for script in scripts]
-            await page.run("new Promise(requestAnimationFrame)")
-            assert page.problems() == []
-            return values
+        page.events.clear()
+        await page.open(path.resolve().as_uri(), *size)
+        await page.wait_for("window.explorer", 30)
+        values = [await page.run(script) for script in scripts]
+        await page.run("new Promise(requestAnimationFrame)")
+        assert page.problems() == []
+        return values
 
     def run(path: Path, *scripts: str, size: tuple[int, int] = SIZE) -> list[Any]:
-        return asyncio.run(look(path, scripts, size))
+        return runner.run(look(path, scripts, size))
 
     return run

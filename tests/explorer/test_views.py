@@ -45,6 +45,22 @@ def test_every_view_opens_without_an_error_and_names_its_controls(name, browse, 
     assert "Feature scaling" in texts[3]
 
 
+def test_what_if_names_columns_that_matter_and_slices(made, browse, tmp_path) -> None:
+    for name in ("classes", "numbers"):
+        checkout = made(name)
+        page = written(find_exhibit(checkout.workspace, checkout.params, None), tmp_path)
+        cards = """document.getElementById('tab-whatif').click(),
+          [...document.querySelectorAll('#whatif section')].map((card) => card.innerText)"""
+        (found,) = browse(page, cards)
+        titles = [text.split("\n")[0] for text in found]
+        assert titles[0] == "Nearest row with another answer"
+        assert titles[3:] == ["Partial dependence", "Importance", "Slices"]
+        first = found[4].split("\n")
+        ranks = [first.index(column) for column in ("size", "count", "is wild")]
+        assert max(ranks[:2]) < ranks[2]  # the target does not depend on it
+        assert "clay" in found[5]
+
+
 def test_a_tweak_runs_the_whole_network_again(browse, tmp_path) -> None:
     page = written(table_exhibit(hidden=[6, 5], norm="none"), tmp_path)
     zoom = "Object.assign(explorer.session, {layer: 1, unit: 2}), explorer.session.run()"

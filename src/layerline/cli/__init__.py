@@ -13,6 +13,7 @@ retrain    retrain
 drift      drift
 labels     labels
 schedule   schedule
+backtest   backtest
 results    results
 store      flush, ui
 runs       runs
@@ -32,6 +33,7 @@ import click
 
 from layerline import __version__
 from layerline.cli.adopt import adopt
+from layerline.cli.backtest import backtest
 from layerline.cli.compare import compare
 from layerline.cli.drift import drift
 from layerline.cli.explore import explore
@@ -53,7 +55,7 @@ from layerline.cli.transfer import transfer
 COMMANDS = (
     *(new, init, schema, watch, code),
     *(predict, serve, promote, rollback, history, verify, export, register),
-    *(retrain, drift, labels, schedule),
+    *(retrain, drift, labels, schedule, backtest),
     *(results, runs, compare, explore, adopt, flush, ui),
     *(transfer, study),
 )

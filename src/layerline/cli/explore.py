@@ -7,8 +7,9 @@ import click
 
 from layerline.artifacts import find_workspace
 from layerline.cli.command import handle_errors
-from layerline.cli.output import print_json
+from layerline.cli.output import print_json, print_notes
 
+LARGE_BYTES = 20_000_000
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -53,6 +54,9 @@ def explore(
         from layerline.explorer.notebook import write_notebook
 
         write_notebook(notebook, exhibit)
+    if n_bytes > LARGE_BYTES:
+        note = "the network has as many weights as that; a browser opens the page, mail may not"
+        print_notes([f"{page} is large ({n_bytes / 1e6:.0f} MB): {note}"])
     if as_json:
         written = None if notebook is None else str(notebook)
         print_json({"page": str(page), "bytes": n_bytes, "notebook": written})

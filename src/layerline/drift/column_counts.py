@@ -73,13 +73,15 @@ class ColumnCounts:
             low = [self.n_below, int(self.up_to[0]) - self.n_below]
             before = np.array([0, *self.sketch.counts, 0], dtype=np.int64)
             return before, np.array([*low, *self.up_to[1:]], dtype=np.int64)
-        known = self.sketch.levels
-        now = [self.levels[level] for level in known]
-        rest = self.n_present - sum(now)
-        return (
-            np.array([*known.values(), self.sketch.n_other], dtype=np.int64),
-            np.array([*now, rest], dtype=np.int64),
-        )
+        names = self.names()
+        known, found = self.sketch.levels, [self.levels[level] for level in names]
+        counts = [*(known.get(level, 0) for level in names), self.sketch.n_other]
+        return np.array(counts), np.array([*found, self.n_present - sum(found)])
+
+    def names(self) -> list[str]:
+        """The levels that have a cell: those of the training, and unseen ones if it lists all."""
+        unseen = () if self.sketch.n_other else self.unseen()
+        return [*self.sketch.levels, *unseen]
 
     def unseen(self) -> dict[str, int]:
         """The rows of levels that training did not list, the most frequent first."""

@@ -17,6 +17,7 @@ from layerline.drift.two_sample_tests import (
     kolmogorov_smirnov,
     missing,
     outside,
+    pool_rare,
     population_stability,
     unseen,
 )
@@ -49,15 +50,17 @@ class ColumnDrift:
     def to_json(self) -> dict[str, Any]:
         """As drift.json holds it."""
         counts, sketch = self.counts, self.counts.sketch
-        before, now = counts.both()
+        before, now = in_tenths(counts)[:2] if sketch.points else counts.both()
         can_compare = bool(before.sum() and now.sum())
+        if can_compare and not sketch.points:
+            before, now = pool_rare(before, now)
         found = {
             "drifted": self.drifted,
             "test": self.test,
             "p_adjusted": self.p_adjusted,
             "effect": round(self.effect, 6),
             "role": self.role,
-            "psi": round(population_stability(*in_tenths(counts)[:2]), 6) if can_compare else None,
+            "psi": round(population_stability(before, now), 6) if can_compare else None,
             "missing": [sketch.n_missing / max(sketch.n_rows, 1), self.missing_share],
             "unread": counts.n_unread,
         }
@@ -161,7 +164,7 @@ def findings(counts: ColumnCounts) -> list[Finding]:
         beyond = outside(sketch.n_present, counts.n_present, counts.n_below, counts.n_above)
         found += [kolmogorov_smirnov(*counts.both()), *([beyond] if beyond.effect else [])]
         return found
-    found.append(chi_squared(*counts.both()))
+    found.append(chi_squared(*pool_rare(*counts.both())))
     if counts.n_unseen:
         n_once = min(sketch.n_once, sketch.n_present)
         found.append(unseen(sketch.n_present, n_once, counts.n_present, counts.n_unseen))
@@ -172,7 +175,7 @@ def in_tenths(counts: ColumnCounts) -> tuple[Counts, Counts, list[str]]:
     """The training rows and the new ones in at most ten bins or levels, with a name of each."""
     before, now = counts.both()
     if not counts.sketch.points:
-        return before, now, [*counts.sketch.levels, "others"]
+        return before, now, [*counts.names(), "others"]
     bins = np.clip((np.cumsum(before) - 1) * _TENTHS // max(before.sum(), 1), 0, _TENTHS - 1)
     ends = [counts.points[0], *counts.points, np.inf]
     last = {int(tenth): end for tenth, end in zip(bins, ends, strict=True)}

@@ -54,26 +54,32 @@ def kolmogorov_smirnov(before: Counts, now: Counts) -> Finding:
 
 
 def chi_squared(before: Counts, now: Counts, test: str = "chi-squared") -> Finding:
-    """Two samples counted by level (L,): the share of rows that changed their level.
+    """Two samples counted in the same cells (L,): the share of rows that changed their cell.
 
-    Levels of which fewer than five rows are expected are taken together; where there are still too
-    few, the p-value is that of PERMUTATIONS exchanges of rows.
+    Where fewer than five rows are expected in a cell, the p-value is that of PERMUTATIONS exchanges
+    of rows.
     """
-    effect = float(np.abs(before / before.sum() - now / now.sum()).sum() / 2)
-    cells = _pooled(np.stack([before, now]))
+    cells = np.stack([before, now])
+    cells = cells[:, cells.sum(axis=0) > 0]
+    shares = cells / cells.sum(axis=1, keepdims=True)
+    effect = float(np.abs(shares[0] - shares[1]).sum() / 2)
     if cells.shape[1] < 2:
         return Finding(test, 1.0, effect)
     p_value = _permuted(cells) if _expected(cells).min() < _LEAST_EXPECTED else _asymptotic(cells)
     return Finding(test, p_value, effect)
 
 
-def _pooled(cells: Counts) -> Counts:
-    """(2, L) counts with the rare levels in one; those without rows are dropped."""
-    cells = cells[:, cells.sum(axis=0) > 0]
+def pool_rare(before: Counts, now: Counts) -> tuple[Counts, Counts]:
+    """Counts by level (L,), the last of all levels that have no cell: the rare ones join it.
+
+    Rare is a level of which fewer than five rows are expected in one of the samples. That depends
+    on its rows in both together, so levels that only one of the samples has are treated alike.
+    """
+    cells = np.stack([before, now])
     is_rare = _expected(cells).min(axis=0) < _LEAST_EXPECTED
-    if is_rare.sum() < 2:
-        return cells
-    return np.column_stack([cells[:, ~is_rare], cells[:, is_rare].sum(axis=1)])
+    is_rare[-1] = True
+    pooled = np.column_stack([cells[:, ~is_rare], cells[:, is_rare].sum(axis=1)])
+    return pooled[0], pooled[1]
 
 
 def _expected(cells: Counts) -> NDArray[np.float64]:

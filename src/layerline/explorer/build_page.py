@@ -24,6 +24,7 @@ SCRIPTS = (
     "overview.js",
     "layer_view.js",
     "backward_view.js",
+    "importance.js",
     "what_if.js",
     "playground.js",
     "main.js",

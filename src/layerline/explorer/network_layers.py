@@ -56,13 +56,17 @@ def layers_of(network: nn.Module) -> list[Layer]:
     """
     build = LAYERS.get(type(network))
     if build is None:
-        known = "mlp, seven_layer, conv1x1_mlp, cnn, rnn, and ensembles of them"
-        message = f"the explorer runs {known}; it cannot run {type(network).__name__}"
-        raise ParamsError([Problem("train.network", message)])
+        raise _unknown(network)
     layers = build(network)
     for number, layer in enumerate(layers):
         layer["name"] = "output" if number == len(layers) - 1 else layer.get("name", layer["kind"])
     return layers
+
+
+def _unknown(module: nn.Module) -> ParamsError:
+    known = "mlp, seven_layer, conv1x1_mlp, cnn, rnn, and ensembles of them"
+    message = f"the explorer runs {known}; it cannot run {type(module).__name__}"
+    return ParamsError([Problem("train.network", message)])
 
 
 def _mlp(network: MLP) -> list[Layer]:
@@ -139,7 +143,7 @@ def _after(module: nn.Module) -> Layer:
         norm = {"kind": "batch", "epsilon": module.eps, "scale": _array(module.weight)}
         norm |= {"shift": _array(module.bias), "mean": _array(module.running_mean)}
         return {"norm": norm | {"variance": _array(module.running_var)}}
-    raise TypeError(f"no layer of the page: {module}")
+    raise _unknown(module)
 
 
 def _convolutions(modules: Iterable[nn.Module]) -> list[Layer]:

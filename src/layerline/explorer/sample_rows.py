@@ -14,7 +14,7 @@ from layerline.scaling.preprocessing.numbers import to_numbers
 from layerline.validation.profile import histogram
 
 MOST_ROWS = 300
-_MOST_VALUES = 400_000  # of all rows together, so that the page stays small
+_MOST_PIXELS, _MOST_CELLS = 400_000, 60_000  # of all rows together: the page stays small
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Sample:
     def thinned(self) -> "Sample":
         """As many rows as the page has room for, evenly from the whole."""
         n_rows = len(self.rows)
-        values = int(np.prod(self.rows.shape[1:])) if n_rows else 1
-        most = max(10, min(MOST_ROWS, _MOST_VALUES // max(values, 1)))
+        room = _MOST_CELLS if isinstance(self.rows, pd.DataFrame) else _MOST_PIXELS
+        most = max(10, min(MOST_ROWS, room // max(int(np.prod(self.rows.shape[1:])), 1)))
         if n_rows <= most:
             return self
         places = np.linspace(0, n_rows - 1, most).astype(np.intp)

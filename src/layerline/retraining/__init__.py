@@ -10,6 +10,9 @@ alerts             one message a change of state
 alert_channels     webhook, mail, command
 scheduler_files    files for cron, systemd, Airflow, ...
 scheduler_templates/  their templates
+backtest           other policies, replayed
+past_periods       a table's past, and its trainings
+backtest_report    backtest.json, the page, the plot
 register_again     a model that the registry lost
 dvc_process        `dvc` as a child process, stoppable
 log                reports/retrain.jsonl, one line a run

@@ -1,6 +1,7 @@
 // The panel of inputs: which row, which member, sliders and choices by column, pixels to paint.
 import { byId, choice, el, percent, renew, short, slider } from "./dom.js";
 import { palette, prepareCanvas } from "./drawing.js";
+import { decide } from "./network.js";
 
 export function showControls(session) {
   const { about } = session;
@@ -219,12 +220,22 @@ function colourOf(session, place, read, highest) {
   return `rgb(${grey},${grey},${grey})`;
 }
 
+// What each member of an ensemble answers; the prediction is their mean.
+function eachMember({ about, memberOutputs, member }) {
+  const answers = memberOutputs.map((outputs, place) => {
+    const one = decide(outputs, about);
+    const text = about.classes ? `${about.classes[one.chosen]} (${percent(one.probabilities[one.chosen])})` : short(one.number);
+    return place === member ? el("b", {}, text) : text;
+  });
+  const parts = answers.flatMap((answer, place) => (place ? [", ", answer] : [answer]));
+  return el("p", { className: "soft" }, `Mean of ${answers.length} members: `, ...parts, ". The shown one is bold.");
+}
+
 // The prediction, of all members and of the shown one.
 function prediction(session) {
   const { about, decision, ownDecision } = session, isMany = session.members.length > 1;
   if (!about.classes) {
-    const own = isMany ? el("p", { className: "soft" }, `shown member: ${short(ownDecision.number)}`) : null;
-    return [el("p", { className: "big" }, short(decision.number)), own].filter(Boolean);
+    return [el("p", { className: "big" }, short(decision.number)), ...(isMany ? [eachMember(session)] : [])];
   }
   const order = [...decision.probabilities.keys()].sort((a, b) => decision.probabilities[b] - decision.probabilities[a]);
   const shown = about.classes.length <= 12 ? [...decision.probabilities.keys()] : order.slice(0, 10);
@@ -237,6 +248,5 @@ function prediction(session) {
     if (isMany) line.title = `shown member: ${percent(own)}`;
     return line;
   });
-  const own = isMany ? el("p", { className: "soft" }, `Mean of ${session.members.length} members; the shown one says ${about.classes[ownDecision.chosen]} (${percent(ownDecision.probabilities[ownDecision.chosen])}).`) : null;
-  return [el("p", { className: "big" }, String(about.classes[decision.chosen])), ...bars, own].filter(Boolean);
+  return [el("p", { className: "big" }, String(about.classes[decision.chosen])), ...bars, ...(isMany ? [eachMember(session)] : [])];
 }

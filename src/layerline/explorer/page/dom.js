@@ -89,15 +89,15 @@ export function plot(title, { lines = [], dots = [], bars = [], x = null, y = nu
   lines.forEach((line, place) => {
     const d = line.points.map(([px, py], at) => `${at ? "L" : "M"}${toX(px).toFixed(1)} ${toY(py).toFixed(1)}`).join("");
     parts.push(svg("path", { class: `line line${place}`, d, "stroke-dasharray": line.dash ?? "" }));
-    if (line.name) parts.push(text(line.name, { x: 290, y: 24 + 15 * place, "text-anchor": "end", class: `key${place}` }));
   });
+  const keys = lines.filter((line) => line.name).map((line) => `${line.dash ? "dashed" : "solid"}: ${line.name}`);
   for (const dot of dots) {
     const shape = dot.mark === "cross"
       ? svg("path", { class: "dot cross", d: `M${toX(dot.x) - 3} ${toY(dot.y) - 3}l6 6m0 -6l-6 6` })
       : svg("circle", { class: `dot ${dot.mark ?? ""}`, cx: toX(dot.x), cy: toY(dot.y), r: dot.mark === "big" ? 5 : 2.5 });
     parts.push(shape);
   }
-  return el("figure", {}, svg("svg", { viewBox: "-12 0 318 174", role: "img", "aria-label": title }, ...parts), el("figcaption", {}, title));
+  return el("figure", {}, svg("svg", { viewBox: "-12 0 318 174", role: "img", "aria-label": title }, ...parts), el("figcaption", {}, [title, ...keys].join(" · ")));
 }
 
 function ends(values) {

@@ -2,6 +2,7 @@
 import { ACTIVATIONS } from "./arithmetic.js";
 import { byId, choice, el, histogramBars, plot, renew, short, slider } from "./dom.js";
 import { drawMap, heatMap, largest, prepareCanvas } from "./drawing.js";
+import { concat } from "./network.js";
 import { sentence } from "./overview.js";
 import { layerTitle, unitName, valuesAt } from "./session.js";
 
@@ -65,6 +66,7 @@ function layerParts(session, level, go) {
   parts.push(cells);
   if (layer.kind === "dense") parts.push(...weightPictures(session, level, go));
   if (layer.kind === "conv") parts.push(...kernels(layer));
+  if (layer.kind === "recurrent") parts.push(sequenceMap(session.steps[level - 1].sequence));
   const weights = layer.weight ?? layer.numbers?.weight;
   const plots = [plot("Outputs of this layer", { bars: histogramBars(values), names: ["value", "units"] })];
   if (weights) plots.unshift(plot("Weights of this layer", { bars: histogramBars(weights), names: ["weight", "count"] }));
@@ -137,6 +139,18 @@ function weightMatrix(layer, open) {
     };
   });
   return el("div", {}, el("p", { className: "soft" }, "Weights: a row for each unit, a column for each input; blue is positive, orange negative."), canvas);
+}
+
+// What a recurrent layer gave at each step: a row for each step, a column for each unit.
+function sequenceMap(sequence) {
+  const canvas = el("canvas", { className: "matrix" }), width = sequence[0].length;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `outputs of ${sequence.length} steps`);
+  requestAnimationFrame(() => {
+    const across = canvas.parentElement.clientWidth, height = Math.min(420, 12 * sequence.length);
+    drawMap(prepareCanvas(canvas, across, height), heatMap(concat(sequence), width, sequence.length), 0, 0, across, height);
+  });
+  return el("div", {}, el("p", { className: "soft" }, "Outputs by step, from the first row of the picture down; a column for each unit."), canvas);
 }
 
 function kernels(layer) {

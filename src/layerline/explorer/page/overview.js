@@ -164,7 +164,7 @@ function title(context, session, place, level, values) {
   context.fillStyle = palette().card;
   context.fillRect(0, place.y - 22, context.measureText(text).width + 10, 19); // lines end behind it
   context.fillStyle = palette().soft;
-  context.fillText(text, 4, place.y - 8);
+  context.fillText(text, 4, place.y - 8, context.canvas.clientWidth - 8);
 }
 
 function outputNames(context, session, place, values) {

@@ -2,6 +2,7 @@
 // partial dependence. All of it is computed here, with the weights as they are now.
 import { byId, choice, el, percent, plot, renew, short } from "./dom.js";
 import { heatMap } from "./drawing.js";
+import { columnChoice, importanceBars, permutationImportance, sliceTable } from "./importance.js";
 import { features } from "./inputs.js";
 import { decide } from "./network.js";
 
@@ -20,7 +21,8 @@ export function showWhatIf(session) {
       session.run();
       byId("panel").scrollIntoView({ block: "nearest" });
     };
-    renew(view, [nearest(session, rows, load), mistakes(session, rows, load), calibration(session, rows), dependence(session, state, build)]);
+    renew(view, [nearest(session, rows, load), mistakes(session, rows, load), calibration(session, rows), dependence(session, state, build),
+      ...relied(session, rows, state, build)]);
   };
   session.listen(build);
   return build;
@@ -120,7 +122,7 @@ function dependence(session, state, build) {
   if (!columns.length) return section("Partial dependence", "For models of tables: pixels alone say little.");
   const column = columns.find((one) => one.name === state.column) ?? columns[about.picture ? columns.length >> 1 : 0];
   const target = state.target ?? session.decision.chosen ?? 0;
-  const fields = [choice("Column", columns.map((one) => [one.name, one.name]), column.name, (name) => {
+  const fields = [columnChoice(columns, column.name, (name) => {
     state.column = name;
     build();
   })];
@@ -150,6 +152,25 @@ function dependence(session, state, build) {
     y: classes ? [0, 1] : null, names: [column.name, ""] });
   const levels = column.kind === "category" ? el("p", { className: "soft" }, grid.map((level, place) => `${place}: ${level}`).join(", ")) : "";
   return section("Partial dependence", `The prediction while ${column.name} alone takes other values: the mean over ${rows.length} rows, and this row.`, el("div", { className: "row" }, ...fields), picture, levels);
+}
+
+// Importance and slices, of tables whose rows have true values.
+function relied(session, rows, state, build) {
+  const { about } = session, { columns } = about;
+  if (!columns.length || !about.rows.actual) return [];
+  const column = columns.find((one) => one.name === state.slice) ?? columns.find((one) => one.kind === "category") ?? columns[0];
+  const slices = section("Slices", "How well these rows are predicted, by one column.",
+    columnChoice(columns, column.name, (name) => {
+      state.slice = name;
+      build();
+    }), sliceTable(session, rows, column));
+  if (about.picture) return [slices];
+  if (state.importance?.version !== session.weightsVersion) {
+    const most = Math.floor(OPERATIONS / (columns.length * weightCount(session)));
+    state.importance = { version: session.weightsVersion, ...permutationImportance(session, rows, most) };
+  }
+  const unit = about.classes ? "log loss" : "RMSE";
+  return [section("Importance", `How much the ${unit} of ${state.importance.nRows} rows rises when a column's values are shuffled.`, ...importanceBars(state.importance)), slices];
 }
 
 function spread(n, most) {

@@ -1,0 +1,129 @@
+"""What other policies of retraining would have given, replayed on a table's own past.
+
+Each period's rows are predicted by the model that a policy has then, before it may train on them.
+Equal trainings of two policies are done once, and kept in .layerline/backtest, so that a run that
+was killed goes on where it stopped. The gate is not replayed: a new model serves at once.
+
+To add a policy: a function and a line in POLICIES.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerline.config import DriftSection
+from layerline.drift.new_rows import NewRows
+from layerline.drift.registered_drift import judge_rows
+from layerline.errors import ParamsError, Problem
+from layerline.evaluation.bootstrap import interval
+from layerline.evaluation.metrics import LOWER_IS_BETTER
+from layerline.retraining.past_periods import Past
+
+CONFIDENCE = 0.95
+_RESAMPLES = 1000
+
+
+class Moment(NamedTuple):
+    """What a policy decides by: the last training's period, and the one that has just ended."""
+
+    past: Past
+    trained: int
+    now: int
+    drift: DriftSection
+
+
+def _has_drifted(moment: Moment) -> bool:
+    fitted = moment.past.fitted(moment.trained)
+    rows = NewRows(fitted.model, fitted.reference)
+    rows.add(moment.past.of(moment.trained + 1, moment.now))
+    return bool(judge_rows(rows, moment.drift).drifted)
+
+
+POLICIES: Mapping[str, Callable[[Moment], bool]] = {
+    "never": lambda moment: False,
+    "always": lambda moment: True,
+    "drift": _has_drifted,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyResult:
+    """How one policy did.
+
+    Attributes:
+        losses: of each period, (B,) the losses of its rows.
+        trained: the periods after which it trained, the first included.
+        seconds: all its trainings took, wherever they were done.
+    """
+
+    policy: str
+    metric: str
+    periods: Sequence[str]
+    losses: Sequence[NDArray[np.float64]]
+    trained: Sequence[int]
+    seconds: float
+
+    def to_json(self, never: "PolicyResult") -> dict[str, Any]:
+        """As backtest.json holds it; `gain` is over never training again, above 0 is better."""
+        mine, theirs = np.concatenate(self.losses), np.concatenate(never.losses)
+        gain = interval(theirs - mine, _RESAMPLES, CONFIDENCE, seed=0)
+        return {
+            "policy": self.policy,
+            "metric": self.metric,
+            "lower_is_better": self.metric in LOWER_IS_BETTER,
+            "live_score": score_of(mine, self.metric),
+            "gain": gain.mean,
+            "gain_lower": gain.lower,
+            "gain_upper": gain.upper,
+            "trainings": len(self.trained),
+            "seconds": round(self.seconds, 1),
+            "n_rows": len(mine),
+            "periods": [
+                {"period": name, "n_rows": len(part), "score": score_of(part, self.metric)}
+                for name, part in zip(self.periods, self.losses, strict=True)
+            ],
+        }
+
+
+def score_of(losses: NDArray[np.float64], metric: str) -> float:
+    """The metric of rows with these losses."""
+    mean = float(losses.mean())
+    if metric == "accuracy":
+        return 1 - mean
+    return mean**0.5 if metric == "rmse" else mean
+
+
+def replay(past: Past, first: int, names: Sequence[str], drift: DriftSection) -> list[PolicyResult]:
+    """Replay the past through policies; never training again is always among them.
+
+    Args:
+        past: the periods.
+        first: how many periods the first model is trained on.
+        names: of the policies.
+        drift: what counts as drift.
+
+    Raises:
+        ParamsError: there are too few periods.
+    """
+    if not 1 <= first <= len(past.names) - 2:
+        message = (
+            f"the past has {len(past.names)} periods; the first model needs at least one, and two "
+            f"must be left, got {first}; use a shorter --every"
+        )
+        raise ParamsError([Problem("--first", message)], "layerline backtest")
+    wanted = dict.fromkeys(["never", *names])
+    return [_replay(past, first, name, drift) for name in wanted]
+
+
+def _replay(past: Past, first: int, name: str, drift: DriftSection) -> PolicyResult:
+    trained, losses = [first - 1], []
+    last = len(past.names) - 1
+    for period in range(first, last + 1):
+        losses.append(past.losses(trained[-1], period))
+        if period < last and POLICIES[name](Moment(past, trained[-1], period, drift)):
+            trained.append(period)
+    seconds = sum(past.fitted(period).seconds for period in trained)
+    return PolicyResult(name, past.metric, past.names[first:], losses, trained, seconds)

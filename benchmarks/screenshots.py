@@ -184,9 +184,14 @@ async def compare_curves(page: Page, scene: Scene) -> None:
 
 
 async def one_run(page: Page, scene: Scene) -> None:
-    """A run's curves by epoch and its figures."""
+    """A run's curves by epoch."""
     await page.open(scene.of_newest("/model-metrics"), 1450, 1000)
     await settle(page, n_charts=6)
+    await page.write(
+        "input[placeholder*='Search metric charts']",
+        "^((train|valid)/(loss|error)|learning_rate|gradient_norm)$",
+    )
+    await settle(page, n_charts=3)
 
 
 async def system_metrics(page: Page, scene: Scene) -> None:

@@ -93,7 +93,7 @@ def table(n_rows: int, seed: int) -> pd.DataFrame:
 
 def trained(folder: Path) -> Checkout:
     checkout = make_checkout(folder / "checkout")
-    table(20_000, 0).to_parquet(checkout.root / "rows.parquet")
+    table(5_000, 0).to_parquet(checkout.root / "rows.parquet")
     checkout.run(*LAYERLINE, "init", "rows.parquet", "--target", "y", "--project", "wide", "--fast")
     checkout.edit_params(train__epochs=1, evaluate__bootstrap=0, evaluate__baselines=[])
     checkout.run("dvc", "repro", "-q")

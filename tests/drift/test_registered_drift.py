@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from registered import flowers
@@ -58,6 +59,37 @@ def test_the_command_writes_its_report_and_fails_only_if_asked(garden, monkeypat
     missing = runner.invoke(main, ["drift", "none.csv"])
     assert missing.exit_code == 4
     assert "none.csv: file not found" in missing.output
+
+
+def test_truths_of_what_was_served_give_the_live_score(garden, monkeypatch):
+    monkeypatch.chdir(garden)
+    rows = flowers(300, seed=11)
+    predicted = load_learnt("models:/garden@champion", garden).model.predict(rows, any_value=True)
+    log = garden / ".layerline" / "requests.jsonl"
+    log.parent.mkdir(exist_ok=True)
+    times = [f"2026-01-{1 + at // 100:02d}T00:00:00.000+00:00" for at in range(300)]
+    log.write_text(
+        "".join(
+            json.dumps({"id": at, "time": times[at], "version": "1", "row": {}, **entry}) + "\n"
+            for at, entry in enumerate(predicted.to_dict("records"))
+        )
+    )
+    labels = rows[["kind"]].assign(id=range(300))
+    labels[:200].to_csv("labels.csv", index=False)
+    done = CliRunner().invoke(main, ["labels", "labels.csv", "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.exc_info
+    found = json.loads(done.stdout)
+    assert (found["metric"], found["n_labelled"], len(found["days"])) == ("log_loss", 200, 2)
+    labels[200:].to_csv("labels.csv", index=False)  # the others come later
+    done = CliRunner().invoke(main, ["labels", "labels.csv"])
+    assert "version 1" in done.output
+    found = json.loads((garden / "reports" / "live.json").read_text())
+    version = found["versions"]["1"]
+    truth = rows["kind"].to_numpy()
+    chosen = [predicted[f"probability_{name}"].iloc[at] for at, name in enumerate(truth)]
+    assert version["n_rows"] == 300
+    assert version["value"] == pytest.approx(-np.log(chosen).mean())
+    assert version["lower"] < version["value"] < version["upper"]
 
 
 def test_a_version_of_an_earlier_release_is_said_to_have_none(garden, made, store, tmp_path):

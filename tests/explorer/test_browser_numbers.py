@@ -49,16 +49,16 @@ IMAGES = {
 }
 RUN = """
 (({members, rows, shape, about, targets}) => {
-  const {arithmetic, network, gradients} = explorer.modules;
+  const {arithmetic, network, gradients, losses, prediction} = explorer.modules;
   const all = arithmetic.decodeArrays(members);
   all.forEach((layers) => network.measureLayers(layers, shape));
   return rows.map((row, place) => {
     const steps = all.map((layers) => network.forward(layers, Float64Array.from(row)));
     const outputs = steps.map((own) => own.at(-1).output);
-    const mean = network.averaged(outputs, about.mean, about.weights);
+    const mean = prediction.averaged(outputs, about.mean, about.weights);
     let found = null;
     if (gradients.canStepBack(all[0])) {
-      const {gradient} = gradients.lossOf(outputs[0], targets[place], {classes: [0, 1, 2]});
+      const {gradient} = losses.lossOf(outputs[0], targets[place], {classes: [0, 1, 2]});
       const back = gradients.backward(steps[0], gradient);
       found = all[0].flatMap((layer, at) => gradients.learnt(layer, back[at])
         .map(([weights, g]) => [Array.from(weights).slice(0, 3), Array.from(g)]));
@@ -150,7 +150,7 @@ def test_predictions_are_those_of_the_model(name, made, browse, tmp_path) -> Non
     page.write_text(build_page(exhibit), encoding="utf-8")
     script = """explorer.session.about.rows.actual.map((_, place) => {
       const {session, modules} = explorer, values = session.rowAt(place);
-      const decision = modules.network.decide(session.outputsOf(values), session.about);
+      const decision = modules.prediction.decide(session.outputsOf(values), session.about);
       const {about} = session, truth = about.rows.actual[place];
       return {...decision, probabilities: Array.from(decision.probabilities ?? []),
         x: Array.from(modules.inputs.features(values, about.preprocessor)),

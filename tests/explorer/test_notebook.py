@@ -1,6 +1,8 @@
 """The notebook: every cell runs, in the order of what it needs, as marimo would run it."""
 
 import ast
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,7 @@ from exhibits import image_exhibit, table_exhibit
 from layerline.errors import ParamsError
 from layerline.explorer import find_model
 from layerline.explorer.notebook import write_notebook
+from layerline.explorer.textbook import textbook_exhibit
 
 NETWORKS = {
     "batch norm": {"hidden": [6, 5], "activation": "gelu"},
@@ -64,3 +67,11 @@ def test_equal_models_have_equal_notebooks_and_convolutions_none(tmp_path) -> No
     assert texts[0] == texts[1]
     with pytest.raises(ParamsError, match="this network has conv layers"):
         write_notebook(tmp_path / "c.py", image_exhibit("cnn", (8, 8), channels=[3]))
+
+
+def test_marimo_itself_runs_it_as_a_script(tmp_path) -> None:
+    pytest.importorskip("marimo", reason="marimo is not among Layerline's packages")
+    write_notebook(tmp_path / "walk.py", textbook_exhibit())
+    command = [sys.executable, "walk.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -94,6 +94,22 @@ def test_a_month_of_runs(shop):
     assert "last promotion" in retrain(shop, "--status")
 
 
+def test_it_waits_until_enough_is_new(shop):
+    good = (shop.root / "shop.csv").read_text()
+    before = champion(shop)
+    shop.edit_params(retrain={"when": {"new_rows": 500, "champion_age_days": 30}})
+    rows(good.count("\n") + 9).to_csv(shop.root / "shop.csv", index=False)  # with its header
+    told = retrain(shop)
+    last = lines(shop)[-1]
+    assert (last["outcome"], last["exit_code"], last["n_new_rows"]) == ("waited", 0, 10)
+    assert "not enough is new: 10 new rows, 500 are asked for; the champion is 0.0 days" in told
+    assert last["stages"] == ["fetch", "validate"]
+    assert champion(shop) == before
+    (shop.root / "shop.csv").write_text(good)
+    shop.edit_params(retrain={})
+    retrain(shop)
+
+
 def test_a_source_that_has_gone_ends_with_4_and_comes_back(shop):
     before = champion(shop)
     (shop.root / "shop.csv").rename(shop.root / "away.csv")

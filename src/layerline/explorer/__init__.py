@@ -10,5 +10,5 @@ notebook         the same walk as a notebook
 page/            the page itself: plain JavaScript
 
 The files of page/ are ES modules without a build step: `build_page.SCRIPTS` lists them in the order
-of their imports, and an import or export statement is one line.
+of their imports. `npx prettier --print-width 100 --write page/*.js` formats them.
 """

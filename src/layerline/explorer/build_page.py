@@ -14,22 +14,33 @@ PAGE = Path(__file__).parent / "page"
 # In the order of their imports.
 SCRIPTS = (
     "arithmetic.js",
+    "recurrent.js",
     "network.js",
+    "prediction.js",
+    "losses.js",
     "gradients.js",
     "inputs.js",
     "dom.js",
     "drawing.js",
     "session.js",
+    "backward_view.js",
+    "painting.js",
+    "pasting.js",
     "controls.js",
+    "importance.js",
+    "weight_pictures.js",
+    "neuron_view.js",
+    "unit_places.js",
     "overview.js",
     "layer_view.js",
-    "backward_view.js",
-    "importance.js",
-    "what_if.js",
+    "partial_dependence.js",
+    "problems.js",
+    "playground_training.js",
     "playground.js",
+    "what_if.js",
     "main.js",
 )
-_IMPORT = re.compile(r'^import ({ .* }) from "\./(\w+)\.js";$', re.MULTILINE)
+_IMPORT = re.compile(r'^import ({[^}]*}) from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 
 

@@ -13,7 +13,6 @@ from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.errors import DataError
 from layerline.evaluation.observations import observation_groups
-from layerline.evaluation.prediction_table import QUANTILE
 from layerline.evaluation.predictions import Predictions
 from layerline.model.bundle import Rows
 from layerline.model.target_profile import TargetProfile
@@ -101,9 +100,8 @@ def join_truth(
     """
     names = [str(name) for name in table.columns[1:]]
     if classes is None:
-        if any(
-            not name.startswith(QUANTILE) for name in names
-        ) or not pd.api.types.is_numeric_dtype(table["prediction"]):
+        is_number = pd.api.types.is_numeric_dtype(table["prediction"])
+        if not is_number or any(name.startswith("probability_") for name in names):
             raise DataError("it predicts classes, the target is now a number")
         return Predictions(actual, table["prediction"].to_numpy(dtype=np.float64))
     current = [f"probability_{label}" for label in classes]

@@ -122,11 +122,11 @@ def _score(rows: pd.DataFrame, about: About, metric: str) -> dict[str, Any]:
 
 
 def _predictions(rows: pd.DataFrame, about: About) -> Predictions:
-    names = [name for name in about.output_columns if name in rows]
     if about.classes is None:
         actual = rows[ACTUAL].to_numpy(dtype=np.float64)
-    else:
-        codes = {str(label): k for k, label in enumerate(about.classes)}
-        actual = rows[ACTUAL].map(codes).to_numpy(dtype=np.int64)
-        rows = rows.fillna(dict.fromkeys(names[1:], 0.0))
-    return join_truth(rows[names], actual, about.classes)
+        return join_truth(rows[["prediction"]], actual, None)
+    codes = {str(label): code for code, label in enumerate(about.classes)}
+    names = [name for name in (f"probability_{label}" for label in codes) if name in rows]
+    rows = rows.fillna(dict.fromkeys(names, 0.0))  # of versions that do not know the class
+    actual = rows[ACTUAL].map(codes).to_numpy(dtype=np.int64)
+    return join_truth(rows[["prediction", *names]], actual, about.classes)

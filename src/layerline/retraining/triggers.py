@@ -23,7 +23,7 @@ def decide(when: WhenSection, data: NewData, champion: Champion) -> Decision:
     """Train when any condition of `when` holds, when it has none, or when only params changed."""
     news = plural(data.n_new, "new row")
     if data.is_same:
-        return Decision(True, "params or code changed")
+        return Decision(True, "the rows are those of the last training, so params or code changed")
     if when == ALWAYS:
         return Decision(True, news)
     answers = list(_answers(when, data, champion))

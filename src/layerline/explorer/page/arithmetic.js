@@ -22,9 +22,14 @@ export function decodeArrays(value) {
 
 // Weights (O, I) times x (I): O sums, each in four parts that a processor adds at once.
 export function product(weight, x, nOutputs) {
-  const result = new Float64Array(nOutputs), nInputs = x.length;
+  const result = new Float64Array(nOutputs),
+    nInputs = x.length;
   for (let out = 0, start = 0; out < nOutputs; out++, start += nInputs) {
-    let a = 0, b = 0, c = 0, d = 0, place = 0;
+    let a = 0,
+      b = 0,
+      c = 0,
+      d = 0,
+      place = 0;
     for (; place + 3 < nInputs; place += 4) {
       a += weight[start + place] * x[place];
       b += weight[start + place + 1] * x[place + 1];
@@ -42,7 +47,8 @@ export function backProduct(weight, gradient, nInputs) {
   const result = new Float64Array(nInputs);
   for (let out = 0, start = 0; out < gradient.length; out++, start += nInputs) {
     const g = gradient[out];
-    if (g !== 0) for (let place = 0; place < nInputs; place++) result[place] += g * weight[start + place];
+    if (g !== 0)
+      for (let place = 0; place < nInputs; place++) result[place] += g * weight[start + place];
   }
   return result;
 }
@@ -51,11 +57,16 @@ export function add(a, b) {
   return Float64Array.from(a, (value, place) => value + b[place]);
 }
 
+export function concat(arrays) {
+  return Float64Array.from(arrays.flatMap((array) => Array.from(array)));
+}
+
 // The error function to 15 digits: a series of positive terms; from 6 on it is 1.
 export function erf(x) {
   const size = Math.abs(x);
   if (size > 6) return Math.sign(x);
-  let term = size, sum = size;
+  let term = size,
+    sum = size;
   for (let n = 1; term > sum * 1e-17 && n < 300; n++) {
     term *= (2 * size * size) / (2 * n + 1);
     sum += term;
@@ -71,10 +82,12 @@ export function normalShare(z) {
 
 // Between points (xs, ys), rising xs; null is evenly spaced from 0 to 1. Beyond the ends: the ends.
 export function interpolate(x, xs, ys) {
-  const last = ys.length - 1, at = (place) => (xs ? xs[place] : place / last);
+  const last = ys.length - 1,
+    at = (place) => (xs ? xs[place] : place / last);
   if (!(x > at(0))) return ys[0];
   if (x >= at(last)) return ys[last];
-  let low = 0, high = last;
+  let low = 0,
+    high = last;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
     if (at(middle) <= x) low = middle;
@@ -83,7 +96,8 @@ export function interpolate(x, xs, ys) {
   return ys[low] + ((ys[high] - ys[low]) * (x - at(low))) / (at(high) - at(low));
 }
 
-const SELU_ALPHA = 1.6732632423543772, SELU_SCALE = 1.0507009873554805;
+const SELU_ALPHA = 1.6732632423543772,
+  SELU_SCALE = 1.0507009873554805;
 const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
 const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
 const normalDensity = (z) => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
@@ -103,11 +117,7 @@ export const ACTIVATIONS = {
     (z) => 0.5 * (1 + erf(z * Math.SQRT1_2)) + z * normalDensity(z),
     "z · Φ(z)",
   ],
-  silu: [
-    (z) => z * sigmoid(z),
-    (z) => sigmoid(z) * (1 + z * (1 - sigmoid(z))),
-    "z / (1 + e⁻ᶻ)",
-  ],
+  silu: [(z) => z * sigmoid(z), (z) => sigmoid(z) * (1 + z * (1 - sigmoid(z))), "z / (1 + e⁻ᶻ)"],
   mish: [
     (z) => z * Math.tanh(softplus(z)),
     (z) => {
@@ -143,7 +153,8 @@ export function softmax(values) {
 
 export function argmax(values) {
   let best = 0;
-  for (let place = 1; place < values.length; place++) if (values[place] > values[best]) best = place;
+  for (let place = 1; place < values.length; place++)
+    if (values[place] > values[best]) best = place;
   return best;
 }
 
@@ -156,7 +167,6 @@ export function randomStream(seed) {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
-  const normal = () =>
-    Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
   return { uniform, normal };
 }

@@ -1,8 +1,9 @@
 // The backward pass of the row: loss, gradients by layer, and steps down the gradient.
-import { byId, choice, el, plot, renew, short } from "./dom.js";
+import { byId, choice, el, note, plot, renew, short, table } from "./dom.js";
 import { css, heatMap, palette, shade } from "./drawing.js";
-import { backward, canStepBack, descend, gradientSize, lossName, lossOf } from "./gradients.js";
+import { backward, canStepBack, descend, gradientSize } from "./gradients.js";
 import { standardTarget } from "./inputs.js";
+import { lossName, lossOf } from "./losses.js";
 import { layerTitle } from "./session.js";
 
 const RATES = ["0.0001", "0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1"];
@@ -13,7 +14,13 @@ export function showBackward(session) {
   const build = () => {
     if (view.hidden) return;
     if (!canStepBack(session.layers)) {
-      renew(view, [el("p", {}, "The backward pass is shown for dense, embedding and convolution layers; this network has a recurrent layer.")]);
+      renew(view, [
+        el(
+          "p",
+          {},
+          "The backward pass is shown for dense, embedding and convolution layers; this network has a recurrent layer.",
+        ),
+      ]);
       return;
     }
     renew(view, parts(session, state, build));
@@ -29,14 +36,16 @@ export function targetOf(session) {
 }
 
 function pass(session) {
-  const target = targetOf(session), outputs = session.memberOutputs[session.member];
+  const target = targetOf(session),
+    outputs = session.memberOutputs[session.member];
   const { loss, gradient } = lossOf(outputs, target, session.about);
   return { loss, gradients: backward(session.steps, gradient) };
 }
 
 function parts(session, state, build) {
   const { about } = session;
-  if (targetOf(session) === null) return [el("p", {}, "The loss needs a true value, and these rows have none.")];
+  if (targetOf(session) === null)
+    return [el("p", {}, "The loss needs a true value, and these rows have none.")];
   const { loss, gradients } = pass(session);
   const restart = () => {
     session.restoreWeights();
@@ -45,23 +54,51 @@ function parts(session, state, build) {
   };
   const controls = [
     truthField(session),
-    choice("Learning rate", RATES.map((rate) => [rate, rate]), String(state.rate), (value) => { state.rate = Number(value); }),
-    el("div", { className: "buttons" },
+    choice(
+      "Learning rate",
+      RATES.map((rate) => [rate, rate]),
+      String(state.rate),
+      (value) => {
+        state.rate = Number(value);
+      },
+    ),
+    el(
+      "div",
+      { className: "buttons" },
       el("button", { className: "primary", onclick: () => step(session, state) }, "One step"),
-      el("button", { onclick: () => animate(session, state, build) }, state.timer ? "Stop" : "30 steps"),
-      el("button", { onclick: restart }, "Trained weights again")),
+      el(
+        "button",
+        { onclick: () => animate(session, state, build) },
+        state.timer ? "Stop" : "30 steps",
+      ),
+      el("button", { onclick: restart }, "Trained weights again"),
+    ),
   ];
   const before = state.losses.length ? `${short(state.losses.at(-1))} → ` : "";
   const change = el("p", { className: "big" }, `loss ${before}${short(loss)}`);
-  const about_ = el("p", { className: "soft" }, `${lossName(about)} of this row alone${session.members.length > 1 ? ", of the shown member" : ""}; norms keep the training's mean and variance. A step is plain gradient descent: w ← w − rate · ∂L/∂w.`);
+  const whose = session.members.length > 1 ? ", of the shown member" : "";
+  const what = note(
+    `${lossName(about)} of this row alone${whose}; norms keep the training's mean and variance. ` +
+      "A step is plain gradient descent: w ← w − rate · ∂L/∂w.",
+  );
   const points = [...state.losses, loss].map((value, place) => [place, value]);
-  const curve = points.length > 1 ? [plot("Loss by step", { lines: [{ points }], names: ["step", "loss"] })] : [];
-  return [el("div", { className: "row" }, ...controls), change, about_, ...curve, el("h3", {}, "Gradients, from the output back"), ...layerLines(session, gradients)];
+  const curve =
+    points.length > 1
+      ? [plot("Loss by step", { lines: [{ points }], names: ["step", "loss"] })]
+      : [];
+  return [
+    el("div", { className: "row" }, ...controls),
+    change,
+    what,
+    ...curve,
+    el("h3", {}, "Gradients, from the output back"),
+    ...layerLines(session, gradients),
+  ];
 }
 
 function truthField(session) {
   const { about } = session;
-  if (!about.classes) return el("p", { className: "soft" }, `true ${about.target}: ${short(session.truth)}`);
+  if (!about.classes) return note(`true ${about.target}: ${short(session.truth)}`);
   const options = about.classes.map((name, place) => [String(place), String(name)]);
   return choice(`True ${about.target}`, options, String(targetOf(session)), (value) => {
     session.truth = Number(value);
@@ -97,8 +134,11 @@ function animate(session, state, build) {
 // A line for each layer: how long its gradient is, beside its weights, and δ = ∂L/∂z by unit.
 function layerLines(session, gradients) {
   const lines = gradients.map((found, place) => {
-    const layer = session.layers[place], size = gradientSize(layer, found), weights = norm(layer.weight ?? layer.numbers?.weight ?? []);
-    const delta = found.z ?? found.output, strip = heatMap(delta, delta.length, 1);
+    const layer = session.layers[place],
+      size = gradientSize(layer, found),
+      weights = norm(layer.weight ?? layer.numbers?.weight ?? []);
+    const delta = found.z ?? found.output,
+      strip = heatMap(delta, delta.length, 1);
     strip.className = "strip";
     strip.setAttribute("role", "img");
     strip.setAttribute("aria-label", `δ of ${delta.length} units`);
@@ -107,16 +147,29 @@ function layerLines(session, gradients) {
   const highest = Math.max(...lines.map((line) => line.size), 1e-300);
   const colours = palette();
   const rows = lines.reverse().map(({ place, size, weights, strip }) => {
-    const bar = el("span", { className: "track" }, el("span", { style: `width:${((100 * size) / highest).toFixed(1)}%;background:${css(shade(1, colours))}` }));
-    return el("tr", {}, el("td", {}, layerTitle(session, place + 1)), el("td", {}, rule(session, place)), el("td", { className: "n" }, short(size)),
-      el("td", { className: "wideCell" }, bar), el("td", { className: "n" }, weights ? short(size / weights) : "–"), el("td", { className: "wideCell" }, strip));
+    const bar = el(
+      "span",
+      { className: "track" },
+      el("span", {
+        style: `width:${((100 * size) / highest).toFixed(1)}%;background:${css(shade(1, colours))}`,
+      }),
+    );
+    const relative = weights ? short(size / weights) : "–";
+    return [
+      layerTitle(session, place + 1),
+      rule(session, place),
+      short(size),
+      bar,
+      relative,
+      strip,
+    ];
   });
-  const head = ["layer", "chain rule", "|∂L/∂w|", "", "of |w|", "δ by unit"].map((text, place) => el("th", { className: place === 2 || place === 4 ? "n" : "" }, text));
-  return [el("div", { className: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)))];
+  return [table(["layer", "chain rule", "|∂L/∂w|", "", "of |w|", "δ by unit"], rows, [2, 4])];
 }
 
 function rule(session, place) {
-  const last = session.layers.length - 1, k = place + 1;
+  const last = session.layers.length - 1,
+    k = place + 1;
   if (place === last) return session.about.classes ? "δ = p − y" : "δ = ∂L/∂out";
   if (session.layers[place].kind === "embed") return `∂L/∂e = W${sub(k + 1)}ᵀ δ${sub(k + 1)}`;
   return `δ${sub(k)} = (W${sub(k + 1)}ᵀ δ${sub(k + 1)}) ⊙ f′(z${sub(k)})`;

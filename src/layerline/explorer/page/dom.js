@@ -13,7 +13,9 @@ export function el(tag, attributes = {}, ...children) {
 
 // Replaces what a view shows; who works with the keyboard stays on the same field.
 export function renew(view, parts) {
-  const fields = () => [...view.querySelectorAll("button, input, select, textarea, summary, canvas[tabindex]")];
+  const fields = () => [
+    ...view.querySelectorAll("button, input, select, textarea, summary, canvas[tabindex]"),
+  ];
   const place = fields().indexOf(document.activeElement);
   view.replaceChildren(...parts);
   if (place >= 0) fields()[place]?.focus({ preventScroll: true });
@@ -21,19 +23,46 @@ export function renew(view, parts) {
 
 export const byId = (id) => document.getElementById(id);
 
+export const note = (text) => el("p", { className: "soft" }, text);
+
+export function section(title, text, ...parts) {
+  return el("section", { className: "card" }, el("h3", {}, title), note(text), ...parts);
+}
+
+// A table of rows of texts or elements; the columns of these numbers are figures.
+export function table(heads, rows, figures = []) {
+  const cell = (tag, content, place) =>
+    el(tag, { className: figures.includes(place) ? "n" : "" }, content);
+  const line = (tag, cells) =>
+    el("tr", {}, ...cells.map((content, place) => cell(tag, content, place)));
+  const body = el("tbody", {}, ...rows.map((row) => line("td", row)));
+  return el(
+    "div",
+    { className: "wide" },
+    el("table", {}, el("thead", {}, line("th", heads)), body),
+  );
+}
+
 // A number in four digits, with a true minus sign.
 export function short(value) {
   if (value === null || value === undefined) return "missing";
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
-  const text = value === 0 ? "0" : size >= 1e6 || size < 1e-4 ? value.toExponential(2) : `${+value.toPrecision(4)}`;
+  const text =
+    value === 0
+      ? "0"
+      : size >= 1e6 || size < 1e-4
+        ? value.toExponential(2)
+        : `${+value.toPrecision(4)}`;
   return text.replace("-", "−");
 }
 
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 export function choice(label, options, chosen, onchange) {
-  const list = options.map(([value, text]) => el("option", { value, selected: value === chosen }, text));
+  const list = options.map(([value, text]) =>
+    el("option", { value, selected: value === chosen }, text),
+  );
   const select = el("select", { onchange: (event) => onchange(event.target.value) }, list);
   return el("label", { className: "field" }, el("span", {}, label), select);
 }
@@ -65,9 +94,18 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 // A plot of `lines` ({points, dash, name}), `dots` ({x, y, mark}) and `bars` ({x, width, y}).
-export function plot(title, { lines = [], dots = [], bars = [], x = null, y = null, names = ["", ""] }) {
-  const all = [...lines.flatMap((line) => line.points), ...dots.map((dot) => [dot.x, dot.y]),
-    ...bars.flatMap((bar) => [[bar.x, 0], [bar.x + bar.width, bar.y]])];
+export function plot(
+  title,
+  { lines = [], dots = [], bars = [], x = null, y = null, names = ["", ""] },
+) {
+  const all = [
+    ...lines.flatMap((line) => line.points),
+    ...dots.map((dot) => [dot.x, dot.y]),
+    ...bars.flatMap((bar) => [
+      [bar.x, 0],
+      [bar.x + bar.width, bar.y],
+    ]),
+  ];
   const [left, right] = x ?? ends(all.map((point) => point[0]));
   const [bottom, top] = y ?? ends(all.map((point) => point[1]));
   const toX = (value) => 44 + (250 * (value - left)) / (right - left || 1);
@@ -80,28 +118,61 @@ export function plot(title, { lines = [], dots = [], bars = [], x = null, y = nu
   const parts = [svg("path", { class: "axis", d: `M44 12V152H294` })];
   parts.push(text(short(top), { x: 40, y: 18, "text-anchor": "end" }));
   parts.push(text(short(bottom), { x: 40, y: 154, "text-anchor": "end" }));
-  parts.push(text(short(left), { x: 44, y: 168 }), text(short(right), { x: 294, y: 168, "text-anchor": "end" }));
-  parts.push(text(names[0], { x: 169, y: 168, "text-anchor": "middle" }), text(names[1], { x: 50, y: 20 }));
+  parts.push(
+    text(short(left), { x: 44, y: 168 }),
+    text(short(right), { x: 294, y: 168, "text-anchor": "end" }),
+  );
+  parts.push(
+    text(names[0], { x: 169, y: 168, "text-anchor": "middle" }),
+    text(names[1], { x: 50, y: 20 }),
+  );
   for (const bar of bars) {
     const height = Math.max(0, toY(0) - toY(bar.y));
-    parts.push(svg("rect", { class: "bar", x: toX(bar.x), y: toY(bar.y), height, width: Math.max(1, toX(bar.x + bar.width) - toX(bar.x) - 1) }));
+    parts.push(
+      svg("rect", {
+        class: "bar",
+        x: toX(bar.x),
+        y: toY(bar.y),
+        height,
+        width: Math.max(1, toX(bar.x + bar.width) - toX(bar.x) - 1),
+      }),
+    );
   }
   lines.forEach((line, place) => {
-    const d = line.points.map(([px, py], at) => `${at ? "L" : "M"}${toX(px).toFixed(1)} ${toY(py).toFixed(1)}`).join("");
+    const d = line.points
+      .map(([px, py], at) => `${at ? "L" : "M"}${toX(px).toFixed(1)} ${toY(py).toFixed(1)}`)
+      .join("");
     parts.push(svg("path", { class: `line line${place}`, d, "stroke-dasharray": line.dash ?? "" }));
   });
-  const keys = lines.filter((line) => line.name).map((line) => `${line.dash ? "dashed" : "solid"}: ${line.name}`);
+  const keys = lines
+    .filter((line) => line.name)
+    .map((line) => `${line.dash ? "dashed" : "solid"}: ${line.name}`);
   for (const dot of dots) {
-    const shape = dot.mark === "cross"
-      ? svg("path", { class: "dot cross", d: `M${toX(dot.x) - 3} ${toY(dot.y) - 3}l6 6m0 -6l-6 6` })
-      : svg("circle", { class: `dot ${dot.mark ?? ""}`, cx: toX(dot.x), cy: toY(dot.y), r: dot.mark === "big" ? 5 : 2.5 });
+    const shape =
+      dot.mark === "cross"
+        ? svg("path", {
+            class: "dot cross",
+            d: `M${toX(dot.x) - 3} ${toY(dot.y) - 3}l6 6m0 -6l-6 6`,
+          })
+        : svg("circle", {
+            class: `dot ${dot.mark ?? ""}`,
+            cx: toX(dot.x),
+            cy: toY(dot.y),
+            r: dot.mark === "big" ? 5 : 2.5,
+          });
     parts.push(shape);
   }
-  return el("figure", {}, svg("svg", { viewBox: "-12 0 318 174", role: "img", "aria-label": title }, ...parts), el("figcaption", {}, [title, ...keys].join(" · ")));
+  return el(
+    "figure",
+    {},
+    svg("svg", { viewBox: "-12 0 318 174", role: "img", "aria-label": title }, ...parts),
+    el("figcaption", {}, [title, ...keys].join(" · ")),
+  );
 }
 
 function ends(values) {
-  let low = Infinity, high = -Infinity;
+  let low = Infinity,
+    high = -Infinity;
   for (const value of values) {
     if (value < low) low = value;
     if (value > high) high = value;
@@ -110,8 +181,10 @@ function ends(values) {
 }
 
 export function histogramBars(values, nBins = 24) {
-  const [low, high] = ends(values), counts = new Array(nBins).fill(0);
-  for (const value of values) counts[Math.min(nBins - 1, Math.floor(((value - low) / (high - low)) * nBins))] += 1;
+  const [low, high] = ends(values),
+    counts = new Array(nBins).fill(0);
+  for (const value of values)
+    counts[Math.min(nBins - 1, Math.floor(((value - low) / (high - low)) * nBins))] += 1;
   const width = (high - low) / nBins;
   return counts.map((count, bin) => ({ x: low + bin * width, width, y: count }));
 }

@@ -1,8 +1,22 @@
 // Values as colours: orange below zero, blue above, which people of every colour vision tell apart.
 
 const PALETTES = {
-  light: { middle: [246, 247, 249], above: [16, 82, 168], below: [190, 88, 0], ink: "#1b1f27", soft: "#596273", card: "#fff" },
-  dark: { middle: [38, 44, 54], above: [110, 175, 255], below: [255, 160, 66], ink: "#e7eaf0", soft: "#a3adbd", card: "#1b1f27" },
+  light: {
+    middle: [246, 247, 249],
+    above: [16, 82, 168],
+    below: [190, 88, 0],
+    ink: "#1b1f27",
+    soft: "#596273",
+    card: "#fff",
+  },
+  dark: {
+    middle: [38, 44, 54],
+    above: [110, 175, 255],
+    below: [255, 160, 66],
+    ink: "#e7eaf0",
+    soft: "#a3adbd",
+    card: "#1b1f27",
+  },
 };
 const isDark = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -14,7 +28,8 @@ export function onTheme(redraw) {
 
 // The colour of a value from -1 to 1, as [r, g, b].
 export function shade(value, colours = palette()) {
-  const end = value < 0 ? colours.below : colours.above, share = Math.sqrt(Math.min(1, Math.abs(value)));
+  const end = value < 0 ? colours.below : colours.above,
+    share = Math.sqrt(Math.min(1, Math.abs(value)));
   return colours.middle.map((part, place) => Math.round(part + (end[place] - part) * share));
 }
 
@@ -44,7 +59,8 @@ export function prepareCanvas(canvas, width, height) {
 export function heatMap(values, width, height, highest = largest(values)) {
   const picture = document.createElement("canvas");
   [picture.width, picture.height] = [width, height];
-  const context = picture.getContext("2d"), image = context.createImageData(width, height);
+  const context = picture.getContext("2d"),
+    image = context.createImageData(width, height);
   const colours = palette();
   for (let place = 0; place < width * height; place++) {
     const [red, green, blue] = shade(values[place] / highest, colours);

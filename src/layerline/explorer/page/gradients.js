@@ -1,36 +1,6 @@
 // The backward pass: the loss of a row, and by the chain rule its gradient in every weight.
-import { ACTIVATIONS, backProduct, logSumExp, slopes, softmax } from "./arithmetic.js";
+import { ACTIVATIONS, backProduct, slopes } from "./arithmetic.js";
 import { shiftAdd } from "./network.js";
-
-// Which loss the page takes: by the task, whatever the training's own options were.
-export function lossName(about) {
-  if (about.classes) return "cross-entropy";
-  return { log: "Poisson", quantile: "pinball" }[about.link.name] ?? "squared error";
-}
-
-// Loss of outputs against a target (class index, or standardised number), and its gradient.
-export function lossOf(outputs, target, about) {
-  if (about.classes) {
-    const gradient = softmax(outputs);
-    gradient[target] -= 1;
-    return { loss: logSumExp(outputs) - outputs[target], gradient };
-  }
-  const name = lossName(about);
-  if (name === "Poisson") {
-    const count = (target * about.preprocessor.target_scale + about.preprocessor.target_center)
-      / (about.link.factor * about.preprocessor.target_scale);
-    const mean = Math.exp(outputs[0]);
-    return { loss: mean - count * outputs[0], gradient: Float64Array.of(mean - count) };
-  }
-  if (name === "pinball") {
-    const shares = about.link.levels, n = shares.length;
-    const losses = shares.map((q, place) => Math.max(q * (target - outputs[place]), (q - 1) * (target - outputs[place])));
-    const gradient = Float64Array.from(shares, (q, place) => (target > outputs[place] ? -q : 1 - q) / n);
-    return { loss: losses.reduce((a, b) => a + b) / n, gradient };
-  }
-  const gap = outputs[0] - target;
-  return { loss: gap * gap, gradient: Float64Array.of(2 * gap) };
-}
 
 export function canStepBack(layers) {
   return layers.every((layer) => layer.kind in BACK);
@@ -61,7 +31,8 @@ function backDense(step, flow) {
   const normed = own.map((g, unit) => g * bend[unit]);
   const { z, scale, shift } = backNorm(step, normed, 1);
   const weight = outer(z, input);
-  let below = backProduct(layer.weight, z, input.length), projection = null;
+  let below = backProduct(layer.weight, z, input.length),
+    projection = null;
   if (layer.skip?.projection) {
     projection = outer(own, input);
     const carried = backProduct(layer.skip.projection, own, input.length);
@@ -82,20 +53,26 @@ function outer(gradient, input) {
 function backNorm({ layer, z, factors }, flow, size) {
   const { norm } = layer;
   if (!norm) return { z: flow, scale: null, shift: null };
-  const nUnits = factors.length, scale = new Float64Array(nUnits), shift = new Float64Array(nUnits);
+  const nUnits = factors.length,
+    scale = new Float64Array(nUnits),
+    shift = new Float64Array(nUnits);
   const layerMean = norm.kind === "layer" ? z.reduce((a, b) => a + b) / z.length : 0;
   const unitOf = (place) => Math.floor(place / size);
   const meanOf = (unit) => (norm.kind === "batch" ? norm.mean[unit] : layerMean);
   const result = flow.map((g, place) => g * factors[unitOf(place)]);
   for (let place = 0; place < flow.length; place++) {
-    const unit = unitOf(place), standard = (z[place] - meanOf(unit)) * (factors[unit] / (norm.scale[unit] || 1));
+    const unit = unitOf(place),
+      standard = (z[place] - meanOf(unit)) * (factors[unit] / (norm.scale[unit] || 1));
     scale[unit] += flow[place] * standard;
     shift[unit] += flow[place];
   }
   if (norm.kind === "batch") return { z: result, scale, shift };
-  const deviation = Math.sqrt(z.reduce((sum, v) => sum + (v - layerMean) ** 2, 0) / z.length + norm.epsilon);
+  const deviation = Math.sqrt(
+    z.reduce((sum, v) => sum + (v - layerMean) ** 2, 0) / z.length + norm.epsilon,
+  );
   const standard = z.map((value) => (value - layerMean) / deviation);
-  let mean = 0, along = 0;
+  let mean = 0,
+    along = 0;
   for (let place = 0; place < z.length; place++) {
     mean += result[place] / z.length;
     along += (result[place] * standard[place]) / z.length;
@@ -104,14 +81,16 @@ function backNorm({ layer, z, factors }, flow, size) {
 }
 
 function backEmbed({ layer, input, code }, flow) {
-  const { numbers, tables } = layer, nNumbers = input.length - tables.length;
+  const { numbers, tables } = layer,
+    nNumbers = input.length - tables.length;
   const found = { tables: tables.map((table) => new Float64Array(table.length)) };
   let start = 0;
   if (numbers.kind === "none") start = nNumbers;
   if (numbers.kind === "piecewise_linear") start = backBins(numbers, code, flow, found);
   if (numbers.kind === "periodic") start = backWaves(numbers, input, code, flow, found);
   tables.forEach((table, column) => {
-    const width = table.shape[1], row = input[nNumbers + column] * width;
+    const width = table.shape[1],
+      row = input[nNumbers + column] * width;
     for (let place = 0; place < width; place++) found.tables[column][row + place] = flow[start++];
   });
   return { ...found, input: new Float64Array(input.length) };
@@ -133,12 +112,14 @@ function backBins(numbers, code, flow, found) {
 }
 
 function backWaves(numbers, input, code, flow, found) {
-  const nWaves = numbers.frequencies.shape[1], width = numbers.weight.shape[0];
+  const nWaves = numbers.frequencies.shape[1],
+    width = numbers.weight.shape[0];
   found.embedWeight = new Float64Array(numbers.weight.length);
   found.embedBias = new Float64Array(width);
   found.frequencies = new Float64Array(numbers.frequencies.length);
   code.forEach(({ code: waves, z }, feature) => {
-    const own = flow.slice(feature * width, (feature + 1) * width)
+    const own = flow
+      .slice(feature * width, (feature + 1) * width)
       .map((g, place) => g * ACTIVATIONS.relu[1](z[place]));
     own.forEach((g, place) => (found.embedBias[place] += g));
     outer(own, waves).forEach((g, place) => (found.embedWeight[place] += g));
@@ -153,30 +134,45 @@ function backWaves(numbers, input, code, flow, found) {
 
 function backConv(step, flow) {
   const { layer, input, activated, normed } = step;
-  const [nOutputs, nInputs, side] = layer.weight.shape, [height, width] = layer.size, area = height * width;
+  const [nOutputs, nInputs, side] = layer.weight.shape,
+    [height, width] = layer.size,
+    area = height * width;
   let own = flow;
   if (layer.pool) {
     own = new Float64Array(activated.length);
     step.kept.forEach((place, to) => (own[place] += flow[to]));
   }
   const bend = slopes(layer.activation, normed);
-  const { z, scale, shift } = backNorm(step, own.map((g, place) => g * bend[place]), area);
-  const weight = new Float64Array(layer.weight.length), below = new Float64Array(input.length);
+  const { z, scale, shift } = backNorm(
+    step,
+    own.map((g, place) => g * bend[place]),
+    area,
+  );
+  const weight = new Float64Array(layer.weight.length),
+    below = new Float64Array(input.length);
   for (let out = 0; out < nOutputs; out++) {
     for (let channel = 0; channel < nInputs; channel++) {
       for (let tap = 0; tap < side * side; tap++) {
-        const down = Math.floor(tap / side) - (side >> 1), right = (tap % side) - (side >> 1);
+        const down = Math.floor(tap / side) - (side >> 1),
+          right = (tap % side) - (side >> 1);
         const to = (out * nInputs + channel) * side * side + tap;
         weight[to] = overlap(z, out * area, input, channel * area, [height, width, down, right]);
-        shiftAdd(below, channel * area, z, out * area, layer.weight[to], [height, width, -down, -right]);
+        shiftAdd(below, channel * area, z, out * area, layer.weight[to], [
+          height,
+          width,
+          -down,
+          -right,
+        ]);
       }
     }
   }
-  const bias = layer.bias ? Float64Array.from({ length: nOutputs }, (_, out) => {
-    let sum = 0;
-    for (let place = out * area; place < (out + 1) * area; place++) sum += z[place];
-    return sum;
-  }) : null;
+  const bias = layer.bias
+    ? Float64Array.from({ length: nOutputs }, (_, out) => {
+        let sum = 0;
+        for (let place = out * area; place < (out + 1) * area; place++) sum += z[place];
+        return sum;
+      })
+    : null;
   return { weight, bias, scale, shift, z, input: below };
 }
 
@@ -184,8 +180,9 @@ function overlap(gradient, start, input, inputStart, [height, width, down, right
   let sum = 0;
   for (let row = Math.max(0, -down); row < Math.min(height, height - down); row++) {
     for (let column = Math.max(0, -right); column < Math.min(width, width - right); column++) {
-      sum += gradient[start + row * width + column]
-        * input[inputStart + (row + down) * width + column + right];
+      sum +=
+        gradient[start + row * width + column] *
+        input[inputStart + (row + down) * width + column + right];
     }
   }
   return sum;
@@ -195,10 +192,13 @@ function overlap(gradient, start, input, inputStart, [height, width, down, right
 export function learnt(layer, found) {
   const numbers = layer.numbers ?? {};
   const pairs = [
-    [layer.weight, found.weight], [layer.bias, found.bias],
-    [layer.norm?.scale, found.scale], [layer.norm?.shift, found.shift],
+    [layer.weight, found.weight],
+    [layer.bias, found.bias],
+    [layer.norm?.scale, found.scale],
+    [layer.norm?.shift, found.shift],
     [layer.skip?.projection, found.projection],
-    [numbers.weight, found.embedWeight], [numbers.bias, found.embedBias],
+    [numbers.weight, found.embedWeight],
+    [numbers.bias, found.embedBias],
     [numbers.frequencies, found.frequencies],
     ...(layer.tables ?? []).map((table, column) => [table, found.tables[column]]),
   ];

@@ -6,7 +6,12 @@ export function features(row, fitted) {
   if (fitted.image) return imageFeatures(row.pixels, fitted);
   const parts = [];
   if (fitted.numbers) {
-    parts.push(...scaleNumbers(fitted.numbers, fitted.numbers.names.map((name) => row[name])));
+    parts.push(
+      ...scaleNumbers(
+        fitted.numbers,
+        fitted.numbers.names.map((name) => row[name]),
+      ),
+    );
   }
   for (const item of fitted.dates) parts.push(...dateFeatures(item, row[item.name]));
   for (const item of fitted.categories) parts.push(...categoryFeatures(item, row[item.name]));
@@ -14,9 +19,11 @@ export function features(row, fitted) {
 }
 
 function imageFeatures(pixels, fitted) {
-  const [height, width, channels] = [...fitted.image_shape, 1], area = height * width;
+  const [height, width, channels] = [...fitted.image_shape, 1],
+    area = height * width;
   return Float64Array.from({ length: area * channels }, (_, place) => {
-    const channel = Math.floor(place / area), value = pixels[(place % area) * channels + channel];
+    const channel = Math.floor(place / area),
+      value = pixels[(place % area) * channels + channel];
     const at = fitted.image.center.length > 1 ? channel : 0;
     const centred = Math.fround(value - Math.fround(fitted.image.center[at]));
     return Math.fround(centred / Math.fround(fitted.image.scale[at]));
@@ -24,13 +31,16 @@ function imageFeatures(pixels, fitted) {
 }
 
 function scaleNumbers(numbers, values) {
-  const filled = values.map((value, place) => value ?? numbers.fill[place]), result = [];
+  const filled = values.map((value, place) => value ?? numbers.fill[place]),
+    result = [];
   for (const part of numbers.scaled) {
     part.columns.forEach((column, place) => {
       result[column] = SCALERS[part.kind](part, place, filled[column]);
     });
   }
-  const gaps = numbers.indicators.map((name) => (values[numbers.names.indexOf(name)] === null ? 1 : 0));
+  const gaps = numbers.indicators.map((name) =>
+    values[numbers.names.indexOf(name)] === null ? 1 : 0,
+  );
   return [...result, ...gaps];
 }
 
@@ -45,8 +55,10 @@ const SCALERS = {
     return (y - part.center[place]) / part.scale[place];
   },
   quantile: (part, place, x) => {
-    const share = shareBelow(x, part.quantiles[place]), outermost = 1e-7 - 2 ** -52;
-    return part.output === "uniform" ? share
+    const share = shareBelow(x, part.quantiles[place]),
+      outermost = 1e-7 - 2 ** -52;
+    return part.output === "uniform"
+      ? share
       : normalQuantile(Math.min(Math.max(share, outermost), 1 - outermost));
   },
 };
@@ -57,7 +69,8 @@ function boxCox(x, power) {
 }
 
 function shareBelow(x, quantiles) {
-  const low = quantiles[0], high = quantiles.at(-1);
+  const low = quantiles[0],
+    high = quantiles.at(-1);
   if (low === high && x === high) return 0.5;
   if (x <= low) return 0;
   if (x >= high) return 1;
@@ -71,7 +84,8 @@ function shareBelow(x, quantiles) {
 // The inverse of the distribution function, by Newton's method from both sides of a bracket.
 export function normalQuantile(share) {
   if (share > 0.5) return -normalQuantile(1 - share);
-  let low = -6, high = 0;
+  let low = -6,
+    high = 0;
   for (let turn = 0; turn < 60; turn++) {
     const middle = (low + high) / 2;
     if (tail(middle) < share) low = middle;
@@ -105,7 +119,8 @@ function dateFeatures(item, days) {
 
 // By way of whole microseconds: an hour that is off in the last digit may rank elsewhere.
 const hourOf = (days) => {
-  const moment = Math.round(days * DAY * 1000), ofDay = DAY * 1000;
+  const moment = Math.round(days * DAY * 1000),
+    ofDay = DAY * 1000;
   return (((moment % ofDay) + ofDay) % ofDay) / 3.6e9;
 };
 const weekdayOf = (moment) => (moment.getUTCDay() + 6) % 7;
@@ -125,10 +140,13 @@ const CYCLES = {
 
 function categoryFeatures(item, value) {
   const hasMore = item.rare || item.encoding !== "one_hot";
-  const found = item.levels.indexOf(value), place = found < 0 && hasMore ? item.levels.length : found;
+  const found = item.levels.indexOf(value),
+    place = found < 0 && hasMore ? item.levels.length : found;
   if (item.encoding === "code") return [place];
   if (item.encoding === "values") return item.values[place];
-  return Array.from({ length: item.levels.length + hasMore }, (_, level) => (level === place ? 1 : 0));
+  return Array.from({ length: item.levels.length + hasMore }, (_, level) =>
+    level === place ? 1 : 0,
+  );
 }
 
 // The user's target -> the standardised number that the network learns.

@@ -1,5 +1,6 @@
 // The forward pass: one row through the layers of one member, everything on the way recorded.
-import { activate, add, argmax, interpolate, logSumExp, normalShare, product, softmax } from "./arithmetic.js";
+import { activate, add, product } from "./arithmetic.js";
+import { runRecurrent } from "./recurrent.js";
 
 // Pictures need to know their size: (C, H, W) of the input, halved by each pool.
 export function measureLayers(layers, inputShape) {
@@ -23,7 +24,13 @@ export function forward(layers, features) {
   return steps;
 }
 
-const RUN = { dense: runDense, embed: runEmbed, conv: runConv, recurrent: runRecurrent, dropout: runDropout };
+const RUN = {
+  dense: runDense,
+  embed: runEmbed,
+  conv: runConv,
+  recurrent: runRecurrent,
+  dropout: runDropout,
+};
 
 // In training a unit is 0 at this rate, and the others stand in for it; of the playground only.
 function runDropout(layer, x) {
@@ -39,14 +46,23 @@ function runDense(layer, x) {
   const activated = activate(layer.activation, normed);
   if (!layer.skip) return { z, normed, factors, activated, output: activated };
   const carried = layer.skip.projection ? product(layer.skip.projection, x, z.length) : x;
-  return { z, normed, factors, activated, output: add(activated, carried).map((v) => v * Math.SQRT1_2) };
+  return {
+    z,
+    normed,
+    factors,
+    activated,
+    output: add(activated, carried).map((v) => v * Math.SQRT1_2),
+  };
 }
 
 // `factors` is what the norm multiplies each unit by; `size` pixels share a unit.
 function normalise(norm, z, size) {
   if (!norm) return { normed: z, factors: null };
-  const nUnits = z.length / size, factors = new Float64Array(nUnits), normed = new Float64Array(z.length);
-  let mean = 0, variance = 0;
+  const nUnits = z.length / size,
+    factors = new Float64Array(nUnits),
+    normed = new Float64Array(z.length);
+  let mean = 0,
+    variance = 0;
   if (norm.kind === "layer") {
     for (const value of z) mean += value / z.length;
     for (const value of z) variance += (value - mean) ** 2 / z.length;
@@ -62,10 +78,12 @@ function normalise(norm, z, size) {
 }
 
 function runEmbed(layer, x) {
-  const nNumbers = x.length - layer.tables.length, parts = [];
+  const nNumbers = x.length - layer.tables.length,
+    parts = [];
   const code = CODES[layer.numbers.kind](layer.numbers, x.subarray(0, nNumbers), parts);
   layer.tables.forEach((table, column) => {
-    const width = table.shape[1], level = x[nNumbers + column];
+    const width = table.shape[1],
+      level = x[nNumbers + column];
     parts.push(...table.subarray(level * width, (level + 1) * width));
   });
   const output = Float64Array.from(parts);
@@ -93,7 +111,8 @@ const CODES = {
     });
   },
   periodic: (numbers, x, parts) => {
-    const nWaves = numbers.frequencies.shape[1], width = numbers.weight.shape[0];
+    const nWaves = numbers.frequencies.shape[1],
+      width = numbers.weight.shape[0];
     return Array.from(x, (value, feature) => {
       const code = new Float64Array(2 * nWaves);
       for (let wave = 0; wave < nWaves; wave++) {
@@ -112,23 +131,29 @@ const CODES = {
 function binCode(value, edges, start, nBins) {
   const last = edges[start + nBins];
   return Float64Array.from({ length: nBins }, (_, bin) => {
-    const low = edges[start + bin], high = edges[start + bin + 1];
+    const low = edges[start + bin],
+      high = edges[start + bin + 1];
     const reached = high > low ? (value - low) / (high - low) : 0;
-    const floor = bin === 0 ? -Infinity : 0, ceiling = high >= last ? Infinity : 1;
+    const floor = bin === 0 ? -Infinity : 0,
+      ceiling = high >= last ? Infinity : 1;
     return Math.min(Math.max(reached, floor), ceiling);
   });
 }
 
 // Pictures are (C, H, W), flat; a convolution keeps their size and a pool halves it.
 function runConv(layer, x) {
-  const [nOutputs, nInputs, side] = layer.weight.shape, [height, width] = layer.size, area = height * width;
-  const z = new Float64Array(nOutputs * area), reach = side >> 1;
+  const [nOutputs, nInputs, side] = layer.weight.shape,
+    [height, width] = layer.size,
+    area = height * width;
+  const z = new Float64Array(nOutputs * area),
+    reach = side >> 1;
   for (let out = 0; out < nOutputs; out++) {
     if (layer.bias) z.fill(layer.bias[out], out * area, (out + 1) * area);
     for (let channel = 0; channel < nInputs; channel++) {
       for (let tap = 0; tap < side * side; tap++) {
         const w = layer.weight[(out * nInputs + channel) * side * side + tap];
-        const down = Math.floor(tap / side) - reach, right = (tap % side) - reach;
+        const down = Math.floor(tap / side) - reach,
+          right = (tap % side) - reach;
         shiftAdd(z, out * area, x, channel * area, w, [height, width, down, right]);
       }
     }
@@ -141,130 +166,35 @@ function runConv(layer, x) {
 }
 
 // target[row, column] += w * source[row + down, column + right], within the picture.
-export function shiftAdd(target, targetStart, source, sourceStart, w, [height, width, down, right]) {
-  const first = Math.max(0, -right), end = Math.min(width, width - right);
+export function shiftAdd(
+  target,
+  targetStart,
+  source,
+  sourceStart,
+  w,
+  [height, width, down, right],
+) {
+  const first = Math.max(0, -right),
+    end = Math.min(width, width - right);
   for (let row = Math.max(0, -down); row < Math.min(height, height - down); row++) {
-    const to = targetStart + row * width, from = sourceStart + (row + down) * width + right;
-    for (let column = first; column < end; column++) target[to + column] += w * source[from + column];
+    const to = targetStart + row * width,
+      from = sourceStart + (row + down) * width + right;
+    for (let column = first; column < end; column++)
+      target[to + column] += w * source[from + column];
   }
 }
 
 function maxPool(values, nChannels, height, width) {
-  const down = height >> 1, across = width >> 1, kept = new Int32Array(nChannels * down * across);
+  const down = height >> 1,
+    across = width >> 1,
+    kept = new Int32Array(nChannels * down * across);
   for (let place = 0; place < kept.length; place++) {
-    const column = place % across, rows = Math.floor(place / across), row = rows % down;
+    const column = place % across,
+      rows = Math.floor(place / across),
+      row = rows % down;
     const corner = Math.floor(rows / down) * height * width + 2 * row * width + 2 * column;
     const four = [corner, corner + 1, corner + width, corner + width + 1];
     kept[place] = four.reduce((best, other) => (values[other] > values[best] ? other : best));
   }
   return { kept, output: Float64Array.from(kept, (place) => values[place]) };
-}
-
-// A picture's rows are the steps of a sequence, of all channels side by side.
-function runRecurrent(layer, x) {
-  const [channels, height, width] = layer.size;
-  let sequence = Array.from({ length: height }, (_, row) =>
-    Float64Array.from({ length: channels * width }, (_, place) =>
-      x[Math.floor(place / width) * height * width + row * width + (place % width)]));
-  let ends = [];
-  for (const directions of layer.cells) {
-    const outputs = directions.map((weights, reverse) => {
-      const order = reverse ? [...sequence].reverse() : sequence;
-      const states = runCell(layer.cell, weights, order, layer.hidden);
-      return reverse ? states.reverse() : states;
-    });
-    ends = outputs.map((states, reverse) => states[reverse ? 0 : states.length - 1]);
-    sequence = sequence.map((_, step) => concat(outputs.map((states) => states[step])));
-  }
-  const output = layer.readout === "last" ? concat(ends) : readAll(sequence, layer.readout);
-  return { z: output, normed: output, sequence, output };
-}
-
-function runCell(cell, weights, sequence, hidden) {
-  let state = new Float64Array(hidden), memory = new Float64Array(hidden);
-  return sequence.map((x) => {
-    const own = add(product(weights.weight_ih, x, weights.bias_ih.length), weights.bias_ih);
-    const past = add(product(weights.weight_hh, state, weights.bias_hh.length), weights.bias_hh);
-    [state, memory] = CELLS[cell](own, past, state, memory, hidden);
-    return state;
-  });
-}
-
-const gate = (own, past, start, hidden, name) =>
-  activate(name, add(own.subarray(start * hidden, (start + 1) * hidden), past.subarray(start * hidden, (start + 1) * hidden)));
-
-// Gates in torch's order: GRU reset, update, new; LSTM input, forget, cell, output.
-const CELLS = {
-  plain: (own, past, state, memory, hidden) => [gate(own, past, 0, hidden, "tanh"), memory],
-  gru: (own, past, state, memory, hidden) => {
-    const reset = gate(own, past, 0, hidden, "sigmoid"), update = gate(own, past, 1, hidden, "sigmoid");
-    const next = state.map((old, unit) => {
-      const fresh = Math.tanh(own[2 * hidden + unit] + reset[unit] * past[2 * hidden + unit]);
-      return (1 - update[unit]) * fresh + update[unit] * old;
-    });
-    return [next, memory];
-  },
-  lstm: (own, past, state, memory, hidden) => {
-    const [input, forget, out] = [0, 1, 3].map((place) => gate(own, past, place, hidden, "sigmoid"));
-    const fresh = gate(own, past, 2, hidden, "tanh");
-    const kept = memory.map((old, unit) => forget[unit] * old + input[unit] * fresh[unit]);
-    return [kept.map((value, unit) => out[unit] * Math.tanh(value)), kept];
-  },
-};
-
-function readAll(sequence, readout) {
-  return sequence[0].map((_, unit) => {
-    const values = sequence.map((state) => state[unit]);
-    return readout === "mean" ? values.reduce((a, b) => a + b) / values.length : Math.max(...values);
-  });
-}
-
-export function concat(arrays) {
-  return Float64Array.from(arrays.flatMap((array) => Array.from(array)));
-}
-
-// The outputs of all members as one, as the ensemble of the network averages them.
-export function averaged(outputs, mean, weights) {
-  if (outputs.length === 1) return outputs[0];
-  const total = weights.reduce((a, b) => a + b), shares = weights.map((weight) => weight / total);
-  return outputs[0].map((_, place) => {
-    if (mean === "outputs") return outputs.reduce((sum, own, m) => sum + own[place] * shares[m], 0);
-    const logs = outputs.map((own, m) =>
-      own[place] - (mean === "probabilities" ? logSumExp(own) : 0) + Math.log(shares[m]));
-    return logSumExp(logs);
-  });
-}
-
-// Outputs -> what the user reads: probabilities and a class, or a number in their unit.
-export function decide(outputs, about) {
-  if (about.classes) {
-    const { temperature, threshold, positive } = about.decision;
-    const probabilities = softmax(outputs.map((value) => value / temperature));
-    const chosen = threshold === null ? argmax(probabilities)
-      : probabilities[positive] >= threshold ? positive : 1 - positive;
-    return { probabilities, chosen };
-  }
-  return { number: toUnit(outputs, about) };
-}
-
-function toUnit(outputs, about) {
-  const { name, factor, levels } = about.link, fitted = about.preprocessor;
-  let value = outputs[0];
-  if (name === "log") {
-    value = Math.exp(Math.min(Math.max(value, -700), 700)) * factor * fitted.target_scale;
-    return restore(fitted.target_curve, value);
-  }
-  if (name === "quantile") {
-    const middle = levels.length > 1 ? Math.max(0, levels.indexOf(0.5)) : 0;
-    value = outputs.slice().sort()[middle];
-  }
-  return restore(fitted.target_curve, value * fitted.target_scale + fitted.target_center);
-}
-
-function restore(curve, value) {
-  if (!curve) return value;
-  let y = value;
-  if (curve.name === "log") y = Math.exp(Math.min(value, 700)) - curve.offset;
-  if (curve.name === "quantile") y = interpolate(normalShare(value), null, curve.quantiles);
-  return curve.lowest === null ? y : Math.min(Math.max(y, curve.lowest), curve.highest);
 }

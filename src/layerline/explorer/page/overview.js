@@ -2,8 +2,9 @@
 import { byId, short } from "./dom.js";
 import { css, drawMap, heatMap, largest, palette, prepareCanvas, shade } from "./drawing.js";
 import { isSilent, layerTitle, unitName, valuesAt } from "./session.js";
+import { centreOfPixel, cornerOf, placeLevels, unitAt } from "./unit_places.js";
 
-const GAP = 64, PATHS = 48, TILE = 56;
+const PATHS = 48; // lines between two levels
 
 export function showOverview(session, open) {
   const canvas = byId("network");
@@ -12,7 +13,11 @@ export function showOverview(session, open) {
     if (canvas.offsetParent === null) return;
     levels = placeLevels(session, canvas.parentElement.clientWidth);
     const end = levels.at(-1);
-    const context = prepareCanvas(canvas, canvas.parentElement.clientWidth, end.y + end.height + 30);
+    const context = prepareCanvas(
+      canvas,
+      canvas.parentElement.clientWidth,
+      end.y + end.height + 30,
+    );
     for (let level = 1; level < levels.length; level++) drawPaths(context, session, levels, level);
     levels.forEach((place, level) => drawLevel(context, session, place, level));
     describe(session);
@@ -31,11 +36,17 @@ export function showOverview(session, open) {
     canvas.style.cursor = found ? "pointer" : "default";
   });
   canvas.addEventListener("keydown", (event) => {
-    const down = { ArrowUp: -1, ArrowDown: 1 }[event.key], right = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const level = session.layer ?? 0, unit = session.unit ?? 0;
+    const down = { ArrowUp: -1, ArrowDown: 1 }[event.key],
+      right = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const level = session.layer ?? 0,
+      unit = session.unit ?? 0;
     if (down) select(session, Math.min(levels.length - 1, Math.max(0, level + down)), 0);
     else if (right) {
-      select(session, level, Math.min(valuesAt(session, level).length - 1, Math.max(0, unit + right)));
+      select(
+        session,
+        level,
+        Math.min(valuesAt(session, level).length - 1, Math.max(0, unit + right)),
+      );
     } else if (event.key === "Enter" && level > 0) open();
     else return;
     event.preventDefault();
@@ -51,7 +62,8 @@ function select(session, level, unit) {
 
 export function sentence(session, level, unit) {
   const value = valuesAt(session, level)[unit];
-  const dead = level > 0 && session.survey?.dead[level - 1]?.[unit] ? ", 0 for every row looked at" : "";
+  const dead =
+    level > 0 && session.survey?.dead[level - 1]?.[unit] ? ", 0 for every row looked at" : "";
   const silent = isSilent(session, level, value) ? " (silent)" : "";
   return `${layerTitle(session, level)}, ${unitName(session, level, unit)}: ${short(value)}${silent}${dead}`;
 }
@@ -61,46 +73,10 @@ function describe(session) {
   byId("spoken").textContent = session.unit === null ? "" : sentence(session, level, session.unit);
 }
 
-// Where each level lies: cells in rows, or pictures for what still is one.
-function placeLevels(session, width) {
-  const inner = width - 8, levels = [];
-  let y = 24;
-  for (let level = 0; level <= session.layers.length; level++) {
-    const n = valuesAt(session, level).length, map = mapOf(session, level);
-    const isOutput = level === session.layers.length;
-    const place = map ? placeMaps(map, inner) : placeCells(n, inner, isOutput);
-    levels.push({ ...place, n, y, x: 4 + (inner - place.width) / 2 });
-    y += place.height + GAP;
-  }
-  return levels;
-}
-
-function placeCells(n, inner, isOutput) {
-  const wide = isOutput ? 44 : 22;
-  const cell = n * wide <= inner ? wide : n * 14 <= 2 * inner ? 14 : n <= 2000 ? 10 : 6;
-  const columns = Math.max(1, Math.min(n, Math.floor(inner / cell))), rows = Math.ceil(n / columns);
-  const height = cell === 44 ? 26 : cell;
-  return { cell, tall: height, columns, width: columns * cell, height: rows * height };
-}
-
-// A level that is a picture, or several (channels): their size.
-function mapOf(session, level) {
-  const { about } = session;
-  if (level === 0) return about.picture && { ...about.picture, count: about.preprocessor.image ? about.picture.channels : 1 };
-  const layer = session.layers[level - 1];
-  if (layer.kind !== "conv") return null;
-  const [height, width] = layer.pool ? layer.size.map((side) => side >> 1) : layer.size;
-  return { height, width, count: layer.weight.shape[0] };
-}
-
-function placeMaps(map, inner) {
-  const side = map.count === 1 ? Math.min(140, inner) : TILE, tall = (side * map.height) / map.width;
-  const columns = Math.min(map.count, Math.floor(inner / (side + 4)));
-  return { map, side, tall, columns, width: columns * (side + 4), height: Math.ceil(map.count / columns) * (tall + 4) };
-}
-
 function drawLevel(context, session, place, level) {
-  const values = valuesAt(session, level), colours = palette(), highest = largest(values);
+  const values = valuesAt(session, level),
+    colours = palette(),
+    highest = largest(values);
   title(context, session, place, level, values);
   if (place.map) return drawMaps(context, place, values, highest);
   const dead = level > 0 ? session.survey?.dead[level - 1] : null;
@@ -120,21 +96,25 @@ function drawLevel(context, session, place, level) {
 }
 
 function drawMaps(context, place, values, highest) {
-  const { map, side, tall } = place, area = map.width * map.height;
+  const { map, side, tall } = place,
+    area = map.width * map.height;
   for (let channel = 0; channel < map.count; channel++) {
-    const picture = heatMap(values.subarray(channel * area, (channel + 1) * area), map.width, map.height, highest);
-    const x = place.x + (channel % place.columns) * (side + 4), y = place.y + Math.floor(channel / place.columns) * (tall + 4);
+    const picture = heatMap(
+      values.subarray(channel * area, (channel + 1) * area),
+      map.width,
+      map.height,
+      highest,
+    );
+    const x = place.x + (channel % place.columns) * (side + 4),
+      y = place.y + Math.floor(channel / place.columns) * (tall + 4);
     drawMap(context, picture, x, y, side, tall);
   }
 }
 
-function cornerOf(place, unit) {
-  return [place.x + (unit % place.columns) * place.cell, place.y + Math.floor(unit / place.columns) * place.tall];
-}
-
 // Silent units have one stroke, dead ones a cross: not by colour alone.
 function strike(context, x, y, place, colours, isDead) {
-  const size = Math.min(place.cell, place.tall) - 1, left = x + (place.cell - 1 - size) / 2;
+  const size = Math.min(place.cell, place.tall) - 1,
+    left = x + (place.cell - 1 - size) / 2;
   if (size < 8) return;
   context.strokeStyle = colours.soft;
   context.lineWidth = 1;
@@ -151,7 +131,7 @@ function strike(context, x, y, place, colours, isDead) {
 function title(context, session, place, level, values) {
   const layer = session.layers[level - 1];
   let text = `${layerTitle(session, level)} · ${place.n.toLocaleString("en")}`;
-  if (layer) text += ` · ${layer.kind === "dense" ? layer.activation ?? "linear" : layer.kind}`;
+  if (layer) text += ` · ${layer.kind === "dense" ? (layer.activation ?? "linear") : layer.kind}`;
   if (layer?.norm) text += ` · ${layer.norm.kind} norm`;
   if (layer?.skip) text += " · skip";
   const silent = values.reduce((count, value) => count + isSilent(session, level, value), 0);
@@ -175,8 +155,14 @@ function outputNames(context, session, place, values) {
   const fits = Math.floor(place.cell / 7);
   for (let unit = 0; unit < place.n; unit++) {
     const [x, y] = cornerOf(place, unit);
-    const name = session.about.classes ? String(session.about.classes[unit]) : short(+values[unit].toPrecision(3));
-    context.fillText(name.length > fits ? `${name.slice(0, fits - 1)}…` : name, x + place.cell / 2, y + place.tall + 13);
+    const name = session.about.classes
+      ? String(session.about.classes[unit])
+      : short(+values[unit].toPrecision(3));
+    context.fillText(
+      name.length > fits ? `${name.slice(0, fits - 1)}…` : name,
+      x + place.cell / 2,
+      y + place.tall + 13,
+    );
   }
 }
 
@@ -184,9 +170,12 @@ function outputNames(context, session, place, values) {
 function drawPaths(context, session, levels, level) {
   const layer = session.layers[level - 1];
   if (layer.kind !== "dense") return;
-  const step = session.steps[level - 1], from = levels[level - 1], to = levels[level];
+  const step = session.steps[level - 1],
+    from = levels[level - 1],
+    to = levels[level];
   const only = session.layer === level && session.unit !== null ? session.unit : null;
-  const found = strongest(layer.weight, step.input, layer.weight.shape[0], only), highest = Math.abs(found[0]?.[0] ?? 1);
+  const found = strongest(layer.weight, step.input, layer.weight.shape[0], only),
+    highest = Math.abs(found[0]?.[0] ?? 1);
   const colours = palette();
   for (const [size, unit, input] of found) {
     const [x, y] = from.map ? centreOfPixel(from, input) : cornerOf(from, input);
@@ -195,7 +184,9 @@ function drawPaths(context, session, levels, level) {
     context.globalAlpha = 0.15 + 0.6 * (Math.abs(size) / highest);
     context.lineWidth = 0.5 + 2 * (Math.abs(size) / highest);
     context.setLineDash(size < 0 ? [4, 3] : []);
-    const startX = x + (from.cell ?? 0) / 2, startY = from.y + from.height, endX = toX + to.cell / 2;
+    const startX = x + (from.cell ?? 0) / 2,
+      startY = from.y + from.height,
+      endX = toX + to.cell / 2;
     context.beginPath();
     context.moveTo(startX, from.map ? y : Math.min(y + from.tall, startY));
     context.bezierCurveTo(startX, startY + 20, endX, to.y - 26, endX, toY);
@@ -205,15 +196,9 @@ function drawPaths(context, session, levels, level) {
   context.setLineDash([]);
 }
 
-function centreOfPixel(place, input) {
-  const { map, side, tall } = place, area = map.width * map.height;
-  const channel = Math.floor(input / area), pixel = input % area;
-  const x = place.x + (channel % place.columns) * (side + 4), y = place.y + Math.floor(channel / place.columns) * (tall + 4);
-  return [x + ((pixel % map.width) + 0.5) * (side / map.width), y + (Math.floor(pixel / map.width) + 0.5) * (tall / map.height)];
-}
-
 function strongest(weight, input, nOutputs, only) {
-  const nInputs = input.length, found = [];
+  const nInputs = input.length,
+    found = [];
   let least = 0;
   for (let unit = only ?? 0; unit < (only === null ? nOutputs : only + 1); unit++) {
     for (let place = 0; place < nInputs; place++) {
@@ -227,18 +212,4 @@ function strongest(weight, input, nOutputs, only) {
     }
   }
   return found.sort((a, b) => Math.abs(b[0]) - Math.abs(a[0])).slice(0, PATHS);
-}
-
-// [level, unit] below the pointer; unit is null beside the cells, or within maps.
-function unitAt(levels, x, y) {
-  for (let level = 0; level < levels.length; level++) {
-    const place = levels[level];
-    if (y < place.y - 20 || y > place.y + place.height + 16) continue;
-    if (place.map) return [level, null];
-    const column = Math.floor((x - place.x) / place.cell), row = Math.floor((y - place.y) / place.tall);
-    const unit = row * place.columns + column;
-    const isInside = column >= 0 && column < place.columns && row >= 0 && unit < place.n && y <= place.y + place.height;
-    return [level, isInside ? unit : null];
-  }
-  return null;
 }

@@ -1,9 +1,11 @@
 // The state of the page: the model as it is now, the row, what is looked at; every change runs it.
 import { decodeArrays, decodeBytes } from "./arithmetic.js";
 import { features } from "./inputs.js";
-import { averaged, decide, forward, measureLayers } from "./network.js";
+import { forward, measureLayers } from "./network.js";
+import { averaged, decide } from "./prediction.js";
 
-const SURVEYED_ROWS = 64, FEW_ROWS = 16; // few where a row is a convolution or a sequence
+const SURVEYED_ROWS = 64,
+  FEW_ROWS = 16; // few where a row is a convolution or a sequence
 
 export class Session {
   constructor(about) {
@@ -29,7 +31,8 @@ export class Session {
 
   restoreWeights() {
     this.members = decodeArrays(this.about.members);
-    const { picture } = this.about, { image } = this.about.preprocessor;
+    const { picture } = this.about,
+      { image } = this.about.preprocessor;
     const shape = image && picture ? [picture.channels, picture.height, picture.width] : [1, 1, 1];
     for (const layers of this.members) measureLayers(layers, shape);
     this.weightsVersion += 1;
@@ -39,10 +42,13 @@ export class Session {
   // The values of a sample row, in the user's terms.
   rowAt(place) {
     if (this.pixels) {
-      const { height, width, channels } = this.about.picture, size = height * width * channels;
+      const { height, width, channels } = this.about.picture,
+        size = height * width * channels;
       return { pixels: Uint8Array.from(this.pixels.subarray(place * size, (place + 1) * size)) };
     }
-    return Object.fromEntries(this.about.columns.map((column) => [column.name, column.values[place]]));
+    return Object.fromEntries(
+      this.about.columns.map((column) => [column.name, column.values[place]]),
+    );
   }
 
   pickRow(place) {
@@ -102,7 +108,11 @@ export class Session {
         const x = features(this.rowAt(place), this.about.preprocessor);
         const steps = forward(this.layers, x);
         alive ??= steps.map((step) => new Uint8Array(step.output.length));
-        steps.forEach((step, at) => step.output.forEach((v, unit) => { if (v !== 0) alive[at][unit] = 1; }));
+        steps.forEach((step, at) =>
+          step.output.forEach((v, unit) => {
+            if (v !== 0) alive[at][unit] = 1;
+          }),
+        );
       }
       const dead = (alive ?? []).map((units) => Uint8Array.from(units, (isAlive) => 1 - isAlive));
       this.survey = { key, dead, n };
@@ -129,4 +139,7 @@ export const valuesAt = (session, level) =>
   level === 0 ? session.features : session.steps[level - 1].output;
 
 export const isSilent = (session, level, value) =>
-  level > 0 && level < session.layers.length && session.layers[level - 1].activation !== undefined && value === 0;
+  level > 0 &&
+  level < session.layers.length &&
+  session.layers[level - 1].activation !== undefined &&
+  value === 0;

@@ -1,0 +1,53 @@
+// Problems of two columns and two classes, which the playground learns.
+
+const N_POINTS = 240;
+
+// Points (x, y) near [-1, 1] and their class; y is stretched so that scaling has something to do.
+export const PROBLEMS = {
+  moons: (random, which) => {
+    const angle = Math.PI * random.uniform();
+    const [x, y] = which
+      ? [1 - Math.cos(angle), 0.5 - Math.sin(angle)]
+      : [Math.cos(angle), Math.sin(angle)];
+    return [(x - 0.5) / 1.5, (y - 0.25) / 1.5];
+  },
+  circles: (random, which) => {
+    const angle = 2 * Math.PI * random.uniform(),
+      radius = which ? 0.35 : 0.85;
+    return [radius * Math.cos(angle), radius * Math.sin(angle)];
+  },
+  xor: (random, which) => {
+    const left = random.uniform() < 0.5 ? -1 : 1,
+      size = () => 0.12 + 0.8 * random.uniform();
+    return [left * size(), (which ? -left : left) * size()];
+  },
+  spirals: (random, which) => {
+    const turn = 0.1 + 0.9 * Math.sqrt(random.uniform()),
+      angle = 3.3 * Math.PI * turn + Math.PI * which;
+    return [turn * Math.cos(angle), turn * Math.sin(angle)];
+  },
+};
+
+export function makePoints(state, random) {
+  return Array.from({ length: N_POINTS }, (_, place) => {
+    const [x, y] = PROBLEMS[state.problem](random, place % 2);
+    const raw = [x + state.noise * random.normal(), 25 * (y + state.noise * random.normal()) + 60];
+    return { raw, x: [0, 0], label: place % 2, isTest: random.uniform() < 0.4 };
+  });
+}
+
+// Two columns of the sample; classes are one against the others, numbers above the median or not.
+export function ownPoints(session, names) {
+  const { about } = session,
+    columns = names.map((name) => about.columns.find((column) => column.name === name));
+  const { actual } = about.rows,
+    sorted = [...actual].sort((a, b) => a - b),
+    middle = sorted[sorted.length >> 1];
+  const first = about.classes?.length === 2 ? 1 : about.classes ? middle : null;
+  return actual.map((value, place) => ({
+    raw: columns.map((column) => column.values[place] ?? column.middle),
+    x: [0, 0],
+    label: Number(first === null ? value > middle : value === first),
+    isTest: place % 5 < 2,
+  }));
+}

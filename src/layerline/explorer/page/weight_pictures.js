@@ -1,0 +1,128 @@
+// A layer's weights as pictures: by unit where they read pixels, else as one matrix.
+import { concat } from "./arithmetic.js";
+import { el, note, short } from "./dom.js";
+import { drawMap, heatMap, largest, prepareCanvas } from "./drawing.js";
+
+const MOST_PICTURES = 120;
+
+// A layer on pixels has a picture of weights for each unit; other layers are one matrix.
+export function weightPictures(session, level, go) {
+  const layer = session.layers[level - 1],
+    [nOutputs, nInputs] = layer.weight.shape;
+  const picture = pictureBelow(session, level, nInputs);
+  if (!picture) return [weightMatrix(layer, (unit) => go(level, unit))];
+  const shown = Math.min(nOutputs, MOST_PICTURES),
+    highest = largest(layer.weight);
+  const tiles = Array.from({ length: shown }, (_, unit) => {
+    const canvas = heatMap(
+      layer.weight.subarray(unit * nInputs, unit * nInputs + picture.width * picture.height),
+      picture.width,
+      picture.height,
+      highest,
+    );
+    return el(
+      "button",
+      { className: "tile", onclick: () => go(level, unit), title: `unit ${unit}` },
+      canvas,
+    );
+  });
+  tiles.forEach((tile, unit) => tile.setAttribute("aria-label", `weights of unit ${unit}`));
+  const rest = nOutputs > shown ? ` The first ${shown} of ${nOutputs}.` : "";
+  return [
+    note(`What each unit looks for in the picture: blue adds, orange subtracts.${rest}`),
+    el("div", { className: "tiles" }, ...tiles),
+  ];
+}
+
+export function pictureBelow(session, level, nInputs) {
+  const { picture } = session.about;
+  return level === 1 && picture && picture.width * picture.height * picture.channels === nInputs
+    ? picture
+    : null;
+}
+
+function weightMatrix(layer, open) {
+  const [nOutputs, nInputs] = layer.weight.shape,
+    canvas = el("canvas", { className: "matrix" });
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `weights: ${nOutputs} rows of ${nInputs}`);
+  requestAnimationFrame(() => {
+    const width = canvas.parentElement.clientWidth,
+      height = Math.min(420, Math.max(60, nOutputs * Math.min(12, width / nInputs)));
+    drawMap(
+      prepareCanvas(canvas, width, height),
+      heatMap(layer.weight, nInputs, nOutputs),
+      0,
+      0,
+      width,
+      height,
+    );
+    canvas.onclick = (event) =>
+      open(Math.min(nOutputs - 1, Math.floor((event.offsetY / height) * nOutputs)));
+    canvas.onpointermove = (event) => {
+      const unit = Math.min(nOutputs - 1, Math.floor((event.offsetY / height) * nOutputs)),
+        from = Math.min(nInputs - 1, Math.floor((event.offsetX / width) * nInputs));
+      canvas.title = `to unit ${unit} from ${from}: ${short(layer.weight[unit * nInputs + from])}`;
+    };
+  });
+  return el(
+    "div",
+    {},
+    note(
+      "Weights: a row for each unit, a column for each input; blue is positive, orange negative.",
+    ),
+    canvas,
+  );
+}
+
+// What a recurrent layer gave at each step: a row for each step, a column for each unit.
+export function sequenceMap(sequence) {
+  const canvas = el("canvas", { className: "matrix" }),
+    width = sequence[0].length;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `outputs of ${sequence.length} steps`);
+  requestAnimationFrame(() => {
+    const across = canvas.parentElement.clientWidth,
+      height = Math.min(420, 12 * sequence.length);
+    drawMap(
+      prepareCanvas(canvas, across, height),
+      heatMap(concat(sequence), width, sequence.length),
+      0,
+      0,
+      across,
+      height,
+    );
+  });
+  return el(
+    "div",
+    {},
+    note("Outputs by step, from the first row of the picture down; a column for each unit."),
+    canvas,
+  );
+}
+
+export function kernels(layer) {
+  const [nOutputs, nInputs, side] = layer.weight.shape,
+    highest = largest(layer.weight),
+    shown = Math.min(MOST_PICTURES, nOutputs * nInputs);
+  const tiles = Array.from({ length: shown }, (_, place) =>
+    el(
+      "span",
+      { className: "tile", title: `to ${Math.floor(place / nInputs)} from ${place % nInputs}` },
+      heatMap(
+        layer.weight.subarray(place * side * side, (place + 1) * side * side),
+        side,
+        side,
+        highest,
+      ),
+    ),
+  );
+  return [
+    el(
+      "p",
+      { className: "soft" },
+      `Kernels${shown < nOutputs * nInputs ? `, the first ${shown} of ${nOutputs * nInputs}` : ""}.`,
+    ),
+    el("div", { className: "tiles small" }, ...tiles),
+  ];
+}

@@ -39,7 +39,8 @@ export function rivalCard(session, rows, load) {
   const heads = ["row", "true", "this model", rival.about.title];
   const score = known.length ? note(scores(about, known)) : "";
   const text = `The weights of ${rival.about.title} stay as they were trained.`;
-  return section(`Beside ${rival.about.title}`, text, score, table(heads, lines));
+  const rest = lines.length ? table(heads, lines) : note("Both answer alike for every row.");
+  return section(`Beside ${rival.about.title}`, text, score, rest);
 }
 
 const trueAnswer = (about, actual) => (about.classes ? { chosen: actual } : { number: actual });

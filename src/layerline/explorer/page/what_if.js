@@ -209,7 +209,7 @@ function calibration(session, rows) {
 function relied(session, rows, state, build) {
   const { about } = session,
     { columns } = about;
-  if (!columns.length || !about.rows.actual) return [];
+  if (!columns.length || about.picture || !about.rows.actual) return [];
   const column =
     columns.find((one) => one.name === state.slice) ??
     columns.find((one) => one.kind === "category") ??
@@ -223,7 +223,6 @@ function relied(session, rows, state, build) {
     }),
     sliceTable(session, rows, column),
   );
-  if (about.picture) return [slices];
   if (state.importance?.version !== session.weightsVersion) {
     const most = Math.floor(OPERATIONS / (columns.length * weightCount(session)));
     state.importance = {

@@ -57,7 +57,7 @@ def _first(runs: list[Any]) -> Any | None:
 
 def _is_empty(run: Any) -> bool:
     """Whether a run holds nothing but what its creation gave it."""
-    own = [tag for tag in run.data.tags if tag.startswith("layerline.")]
+    own = [tag for tag in run.data.tags if plain_tag(tag).startswith("layerline.")]
     return not (run.data.params or run.data.metrics or len(own) > 2)
 
 

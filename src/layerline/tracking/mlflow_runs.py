@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import journals_of
 from layerline.tracking.journal_lines import Event
+from layerline.tracking.mlflow_names import plain_tag
 from layerline.tracking.store import ensure_experiments, store_lock
 
 if TYPE_CHECKING:

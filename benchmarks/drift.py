@@ -126,7 +126,8 @@ def main() -> None:
     parser.add_argument("--weeks", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=1_000_000)
     options = parser.parse_args()
-    simulate(options.weeks)
+    if options.weeks:
+        simulate(options.weeks)
     cost(options.rows)
 
 

@@ -26,7 +26,7 @@ from layerline.model.reference import Reference, image_looks
 from layerline.sources.reading.paths import PARQUET
 
 CHUNK_ROWS = 49_152
-MOST_ROWS = 100_000
+MOST_ROWS = 50_000
 _LOGGED = {"time", "version", "row", "prediction"}
 
 
@@ -133,7 +133,8 @@ def _spaced(parts: Iterable[Rows], step: int) -> Iterator[Rows]:
     waiting: list[Rows] = []
     start = 0
     for rows in parts:
-        waiting.append(rows[-start % step :: step])
+        # Copies, since a slice keeps the whole piece in memory.
+        waiting.append(rows if step == 1 else rows[-start % step :: step].copy())
         start += len(rows)
         if sum(map(len, waiting)) >= CHUNK_ROWS // 4:
             yield _joined(waiting)

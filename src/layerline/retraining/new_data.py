@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from layerline.drift.drift_check import Drift
     from layerline.drift.registered_drift import Learnt
 
-MOST_COMPARED = 100_000
+MOST_COMPARED = 50_000
 Report = Callable[[str], None]
 
 

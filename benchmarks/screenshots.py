@@ -184,9 +184,14 @@ async def compare_curves(page: Page, scene: Scene) -> None:
 
 
 async def one_run(page: Page, scene: Scene) -> None:
-    """A run's curves by epoch and its figures."""
+    """A run's curves by epoch."""
     await page.open(scene.of_newest("/model-metrics"), 1450, 1000)
     await settle(page, n_charts=6)
+    await page.write(
+        "input[placeholder*='Search metric charts']",
+        "^((train|valid)/(loss|error)|learning_rate|gradient_norm)$",
+    )
+    await settle(page, n_charts=3)
 
 
 async def system_metrics(page: Page, scene: Scene) -> None:
@@ -201,6 +206,12 @@ async def overview(page: Page, scene: Scene) -> None:
     await settle(page)
 
 
+async def model_version(page: Page, scene: Scene) -> None:
+    """A registered version's page: its description, its aliases and its tags."""
+    await page.open(f"{scene.address}/#/models/digits/versions/{len(scene.runs)}", 1450, 900)
+    await settle(page)
+
+
 async def model_card(page: Page, scene: Scene) -> None:
     """The beginning of the card that the last training's evaluation wrote."""
     card = scene.home.resolve() / "reports" / "model_card.html"
@@ -211,6 +222,7 @@ async def model_card(page: Page, scene: Scene) -> None:
 
 
 PICTURES = {
+    "model-version": model_version,
     "compare-runs": compare_tables,
     "compare-curves": compare_curves,
     "run-overview": overview,

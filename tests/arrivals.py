@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy
 
 from layerline.artifacts import journals_of
-from layerline.tracking.journal_lines import Event, read_events
+from layerline.tracking.journal_damage import DAMAGED
+from layerline.tracking.journal_lines import Event, read_events, start_of
 from layerline.tracking.metric_names import grouped
 
 POINTS = (
@@ -37,10 +38,18 @@ def select(store: str, sql: str) -> list[tuple[Any, ...]]:
 
 
 def told(home: Path) -> Iterator[tuple[str, list[Event]]]:
-    """Each journal's key and events, sent or not, oldest first."""
-    paths = journals_of(home).glob("*.jsonl*")
-    # One that a full disk left empty tells nothing.
-    journals = [events for path in paths if (events := read_events(path))]
+    """Each journal's key and events, its start first; sent or not, oldest first.
+
+    A journal that a full disk left empty tells nothing, nor does one whose start is lost: that one
+    is set aside as a whole.
+    """
+    paths = [path for path in journals_of(home).glob("*.jsonl*") if path.suffix != DAMAGED]
+    started = [(start_of(events), events) for events in map(read_events, paths)]
+    journals = [
+        [start, *(event for event in events if event["type"] != "start")]
+        for start, events in started
+        if start is not None
+    ]
     for events in sorted(journals, key=lambda events: events[0]["time_ms"]):
         yield events[0]["key"], events
 

@@ -20,7 +20,7 @@ CLASSES = ("cat", "dog", "eel")
 PARAMS = {
     "project": "digits",
     "seed": "0",
-    "scale.split.options.test": "0.2",
+    "scale.split.test": "0.2",
     "train.epochs": "4",
     "train.options.dropout": "0.2",
     "train.options.hidden": "[8, 4]",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerline.config import Params, flatten, load_params, parse_params
+from layerline.config import Params, flatten, load_params, parse_params, read_yaml
 from layerline.errors import ParamsError
 from layerline.projects.preflight import load_checked
 
@@ -140,6 +140,23 @@ def test_flatten_gives_dotted_leaves() -> None:
     assert flat["project"] == "digits"
     assert flat["train.optimizer.name"] == "adamw"
     assert flat["register.gate.margin"] == 0.0
+    assert flat["scale.split.method"] == "hash"
+
+
+def test_flatten_has_the_names_of_the_file() -> None:
+    content = read_yaml(ROOT / "params.yaml")
+    content["train"] |= {
+        "augment": [{"name": "shift", "pixels": 1}],
+        "transfer": {"from": "champion"},
+    }
+    params, problems = parse_params(content)
+    assert params is not None, problems
+    flat = flatten(params)
+    short = {"scale.target"}  # a name alone is that of a component
+    assert flatten(content).keys() - short <= flat.keys()
+    assert flat["train.optimizer.learning_rate"] == 0.002
+    assert flat["train.augment"] == ({"name": "shift", "pixels": 1},)
+    assert flat["train.transfer.from"] == "champion"
 
 
 @given(

@@ -11,15 +11,19 @@ from exhibits import shake, table_exhibit
 from registered import COLUMNS, flowers
 
 from layerline.config import ScaleSection
+from layerline.evaluation.decision import Decision
 from layerline.explorer.build_page import build_page
 from layerline.explorer.find_model import find_exhibit
 from layerline.explorer.network_layers import members_of
 from layerline.explorer.page_data import averaging, to_plain
 from layerline.explorer.sample_rows import columns_of
+from layerline.model.predictor import Model
 from layerline.networks import build_network
 from layerline.networks.activations import ACTIVATIONS
 from layerline.networks.trace import trace
 from layerline.scaling.preprocessing.fit_preprocessor import fit_preprocessor
+from layerline.scaling.preprocessing.target_transforms import NO_CURVE, TargetCurve
+from layerline.training.objectives import Link
 
 N_ROWS = 4
 PIECES = {"name": "piecewise_linear", "bins": 5, "width": 3}
@@ -212,3 +216,84 @@ def test_scalers_dates_and_encodings_equal_the_preprocessor(browse, any_page) ->
         fits.append(fitted)
     for fitted, found in zip(fits, browse(any_page, *scripts), strict=True):
         np.testing.assert_allclose(found, fitted.transform(frame[:40]), rtol=1e-6, atol=1e-9)
+
+
+RANKS = tuple(float(x) for x in np.sort(np.random.default_rng(5).gamma(2, 3, 60)))
+DECODED = {
+    "a number": (Link(), NO_CURVE),
+    "a logarithm": (Link(), TargetCurve("log", offset=1.0)),
+    "a rank, clamped": (Link(), TargetCurve("quantile", 0.0, RANKS, lowest=1.0, highest=9.0)),
+    "a count": (Link("log", factor=1.5, shift=-2.0), NO_CURVE),
+    "quantiles": (Link("quantile", levels=(0.1, 0.5, 0.9)), NO_CURVE),
+}
+DECISIONS = [Decision(), Decision(1.7), Decision(0.6, 0.2, 0), Decision(1.0, 0.7, 1)]
+DECIDE = """
+(({about, outputs}) => outputs.map((row) => {
+  const found = explorer.modules.prediction.decide(Float64Array.from(row), about);
+  return [found.number ?? found.chosen, ...(found.probabilities ?? [])];
+}))({0})
+"""
+
+
+def decide_script(model: Model, outputs: np.ndarray) -> str:
+    decision = dataclasses.asdict(model.decision)
+    about = {"classes": model.about.classes, "decision": decision, "link": model.link.to_json()}
+    about["preprocessor"] = to_plain(model.preprocessor.to_json())
+    return DECIDE.replace("{0}", json.dumps({"about": about, "outputs": outputs.tolist()}))
+
+
+def test_outputs_become_numbers_and_classes_as_the_model_decodes_them(browse, any_page) -> None:
+    model = table_exhibit(hidden=[4]).model
+    outputs = np.random.default_rng(1).normal(size=(30, 3)).astype(np.float32)
+    models = []
+    for link, curve in DECODED.values():
+        fitted = dataclasses.replace(
+            model.preprocessor,
+            classes=None,
+            target_center=2.0,
+            target_scale=0.8,
+            target_curve=curve,
+        )
+        about = dataclasses.replace(model.about, classes=None, levels=link.levels)
+        models.append(dataclasses.replace(model, about=about, preprocessor=fitted, link=link))
+    for decision in DECISIONS:
+        about = dataclasses.replace(model.about, classes=("no", "yes"))
+        models.append(dataclasses.replace(model, about=about, decision=decision))
+    given = [outputs[:, : 2 if m.about.classes else max(1, len(m.link.levels))] for m in models]
+    scripts = [decide_script(*pair) for pair in zip(models, given, strict=True)]
+    for one, shown, found in zip(models, given, browse(any_page, *scripts), strict=True):
+        expected = one.decode(shown)
+        answers = np.array([row[0] for row in found])
+        if one.about.classes is None:
+            np.testing.assert_allclose(answers, expected["prediction"], rtol=1e-9)
+            continue
+        assert [one.about.classes[int(place)] for place in answers] == list(expected["prediction"])
+        probabilities = np.array([row[1:] for row in found])
+        np.testing.assert_allclose(probabilities, expected.iloc[:, 1:], rtol=1e-9)
+
+
+SLOPES = """
+(({about, target}) => {
+  const {lossOf} = explorer.modules.losses, n = about.classes ? 3 : about.link.levels.length || 1;
+  const outputs = Float64Array.from({length: n}, (_, place) => 0.3 - 0.4 * place), step = 1e-6;
+  const {gradient} = lossOf(outputs, target, about);
+  return Array.from(outputs, (_, place) => {
+    const moved = (by) => outputs.map((value, at) => value + (at === place ? by : 0));
+    const rise = lossOf(moved(step), target, about).loss - lossOf(moved(-step), target, about).loss;
+    return [gradient[place], rise / (2 * step)];
+  });
+})({0})
+"""
+
+
+def test_each_loss_has_its_own_slope_as_gradient(browse, any_page) -> None:
+    fitted = {"target_center": 2.0, "target_scale": 0.8}
+    cases = [{"about": {"classes": ["a", "b", "c"]}, "target": 1}]
+    for link, _ in DECODED.values():
+        about = {"classes": None, "link": link.to_json(), "preprocessor": fitted}
+        cases.append({"about": about, "target": 0.7})
+    scripts = [SLOPES.replace("{0}", json.dumps(case)) for case in cases]
+    for pairs in browse(any_page, *scripts):
+        found, expected = np.array(pairs).T
+        assert np.abs(expected).max() > 0.01
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)

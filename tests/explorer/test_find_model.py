@@ -60,6 +60,18 @@ def test_a_sample_is_thinned_evenly(made) -> None:
     assert max(np.diff(many.actual)) <= 4
 
 
+def test_a_second_model_must_answer_for_the_same_rows(made, tmp_path) -> None:
+    own = find_exhibit(made("classes").workspace, made("classes").params, None)
+    assert own.with_beside(own).beside is own
+    other = find_exhibit(made("numbers").workspace, made("numbers").params, None)
+    with pytest.raises(DataError, match="predicts or reads something else, which flowers does not"):
+        own.with_beside(other)
+    about = dataclasses.replace(own.model.about, columns=own.model.about.columns[1:])
+    narrow = own._replace(model=dataclasses.replace(own.model, about=about))
+    with pytest.raises(DataError, match="reads column 'size'"):
+        narrow.with_beside(own)
+
+
 def test_a_folder_without_project_says_what_to_do(tmp_path) -> None:
     with pytest.raises(SourceError, match=r"params.yaml: missing, .*dvc repro"):
         open_exhibit(None, tmp_path)

@@ -1,6 +1,11 @@
 """Every view of the page in a real browser: what a click or a key changes, and what it says."""
 
+import copy
+import dataclasses
+
+import pandas as pd
 import pytest
+import torch
 from exhibits import image_exhibit, table_exhibit
 
 from layerline.explorer.build_page import build_page
@@ -59,6 +64,30 @@ def test_what_if_names_columns_that_matter_and_slices(made, browse, tmp_path) ->
         ranks = [first.index(column) for column in ("size", "count", "is wild")]
         assert max(ranks[:2]) < ranks[2]  # the target does not depend on it
         assert "clay" in found[5]
+
+
+def test_a_second_model_answers_beside_the_first(made, browse, tmp_path) -> None:
+    checkout = made("classes")
+    own = find_exhibit(checkout.workspace, checkout.params, None)
+    other = dataclasses.replace(own.model, network=copy.deepcopy(own.model.network))
+    with torch.no_grad():
+        other.network.head.bias += torch.tensor([0.0, 3.0, 0.0])
+    beside = own._replace(model=other, title="challenger")
+    page = written(own.with_beside(beside), tmp_path)
+    said, card = browse(
+        page,
+        "document.getElementById('prediction').lastChild.innerText",
+        "document.getElementById('tab-whatif').click(),"
+        "[...document.querySelectorAll('#whatif section')].at(-1).innerText",
+    )
+    sample = own.sample.thinned()
+    predicted = [model.predict(sample.rows)["prediction"] for model in (own.model, other)]
+    truth = pd.Series(own.model.about.classes)[sample.actual].to_numpy()
+    both, first = (
+        (predicted[0] == truth) & ok for ok in (predicted[1] == truth, predicted[1] != truth)
+    )
+    assert said.startswith(f"challenger: {predicted[1].iloc[0]} (")
+    assert f"Both right: {both.sum()}; only this model: {first.sum()};" in card
 
 
 def test_a_tweak_runs_the_whole_network_again(browse, tmp_path) -> None:

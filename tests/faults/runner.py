@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ def _inject_one(bench: Bench, kind: str, seed: int, *, is_last: bool) -> Result:
             bench.require_recovery(injected.setting)
     except AssertionError as error:
         broken = f"{injected.about}: {error}" if injected.about else str(error) or repr(error)
+    except Exception:  # the suite's own mistake must not end the other batches
+        broken = f"{injected.about}: {traceback.format_exc()}"
     return Result(kind, seed, injected.about, broken, time.monotonic() - started)
 
 

@@ -80,8 +80,8 @@ def test_one_training_is_one_run_with_everything_in_it(digits: Checkout) -> None
     data = {entry["tags"]["layerline.stage"]: entry for entry in found["digits-data"]}
     assert set(data) == {"fetch", "validate", "scale"}
     assert {entry["status"] for entry in (run, *data.values())} == {"FINISHED"}
-    assert run["params"]["train.optimizer.options.learning_rate"] == "0.002"
-    assert {"fetch.source", "scale.split.name", "register.alias"} <= set(run["params"])
+    assert run["params"]["train.optimizer.learning_rate"] == "0.002"
+    assert {"fetch.source", "scale.split.method", "register.alias"} <= set(run["params"])
     assert {"test/accuracy", "train/loss", "learning_rate", "rows_per_second"} <= set(
         run["metrics"]
     )

@@ -58,7 +58,7 @@ def full_lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     better = {**figures, "test_accuracy": 0.97, "test_log_loss": 0.1}
     lab.tell_evaluation("two", better, table)
     time.sleep(0.002)
-    other = {"scale.split.options.test": "0.1", "train.options.dropout": "0.4"}
+    other = {"scale.split.test": "0.1", "train.options.dropout": "0.4"}
     lab.tell_training("three", other, lineage(code="2", table="2", network="3"), data="d2")
     with lab.journal("three", stage="evaluate", continues=True) as journal:
         predictions(table, range(150, 400), skill=3.0, seed=3)

@@ -21,7 +21,7 @@ def compared(lab, *keys):
 def test_what_differs_and_what_each_has(full_lab):
     found = compared(full_lab, "one", "two", "four")
     assert found.params == {
-        "scale.split.options.test": ["0.2", "0.2", "0.1"],
+        "scale.split.test": ["0.2", "0.2", "0.1"],
         "train.epochs": ["4", "4", "400"],
         "train.options.dropout": ["0.2", "0.4", "0.4"],
     }
@@ -66,13 +66,17 @@ def test_an_epoch_trained_again_counts_as_it_was_at_last(own_lab):
     assert compared(own_lab, "one", "four").curves[1]["valid_loss"] == [(1, 1.5), (2, 1.0)]
 
 
-def test_a_run_of_an_earlier_release_has_plain_names(own_lab):
+def test_a_run_of_an_earlier_release_has_other_names(own_lab):
     run_id = own_lab.run("four").run_id
+    own_lab.client.log_param(run_id, "train.optimizer.options.momentum", 0.5)
+    own_lab.client.log_param(run_id, "scale.split.name", "hash")
     own_lab.client.log_metric(run_id, "valid_loss", 0.5, step=1)
     own_lab.client.log_metric(run_id, "test_accuracy", 0.75)
     found = compared(own_lab, "one", "four")
     assert found.curves[1] == {"valid_loss": [(1, 0.5)]}
     assert found.metrics["test_accuracy"] == [0.95, 0.75]
+    assert found.params["train.optimizer.momentum"] == [None, "0.5"]
+    assert found.params["scale.split.method"] == [None, "hash"]
     stored = own_lab.client.get_run(own_lab.run("one").run_id).data.metrics
     assert {"valid/loss", "test/accuracy", "rows_per_second"} <= set(stored)
 

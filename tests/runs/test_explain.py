@@ -27,7 +27,7 @@ def test_stage_by_stage_in_words(full_lab, layerline):
 def test_a_data_stage_that_ran_again(full_lab, layerline):
     text = layerline(full_lab, "runs", "--why", "mlp-three").stdout
     assert f"scale     ran as {full_lab.run('scale-d2').short}: because d2" in text
-    assert "          param: scale.split.options.test 0.2→0.1" in text
+    assert "          param: scale.split.test 0.2→0.1" in text
     assert "          reads: houses.csv changed" in text
     assert "train     ran: first run\n          reads: data/scaled changed" in text
 

@@ -18,7 +18,7 @@ def test_trainings_newest_first_with_what_they_changed(full_lab, layerline):
     assert [row["before"] for row in rows] == [*(row["run_id"] for row in rows[1:]), None]
     assert [row["changed_params"] for row in rows] == [
         {"train.epochs": ["4", "400"]},
-        {"scale.split.options.test": ["0.2", "0.1"]},
+        {"scale.split.test": ["0.2", "0.1"]},
         {"train.options.dropout": ["0.2", "0.4"]},
         {},
     ]

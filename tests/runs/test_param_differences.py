@@ -33,7 +33,7 @@ def test_short_names_are_clear():
         "train.options.hidden",
         "train.optimizer.name",
         "train.schedule.name",
-        "scale.split.options.test",
+        "scale.split.test",
         "register.gate.metric",
         "train.early_stopping.metric",
     ]
@@ -42,7 +42,7 @@ def test_short_names_are_clear():
         "train.options.hidden": "hidden",
         "train.optimizer.name": "optimizer.name",
         "train.schedule.name": "schedule.name",
-        "scale.split.options.test": "split.test",
+        "scale.split.test": "split.test",
         "register.gate.metric": "gate.metric",
         "train.early_stopping.metric": "early_stopping.metric",
     }

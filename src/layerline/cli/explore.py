@@ -25,6 +25,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--notebook", metavar="FILE.py", type=_FILE, help="Also write the walk as a marimo notebook."
 )
+@click.option("--beside", metavar="MODEL_OR_RUN", help="A second model, for the same rows.")
 @click.option("--no-browser", is_flag=True, help="Only write the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @handle_errors
@@ -33,8 +34,8 @@ def explore(
     textbook: bool,
     output: Path | None,
     notebook: Path | None,
-    no_browser: bool,
-    as_json: bool,
+    beside: str | None,
+    **options: bool,
 ) -> None:
     """Write a network as one HTML page that runs it, offline, and open it in the browser.
 
@@ -48,6 +49,8 @@ def explore(
 
     workspace = find_workspace()
     exhibit = open_exhibit(TEXTBOOK if textbook else model, workspace.root)
+    if beside is not None:
+        exhibit = exhibit.with_beside(open_exhibit(beside, workspace.root))
     page = output or (workspace.reports if workspace.params.is_file() else Path()) / "explorer.html"
     n_bytes = write_page(page, exhibit)
     if notebook is not None:
@@ -57,12 +60,12 @@ def explore(
     if n_bytes > LARGE_BYTES:
         note = "the network has as many weights as that; a browser opens the page, mail may not"
         print_notes([f"{page} is large ({n_bytes / 1e6:.0f} MB): {note}"])
-    if as_json:
+    if options["as_json"]:
         written = None if notebook is None else str(notebook)
         print_json({"page": str(page), "bytes": n_bytes, "notebook": written})
     else:
         click.echo(f"{page}  {n_bytes:,} bytes")
         if notebook is not None:
             click.echo(f"{notebook}  run it by `python {notebook}`, or `marimo edit {notebook}`")
-    if not no_browser and sys.stdout.isatty():
+    if not options["no_browser"] and sys.stdout.isatty():
         click.launch(page.resolve().as_uri())

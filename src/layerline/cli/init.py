@@ -4,7 +4,7 @@ import re
 import shlex
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -14,10 +14,13 @@ from layerline.columns.written import DATE_FORMS
 from layerline.config import FetchSection, load_params, parse_params
 from layerline.errors import ParamsError, Problem
 
+if TYPE_CHECKING:
+    from layerline.projects.init import Start, Wishes
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--target", required=True, help="The column to predict.")
+@click.option("--target", help="The column to predict; of pictures the label's name.")
 @click.option("--project", help="Name of the experiment and the model; default: the file's name.")
 @click.option(
     "--decimal",
@@ -36,14 +39,26 @@ from layerline.errors import ParamsError, Problem
 @click.option("--union", is_flag=True, help="Files may lack columns of others: missing there.")
 @click.option("--missing", metavar="WORD", multiple=True, help="A missing value; repeatable.")
 @click.option("--text", metavar="COLUMN", multiple=True, help="Keep as text; repeatable.")
+@click.option(
+    "--size", metavar="HEIGHTxWIDTH", help="Of pictures; default: theirs, at most 64 pixels."
+)
 @click.option("--fast", is_flag=True, help="A single network: less good, in an eighth of the time.")
 @click.option("--force", is_flag=True, help="Infer the schema again and replace the existing one.")
 @handle_errors
 def init(
-    file: Path, target: str, project: str | None, fast: bool, force: bool, **reading: Any
+    file: Path,
+    target: str | None,
+    project: str | None,
+    size: str | None,
+    fast: bool,
+    force: bool,
+    **reading: Any,
 ) -> None:
-    """Write params.yaml and a first schema for your own table (CSV, Excel, Parquet, JSON)."""
-    from layerline.projects.init import Wishes, start_project
+    """Write params.yaml and a first schema for your own data.
+
+    FILE is a table (CSV, Excel, Parquet, JSON), or a folder of pictures with one folder a class.
+    """
+    from layerline.projects.init import Wishes
     from layerline.projects.watched_files import require_outside, untracked, watch
     from layerline.validation.schema.schema_file import write_schema
 
@@ -52,8 +67,8 @@ def init(
         click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
     given = _source_options(**reading)
-    wishes = Wishes(is_fast=fast)
-    start = start_project(file, target, name, root=workspace.root, given=given, wishes=wishes)
+    wishes = Wishes(is_fast=fast, size=_read_size(size))
+    start = _start(file, target, name, workspace.root, given, wishes)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)
     require_outside(workspace.root, _fetch_section(start.params))
@@ -76,6 +91,44 @@ def init(
     click.echo("next: read both files, then run `dvc repro`")
 
 
+def _start(
+    file: Path,
+    target: str | None,
+    name: str,
+    root: Path,
+    given: dict[str, Any],
+    wishes: "Wishes",
+) -> "Start":
+    """The start of a project from a table, or from a folder of pictures."""
+    from layerline.projects.init import start_project
+    from layerline.projects.init_images import TARGET, is_image_folder, start_images
+
+    if is_image_folder(file):
+        odd = [f"--{option}" for option in given] + (["--fast"] if wishes.is_fast else [])
+        if odd:
+            _refuse(odd[0], "is for tables, and this is a folder of pictures; remove it")
+        return start_images(file, target or TARGET, name, root=root, size=wishes.size)
+    if wishes.size is not None:
+        _refuse("--size", f"is for folders of pictures, and {file} is none; remove it")
+    if target is None:
+        _refuse("--target", "is missing: name the column to predict")
+    return start_project(file, target, name, root=root, given=given, wishes=wishes)
+
+
+def _refuse(option: str, message: str) -> NoReturn:
+    raise ParamsError([Problem(option, message)], "layerline init")
+
+
+def _read_size(text: str | None) -> tuple[int, int] | None:
+    """28x28, or 28 for both."""
+    if text is None:
+        return None
+    sides = re.fullmatch(r"(\d{1,4})(?:[x×,](\d{1,4}))?", text.strip())
+    if sides is None or not all(int(side or 1) for side in sides.groups()):
+        _refuse("--size", f"{text!r} is no size; write HEIGHTxWIDTH in pixels, such as 32x48")
+    return int(sides[1]), int(sides[2] or sides[1])
+
+
 def _source_options(
     dates: tuple[str, ...], missing: tuple[str, ...], text: tuple[str, ...], **others: Any
 ) -> dict[str, Any]:
@@ -83,8 +136,7 @@ def _source_options(
     forms = dict(one.rpartition("=")[::2] for one in dates)
     unknown = [form for form in forms.values() if form not in DATE_FORMS]
     if unknown:
-        message = f"{unknown[0]!r} is unknown; choose one of: {', '.join(DATE_FORMS)}"
-        raise ParamsError([Problem("--dates", message)], "layerline init")
+        _refuse("--dates", f"{unknown[0]!r} is unknown; choose one of: {', '.join(DATE_FORMS)}")
     options: dict[str, Any] = {**others, "missing": list(missing), "text": list(text)}
     options["dates"] = forms.get("") or {name: form for name, form in forms.items() if name}
     return {name: value for name, value in options.items() if value}

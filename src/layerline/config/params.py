@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from layerline.config.components import SECTION
+from layerline.config.components import SECTION, Component, Method
 from layerline.config.data_sections import FetchSection, ScaleSection, ValidateSection
 from layerline.config.evaluation_sections import EvaluateSection, RegisterSection
 from layerline.config.retraining_sections import RetrainSection
@@ -105,14 +105,29 @@ def load_params(path: Path) -> Params:
 
 
 def flatten(section: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> leaf value, for logging: `{"train.optimizer.name": "adamw", ...}`."""
-    if dataclasses.is_dataclass(section) and not isinstance(section, type):
-        section = dataclasses.asdict(section)
+    """Dotted key -> leaf value, by the names of params.yaml and of `-S`, for logging.
+
+    `{"scale.split.method": "hash", "train.optimizer.learning_rate": 0.002, ...}`
+    """
     flat: dict[str, Any] = {}
-    for key, value in section.items():
+    for key, value in _items(section):
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
+        if (isinstance(value, Mapping) and value) or dataclasses.is_dataclass(value):
             flat.update(flatten(value, f"{name}."))
         else:
             flat[name] = value
     return flat
+
+
+def _items(section: Any) -> Iterator[tuple[str, Any]]:
+    """The keys of a section as params.yaml has them, where a component's options are its own."""
+    if isinstance(section, Mapping):
+        yield from section.items()
+        return
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if isinstance(value, Component):
+            value = {"method" if field.type == Method else "name": value.name, **value.options}
+        elif isinstance(value, tuple) and any(isinstance(item, Component) for item in value):
+            value = tuple({"name": item.name, **item.options} for item in value)
+        yield section.__pydantic_fields__[field.name].alias or field.name, value

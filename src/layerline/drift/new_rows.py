@@ -18,11 +18,12 @@ from layerline.columns.spec import ColumnSpec
 from layerline.drift.column_counts import ColumnCounts
 from layerline.errors import DataError, SourceError
 from layerline.model.bundle import Rows
-from layerline.model.chunks import ReadOptions, check_input, read_chunks
+from layerline.model.chunks import check_input, read_chunks
 from layerline.model.image_inputs import read_images
 from layerline.model.inputs import require_columns, with_absent, without_words
 from layerline.model.predictor import Model
 from layerline.model.reference import Reference, image_looks
+from layerline.model.row_chunk import ReadOptions
 from layerline.sources.reading.paths import PARQUET
 
 CHUNK_ROWS = 49_152

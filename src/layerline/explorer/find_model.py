@@ -40,6 +40,24 @@ class Exhibit(NamedTuple):
     sample: Sample
     title: str
     source: str | None = None
+    beside: "Exhibit | None" = None
+
+    def with_beside(self, other: "Exhibit") -> "Exhibit":
+        """The same, with a second model that answers for the same rows.
+
+        Raises:
+            DataError: it predicts something else, or reads what the first one does not.
+        """
+        own, its = self.model.about, other.model.about
+        names = {column.name for column in own.columns}
+        lacking = [column.name for column in its.columns if column.name not in names]
+        if lacking or (its.classes, its.image_shape) != (own.classes, own.image_shape):
+            what = f"reads column {lacking[0]!r}" if lacking else "predicts or reads something else"
+            raise DataError(
+                f"--beside {other.title}: {what}, which {self.title} does not; show models of the "
+                "same target and columns, or exchange the two"
+            )
+        return self._replace(beside=other)
 
     @property
     def has_classes(self) -> bool:

@@ -24,10 +24,22 @@ _GRID_NAME = re.compile(r"(.*?)(\d+)_(\d+)")
 def page_data(exhibit: Exhibit) -> str:
     """The page's data as JSON that may stand within a script element."""
     model, sample = exhibit.model, exhibit.sample.thinned()
-    about = model.about
+    beside = exhibit.beside
     data: dict[str, Any] = {
-        "title": exhibit.title,
+        **_model_data(model, exhibit.title),
         "version": __version__,
+        "beside": None if beside is None else _model_data(beside.model, beside.title),
+        "rows": {"n": len(sample.rows), "origin": sample.origin, "actual": _actual(sample)},
+        **_inputs(model, sample),
+    }
+    text = json.dumps(to_plain(data), sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")  # a name such as </script> must not end the element
+
+
+def _model_data(model: Model, title: str) -> dict[str, Any]:
+    about = model.about
+    return {
+        "title": title,
         "project": about.project,
         "task": about.task,
         "target": about.target,
@@ -42,11 +54,7 @@ def page_data(exhibit: Exhibit) -> str:
         "features": model.preprocessor.features,
         "members": members_of(model.network),
         **averaging(model.network),
-        "rows": {"n": len(sample.rows), "origin": sample.origin, "actual": _actual(sample)},
-        **_inputs(model, sample),
     }
-    text = json.dumps(to_plain(data), sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")  # a name such as </script> must not end the element
 
 
 def averaging(network: nn.Module) -> dict[str, Any]:

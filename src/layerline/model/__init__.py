@@ -12,6 +12,9 @@ reference.py        what the training rows looked like
 target_profile.py   the target's distribution, and shifts of it
 predict_file.py     a file predicted into another
 chunks.py           a file's rows in chunks
+row_chunk.py        a chunk, how files are read
+image_chunks.py     arrays and pictures in chunks
+pictures.py         picture files as in training
 table_writers.py    a table written in chunks
 output_parts.py     predicted chunks of a resumable run
 file_suffix.py      file formats by suffix

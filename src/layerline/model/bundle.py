@@ -65,6 +65,7 @@ class About:
     image_shape: tuple[int, ...] | None
     levels: tuple[float, ...] = ()  # of a quantile loss
     has_regions: bool = False  # conformal ones
+    resizes_images: bool = False  # pictures of any size, as in training
     dialect: Dialect = USUAL  # how the training's own CSV files are written
     target_profile: TargetProfile | None = None  # of the data it was trained on
     layerline: str = __version__
@@ -98,6 +99,7 @@ class About:
             image_shape=None if shape is None else tuple(shape),
             levels=tuple(state.get("levels", ())),  # older bundles have none
             has_regions=bool(state.get("has_regions")),
+            resizes_images=bool(state.get("resizes_images")),
             dialect=_read_dialect(state.get("dialect", {})),  # nor this
             target_profile=TargetProfile.from_json(state.get("target_profile")),
         )
@@ -122,6 +124,7 @@ class BundleContents:
         reference: what these looked like.
         dialect: how the training's own CSV files are written.
         target_profile: of the data that the model was trained on.
+        resizes_images: whether fetch resized the pictures.
     """
 
     project: str
@@ -134,6 +137,7 @@ class BundleContents:
     reference: Reference | None = None
     dialect: Dialect = USUAL
     target_profile: TargetProfile | None = None
+    resizes_images: bool = False
 
     def about(self) -> About:
         """The model's description of itself."""
@@ -151,6 +155,7 @@ class BundleContents:
             image_shape=preprocessor.image_shape,
             levels=tuple(link.get("levels", ())),
             has_regions="conformal" in decision,
+            resizes_images=self.resizes_images,
             dialect=self.dialect,
             target_profile=self.target_profile,
         )

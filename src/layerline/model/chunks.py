@@ -1,72 +1,29 @@
 """The rows of a file in chunks, by its suffix; a new format is a function and a line in READERS."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from layerline.columns.convert import convert
 from layerline.columns.survey import ColumnType, FieldSurvey
 from layerline.errors import DataError, ParamsError, Problem, SourceError
-from layerline.model.bundle import Rows
 from layerline.model.file_suffix import pick_by_suffix
+from layerline.model.image_chunks import IMAGES, is_pictures, read_images, read_pictures
+from layerline.model.row_chunk import Chunk, ReadOptions, kept_columns
 from layerline.sources.reading.batches import Stream
 from layerline.sources.reading.columnar import open_columnar, reporting_damage
 from layerline.sources.reading.decoded import plain_schema
 from layerline.sources.reading.delimited import open_fields
-from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.sources.reading.display_names import renamed
 from layerline.sources.reading.limits import FILES, Meter
 from layerline.sources.reading.parquet_file import parquet_schema, read_parquet_batches
 from layerline.sources.reading.paths import ARROW, DELIMITED, JSON_LINES, PARQUET
 from layerline.sources.reading.plain_copy import inner_name, plain_copy
 from layerline.sources.reading.reader import open_files
-from layerline.tables.storage import map_array, to_frame
-from layerline.text import closest, first_line, listing
-
-IMAGES = (".npy",)
-_BATCH = 8192  # rows in a network's batch; chunks are a multiple, so that results are bit-equal
-_MOST_CELLS = 1 << 21
-
-
-def print_nothing(note: str) -> None:
-    """Drop a note."""
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How a file is read.
-
-    Attributes:
-        n_rows: rows in a chunk; fewer of a wide table.
-        as_text: keep the fields of a CSV exactly as written; otherwise infer their types.
-        dialect: how a CSV is written.
-        keep: the columns that go to the output; None keeps all.
-        report: is called with each note for the user.
-    """
-
-    n_rows: int
-    as_text: bool
-    dialect: Dialect = USUAL
-    keep: tuple[str, ...] | None = None
-    report: Callable[[str], None] = print_nothing
-
-    def rows_of(self, n_columns: int) -> int:
-        """Rows in a chunk of so many columns."""
-        most = max(_BATCH, _MOST_CELLS // max(n_columns, 1) // _BATCH * _BATCH)
-        return min(self.n_rows, most)
-
-
-class Chunk(NamedTuple):
-    """Some rows: what a model reads, and the fields that go to the output; computed on demand."""
-
-    n_rows: int
-    rows: Callable[[], Rows]
-    fields: Callable[[], pa.Table]
-
+from layerline.tables.storage import to_frame
+from layerline.text import first_line
 
 Reader = Callable[[Path, ReadOptions], Iterator[Chunk]]
 
@@ -81,6 +38,9 @@ def read_chunks(path: Path, options: ReadOptions) -> Iterator[Chunk]:
         SourceError: the file is missing or damaged.
         DataError: it is not a well-formed table.
     """
+    if is_pictures(path):
+        yield from read_pictures(path, options)
+        return
     reader = pick_by_suffix(READERS, inner_name(path), "INPUT")
     try:
         with plain_copy(path) as plain:
@@ -106,6 +66,8 @@ def check_input(path: Path) -> None:
     Raises:
         ParamsError, SourceError: as `read_chunks` does.
     """
+    if is_pictures(path):
+        return
     pick_by_suffix(READERS, inner_name(path), "INPUT")
     if not path.is_file():
         raise SourceError(f"{path}: file not found")
@@ -116,7 +78,7 @@ def _read_delimited(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     for note in stream.notes:
         options.report(note)
     names = stream.names or ()
-    keep = _kept(path, names, options.keep)
+    keep = kept_columns(path, names, options.keep)
     kinds = {} if options.as_text else _types(stream, keep)
     schema = pa.schema([(name, pa.string()) for name in names])
     batches = (
@@ -145,7 +107,7 @@ def _read_parquet(path: Path, options: ReadOptions) -> Iterator[Chunk]:
         options.report(f"{reason}; it is left out")
     found = parquet_schema(path).remove_metadata()
     schema = plain_schema(pa.schema([field for field in found if field.name not in unusable]))
-    keep = _kept(path, schema.names, options.keep)
+    keep = kept_columns(path, schema.names, options.keep)
     n_rows = options.rows_of(len(schema))
     batches = read_parquet_batches(path, schema.names, Meter(FILES, str(path)), n_rows)
     with reporting_damage(path):
@@ -160,7 +122,7 @@ def _read_typed(path: Path, options: ReadOptions) -> Iterator[Chunk]:
         if options.keep is not None and name in options.keep:
             raise DataError(reason)
         options.report(f"{reason}; it is left out")
-    keep = _kept(path, reading.schema.names, options.keep)
+    keep = kept_columns(path, reading.schema.names, options.keep)
     n_rows = options.rows_of(len(reading.schema))
     for table in _cut(reading.tables(), reading.schema, n_rows):
         yield _chunk(table, keep, {})
@@ -192,33 +154,9 @@ def _cut(tables: Iterable[pa.Table], schema: pa.Schema, n_rows: int) -> Iterator
         yield pa.concat_tables(waiting or [schema.empty_table()])
 
 
-def _kept(path: Path, names: Sequence[str], keep: tuple[str, ...] | None) -> Sequence[str]:
-    if keep is None:
-        return names
-    for name in keep:
-        if name not in names:
-            near = closest(name, names)
-            hint = f"did you mean {near!r}? " if near else ""
-            message = f"{path} has no column {name!r}; {hint}it has: {listing(names)}"
-            raise ParamsError([Problem("--keep", message)], "layerline predict")
-    return list(dict.fromkeys(keep))
-
-
-def _read_images(path: Path, options: ReadOptions) -> Iterator[Chunk]:
-    _kept(path, (), options.keep)
-    images = map_array(path, "save the images again with numpy.save")
-    n_rows = options.rows_of(int(np.prod(images.shape[1:])))
-    for start in range(0, max(len(images), 1), n_rows):
-        yield _images(images[start : start + n_rows])
-
-
-def _images(images: np.ndarray) -> Chunk:
-    return Chunk(len(images), lambda: np.asarray(images), lambda: pa.table({}))
-
-
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(DELIMITED, _read_delimited),
     **dict.fromkeys(PARQUET, _read_parquet),
     **dict.fromkeys((*ARROW, *JSON_LINES), _read_typed),
-    **dict.fromkeys(IMAGES, _read_images),
+    **dict.fromkeys(IMAGES, read_images),
 }

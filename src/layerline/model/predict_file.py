@@ -20,10 +20,13 @@ import pyarrow as pa
 from layerline import __version__
 from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.bundle import About, Rows
-from layerline.model.chunks import Chunk, ReadOptions, read_chunks
+from layerline.model.chunks import read_chunks
+from layerline.model.image_chunks import FILE
 from layerline.model.inputs import InputTally
 from layerline.model.output_parts import Parts, open_parts, refused_path
+from layerline.model.pictures import find_pictures, picture_form
 from layerline.model.predictor import Model
+from layerline.model.row_chunk import Chunk, ReadOptions
 
 CHUNK_ROWS = 49_152
 PROGRESS_SECONDS = 2.0
@@ -70,7 +73,7 @@ def predict_file(
     Args:
         model: predicts.
         identity: changes whenever the model does; a run resumes only with the same one.
-        source: CSV, TSV or Parquet; .npy for image models.
+        source: CSV, TSV or Parquet; for image models .npy, a picture, or a folder of pictures.
         output: CSV, TSV or Parquet, by its suffix.
         options: how.
 
@@ -93,6 +96,7 @@ def predict_file(
         dialect=model.about.dialect._replace(**options.dialect),
         keep=options.keep,
         report=report,
+        pictures=picture_form(model.about),
     )
     tally = InputTally()
     stamp = _stamp(source)
@@ -122,8 +126,9 @@ def require_other_file(source: Path, output: Path) -> None:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
+    """What changes when a file does, or a picture in a folder."""
+    found = [one.stat() for one in find_pictures(path)]
+    return sum(one.st_size for one in found), max(one.st_mtime_ns for one in found)
 
 
 def _plain(facts: Mapping[str, Any]) -> Any:
@@ -143,19 +148,31 @@ def _predict(
     for chunk in chunks:
         if not parts.has(n_chunks):
             rows, fields = chunk.rows(), chunk.fields()
-            wrong: dict[int, str] = {}
+            wrong = dict(chunk.unread())
             if options.on_bad_rows == "skip":
-                wrong = model.refused_rows(rows, any_value=options.any_value)
+                wrong |= model.refused_rows(rows, any_value=options.any_value)
+            elif wrong:
+                _refuse_pictures(wrong, fields)
             good = np.setdiff1d(np.arange(chunk.n_rows), list(wrong)) if wrong else None
             predict = functools.partial(
                 model.predict, rows_before=n_rows, any_value=options.any_value, tally=tally
             )
             predicted = _beside(model.about, predict, rows, fields, good)
-            extra = fields if options.keep else pa.table({})
+            is_named = options.keep or fields.column_names == [FILE]
+            extra = fields if is_named else pa.table({})
             parts.add(n_chunks, predicted, _refused(wrong, extra, n_rows))
         n_chunks += 1
         n_rows += chunk.n_rows
     return n_chunks
+
+
+def _refuse_pictures(wrong: Mapping[int, str], fields: pa.Table) -> None:
+    at, reason = min(wrong.items())
+    named = fields[FILE][at].as_py() if FILE in fields.column_names else f"picture {at + 1}"
+    raise DataError(
+        f"{named}: {reason} (pictures that cannot be used: {len(wrong)}); remove them, or set them "
+        "aside with --on-bad-rows skip"
+    )
 
 
 def _refused(wrong: Mapping[int, str], fields: pa.Table, rows_before: int) -> pa.Table:

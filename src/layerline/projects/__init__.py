@@ -4,6 +4,7 @@ new               a repository of the user's own
 code_hashes       the package's code as DVC dependencies
 template/         the files of a new project
 init              params.yaml and a first schema
+init_images       the same for picture folders
 params_text       the text of params.yaml
 watched_files     source files that DVC watches
 preflight         the whole params file checked

@@ -33,6 +33,7 @@ class Wishes(NamedTuple):
 
     is_fast: bool = False  # a single network instead of members
     task: Literal["auto"] | Task = "auto"
+    size: tuple[int, int] | None = None  # (height, width) of pictures
 
 
 NO_WISHES = Wishes()
@@ -78,7 +79,7 @@ def start_project(
     found, reason = resolve_task(frame[target], wishes.task)
     split_column = SPLIT_NAME if _says_split(frame, target) else None
     schema = infer_schema(frame, target, found, split_column, None, read.written)
-    options = {"path": _written_path(file, (root or Path.cwd()).resolve())}
+    options = {"path": written_path(file, (root or Path.cwd()).resolve())}
     options |= _decided(read.written) | given
     split = f"{{method: column, column: {split_column}}}" if split_column else None
     table = Table(
@@ -162,7 +163,7 @@ def _says_split(frame: pd.DataFrame, target: str) -> bool:
     return found <= set(SPLIT_VALUES) and {"train", "test"} <= found
 
 
-def _written_path(file: Path, root: Path) -> str:
+def written_path(file: Path, root: Path) -> str:
     """The path from the root; links stay as they are: `latest.csv` may lead elsewhere tomorrow."""
     place = Path(os.path.abspath(file.expanduser()))  # noqa: PTH100 - Path.resolve follows links
     for known in (place, place.parent.resolve() / place.name):

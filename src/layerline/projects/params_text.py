@@ -75,13 +75,13 @@ class Table:
 
 def params_text(project: str, table: Table) -> str:
     """params.yaml for a table, with comments."""
-    options = (f"    {key}: {_scalar(value)}" for key, value in table.source_options.items())
+    options = (f"    {key}: {scalar(value)}" for key, value in table.source_options.items())
     categorical, n_inputs = _encode_categories(table.schema)
     training = default_training(table.n_rows, n_inputs, is_fast=table.is_fast)
     return _TEMPLATE.substitute(
         project=project,
         options="\n".join(options),
-        target=_scalar(table.target),
+        target=scalar(table.target),
         reason=" ".join(table.task_reason.split()),
         task=table.task,
         split=table.split,
@@ -130,8 +130,8 @@ def _encode_categories(schema: TableSchema) -> tuple[str, int]:
     return "one_hot", n_levels
 
 
-def _scalar(value: Any) -> str:
-    # A JSON string is a YAML string, whatever is in it.
+def scalar(value: Any) -> str:
+    """As YAML: a JSON string is one, whatever is in it."""
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -102,6 +102,7 @@ def write_model(
         inputs = [column for column in holdout.columns if column.name in preprocessor.input_columns]
         examples = (holdout.rows[:N_EXAMPLES], expected[:N_EXAMPLES])
         reference = describe_training(workspace, inputs, expected)
+    fetched = params.fetch
     contents = BundleContents(
         project=params.project,
         network_folder=workspace.network,
@@ -113,6 +114,7 @@ def write_model(
         reference=reference,
         dialect=dialect_of(params),
         target_profile=holdout.target_profile,
+        resizes_images=fetched.source == "image_folder" and bool(fetched.options.get("size")),
     )
     return write_bundle(bundle, contents)
 

@@ -17,8 +17,9 @@ from layerline.columns.spec import ColumnSpec
 from layerline.drift.new_rows import CHUNK_ROWS, read_request_log
 from layerline.errors import DataError, SourceError
 from layerline.model.bundle import About
-from layerline.model.chunks import ReadOptions, check_input, read_chunks
+from layerline.model.chunks import check_input, read_chunks
 from layerline.model.inputs import without_words
+from layerline.model.row_chunk import ReadOptions
 from layerline.tables.storage import read_parquet, write_table
 from layerline.validation.profile import plain_level
 

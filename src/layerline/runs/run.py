@@ -1,5 +1,6 @@
 """A run as Layerline sees it, and how runs are read from MLflow's store."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ TRAINING = f"tags.`{STAGE_TAG}` = 'train'"
 CHANGED = "layerline.changed."
 EXPERIMENT_TAG = "dvc.exp.name"
 PAGE = 500
+_OLD_OPTION = re.compile(
+    r"^(scale\.(?:split|target)|train\.(?:loss|optimizer|schedule))\.options\."
+)
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,8 @@ def duration(seconds: float) -> str:
 def to_run(found: Any, project: str) -> Run:
     """MLflow's run as ours."""
     tags = dict(found.data.tags)
-    params = dict(found.data.params)
-    params |= {k.removeprefix(CHANGED): v for k, v in tags.items() if k.startswith(CHANGED)}
+    logged = dict(found.data.params)
+    logged |= {k.removeprefix(CHANGED): v for k, v in tags.items() if k.startswith(CHANGED)}
     inputs = found.inputs.dataset_inputs if found.inputs else ()
     return Run(
         run_id=str(found.info.run_id),
@@ -98,11 +102,16 @@ def to_run(found: Any, project: str) -> Run:
         status=str(found.info.status),
         start_ms=int(found.info.start_time or 0),
         end_ms=None if found.info.end_time is None else int(found.info.end_time),
-        params=params,
+        params={_of_today(name): value for name, value in logged.items()},
         metrics={plain(name): value for name, value in found.data.metrics.items()},
         tags=tags,
         datasets=tuple(_to_dataset(item) for item in inputs),
     )
+
+
+def _of_today(param: str) -> str:
+    """The name in params.yaml of a param that an earlier release logged by its place in memory."""
+    return _OLD_OPTION.sub(r"\1.", param).replace("scale.split.name", "scale.split.method")
 
 
 def _to_dataset(item: Any) -> Dataset:

@@ -25,10 +25,10 @@ from layerline.serving.column_checks import Fault, examples_of, frame_of
 from layerline.serving.compiled_model import CompiledModel, Predicted
 from layerline.serving.json_rows import Refused, RowReader
 from layerline.serving.uploads import (
-    NPY,
     UPLOADS,
     Unreadable,
     Uploaded,
+    accepted_uploads,
     require_json_size,
 )
 
@@ -77,8 +77,7 @@ class RequestHandler:
         """
         if content_type == JSON:
             return self._of_json(body)
-        dialect = self.model.about.dialect
-        return self._of_upload(UPLOADS[content_type](body, dialect, self.names))
+        return self._of_upload(UPLOADS[content_type](body, self.model.about, self.names))
 
     def _of_json(self, body: bytes) -> RequestPredictions:
         require_json_size(body)
@@ -129,7 +128,7 @@ class RequestHandler:
     @property
     def uploads(self) -> list[str]:
         """The accepted content types besides JSON."""
-        return [name for name in UPLOADS if self.is_image or name != NPY]
+        return accepted_uploads(self.model.about)
 
     def predict_rows(self, rows: Sequence[Any]) -> Predicted:
         """Predict JSON rows.

@@ -1,4 +1,4 @@
-"""CSV, Parquet and npy bodies -> rows. To add a format: a function, and a line in UPLOADS.
+"""CSV, Parquet, npy and picture bodies -> rows. To add a format: a function, and a line in UPLOADS.
 
 A small body may decode to a large table (Parquet repeats a value for a few bytes): columns, rows,
 cells and bytes are counted before and while it is read, and only the model's columns are.
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import LayerlineError
+from layerline.model.bundle import About
+from layerline.model.pictures import decode_pictures, picture_form
 from layerline.sources.reading.delimited import read_fields
-from layerline.sources.reading.dialect import SEPARATORS, Dialect
+from layerline.sources.reading.dialect import SEPARATORS
 from layerline.tables.storage import NPY_ERRORS, to_frame
 from layerline.text import first_line, listing
 
@@ -27,6 +29,7 @@ MAX_JSON_VALUES = 2_500_000
 DECODED_BYTES = 96 << 20
 _BATCH_ROWS = 4096
 NPY = "application/x-npy"
+PICTURE_TYPES = ("image/png", "image/jpeg")
 
 Uploaded = pd.DataFrame | NDArray[Any]
 
@@ -39,7 +42,8 @@ class TooLarge(Exception):  # noqa: N818 (a body is, nothing failed)
     """The body decodes to more than the server takes."""
 
 
-def _csv(body: bytes, dialect: Dialect, columns: Sequence[str]) -> pd.DataFrame:
+def _csv(body: bytes, about: About, columns: Sequence[str]) -> pd.DataFrame:
+    dialect = about.dialect
     # Counted as bytes, before anything is made of them; other encodings have them in them, too.
     marks = [mark.encode() for mark in ([dialect.separator] if dialect.separator else SEPARATORS)]
     header = body[: body.find(b"\n")]
@@ -58,7 +62,7 @@ def _csv(body: bytes, dialect: Dialect, columns: Sequence[str]) -> pd.DataFrame:
     return to_frame(table)
 
 
-def _parquet(body: bytes, dialect: Dialect, columns: Sequence[str]) -> pd.DataFrame:
+def _parquet(body: bytes, about: About, columns: Sequence[str]) -> pd.DataFrame:
     try:
         with pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True) as file:
             _require_columns(file.metadata.num_columns, columns)
@@ -95,7 +99,7 @@ def _decode(file: pq.ParquetFile, names: list[str]) -> pa.Table:
     return pa.Table.from_batches(batches, schema if not batches else None)
 
 
-def _npy(body: bytes, dialect: Dialect, columns: Sequence[str]) -> NDArray[Any]:
+def _npy(body: bytes, about: About, columns: Sequence[str]) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
         if not array.ndim:
@@ -103,6 +107,15 @@ def _npy(body: bytes, dialect: Dialect, columns: Sequence[str]) -> NDArray[Any]:
     except NPY_ERRORS as error:
         raise Unreadable(f"the body is not an .npy file: {first_line(error)}") from None
     return array
+
+
+def _picture(body: bytes, about: About, columns: Sequence[str]) -> NDArray[Any]:
+    form = picture_form(about)
+    assert form is not None, "offered for these models alone"
+    images, reasons = decode_pictures([body], form)
+    if reasons:
+        raise Unreadable(f"the body is not a picture this model takes: {reasons[0]}")
+    return images
 
 
 def require_json_size(body: bytes) -> None:
@@ -129,8 +142,18 @@ def _require_cells(n_cells: int) -> None:
         raise TooLarge(f"the body has {n_cells:,} cells, more than {MAX_CELLS:,}; send it in parts")
 
 
-UPLOADS: Mapping[str, Callable[[bytes, Dialect, Sequence[str]], Uploaded]] = {
+UPLOADS: Mapping[str, Callable[[bytes, About, Sequence[str]], Uploaded]] = {
     "text/csv": _csv,
     "application/vnd.apache.parquet": _parquet,
     NPY: _npy,
+    **dict.fromkeys(PICTURE_TYPES, _picture),
 }
+
+
+def accepted_uploads(about: About) -> list[str]:
+    """The content types besides JSON that a model takes."""
+    unfit = {
+        NPY: about.image_shape is None,
+        **dict.fromkeys(PICTURE_TYPES, picture_form(about) is None),
+    }
+    return [name for name in UPLOADS if not unfit.get(name)]

@@ -5,7 +5,6 @@ pictures/train/cat/1.png, pictures/test/dog/2.png the official split too (train,
 pictures/1.png + labels.csv: file,label           with fetch.options.labels
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -60,7 +59,7 @@ def fetch(
     names = {str(root): display_name(root) or str(root)}
     with shown_as(names):
         found = (
-            _by_folder(root, target)
+            images_by_class(root, target)
             if labels is None
             else _by_table(root, target, labels, file_column)
         )
@@ -70,7 +69,7 @@ def fetch(
     return SourceInfo("images", split, origin, tuple(renamed(note, names) for note in notes))
 
 
-class _Found(NamedTuple):
+class FoundImages(NamedTuple):
     """The images, and for each its row of labels.parquet, by column."""
 
     files: list[Path]
@@ -79,22 +78,22 @@ class _Found(NamedTuple):
 
 
 def _write(
-    folder: Path, root: Path, found: _Found, mode: Literal["L", "RGB"], size: list[int] | None
+    folder: Path, root: Path, found: FoundImages, mode: Literal["L", "RGB"], size: list[int] | None
 ) -> list[str]:
     """Write `images.npy` and `labels.parquet`; return what was done to the images."""
     import pandas as pd
 
     from layerline.sources.reading.image_files import (
         ImageReport,
+        describe_picture,
         fill,
         read_pictures,
         require_readable,
-        size_of,
     )
     from layerline.tables.storage import IMAGES, LABELS, write_table
 
     report = ImageReport()
-    wanted = (size[0], size[1]) if size else size_of(found.files[0])
+    wanted = (size[0], size[1]) if size else describe_picture(found.files[0])[:2]
     shape = [len(found.files), *wanted, *([3] if mode == "RGB" else [])]
     pictures = read_pictures(found.files, mode, wanted, resize=size is not None, report=report)
     fill(folder / IMAGES, pictures, shape)
@@ -112,8 +111,14 @@ def _root(path: str) -> Path:
     return root
 
 
-def _by_folder(root: Path, target: str) -> _Found:
-    """The class (and the split) of each file, from the names of the folders."""
+def images_by_class(root: Path, target: str) -> FoundImages:
+    """The class (and the split) of each file, from the names of the folders.
+
+    Raises:
+        DataError, SourceError: there is no image, or a class without one.
+    """
+    from layerline.sources.reading.image_files import pictures_below
+
     tops = _folders(root)
     splits = {top: _SPLITS[top.name.lower()] for top in tops if top.name.lower() in _SPLITS}
     if splits and len(splits) < len(tops):
@@ -127,7 +132,7 @@ def _by_folder(root: Path, target: str) -> _Found:
     n_left, empty = 0, []
     for top in tops:
         for place in _folders(top) if splits else [top]:
-            found, left = _pictures(place)
+            found, left = pictures_below(place)
             n_left += left
             files += found
             empty += [] if found else [place]
@@ -138,7 +143,7 @@ def _by_folder(root: Path, target: str) -> _Found:
         raise SourceError(f"{root}: no folder in it holds an image; one folder per class is needed")
     _require_full([place for place in empty if place.name not in labels[target]])
     notes = [f"{n_left:,} files in {root} are not images by their names; they are left out"]
-    return _Found(files, labels, notes if n_left else [])
+    return FoundImages(files, labels, notes if n_left else [])
 
 
 def _require_full(empty: list[Path]) -> None:
@@ -161,27 +166,7 @@ def _folders(place: Path) -> list[Path]:
     return sorted(path for path in place.iterdir() if path.is_dir() and path.name[0] not in "._")
 
 
-def _pictures(place: Path) -> tuple[list[Path], int]:
-    """The images below a folder, by name, and the number of other files.
-
-    Raises:
-        SourceError: a folder cannot be read; glob would pass over it.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"{error.filename}: cannot be read ({error.strerror})")
-
-    found = sorted(
-        Path(folder) / name
-        for folder, _, names in os.walk(place, onerror=refuse)
-        for name in names
-        if name[0] != "."
-    )
-    pictures = [path for path in found if path.suffix.lower() in _endings()]
-    return pictures, len(found) - len(pictures)
-
-
-def _by_table(root: Path, target: str, labels: str, file_column: str) -> _Found:
+def _by_table(root: Path, target: str, labels: str, file_column: str) -> FoundImages:
     """The files that a table names, and its other columns."""
     from layerline.sources.reading.reader import find_files, read_files
     from layerline.tables.storage import require_target, to_frame
@@ -205,7 +190,7 @@ def _by_table(root: Path, target: str, labels: str, file_column: str) -> _Found:
         raise DataError(f"{labels}: {len(absent)} files are missing: {listing(absent, 5)}")
     if SPLIT in frame and target != SPLIT:
         _require_splits(frame[SPLIT].unique().tolist(), labels)
-    return _Found(files, {str(name): frame[name] for name in frame}, list(read.notes))
+    return FoundImages(files, {str(name): frame[name] for name in frame}, list(read.notes))
 
 
 def _require_splits(found: list[Any], labels: str) -> None:

@@ -1,8 +1,8 @@
 // The panel of inputs: which row, which member, sliders and choices by column, pixels to paint.
-import { byId, choice, el, percent, renew, short, slider } from "./dom.js";
+import { byId, choice, el, note, percent, renew, short, slider } from "./dom.js";
 import { paintBox } from "./painting.js";
 import { pasteBox } from "./pasting.js";
-import { decide } from "./prediction.js";
+import { answer, decide } from "./prediction.js";
 
 export function showControls(session) {
   const { about } = session;
@@ -14,7 +14,7 @@ export function showControls(session) {
   session.rebuildInputs = rebuild;
   session.listen(() => {
     session.redrawPainting?.();
-    byId("prediction").replaceChildren(...prediction(session));
+    byId("prediction").replaceChildren(...prediction(session), ...beside(session));
     const note = session.isChanged ? ", changed" : "";
     byId("truth").textContent =
       session.truth === null
@@ -133,10 +133,7 @@ function dateField(session, column, days) {
 // What each member of an ensemble answers; the prediction is their mean.
 function eachMember({ about, memberOutputs, member }) {
   const answers = memberOutputs.map((outputs, place) => {
-    const one = decide(outputs, about);
-    const text = about.classes
-      ? `${about.classes[one.chosen]} (${percent(one.probabilities[one.chosen])})`
-      : short(one.number);
+    const text = answer(about, decide(outputs, about));
     return place === member ? el("b", {}, text) : text;
   });
   const parts = answers.flatMap((answer, place) => (place ? [", ", answer] : [answer]));
@@ -147,6 +144,10 @@ function eachMember({ about, memberOutputs, member }) {
     ...parts,
     ". The shown one is bold.",
   );
+}
+
+function beside({ rival, values }) {
+  return rival ? [note(`${rival.about.title}: ${answer(rival.about, rival.decide(values))}`)] : [];
 }
 
 // The prediction, of all members and of the shown one.

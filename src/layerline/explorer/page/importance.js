@@ -93,6 +93,7 @@ function slicesOf(column, rows) {
   ];
   const text = (value) =>
     column.kind === "date" ? new Date(value * 86400000).toISOString().slice(0, 10) : short(value);
+  if (edges.length === 1) edges.push(edges[0]); // a constant column is one slice
   const quarters = edges.slice(1).map((high, place) => {
     const low = edges[place],
       isIn = (value) => value !== null && value <= high && (place ? value > low : value >= low);

@@ -97,7 +97,7 @@ function layerParts(session, level, go) {
   if (layer.activation !== undefined && layer.kind !== "recurrent")
     parts.push(activationChoice(session, layer));
   const cells = el("canvas", { className: "cells" });
-  parts.push(cells);
+  if (layer.kind !== "conv") parts.push(cells);
   if (layer.kind === "dense") parts.push(...weightPictures(session, level, go));
   if (layer.kind === "conv") parts.push(...kernels(layer));
   if (layer.kind === "recurrent") parts.push(sequenceMap(session.steps[level - 1].sequence));
@@ -127,9 +127,9 @@ function describeKind(layer) {
 
 function drawCells(session, level, canvas, go) {
   const values = valuesAt(session, level),
-    width = canvas.parentElement.clientWidth;
-  const layer = session.layers[level - 1];
-  if (layer.kind === "conv") canvas.remove();
+    layer = session.layers[level - 1],
+    width = canvas.clientWidth;
+  if (!width) return; // the view was changed meanwhile
   const cell = Math.max(12, Math.min(26, Math.floor(width / Math.min(values.length, 40)))),
     columns = Math.floor(width / cell);
   const rows = Math.ceil(values.length / columns),

@@ -9,21 +9,21 @@ const PATHS = 48; // lines between two levels
 export function showOverview(session, open) {
   const canvas = byId("network");
   let levels = [];
+  let width = 0; // observed: to ask for it after each change would lay out the whole page
   const draw = () => {
-    if (canvas.offsetParent === null) return;
-    levels = placeLevels(session, canvas.parentElement.clientWidth);
+    if (!width) return;
+    levels = placeLevels(session, width);
     const end = levels.at(-1);
-    const context = prepareCanvas(
-      canvas,
-      canvas.parentElement.clientWidth,
-      end.y + end.height + 30,
-    );
+    const context = prepareCanvas(canvas, width, end.y + end.height + 30);
     for (let level = 1; level < levels.length; level++) drawPaths(context, session, levels, level);
-    levels.forEach((place, level) => drawLevel(context, session, place, level));
+    levels.forEach((place, level) => drawLevel(context, session, { ...place, room: width }, level));
     describe(session);
   };
   session.listen(draw);
-  new ResizeObserver(draw).observe(canvas.parentElement);
+  new ResizeObserver(([entry]) => {
+    width = entry.contentRect.width;
+    draw();
+  }).observe(canvas.parentElement);
   canvas.addEventListener("click", (event) => {
     const found = unitAt(levels, event.offsetX, event.offsetY);
     if (!found) return;
@@ -144,7 +144,7 @@ function title(context, session, place, level, values) {
   context.fillStyle = palette().card;
   context.fillRect(0, place.y - 22, context.measureText(text).width + 10, 19); // lines end behind it
   context.fillStyle = palette().soft;
-  context.fillText(text, 4, place.y - 8, context.canvas.clientWidth - 8);
+  context.fillText(text, 4, place.y - 8, place.room - 8);
 }
 
 function outputNames(context, session, place, values) {

@@ -1,5 +1,6 @@
 // Outputs -> what the user reads: the members' mean, probabilities, a number in their unit.
 import { argmax, interpolate, logSumExp, normalShare, softmax } from "./arithmetic.js";
+import { percent, short } from "./dom.js";
 
 // The outputs of all members as one, as the ensemble of the network averages them.
 export function averaged(outputs, mean, weights) {
@@ -53,4 +54,12 @@ function restore(curve, value) {
   if (curve.name === "log") y = Math.exp(Math.min(value, 700)) - curve.offset;
   if (curve.name === "quantile") y = interpolate(normalShare(value), null, curve.quantiles);
   return curve.lowest === null ? y : Math.min(Math.max(y, curve.lowest), curve.highest);
+}
+
+// What is predicted, in words: the class and its probability, or the number.
+export function answer({ classes }, { chosen, number, probabilities }) {
+  if (!classes) return short(number);
+  return probabilities
+    ? `${classes[chosen]} (${percent(probabilities[chosen])})`
+    : `${classes[chosen]}`;
 }

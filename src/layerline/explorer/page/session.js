@@ -3,6 +3,7 @@ import { decodeArrays, decodeBytes } from "./arithmetic.js";
 import { features } from "./inputs.js";
 import { forward, measureLayers } from "./network.js";
 import { averaged, decide } from "./prediction.js";
+import { Rival } from "./rival.js";
 
 const SURVEYED_ROWS = 64,
   FEW_ROWS = 16; // few where a row is a convolution or a sequence
@@ -18,7 +19,14 @@ export class Session {
     this.weightsVersion = 0;
     this.rows = new Map();
     this.restoreWeights();
+    this.rival = about.beside ? new Rival(about.beside, this.shape) : null;
     this.pickRow(0);
+  }
+
+  // Of the input of a network of pictures; others do not need one.
+  get shape() {
+    const { picture, preprocessor } = this.about;
+    return preprocessor.image ? [picture.channels, picture.height, picture.width] : [1, 1, 1];
   }
 
   get layers() {
@@ -31,10 +39,7 @@ export class Session {
 
   restoreWeights() {
     this.members = decodeArrays(this.about.members);
-    const { picture } = this.about,
-      { image } = this.about.preprocessor;
-    const shape = image && picture ? [picture.channels, picture.height, picture.width] : [1, 1, 1];
-    for (const layers of this.members) measureLayers(layers, shape);
+    for (const layers of this.members) measureLayers(layers, this.shape);
     this.weightsVersion += 1;
     this.isTrained = true;
   }

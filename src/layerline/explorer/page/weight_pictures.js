@@ -47,7 +47,7 @@ function weightMatrix(layer, open) {
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `weights: ${nOutputs} rows of ${nInputs}`);
   requestAnimationFrame(() => {
-    const width = canvas.parentElement.clientWidth,
+    const width = canvas.clientWidth,
       height = Math.min(420, Math.max(60, nOutputs * Math.min(12, width / nInputs)));
     drawMap(
       prepareCanvas(canvas, width, height),
@@ -82,7 +82,7 @@ export function sequenceMap(sequence) {
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `outputs of ${sequence.length} steps`);
   requestAnimationFrame(() => {
-    const across = canvas.parentElement.clientWidth,
+    const across = canvas.clientWidth,
       height = Math.min(420, 12 * sequence.length);
     drawMap(
       prepareCanvas(canvas, across, height),

@@ -1,11 +1,12 @@
 // What-if for the model: the nearest row with another prediction, confident mistakes, calibration,
 // partial dependence. All of it is computed here, with the weights as they are now.
-import { byId, el, percent, plot, renew, section, short, table } from "./dom.js";
+import { byId, el, plot, renew, section, short, table } from "./dom.js";
 import { heatMap } from "./drawing.js";
 import { columnChoice, importanceBars, permutationImportance, sliceTable } from "./importance.js";
 import { features } from "./inputs.js";
 import { dependence, OPERATIONS, weightCount } from "./partial_dependence.js";
-import { decide } from "./prediction.js";
+import { answer, decide } from "./prediction.js";
+import { rivalCard } from "./rival.js";
 
 const BINS = 10; // of confidence
 
@@ -27,6 +28,7 @@ export function showWhatIf(session) {
       calibration(session, rows),
       dependence(session, state, build),
       ...relied(session, rows, state, build),
+      ...(session.rival ? [rivalCard(session, rows, load)] : []),
     ]);
   };
   session.listen(build);
@@ -51,10 +53,7 @@ export function judgeRows(session) {
   return rows;
 }
 
-const shown = (session, row) =>
-  session.about.classes
-    ? `${session.about.classes[row.chosen]} (${percent(row.probabilities[row.chosen])})`
-    : short(row.number);
+const shown = (session, row) => answer(session.about, row);
 const truth = (session, row) =>
   row.actual === null
     ? "unknown"
@@ -210,7 +209,7 @@ function calibration(session, rows) {
 function relied(session, rows, state, build) {
   const { about } = session,
     { columns } = about;
-  if (!columns.length || !about.rows.actual) return [];
+  if (!columns.length || about.picture || !about.rows.actual) return [];
   const column =
     columns.find((one) => one.name === state.slice) ??
     columns.find((one) => one.kind === "category") ??
@@ -224,7 +223,6 @@ function relied(session, rows, state, build) {
     }),
     sliceTable(session, rows, column),
   );
-  if (about.picture) return [slices];
   if (state.importance?.version !== session.weightsVersion) {
     const most = Math.floor(OPERATIONS / (columns.length * weightCount(session)));
     state.importance = {

@@ -1,15 +1,17 @@
 """Image files -> uint8 arrays of one colour mode and one size; unusable ones are named."""
 
+import io
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerline.errors import DataError
+from layerline.errors import DataError, SourceError
 from layerline.text import first_line, listing
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -35,16 +37,46 @@ class ImageReport:
         return [f"{count:,} images were {what}" for count, what in done if count]
 
 
-def size_of(path: Path) -> tuple[int, int]:
-    """(height, width) of an image, upright.
+def pictures_below(folder: Path) -> tuple[list[Path], int]:
+    """The images below a folder, by name, and the number of other files; hidden ones aside.
+
+    Raises:
+        SourceError: a folder cannot be read; glob would pass over it.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise SourceError(f"{error.filename}: cannot be read ({error.strerror})")
+
+    found = sorted(
+        Path(place) / name
+        for place, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if name[0] != "."
+    )
+    pictures = [path for path in found if path.suffix.lower() in PICTURES]
+    return pictures, len(found) - len(pictures)
+
+
+class PictureFacts(NamedTuple):
+    """The size of an image, upright, and whether it has no colours."""
+
+    height: int
+    width: int
+    is_grey: bool
+
+
+def describe_picture(path: Path) -> PictureFacts:
+    """What an image is like.
 
     Raises:
         DataError: it cannot be read.
     """
     try:
-        return _open(path).size[::-1]
+        image = _open(path)
     except Exception as error:  # Pillow's readers raise many kinds
         raise DataError(f"{path}: is not a readable image ({_reason(error)})") from None
+    width, height = image.size
+    return PictureFacts(height, width, image.mode in ("1", "L", "LA"))
 
 
 def read_pictures(
@@ -61,16 +93,30 @@ def read_pictures(
     """
     for path in paths:
         try:
-            image = _flat(_open(path), report)
-            if image.size[::-1] != size:
-                if not resize:
-                    height, width = image.size[::-1]
-                    raise ValueError(f"{height} × {width}, but the first is {size[0]} × {size[1]}")
-                image = image.convert(mode).resize(size[::-1], _bilinear())
-                report.n_resized += 1
-            yield np.asarray(image.convert(mode), dtype=np.uint8)
-        except Exception as error:  # as above
-            report.problems.append(f"{path} ({_reason(error)})")
+            yield read_picture(path, mode, size, resize=resize, report=report)
+        except ValueError as error:
+            report.problems.append(f"{path} ({error})")
+
+
+def read_picture(
+    source: Path | bytes, mode: Mode, size: tuple[int, int], *, resize: bool, report: ImageReport
+) -> NDArray[np.uint8]:
+    """One image, from its file or its content; the arguments are those of `read_pictures`.
+
+    Raises:
+        ValueError: it cannot be used; the message is the reason.
+    """
+    try:
+        image = _flat(_open(source), report)
+        if image.size[::-1] != size:
+            if not resize:
+                height, width = image.size[::-1]
+                raise ValueError(f"{height} × {width} pixels, not {size[0]} × {size[1]}")
+            image = image.convert(mode).resize(size[::-1], _bilinear())
+            report.n_resized += 1
+        return np.asarray(image.convert(mode), dtype=np.uint8)
+    except Exception as error:  # Pillow's readers raise many kinds
+        raise ValueError(_reason(error)) from None
 
 
 def require_readable(report: ImageReport, where: str) -> None:
@@ -88,10 +134,12 @@ def require_readable(report: ImageReport, where: str) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    return first_line(error).removeprefix("cannot identify image file")[:120] or "not an image"
+    text = first_line(error)
+    is_unknown = not text or text.startswith("cannot identify image file")
+    return "not an image" if is_unknown else text[:120]
 
 
-def _open(path: Path) -> Any:
+def _open(source: Path | bytes) -> Any:
     """The image, whole and upright.
 
     Raises:
@@ -101,15 +149,19 @@ def _open(path: Path) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as image:
+        with Image.open(_stream(source)) as image:
             image.verify()  # PNG's checksums: load() alone takes a cut end
-        with Image.open(path) as image:
+        with Image.open(_stream(source)) as image:
             if getattr(image, "n_frames", 1) > 1:
                 raise ValueError("several images in one file")
             if image.mode not in _EIGHT_BITS:
                 raise ValueError(f"mode {image.mode}, not 8 bits a channel")
             image.load()
             return ImageOps.exif_transpose(image)
+
+
+def _stream(source: Path | bytes) -> Path | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
 
 
 def _flat(image: Any, report: ImageReport) -> Any:

@@ -103,8 +103,10 @@ def trained(folder: Path) -> Checkout:
 def cost(n_rows: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         checkout = trained(Path(name))
-        table(n_rows, 1).drop(columns="y").to_parquet(checkout.root / "new.parquet")
-        print("\n| rows × columns | seconds | peak memory |\n|---|---|---|")
+        # In a process of its own: what this one holds would count as its children's peak.
+        make = [sys.executable, __file__, "--make", str(checkout.root / "new.parquet")]
+        subprocess.run([*make, "--rows", str(n_rows)], check=True)
+        print("\n| rows × columns | seconds | of CPU | peak memory |\n|---|---|---|---|")
         for _ in range(2):
             start = time.perf_counter()
             with subprocess.Popen(
@@ -117,16 +119,21 @@ def cost(n_rows: int) -> None:
                 process.returncode = os.waitstatus_to_exitcode(status)
             took = time.perf_counter() - start
             assert process.returncode == 0, process.returncode
-            size = used.ru_maxrss / 1e6
-            print(f"| {n_rows:,} × 100 | {took:.1f} | {size:.2f} GB |", flush=True)
+            cpu, size = used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6
+            print(f"| {n_rows:,} × 100 | {took:.1f} | {cpu:.1f} | {size:.2f} GB |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weeks", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--make", metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    simulate(options.weeks)
+    if options.make:
+        table(options.rows, 1).drop(columns="y").to_parquet(options.make)
+        return
+    if options.weeks:
+        simulate(options.weeks)
     cost(options.rows)
 
 

@@ -96,6 +96,13 @@ def test_a_file_and_a_request_log_give_the_same(learnt, tmp_path):
     assert found[0].to_json() == found[1].to_json()
 
 
+def test_of_a_long_file_evenly_spaced_rows_are_compared(learnt, tmp_path, monkeypatch):
+    monkeypatch.setattr("layerline.drift.new_rows.MOST_ROWS", 100)
+    flowers(350, seed=7).to_parquet(tmp_path / "rows.parquet")
+    found = read_new_rows(tmp_path / "rows.parquet", *learnt("classes"))
+    assert found.n_rows == len(range(0, 350, 3))
+
+
 def test_unread_values_are_missing_and_their_rows_not_predicted(counted):
     rows = flowers(200, seed=7).drop(columns="height").astype({"count": object})
     rows.loc[:19, "count"] = "many"

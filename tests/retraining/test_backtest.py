@@ -11,7 +11,14 @@ from click.testing import CliRunner
 from layerline.artifacts import Workspace, replace_folder
 from layerline.cli import main
 from layerline.columns.spec import ColumnSpec
-from layerline.config import DriftSection, Params, TransferSection, parse_params
+from layerline.config import (
+    DriftSection,
+    Params,
+    TransferSection,
+    WhenSection,
+    load_params,
+    parse_params,
+)
 from layerline.errors import ParamsError
 from layerline.retraining.backtest import replay
 from layerline.retraining.past_periods import Past
@@ -138,3 +145,15 @@ def test_the_command_writes_the_list_and_the_page(shop, monkeypatch):
     assert [policy["policy"] for policy in policies] == ["never", "always", "drift"]
     assert all({"live_score", "trainings", "seconds"} <= set(policy) for policy in policies)
     assert "data:image/png" in (folder / "backtest.html").read_text()
+
+
+def test_the_best_policy_is_written_into_params_only_if_it_is_surely_better(shop, monkeypatch):
+    workspace, _ = shop
+    monkeypatch.chdir(workspace.root)
+    command = ["backtest", "--by", "when", "--apply", "--first", "3", "--policy"]
+    done = CliRunner().invoke(main, [*command, "never"])
+    assert "none is surely better than never" in done.output
+    assert load_params(workspace.params).retrain.when == WhenSection()
+    done = CliRunner().invoke(main, [*command, "drift"])
+    assert "drift is best; params.yaml has it" in done.output
+    assert load_params(workspace.params).retrain.when == WhenSection(drift=True)

@@ -27,17 +27,24 @@ from layerline.cli.output import print_json, print_table
     multiple=True,
     help="When to train again; repeatable. Default: all.",
 )
+@click.option("--apply", "is_applied", is_flag=True, help="Write the best into retrain.when.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @handle_errors
 def backtest(
-    by: str, every: str, first: int | None, policies: tuple[str, ...], as_json: bool
+    by: str,
+    every: str,
+    first: int | None,
+    policies: tuple[str, ...],
+    is_applied: bool,
+    as_json: bool,
 ) -> None:
     """Replay the past of data/validated, period by period, through policies of retraining.
 
     Writes reports/backtest/backtest.json and backtest.html. A run that was killed goes on where it
     stopped.
     """
-    from layerline.retraining.backtest import POLICIES, replay
+    from layerline.projects.param_paths import write_values
+    from layerline.retraining.backtest import AS_PARAMS, POLICIES, replay, winner
     from layerline.retraining.backtest_report import backtest_table, write_backtest
     from layerline.retraining.past_periods import Past
 
@@ -47,8 +54,13 @@ def backtest(
     found = replay(past, n_first, policies or tuple(POLICIES), params.retrain.drift)
     facts = [result.to_json(found[0]) for result in found]
     files = write_backtest(workspace.reports / "backtest", facts, f"Backtest by `{by}`")
+    best = winner(facts)
+    if is_applied and best is not None:
+        write_values(workspace.params, {"retrain.when": dict(AS_PARAMS[best])})
     if as_json:
         print_json(facts)
         return
     print_table(*backtest_table(facts))
-    click.echo(str(files[1]))
+    verdict = f"{best} is best" if best else "none is surely better than never training again"
+    applied = "; params.yaml has it" if is_applied and best else ""
+    click.echo(f"{verdict}{applied}; {files[1]}")

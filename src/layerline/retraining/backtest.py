@@ -47,6 +47,8 @@ POLICIES: Mapping[str, Callable[[Moment], bool]] = {
     "always": lambda moment: True,
     "drift": _has_drifted,
 }
+# What `retrain.when` is for a policy; `retrain` is not run for one that is not here.
+AS_PARAMS: Mapping[str, Mapping[str, Any]] = {"always": {}, "drift": {"drift": True}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +96,12 @@ def score_of(losses: NDArray[np.float64], metric: str) -> float:
     if metric == "accuracy":
         return 1 - mean
     return mean**0.5 if metric == "rmse" else mean
+
+
+def winner(policies: Sequence[Mapping[str, Any]]) -> str | None:
+    """The policy with the largest gain, if it is surely one; None if none is."""
+    best = max(policies, key=lambda policy: float(policy["gain"]))
+    return str(best["policy"]) if best["gain_lower"] > 0 else None
 
 
 def replay(past: Past, first: int, names: Sequence[str], drift: DriftSection) -> list[PolicyResult]:

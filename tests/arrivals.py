@@ -10,7 +10,7 @@ import sqlalchemy
 from layerline.artifacts import journals_of
 from layerline.tracking.journal_damage import DAMAGED
 from layerline.tracking.journal_lines import Event, read_events, start_of
-from layerline.tracking.metric_names import grouped
+from layerline.tracking.mlflow_names import grouped
 
 POINTS = (
     "SELECT t.value, m.key, m.step, m.value, m.timestamp FROM metrics m"

@@ -89,7 +89,8 @@ def test_one_training_is_one_run_with_everything_in_it(digits: Checkout) -> None
     assert run["n_curve"] == epochs
     assert run["inputs"] == 3
     for stage, entry in data.items():
-        assert run["tags"][f"layerline.run.{stage}"] == entry["id"]
+        assert run["tags"][f"mlflow.layerline.run.{stage}"] == entry["id"]
+    assert len([name for name in run["tags"] if not name.startswith("mlflow.")]) <= 16
     assert run["tags"]["layerline.registration.promoted"] == "true"
     assert run["tags"]["layerline.register.status"] == "FINISHED"
     assert {"plots/confusion.png", "metrics.json", "model_card.md", "params.yaml"} <= set(

@@ -29,13 +29,22 @@ def test_what_dvc_restored_is_a_link_to_the_run_that_made_it(checkout: Checkout)
     assert "Stage 'scale' is cached - skipping run" in output
 
     first, second, third = trainings(checkout)
-    assert third["tags"]["layerline.run.scale"] == first["tags"]["layerline.run.scale"]
-    assert third["tags"]["layerline.run.scale"] != second["tags"]["layerline.run.scale"]
-    restored = {name for name in third["tags"] if name.startswith("layerline.restored.")}
-    assert restored == {"layerline.restored.scale"}, "fetch and validate were left as they were"
-    assert third["tags"]["layerline.restored.scale"] == third["tags"]["layerline.run.scale"]
+    assert (
+        third["tags"]["mlflow.layerline.run.scale"] == first["tags"]["mlflow.layerline.run.scale"]
+    )
+    assert (
+        third["tags"]["mlflow.layerline.run.scale"] != second["tags"]["mlflow.layerline.run.scale"]
+    )
+    restored = {name for name in third["tags"] if name.startswith("mlflow.layerline.restored.")}
+    assert restored == {"mlflow.layerline.restored.scale"}, (
+        "fetch and validate were left as they were"
+    )
+    assert (
+        third["tags"]["mlflow.layerline.restored.scale"]
+        == third["tags"]["mlflow.layerline.run.scale"]
+    )
     assert not [t for run in (first, second) for t in run["tags"] if "restored" in t]
-    assert "test_accuracy" not in third["metrics"]
+    assert "test/accuracy" not in third["metrics"]
 
     checkout.edit_params(train__epochs=2, evaluate__bootstrap=500)
     output = checkout.run("dvc", "repro", "evaluate")
@@ -44,4 +53,4 @@ def test_what_dvc_restored_is_a_link_to_the_run_that_made_it(checkout: Checkout)
     after = trainings(checkout)
     assert len(after) == 3, "a restored training is no new run"
     assert after[0]["tags"]["layerline.changed.evaluate.bootstrap"] == "500"
-    assert after[0]["metrics"]["test_accuracy"] == first["metrics"]["test_accuracy"]
+    assert after[0]["metrics"]["test/accuracy"] == first["metrics"]["test/accuracy"]

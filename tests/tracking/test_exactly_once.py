@@ -97,7 +97,7 @@ def content(home: Path) -> dict[str, list[tuple[object, ...]]]:
         "metrics": "SELECT name, key, value, step, count(*) FROM metrics JOIN runs USING"
         " (run_uuid) GROUP BY run_uuid, key, step",
         "params": "SELECT name, key, value FROM params JOIN runs USING (run_uuid)",
-        "tags": "SELECT name, key, CASE WHEN key = 'layerline.run.scale' THEN"
+        "tags": "SELECT name, key, CASE WHEN key = 'mlflow.layerline.run.scale' THEN"
         " (SELECT name FROM runs WHERE run_uuid = value) ELSE value END"
         " FROM tags JOIN runs USING (run_uuid)",
         "inputs": "SELECT name, count(*) FROM inputs JOIN runs ON destination_id = run_uuid",
@@ -132,7 +132,7 @@ def test_cut_after_a_request_nothing_is_lost_or_doubled(tmp_path, python, cuts):
     assert uncut["runs"] == [("scale", "FINISHED", 1), ("train", "FINISHED", 1)]
     assert len(uncut["metrics"]) == 7
     assert len(uncut["params"]) == 120
-    assert ("train", "layerline.run.scale", "scale") in uncut["tags"]
+    assert ("train", "mlflow.layerline.run.scale", "scale") in uncut["tags"]
     assert (uncut["inputs"], uncut["artifacts"]) == ([("train", 1)], [("plot.png",)])
     for home in homes[:-1]:
         assert content(home) == uncut

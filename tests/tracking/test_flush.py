@@ -56,7 +56,7 @@ def test_every_event_arrives(home, new_journal, query, tags_of, tmp_path):
         "layerline.key": "key-1",
         "layerline.stage": "train",
         "layerline.nonfinite.nan": "nan at step 1",
-        "layerline.run.scale": run_id_of(home, "data-1"),
+        "mlflow.layerline.run.scale": run_id_of(home, "data-1"),
         "mlflow.runName": "first",
         "mlflow.source.git.commit": "abc",
         "why": "first run",
@@ -160,8 +160,8 @@ def test_link_waits_for_its_journal_and_says_when_none_comes(home, new_journal, 
     data.end("FINISHED")
     assert [flush(home).waiting, flush(home).waiting] == [1, 0]
     tags = tags_of("key-2")
-    assert tags["layerline.run.scale"] == run_id_of(home, "data-1")
-    assert tags["layerline.run.fetch"] == "not in this store: data-0"
+    assert tags["mlflow.layerline.run.scale"] == run_id_of(home, "data-1")
+    assert tags["mlflow.layerline.run.fetch"] == "not in this store: data-0"
 
 
 def test_what_continues_a_run_waits_for_the_part_before(home, new_journal, query):

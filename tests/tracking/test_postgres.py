@@ -69,7 +69,9 @@ def flush_twice_at_once(home):
 def check_store(home, store, artifacts=None):
     assert check_arrivals(home, store, artifacts) == 2001
     tags = "SELECT value FROM tags WHERE key = '{}'"
-    assert select(store, tags.format("layerline.run.scale")) == [(run_id_of(home, "data-1"),)]
+    assert select(store, tags.format("mlflow.layerline.run.scale")) == [
+        (run_id_of(home, "data-1"),)
+    ]
     assert select(store, tags.format("layerline.nonfinite.odd")) == [("inf at step 0",)]
     contexts = "SELECT value FROM input_tags WHERE name = 'mlflow.data.context' ORDER BY value"
     assert select(store, contexts) == [("test",), ("train",)]

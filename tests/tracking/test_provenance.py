@@ -82,7 +82,7 @@ def test_a_table_arrives_with_its_columns_and_counts(home, new_journal, workspac
     assert schema.input_names() == ["area", "town=a", "price"]
     profile = json.loads(train.profile)
     assert (profile["num_rows"], profile["num_elements"], profile["n_features"]) == (30, 60, 2)
-    assert tags_of("key-1")["layerline.sha256.raw.table.parquet"] == "f" * 64
+    assert tags_of("key-1")["mlflow.layerline.sha256.raw.table.parquet"] == "f" * 64
 
 
 @pytest.mark.parametrize(

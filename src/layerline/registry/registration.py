@@ -10,7 +10,7 @@ from layerline.artifacts.temporary import temporary_folder
 from layerline.model.bundle import About, Rows, check_bundle
 from layerline.registry.mlflow_model import save_mlflow_model
 from layerline.registry.version_files import files_sha256, mlmodel_sha256
-from layerline.tracking.metric_names import plain
+from layerline.tracking.mlflow_names import plain
 from layerline.tracking.version_tags import HASH_TAGS, compare_tags
 
 if TYPE_CHECKING:

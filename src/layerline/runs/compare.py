@@ -13,7 +13,7 @@ from layerline.runs.open_store import RequestError
 from layerline.runs.param_differences import SPLITS, differing
 from layerline.runs.run import Run
 from layerline.runs.shared_rows import Resampling, SharedRows, classes_of, is_classification, pair
-from layerline.tracking.metric_names import metric_history
+from layerline.tracking.mlflow_names import metric_history
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from layerline.tracking.metric_names import plain
+from layerline.tracking.mlflow_names import plain, plain_tag
 from layerline.tracking.mlflow_runs import KEY_TAG, STAGE_TAG
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def duration(seconds: float) -> str:
 
 def to_run(found: Any, project: str) -> Run:
     """MLflow's run as ours."""
-    tags = dict(found.data.tags)
+    tags = {plain_tag(name): value for name, value in found.data.tags.items()}
     logged = dict(found.data.params)
     logged |= {k.removeprefix(CHANGED): v for k, v in tags.items() if k.startswith(CHANGED)}
     inputs = found.inputs.dataset_inputs if found.inputs else ()

@@ -15,7 +15,7 @@ from layerline.artifacts import journals_of
 from layerline.runs.run import Run, duration, experiments, search
 from layerline.tracking.journal_file import SUFFIX
 from layerline.tracking.journal_lines import Event, read_events
-from layerline.tracking.metric_names import metric_history
+from layerline.tracking.mlflow_names import metric_history
 from layerline.tracking.mlflow_runs import KEY_TAG
 from layerline.tracking.processes import FOREIGN_SILENCE_SECONDS, is_gone, process_identity
 from layerline.tracking.replay import MESSAGE_TAG

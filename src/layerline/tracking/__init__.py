@@ -28,7 +28,7 @@
     database.py           the checkout's own sqlite database
     template.py           writes mlflow_store.sql, an empty store
     mlflow_runs.py        the MLflow run of a key
-    metric_names.py       test/accuracy in MLflow, test_accuracy elsewhere
+    mlflow_names.py       metrics grouped, lineage hidden, in MLflow
     log_batches.py        events batched for log_batch
     replay.py             one journal into one run, exactly once
     flush.py              all journals, or one while it grows

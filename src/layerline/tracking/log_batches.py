@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from layerline.tracking.metric_names import grouped
+from layerline.tracking.mlflow_names import grouped, stored_tag
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,7 +47,7 @@ class Batch:
         self.metrics.append((clean_name(grouped(name)), value, time_ms, step))
 
     def add_tag(self, name: str, value: str) -> None:
-        self.tags[clean_name(name)] = value[:_MAX_TAG]
+        self.tags[stored_tag(clean_name(name))] = value[:_MAX_TAG]
 
     def add_param(self, name: str, value: str) -> None:
         """Add a param, or what it changed to: MLflow's params are written once."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import journals_of
 from layerline.tracking.journal_lines import Event
+from layerline.tracking.mlflow_names import plain_tag
 from layerline.tracking.store import ensure_experiments, store_lock
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _first(runs: list[Any]) -> Any | None:
 
 def _is_empty(run: Any) -> bool:
     """Whether a run holds nothing but what its creation gave it."""
-    own = [tag for tag in run.data.tags if tag.startswith("layerline.")]
+    own = [tag for tag in run.data.tags if plain_tag(tag).startswith("layerline.")]
     return not (run.data.params or run.data.metrics or len(own) > 2)
 
 

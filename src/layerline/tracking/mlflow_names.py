@@ -1,0 +1,64 @@
+"""What MLflow calls metrics and tags, so that its pages are readable; all else uses our names.
+
+Its charts stand together by what is before a slash: `test/accuracy` is `test_accuracy` everywhere
+else. Its pages hide tags that begin with `mlflow.`: so do hashes and ids, which `layerline runs`
+reads, and which are for people in the artifacts dvc.lock and registration.json. Runs of earlier
+releases have the plain names there, too.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_PLAIN = re.compile(r"^(train|valid|test)_")
+_GROUPED = re.compile(r"^(train|valid|test)/")
+_HIDDEN = "mlflow."
+_LINEAGE = re.compile(
+    r"dvc\.\w+\.(deps|outs)|layerline\.(run|restored)\.\w+|layerline\.sha256\.(?!network$).+"
+    r"|layerline\.registration\.(?!(version|promoted|reason)$).+"
+)
+
+
+def grouped(name: str) -> str:
+    """A metric's name in MLflow.
+
+    >>> grouped("valid_log_loss"), grouped("learning_rate")
+    ('valid/log_loss', 'learning_rate')
+    """
+    return _PLAIN.sub(r"\1/", name)
+
+
+def plain(name: str) -> str:
+    """A metric's name everywhere else.
+
+    >>> plain("valid/log_loss"), plain("valid_log_loss"), plain("system/cpu")
+    ('valid_log_loss', 'valid_log_loss', 'system/cpu')
+    """
+    return _GROUPED.sub(r"\1_", name)
+
+
+def stored_tag(name: str) -> str:
+    """A tag's name in MLflow.
+
+    >>> stored_tag("dvc.train.deps"), stored_tag("layerline.why.train")
+    ('mlflow.dvc.train.deps', 'layerline.why.train')
+    """
+    return f"{_HIDDEN}{name}" if _LINEAGE.fullmatch(name) else name
+
+
+def plain_tag(name: str) -> str:
+    """A tag's name everywhere else.
+
+    >>> plain_tag("mlflow.dvc.train.deps"), plain_tag("mlflow.user")
+    ('dvc.train.deps', 'mlflow.user')
+    """
+    known = name.removeprefix(_HIDDEN)
+    return known if _LINEAGE.fullmatch(known) else name
+
+
+def metric_history(client: "MlflowClient", run_id: str, name: str) -> list[Any]:
+    """MLflow's points of a metric, whichever name the run has it under."""
+    names = dict.fromkeys([grouped(name), name])
+    return [point for one in names for point in client.get_metric_history(run_id, one)]

@@ -10,7 +10,7 @@ import sqlalchemy
 from layerline.artifacts import journals_of
 from layerline.tracking.journal_damage import DAMAGED
 from layerline.tracking.journal_lines import Event, read_events, start_of
-from layerline.tracking.mlflow_names import grouped
+from layerline.tracking.mlflow_names import grouped, stored_tag
 
 POINTS = (
     "SELECT t.value, m.key, m.step, m.value, m.timestamp FROM metrics m"
@@ -109,7 +109,7 @@ def _check_content(store: str, run_id: str, events: list[Event]) -> None:
             for name, value in event["params"].items():
                 assert value in (params[name], tags.get(f"layerline.changed.{name}")), name
         elif event["type"] == "tags":
-            assert event["tags"].keys() <= tags.keys()
+            assert set(map(stored_tag, event["tags"])) <= tags.keys()
     count = "SELECT count(*), count(DISTINCT source_id) FROM inputs WHERE destination_id = '{}'"
     n_inputs, n_different = select(store, count.format(run_id))[0]
     assert n_inputs == n_different

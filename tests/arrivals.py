@@ -109,7 +109,7 @@ def _check_content(store: str, run_id: str, events: list[Event]) -> None:
             for name, value in event["params"].items():
                 assert value in (params[name], tags.get(f"layerline.changed.{name}")), name
         elif event["type"] == "tags":
-            assert set(map(stored_tag, event["tags"])) <= tags.keys()
+            assert {stored_tag(name) for name in event["tags"]} <= tags.keys()
     count = "SELECT count(*), count(DISTINCT source_id) FROM inputs WHERE destination_id = '{}'"
     n_inputs, n_different = select(store, count.format(run_id))[0]
     assert n_inputs == n_different

@@ -10,7 +10,7 @@ from registered import flowers
 
 from layerline.config import DriftSection
 from layerline.drift.column_counts import ColumnCounts
-from layerline.drift.drift_check import Drift, compare_columns
+from layerline.drift.drift_check import Drift, compare_columns, in_tenths
 from layerline.drift.drift_report import write_drift
 from layerline.drift.new_rows import NewRows, is_request_log, read_new_rows
 from layerline.drift.registered_drift import judge_rows
@@ -94,6 +94,17 @@ def test_a_file_and_a_request_log_give_the_same(learnt, tmp_path):
     assert not is_request_log(tmp_path / "rows.csv")
     found = [judge(read_new_rows(path, model, reference)) for path in (tmp_path / "rows.csv", log)]
     assert found[0].to_json() == found[1].to_json()
+
+
+def test_bins_are_named_by_their_ends_and_dates_by_dates(counted):
+    found = {column.name: column for column in judge(counted("classes", flowers(300))).columns}
+    before, now, names = in_tenths(found["count"].counts)
+    assert names == [*(f"up to {end}" for end in range(1, 8)), "above 7"]
+    assert before.sum() == found["count"].counts.sketch.n_rows
+    assert now.sum() == 300
+    *_, names = in_tenths(found["planted"].counts)
+    assert names[0] == "up to 2020-01-08"
+    assert found["planted"].to_json()["range"][0].startswith("2020-01-08")
 
 
 def test_of_a_long_file_evenly_spaced_rows_are_compared(learnt, tmp_path, monkeypatch):

@@ -152,17 +152,32 @@ def kill_retraining(bench: Bench, rng: Random) -> Injected:
     return Injected(f"retrain: {signal.Signals(number).name} after {wait:.1f} s")
 
 
+STUDY = """\
+space:
+  train.optimizer.learning_rate: {low: 0.001, high: 0.1, log: true}
+  train.batch_size: [16, 32, 64]
+objective: valid.rmse
+trials: 8
+"""
+
+
 def kill_study(bench: Bench, rng: Random) -> Injected:
-    """Kill a study; done again it completes, with no training that was done before repeated."""
-    bench.checkout.edit_params(train__transfer={"from": "champion"})
-    command = ("layerline", "study", "transfer", "--rows", "20", "--seeds", "2", "--steps", "20")
-    bench.run("dvc", "repro", "scale")
+    """Kill a search, or its workers; done again each planned trial is there once."""
+    (bench.root / "search.yaml").write_text(STUDY)
+    done = bench.run("dvc", "repro", "scale")
+    require(done.code == 0, "the bench itself works", done.output)
+    n_workers, number = rng.choice((1, 2)), rng.choice((9, 15, 2))
+    command = ("layerline", "study", "run", "search.yaml", "--workers", str(n_workers))
     running = bench.start(*command)
-    if not running.ends_within(rng.uniform(0.5, 6.0)):
-        os.kill(running.pid, rng.choice((9, 15, 2)))
+    wait = rng.uniform(0.5, 8.0)
+    if not running.ends_within(wait):
+        with suppress(ProcessLookupError):
+            os.kill(running.pid, number)
     require_no_defect(running.outcome())
     again = bench.run(*command)
     require_no_defect(again)
     require(again.code == 0, "a study that was killed completes", again.output)
-    bench.checkout.edit_params(train__transfer=None)
-    return Injected("study transfer")
+    lines = (bench.root / "reports" / "studies" / "search" / "trials.csv").read_text()
+    numbers = [line.partition(",")[0] for line in lines.splitlines()[1:]]
+    require(numbers == [str(at) for at in range(8)], "each trial is there once", lines)
+    return Injected(f"study run, {n_workers} workers: {signal.Signals(number).name}, {wait:.1f} s")

@@ -49,7 +49,7 @@ def make_template(folder: Path) -> Iterator[Bench]:
 def _make_project(folder: Path) -> Checkout:
     checkout = make_checkout(folder)
     write_houses(folder / "houses.csv", N_ROWS, 0)
-    checkout.run("layerline", "init", "houses.csv", "--target", "price")
+    checkout.run("layerline", "init", "houses.csv", "--target", "price", "--fast")
     checkout.edit_params(
         train__epochs=6,
         train__options={"hidden": [8]},

@@ -22,6 +22,7 @@ from layerline.artifacts.json_files import read_json, read_json_as
 from layerline.artifacts.manifests import MANIFEST, read_manifest, replace_folder
 from layerline.artifacts.workspace import (
     FORGETTING,
+    NETWORK_CODE,
     NETWORK_SPEC,
     NETWORK_WEIGHTS,
     STAGES,
@@ -35,6 +36,7 @@ from layerline.artifacts.workspace import (
 __all__ = [
     "FORGETTING",
     "MANIFEST",
+    "NETWORK_CODE",
     "NETWORK_SPEC",
     "NETWORK_WEIGHTS",
     "STAGES",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NETWORK_WEIGHTS, NETWORK_SPEC = "network.safetensors", "spec.json"  # in models/network
+NETWORK_CODE = "network_code.py"  # and there, for a network of the user's own
 TRANSFER = "transfer.json"  # there too, when the training started from known weights
 FORGETTING = "forgetting.safetensors"  # and there: losses of the source's rows
 STAGES = ("fetch", "validate", "scale", "train", "evaluate", "register")

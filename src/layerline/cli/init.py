@@ -186,9 +186,9 @@ def _keep_earlier_params(workspace: Workspace, text: str) -> str:
 @click.command()
 @handle_errors
 def watch() -> None:
-    """Make DVC watch the files named in params.yaml: they become deps of fetch in dvc.yaml."""
+    """Make DVC watch the files named in params.yaml: deps of fetch, and of train for own code."""
     from layerline.projects.watched_files import watch as write_deps
 
     workspace, params = open_project()
-    paths = write_deps(workspace.root / "dvc.yaml", params.fetch)
-    click.echo(f"dvc.yaml: fetch watches {', '.join(paths) or 'no files'}")
+    paths = write_deps(workspace.root / "dvc.yaml", params.fetch, params.train.network)
+    click.echo(f"dvc.yaml: watches {', '.join(paths) or 'no files'}")

@@ -21,7 +21,9 @@ from layerline.drift.two_sample_tests import (
     population_stability,
     unseen,
 )
+from layerline.model.column_sketch import ColumnSketch
 from layerline.text import readable
+from layerline.validation.profile import moments
 
 PREDICTION = "prediction"
 N_SHOWN_LEVELS = 5
@@ -67,11 +69,11 @@ class ColumnDrift:
         if not sketch.points:
             levels = dict(list(counts.unseen().items())[:N_SHOWN_LEVELS])
             return found | {"unseen": counts.n_unseen, "unseen_levels": levels}
-        distance = counts.wasserstein()
+        distance, ends = counts.wasserstein(), [sketch.points[0], sketch.points[-1]]
         return found | {
             "wasserstein": None if distance is None else round(distance, 6),
             "outside": counts.n_below + counts.n_above,
-            "range": [sketch.points[0], sketch.points[-1]],
+            "range": moments(ends) if sketch.is_date else ends,
         }
 
     @property
@@ -177,10 +179,18 @@ def in_tenths(counts: ColumnCounts) -> tuple[Counts, Counts, list[str]]:
     if not counts.sketch.points:
         return before, now, [*counts.names(), "others"]
     bins = np.clip((np.cumsum(before) - 1) * _TENTHS // max(before.sum(), 1), 0, _TENTHS - 1)
-    ends = [counts.points[0], *counts.points, np.inf]
-    last = {int(tenth): end for tenth, end in zip(bins, ends, strict=True)}
-    names = [f"up to {readable(end)}" for end in last.values()]
+    bins[0] = bins[1]  # below the range there are no training rows
+    ends = shown_points(counts.sketch)
+    last = {int(tenth): end for tenth, end in zip(bins, [ends[0], *ends, ""], strict=True)}
+    names = [f"up to {end}" for end in last.values()]
     names[-1] = f"above {names[-2].removeprefix('up to ')}" if len(names) > 1 else "all"
     places = [list(last).index(int(tenth)) for tenth in bins]
     both = (np.bincount(places, part).astype(np.int64) for part in (before, now))
     return (*both, names)  # type: ignore[return-value]
+
+
+def shown_points(sketch: ColumnSketch) -> list[str]:
+    """The points as people write them; dates as dates."""
+    if sketch.is_date:
+        return [moment.partition("T")[0] for moment in moments(sketch.points)]
+    return [readable(point) for point in sketch.points]

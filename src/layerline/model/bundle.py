@@ -1,6 +1,7 @@
 """What a model is on disk: a folder that holds all a prediction needs, each file with its sha256.
 
     network.safetensors, spec.json   the network
+    network_code.py                  of a network of the user's own
     preprocessor.json                raw columns -> arrays
     decision.json                    logits -> probabilities and a class; older bundles have none
     model.json                       project, task, target, columns, classes, image shape
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from layerline import __version__
 from layerline.artifacts import (
+    NETWORK_CODE,
     NETWORK_SPEC,
     NETWORK_WEIGHTS,
     read_json,
@@ -166,6 +168,8 @@ def write_bundle(folder: Path, contents: BundleContents) -> About:
     folder.mkdir(parents=True)
     for name in (NETWORK_WEIGHTS, NETWORK_SPEC):
         shutil.copyfile(contents.network_folder / name, folder / name)
+    if (contents.network_folder / NETWORK_CODE).is_file():
+        shutil.copyfile(contents.network_folder / NETWORK_CODE, folder / NETWORK_CODE)
     if contents.decision_folder is not None:
         shutil.copyfile(contents.decision_folder / DECISION, folder / DECISION)
     about = contents.about()

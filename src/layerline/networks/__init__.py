@@ -3,7 +3,8 @@
 A network is a class with keyword-only arguments: `input_shape` and `d_out` come from the data (and
 `category_sizes`, where it has embeddings), the others are the `train.options` of params.yaml.
 `d_out=None` builds the backbone without a head; `d_hidden` is the width of its output.
-`torchvision:NAME` is any classification network of torchvision. A network that applies its parts
+`torchvision:NAME` is any classification network of torchvision, `mine.networks:Wide` a class of the
+user's own project. A network that applies its parts
 one after the other is an nn.Sequential: seeds can be stacked, and kernels find their layers.
 
 mlp               the multilayer perceptron
@@ -13,6 +14,7 @@ cnn               a small convolutional network
 rnn               recurrent, an image's rows
 ensemble          members whose answers are averaged
 torchvision       any classification network of torchvision
+own_network       a class in the user's project
 activations       by name, with their initialisation
 blocks            hidden layers and option types
 embeddings        vectors for numbers and categories
@@ -33,6 +35,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from layerline.errors import ParamsError, Problem
@@ -41,6 +44,7 @@ from layerline.networks.cnn import CNN
 from layerline.networks.conv1x1_mlp import Conv1x1MLP
 from layerline.networks.ensemble import Ensemble
 from layerline.networks.mlp import MLP
+from layerline.networks.own_network import building, find_class, is_own, require_outputs
 from layerline.networks.rnn import RNN
 from layerline.networks.seven_layer import SevenLayer
 from layerline.networks.torchvision import PREFIX, torchvision_builder
@@ -50,7 +54,7 @@ SIZES = ("input_shape", "d_out", "category_sizes")  # they come from the data, s
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """A network's builder, and what others must know of it. All of them read images.
+    """A network's builder, and what others must know of it.
 
     `is_recordable`: its steps, recorded as CUDA graphs, were compared with plain ones on a GPU.
     """
@@ -58,6 +62,7 @@ class Architecture:
     build: Callable[..., nn.Module]
     reads_tables: bool = False
     is_recordable: bool = False
+    reads_images: bool = True
 
     @property
     def embeds_categories(self) -> bool:
@@ -83,7 +88,12 @@ def find_network(name: str) -> Architecture:
     """
     if name.startswith(PREFIX):
         return Architecture(torchvision_builder(name.removeprefix(PREFIX)))
-    return pick({**NETWORKS, f"{PREFIX}NAME": Architecture(nn.Module)}, name, "train.network")
+    if is_own(name):
+        own = find_class(name)
+        reads = {key: bool(getattr(own, key, True)) for key in ("reads_tables", "reads_images")}
+        return Architecture(own, **reads)
+    known = {**NETWORKS, f"{PREFIX}NAME": Architecture(nn.Module)}
+    return pick({**known, "PACKAGE.MODULE:CLASS": Architecture(nn.Module)}, name, "train.network")
 
 
 def build_network(
@@ -109,7 +119,15 @@ def build_network(
         raise ParamsError(problems)
     if category_sizes:
         keywords["category_sizes"] = category_sizes
-    return architecture.build(input_shape=input_shape, d_out=d_out, **keywords)
+    if not is_own(name):
+        return architecture.build(input_shape=input_shape, d_out=d_out, **keywords)
+    with building(name):
+        network = architecture.build(input_shape=input_shape, d_out=d_out, **keywords)
+        if d_out is not None:
+            with torch.no_grad():
+                found = network.eval()(torch.zeros(2, *input_shape))
+            require_outputs(name, tuple(found.shape), d_out)
+    return network.train()
 
 
 def _row_problems(
@@ -125,6 +143,8 @@ def _row_problems(
             f"{name!r} reads images (channels, height, width), but the rows here are a table of "
             f"{input_shape[0]} columns; use {_names(lambda line: line.reads_tables)}"
         )
+    if len(input_shape) == 3 and not architecture.reads_images:
+        messages.append(f"{name!r} reads tables, and the rows here are images; use another")
     if category_sizes and not architecture.embeds_categories:
         names = _names(lambda line: line.embeds_categories)
         messages.append(
@@ -141,10 +161,10 @@ def network_problems(name: str, options: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with a name and its options, as far as it can be checked without data.
 
     Some options depend on each other, which only building the network checks; torchvision's do not,
-    and their networks can be large.
+    and their networks can be large. What shapes the user's own take is known with the data.
     """
     try:
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) or is_own(name):
             read_options(find_network(name).build, options, "train.options", SIZES)
         else:
             build_network(name, options, input_shape=(3, 32, 32), d_out=2)

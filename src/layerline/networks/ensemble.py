@@ -107,6 +107,6 @@ def _require_fitting(
 
 
 def _width(network: nn.Module) -> int:
-    width = network.d_hidden
+    width = getattr(network, "d_hidden", 0)  # a user's own need not have it
     assert isinstance(width, int)
     return width

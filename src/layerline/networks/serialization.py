@@ -16,6 +16,7 @@ from torch import nn
 from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, read_json_as, write_json
 from layerline.errors import DataError, SourceError
 from layerline.networks import build_network
+from layerline.networks.own_network import save_code, using_code_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,7 @@ def save_network(folder: Path, network: nn.Module, spec: NetworkSpec) -> None:
     # safetensors makes it 0600, but a tracking server must read it too.
     (folder / NETWORK_WEIGHTS).chmod(0o644)
     write_json(folder / NETWORK_SPEC, dataclasses.asdict(spec))
+    save_code(folder, spec.network, spec.options.get("member"))
 
 
 # What a network that its spec describes wrongly raises when it is built.
@@ -97,7 +99,8 @@ def load_network(folder: Path) -> tuple[nn.Module, NetworkSpec]:
     path = folder / NETWORK_WEIGHTS
     try:
         weights = load_file(path)
-        network = spec.build()
+        with using_code_of(folder):
+            network = spec.build()
         network.load_state_dict(weights)
     except (*_LOAD_ERRORS, SafetensorError) as error:
         raise SourceError(f"{path}: cannot be loaded: {error}") from None

@@ -112,19 +112,37 @@ def _in_git(root: Path, path: str) -> bool:
     return found.returncode != 0 or bool(found.stdout)
 
 
-def watch(dvc_file: Path, section: FetchSection) -> list[str]:
-    """Make the source's paths, and no earlier ones, dependencies of fetch; return them."""
+def watch(dvc_file: Path, section: FetchSection, network: str | None = None) -> list[str]:
+    """Make the source's paths, and no earlier ones, dependencies of fetch; return them.
+
+    With the name of a network of the user's own, its file becomes one of train.
+    """
     content = _load(dvc_file)
-    deps = content["stages"]["fetch"]["deps"]
-    paths = _as_deps(section)
-    written = [_escaped(path) for path in paths]
-    for old in [dep for dep in deps if not dep.startswith(OWN) and dep not in written]:
-        deps.remove(old)
-    deps.extend(path for path in written if path not in deps)
+    deps, paths = content["stages"]["fetch"]["deps"], _as_deps(section)
+    _set_deps(deps, [_escaped(path) for path in paths], [d for d in deps if d.startswith(OWN)])
+    if network is not None:
+        code, deps = own_code(network), content["stages"]["train"]["deps"]
+        kept = [dep for dep in deps if dep.startswith(OWN) or not dep.endswith(".py")]
+        _set_deps(deps, code, kept)
+        paths += code
     stream = io.StringIO()
     _yaml().dump(content, stream)
     write_text(dvc_file, stream.getvalue())
     return paths
+
+
+def _set_deps(deps: list[str], paths: list[str], kept: list[str]) -> None:
+    """Have these paths beside those that are kept, and no others."""
+    for old in [dep for dep in deps if dep not in (*kept, *paths)]:
+        deps.remove(old)
+    deps.extend(path for path in paths if path not in deps)
+
+
+def own_code(network: str) -> list[str]:
+    """The file of a network of the user's own, from the project's root."""
+    module, colon, _ = network.partition(":")
+    is_own = bool(colon) and module != "torchvision"
+    return [f"{module.replace('.', '/')}.py"] if is_own else []
 
 
 def _as_deps(section: FetchSection) -> list[str]:

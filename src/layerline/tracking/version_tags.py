@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS
+from layerline.artifacts import NETWORK_CODE, NETWORK_SPEC, NETWORK_WEIGHTS
 from layerline.errors import SourceError
 
 HASH_TAGS = {
@@ -10,6 +10,7 @@ HASH_TAGS = {
     "layerline.preprocessor_sha256": "preprocessor.json",
     "layerline.spec_sha256": NETWORK_SPEC,
     "layerline.decision_sha256": "decision.json",
+    "layerline.code_sha256": NETWORK_CODE,
 }
 
 

@@ -8,8 +8,9 @@ import torch
 from torch import Generator, nn
 
 from layerline.artifacts import Workspace, read_manifest
-from layerline.config import Params, TrainSection
+from layerline.config import Params, TrainSection, read_yaml
 from layerline.networks.embeddings import fit_embeddings
+from layerline.networks.own_network import code_sha256, is_own, source_file
 from layerline.networks.serialization import NetworkSpec
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
@@ -54,6 +55,7 @@ class TrainingSetup:
             "threads": self.threads,
             "device": choose_device(self.section.device).type,
             "is_streamed": self.data.train.is_streamed,
+            **({"code": code_sha256(self.spec.network)} if is_own(self.spec.network) else {}),
         }
 
     def manifest_facts(self, kept_epoch: int) -> dict[str, Any]:
@@ -92,6 +94,16 @@ def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.
         seed=params.seed,
         threads=threads,
         files=manifest["files"],
-        notes=(note,) if note else (),
+        notes=tuple(filter(None, (note, _unwatched(workspace, spec.network)))),
     )
     return setup, network
+
+
+def _unwatched(workspace: Workspace, network: str) -> str:
+    """A note where DVC would not see a change of the user's own network."""
+    path, dvc_file = source_file(network), workspace.root / "dvc.yaml"
+    if not is_own(network) or not dvc_file.is_file():
+        return ""
+    deps = read_yaml(dvc_file)["stages"]["train"].get("deps", [])
+    name = path.relative_to(workspace.root).as_posix()
+    return "" if name in deps else f"DVC does not watch {name}: run `layerline watch`"

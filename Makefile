@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup repro ui test test-slow faults fuzz check audit format lock sbom bench clean
+.PHONY: help setup repro ui test test-slow faults fuzz check docs audit format lock sbom bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -47,12 +47,13 @@ fuzz: $(READY)  ## 300,000 damaged inputs over all readers (20 to 40 minutes)
 faults: $(READY)  ## a thousand faults injected into stages and commands (about an hour)
 	@python benchmarks/fault_injection.py --faults $(FAULTS)
 
-check: $(READY)  ## ruff, mypy --strict, import-linter, codespell, known vulnerabilities
+check: $(READY)  ## ruff, mypy --strict, import-linter, codespell, the site, known vulnerabilities
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@lint-imports
 	@codespell src pipeline benchmarks docs recipes *.md *.yaml
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory audit
 
 # In an environment of its own; without a network, or without advisories, it says so and passes.
@@ -79,6 +80,11 @@ $(TOOLS)/.ready: requirements-tools.in
 format: $(READY)  ## format the code
 	@ruff check --fix .
 	@ruff format .
+
+docs: $(READY) $(TOOLS)/.ready  ## the documentation as a site, in build/site
+	@python docs/site/make_pages.py build/pages
+	@if test -x $(TOOLS)/bin/mkdocs; then NO_MKDOCS_2_WARNING=1 $(TOOLS)/bin/mkdocs build --strict --quiet && echo "docs: build/site/index.html"; \
+	  else echo "docs: skipped, mkdocs cannot be installed"; fi
 
 bench: $(READY)  ## quality, as tables in benchmarks/results
 	@python benchmarks/quality.py

@@ -31,7 +31,7 @@ def _component(key: str) -> BeforeValidator:
             return value
         raise ValueError(f"must be a name, or a mapping with `{key}: NAME` and its options")
 
-    return BeforeValidator(read)
+    return BeforeValidator(read, json_schema_input_type=str | dict[str, Any])
 
 
 Named = Annotated[Component, _component("name")]

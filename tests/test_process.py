@@ -32,3 +32,46 @@ def test_kept_memory_is_not_faulted_in_again() -> None:
         command = [sys.executable, "-c", FAULTS, what]
         found[what] = int(subprocess.run(command, capture_output=True, check=True).stdout)
     assert found["keep"] < found["return"] / 2
+
+
+LOST = """
+import os, signal, sys, time
+from layerline.process import deliver_lost_interrupts
+deliver_lost_interrupts()
+
+class Ends(KeyboardInterrupt):
+    pass
+
+def terminate(number, frame):
+    raise Ends
+
+signal.signal(signal.SIGTERM, terminate)
+
+class Held:
+    def __del__(self):
+        os.kill(os.getpid(), signal.Signals[sys.argv[1]])
+        time.sleep(1)
+
+held = Held()
+try:
+    del held
+    time.sleep(60)
+except KeyboardInterrupt as error:
+    print("interrupted by", type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(("name", "kind"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "Ends")])
+def test_a_signal_that_meets_a_destructor_interrupts_all_the_same(name: str, kind: str) -> None:
+    command = [sys.executable, "-c", LOST, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    assert (done.stdout, done.stderr) == (f"interrupted by {kind}\n", "")
+
+
+def test_other_exceptions_of_destructors_are_shown_as_ever() -> None:
+    code = LOST.replace("os.kill(os.getpid(), signal.Signals[sys.argv[1]])", "1 / 0").replace(
+        "60", "0"
+    )
+    command = [sys.executable, "-c", code, "SIGINT"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    assert "ZeroDivisionError" in done.stderr

@@ -3,7 +3,9 @@
 import ctypes
 import gc
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 # Objects created between two collections; Python's defaults are 700, 10 and 10.
@@ -13,6 +15,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc takes no larger one
 _KEPT_BYTES = 512 * 2**20
 _RETURNED_BYTES = 256 * 2**10
+_MOMENT = 0.01  # seconds: the destructor has ended by then
 
 
 def collect_rarely() -> None:
@@ -65,3 +68,23 @@ def module_environment() -> dict[str, str]:
     package = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path}
+
+
+def deliver_lost_interrupts() -> None:
+    """Have a signal that meets a destructor or a weak reference interrupt all the same.
+
+    Python prints what is raised there ("Exception ignored in ...") and goes on: Ctrl-C would be
+    lost, with a traceback. It is sent again a moment later.
+    """
+    usual = sys.unraisablehook
+
+    def deliver(found: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(found.exc_type, KeyboardInterrupt):
+            usual(found)
+            return
+        number = signal.SIGINT if found.exc_type is KeyboardInterrupt else signal.SIGTERM
+        again = threading.Timer(_MOMENT, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = deliver

@@ -10,6 +10,7 @@ from layerline.artifacts import Workspace, find_workspace
 from layerline.config import Params, load_params
 from layerline.errors import LayerlineError, machine_problem
 from layerline.masking import mask_output
+from layerline.process import deliver_lost_interrupts
 from layerline.stage.messages import report_failure
 
 CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
@@ -21,6 +22,7 @@ def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
         mask_output()
+        deliver_lost_interrupts()
         try:
             result = command(*arguments, **options)
             sys.stdout.flush()

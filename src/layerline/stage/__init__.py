@@ -20,7 +20,7 @@ from layerline.artifacts import STAGES, Workspace, write_json
 from layerline.config import Params, load_params
 from layerline.errors import BusyError, LayerlineError, TrackingError
 from layerline.masking import mask_output
-from layerline.process import collect_rarely
+from layerline.process import collect_rarely, deliver_lost_interrupts
 from layerline.stage.messages import (
     print_error,
     record_stage_end,
@@ -64,6 +64,7 @@ def run_stage(
     """
     mask_output()
     collect_rarely()
+    deliver_lost_interrupts()
     workspace = Workspace(Path())
     try:
         params = load(workspace.params)

@@ -253,3 +253,14 @@ def test_every_test_asserts_something() -> None:
         if function.name.startswith("test_") and not asserts(function, checkers)
     ]
     assert not sorted(missing)
+
+
+def test_a_lock_that_was_acquired_is_not_entered_as_well() -> None:
+    """`with lock:` after `lock.acquire()` holds it twice, until the garbage collector comes by."""
+    twice = []
+    for path in MODULES:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        acquired = {line.partition(".acquire(")[0] for line in lines if ".acquire(" in line}
+        entered = {line.removeprefix("with ").rstrip(":").split(",")[0] for line in lines}
+        twice += [f"{short(path)}: {name}" for name in acquired & entered if "self" not in name]
+    assert not twice

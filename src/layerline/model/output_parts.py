@@ -77,12 +77,12 @@ def open_parts(output: Path, facts: Mapping[str, Any], *, resume: bool) -> Itera
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         raise BusyError(
             f"{output}: another `layerline predict` is writing it; wait for it"
         ) from None
-    with lock:
+    with held:
         _begin(folder, output, facts, resume=resume)
         try:
             yield Parts(folder, output)

@@ -67,13 +67,13 @@ def run_search(
     watch = Watch(study, on_trial)
     lock = FileLock(search.folder / "run.lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         raise BusyError(
             f"{search.name}: this study is running here; wait for it, stop it, or help it from "
             "another machine with `layerline study work`"
         ) from None
-    with lock, open_study_journal(search, study) as journal:
+    with held, open_study_journal(search, study) as journal:
         watch.look()
         if workers == 1:
             Worker(search, study, minutes, watch.look).run()

@@ -36,7 +36,7 @@ ui: $(READY)  ## open the MLflow UI on http://127.0.0.1:5000
 	@layerline ui
 
 test: $(READY)  ## the tests except those marked slow
-	@python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder  # in the order of tests/conftest.py
+	@python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY)  ## the tests marked slow
 	@python -m pytest -m slow

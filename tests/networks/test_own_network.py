@@ -95,6 +95,19 @@ def test_each_saved_network_has_its_own_code(project, tmp_path_factory):
     assert kinds == ["GELU", "ReLU"]
 
 
+def test_code_that_was_loaded_meanwhile_is_not_taken_for_a_networks_own(project, tmp_path_factory):
+    """As with train.transfer: the champion's code is another under the same name."""
+    champion, trained = (tmp_path_factory.mktemp(name) for name in ("champion", "trained"))
+    spec = NetworkSpec(NAME, {}, (3,), 2, "binary", ("a", "b"))
+    save_network(champion, build(), spec)
+    changed = WIDE.replace("nn.GELU()", "nn.ReLU()")
+    (project / "mine" / "networks.py").write_text(changed)
+    network = build()
+    load_network(champion)
+    save_network(trained, network, spec)
+    assert (trained / NETWORK_CODE).read_text() == changed
+
+
 def test_members_of_an_ensemble_carry_it_too(project, tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     options = {"member": NAME, "members": 2, "mean": "probabilities"}

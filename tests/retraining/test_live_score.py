@@ -92,6 +92,9 @@ def test_classes_are_scored_by_their_probabilities(metric, value, tmp_path):
 def test_what_is_missing_is_said_with_its_remedy(tmp_path):
     with pytest.raises(DataError, match=r"column 'id' is missing.*retrain\.live\.id"):
         truths_of(tmp_path, "number,price\n1,2\n", PRICE, NUMBERS)
+    np.save(tmp_path / "labels.npy", np.zeros((3, 2)))
+    with pytest.raises(DataError, match="holds arrays; labels are a table"):
+        read_truths(tmp_path / "labels.npy", "id", PRICE, NUMBERS)
     truths = Truths({"1": 2.0}, 0)
     with pytest.raises(SourceError, match="--log-id FIELD"):
         join(Workspace(tmp_path), tmp_path / "none.jsonl", truths, NUMBERS)

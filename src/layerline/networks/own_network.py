@@ -24,8 +24,8 @@ from layerline.text import first_line
 _FORM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _WHERE = "train.network"
 _folder: ContextVar[Path | None] = ContextVar("folder of a network with its code", default=None)
-_modules: dict[str, ModuleType] = {}  # by the sha256 of the code
-_code: dict[str, bytes] = {}  # what was last read under a name
+_modules: dict[str, ModuleType] = {}  # by their names, which have the sha256 of the code
+_PREFIX, _CONTENT = "layerline_own_network_", "__content__"
 
 
 def is_own(name: str) -> bool:
@@ -85,32 +85,39 @@ def _module(name: str) -> ModuleType:
     except OSError:
         message = f"there is no file {_relative(name)} in the project"
         raise _problem(name, message) from None
-    _code[name] = content
-    digest = hashlib.sha256(content).hexdigest()
-    if digest not in _modules:
-        module = ModuleType(f"layerline_own_network_{digest[:16]}")
-        module.__file__ = str(path)
+    known = f"{_PREFIX}{hashlib.sha256(content).hexdigest()}"
+    if known not in _modules:
+        module = ModuleType(known)
+        module.__file__, module.__dict__[_CONTENT] = str(path), content
         try:
             # Not imported: that would leave compiled code next to a version's files.
             exec(compile(content, str(path), "exec"), module.__dict__)  # noqa: S102
         except Exception as error:
             reason = f"{type(error).__name__}: {first_line(error)}"
             raise _problem(name, f"{_relative(name)} cannot be run: {reason}") from None
-        _modules[digest] = module
-    return _modules[digest]
+        _modules[known] = module
+    return _modules[known]
 
 
-def save_code(folder: Path, *names: object) -> None:
-    """Copy the code of import paths, as it was run, next to the weights; other names have none."""
-    for name in names:
-        if isinstance(name, str) and name in _code:
+def save_code(folder: Path, network: nn.Module) -> None:
+    """Copy the code that a network's own classes were run from next to its weights.
+
+    By the class, not by the name: other code may have been loaded under that name since.
+    """
+    for module in network.modules():
+        if (own := _modules.get(type(module).__module__)) is not None:
             with replace_file(folder / NETWORK_CODE) as temporary:
-                temporary.write_bytes(_code[name])
+                temporary.write_bytes(own.__dict__[_CONTENT])
+            return
 
 
 def code_sha256(name: str) -> str:
-    """Of the code that was run for an import path."""
-    return hashlib.sha256(_code[name]).hexdigest()
+    """Of the code that an import path means now.
+
+    Raises:
+        ParamsError: as `find_class`.
+    """
+    return _module(name).__name__.removeprefix(_PREFIX)
 
 
 @contextlib.contextmanager

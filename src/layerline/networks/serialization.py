@@ -66,7 +66,7 @@ def save_network(folder: Path, network: nn.Module, spec: NetworkSpec) -> None:
     # safetensors makes it 0600, but a tracking server must read it too.
     (folder / NETWORK_WEIGHTS).chmod(0o644)
     write_json(folder / NETWORK_SPEC, dataclasses.asdict(spec))
-    save_code(folder, spec.network, spec.options.get("member"))
+    save_code(folder, network)
 
 
 # What a network that its spec describes wrongly raises when it is built.

@@ -51,7 +51,10 @@ def read_truths(path: Path, id_column: str, target: ColumnSpec, about: About) ->
     n_without = 0
     for chunk in read_chunks(path, options):
         rows = chunk.rows()
-        assert isinstance(rows, pd.DataFrame)
+        if not isinstance(rows, pd.DataFrame):
+            raise DataError(
+                f"{path}: holds arrays; labels are a table, of ids and truths"
+            )
         for name in (id_column, target.name):
             if name not in rows:
                 raise DataError(

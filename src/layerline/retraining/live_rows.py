@@ -52,9 +52,7 @@ def read_truths(path: Path, id_column: str, target: ColumnSpec, about: About) ->
     for chunk in read_chunks(path, options):
         rows = chunk.rows()
         if not isinstance(rows, pd.DataFrame):
-            raise DataError(
-                f"{path}: holds arrays; labels are a table, of ids and truths"
-            )
+            raise DataError(f"{path}: holds arrays; labels are a table, of ids and truths")
         for name in (id_column, target.name):
             if name not in rows:
                 raise DataError(

@@ -17,7 +17,7 @@ from torch import nn
 from layerline.artifacts import OUT_OF_FOLD
 from layerline.errors import SourceError
 from layerline.training.dataset import Rows
-from layerline.training.folds import join
+from layerline.training.fold_rows import join
 from layerline.training.inference import predict
 
 

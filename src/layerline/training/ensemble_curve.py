@@ -13,7 +13,7 @@ from layerline.training.early_stopping import BestWeights
 from layerline.training.ensemble_builder import mean_of
 from layerline.training.epoch_measurement import error_of
 from layerline.training.epoch_records import EpochRecord, FitResult
-from layerline.training.folds import OutOfFold, out_of_fold
+from layerline.training.fold_rows import OutOfFold, out_of_fold
 from layerline.training.member import Member
 from layerline.training.member_choice import choose_members, together
 from layerline.training.objectives import build_link, build_loss

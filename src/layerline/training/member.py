@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 from layerline.config import Component
 from layerline.training.early_stopping import BestWeights
 from layerline.training.epoch_records import EpochRecord, FitResult
-from layerline.training.folds import Fold
+from layerline.training.fold_rows import Fold
 
 
 @dataclasses.dataclass

@@ -18,7 +18,7 @@ from layerline.networks.stack import NotStackableError
 from layerline.training.ensemble_builder import as_ensemble
 from layerline.training.ensemble_curve import EnsembleCurve
 from layerline.training.epoch_records import EpochRecord, FitResult, Listener
-from layerline.training.folds import OutOfFold
+from layerline.training.fold_rows import OutOfFold
 from layerline.training.learner import Learner
 from layerline.training.loop import Training
 from layerline.training.member import Member

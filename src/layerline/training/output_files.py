@@ -19,7 +19,7 @@ from layerline.artifacts import (
 )
 from layerline.networks.serialization import save_network
 from layerline.training.epoch_records import EpochRecord
-from layerline.training.folds import described
+from layerline.training.fold_rows import described
 from layerline.training.learner import Learner
 from layerline.training.members import Kept
 

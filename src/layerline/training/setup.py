@@ -14,7 +14,7 @@ from layerline.networks.own_network import code_sha256, is_own, source_file
 from layerline.networks.serialization import NetworkSpec
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
-from layerline.training.folds import Fold, deal_folds, join
+from layerline.training.fold_rows import Fold, deal_folds, join
 from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
 from layerline.training.optimizers import takes_all_rows

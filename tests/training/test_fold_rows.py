@@ -20,7 +20,7 @@ from layerline.networks.ensemble import Ensemble
 from layerline.networks.serialization import NetworkSpec, load_network
 from layerline.projects.combinations import combination_problems
 from layerline.training.dataset import Rows, TrainingData, load_rows
-from layerline.training.folds import Fold, deal_folds, join
+from layerline.training.fold_rows import Fold, deal_folds, join
 from layerline.training.inference import predict
 from layerline.training.members import Kept, Members
 from layerline.training.setup import TrainingSetup

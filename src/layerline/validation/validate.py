@@ -40,6 +40,7 @@ from layerline.validation.refusal import BrokenRulesError, refuse, report_of
 from layerline.validation.report.image_samples import MAX_CLASSES, SHOWN
 from layerline.validation.report.page import Evidence, validation_page
 from layerline.validation.row_batches import FrameRows, ParquetRows, open_rows
+from layerline.validation.row_weights import weigh
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.schema_file import read_schema
 from layerline.validation.streaming_profile import Profiler
@@ -64,6 +65,9 @@ def validate_raw(
     raw = read_manifest(workspace.raw)
     schema = read_schema(workspace.root / schema_path)
     _require_agreement(raw, schema, schema_path)
+    weights = raw.get("weights")
+    if weights is not None:
+        schema = weigh(schema, weights, schema_path)
     images = read_images(workspace.raw) if raw["kind"] == "images" else None
     file = TABLE if images is None else LABELS
     rows = open_rows(workspace.raw, file)
@@ -87,6 +91,7 @@ def validate_raw(
         "schema_sha256": sha256_of(workspace.root / schema_path),
         "columns": [schema.bound(column).to_dict() for column in schema.columns],
         "classes": None if schema.classes is None else list(schema.classes),
+        **({} if weights is None else {"weights": weights}),
     }
     with replace_folder(workspace.validated, about) as folder:
         described = _write(folder, rows, schema, verdict, images)

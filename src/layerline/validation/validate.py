@@ -47,6 +47,7 @@ from layerline.validation.streaming_profile import Profiler
 
 REPORT, PAGE, PROFILE = "validation.json", "validation.html", "profile.json"
 FAILED_PAGE = "validation-failed.html"  # no output of DVC's: a failed stage's outputs are put back
+_FROM_RAW = ("kind", "source", "target", "task", "split_column", "origin", "weights")
 SHOWN_ASIDE = 50  # rows in quarantine that the page shows
 
 
@@ -63,11 +64,7 @@ def validate_raw(
         SourceError: data/raw is missing or damaged.
     """
     raw = read_manifest(workspace.raw)
-    schema = read_schema(workspace.root / schema_path)
-    _require_agreement(raw, schema, schema_path)
-    weights = raw.get("weights")
-    if weights is not None:
-        schema = weigh(schema, weights, schema_path)
+    schema = _read_schema(workspace.root / schema_path, raw, schema_path)
     images = read_images(workspace.raw) if raw["kind"] == "images" else None
     file = TABLE if images is None else LABELS
     rows = open_rows(workspace.raw, file)
@@ -84,14 +81,13 @@ def validate_raw(
         raise BrokenRulesError(f"{error}\nall of it: reports/{FAILED_PAGE}", report) from None
     noted = _unwritten(raw, schema, schema_path)
     about = {
-        **{key: raw[key] for key in ("kind", "source", "target", "task", "split_column", "origin")},
+        **{key: raw[key] for key in _FROM_RAW if key in raw},
         "raw_sha256": {name: file["sha256"] for name, file in raw["files"].items()},
         "n_rows": int((~verdict.bad).sum()),
         "n_quarantined": int(verdict.bad.sum()),
         "schema_sha256": sha256_of(workspace.root / schema_path),
         "columns": [schema.bound(column).to_dict() for column in schema.columns],
         "classes": None if schema.classes is None else list(schema.classes),
-        **({} if weights is None else {"weights": weights}),
     }
     with replace_folder(workspace.validated, about) as folder:
         described = _write(folder, rows, schema, verdict, images)
@@ -183,6 +179,13 @@ def _pictures(
         if len(good):
             found[name] = (len(good), np.asarray(images[good[:SHOWN]]))
     return found
+
+
+def _read_schema(file: Path, raw: Mapping[str, Any], path: Path) -> TableSchema:
+    """The schema of the project, for the data that were fetched."""
+    schema = read_schema(file)
+    _require_agreement(raw, schema, path)
+    return weigh(schema, raw["weights"], path) if "weights" in raw else schema
 
 
 def _require_agreement(raw: Mapping[str, Any], schema: TableSchema, path: Path) -> None:

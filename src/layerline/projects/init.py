@@ -32,6 +32,7 @@ class Wishes(NamedTuple):
     """What the user decides; the rest is found in the table."""
 
     is_fast: bool = False  # a single network instead of members
+    is_best: bool = False  # more members, on folds
     task: Literal["auto"] | Task = "auto"
     size: tuple[int, int] | None = None  # (height, width) of pictures
 
@@ -91,6 +92,7 @@ def start_project(
         schema=schema,
         n_rows=len(frame),
         is_fast=wishes.is_fast,
+        is_best=wishes.is_best,
     )
     text = params_text(project, table)
     notes = [*read.notes, reason, *advice(frame, schema)]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from layerline.config import TrainSection
+from layerline.kernels.ranks import ALONE, Ranks
 from layerline.kernels.row_type import row_type
 from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_device, settle_precision
@@ -46,6 +47,7 @@ class Training:
         data: TrainingData,
         section: TrainSection,
         fine_tuning: FineTuning | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Prepare the first epoch.
 
@@ -62,7 +64,9 @@ class Training:
             member.best = build_best(section)
         self.data = data.to(device)
         self.section = section
-        self.session, self.plan = build_session(self.members, self.data, section, fine_tuning)
+        self.ranks = ranks
+        parts = self.members, self.data, section, fine_tuning, ranks
+        self.session, self.plan = build_session(*parts)
         if not section.augment:
             kept = row_type(self.session.network, self.session.precision)
             self.data = self.data.cast_train(kept)
@@ -127,7 +131,8 @@ class Training:
         self.session.begin_epoch(self.epoch)
         steps = self._steps()
         remaining = steps[len(self.losses) :]
-        with read_ahead(self.data.train, list(itertools.chain(*remaining))) as train:
+        taken = [self.session.taken(batch) for batch in itertools.chain(*remaining)]
+        with read_ahead(self.data.train, taken) as train:
             for batches in remaining:
                 self.losses.append(self.session.take(train, batches))
                 listener.on_share(self.epoch - 1 + len(self.losses) / len(steps))
@@ -157,9 +162,8 @@ class Training:
             return [None] * len(self.members)
         share = len(losses) / self.plan.steps_of(self.epoch)  # less than 1 when time was up
         speed = share * len(self.data.train) / self.clock.epoch_seconds
-        records, self.outputs = measure_epoch(
-            self.session, self.data.valid, losses, self.epoch, speed
-        )
+        own, self.outputs = measure_epoch(self.session, self.data.valid, losses, self.epoch, speed)
+        records = self.ranks.of_first(lambda: own)  # whoever decides must know the same
         return [
             record if bad_step is None and math.isfinite(record.valid_loss) else None
             for bad_step, record in zip(bad_steps, records, strict=True)

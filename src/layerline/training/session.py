@@ -121,9 +121,13 @@ class Session:
         parts = [self._backward(*self.rows(train, b), len(b) / n_rows) for b in batches]
         return torch.stack(parts).sum(0)
 
+    def taken(self, batch: Tensor) -> Tensor:
+        """The positions that this process takes rows from."""
+        return batch
+
     def rows(self, train: Source, batch: Tensor) -> tuple[Tensor, Tensor]:
         """What a step is computed from: the rows at the positions `batch`, augmented."""
-        x, y = train.take(batch)
+        x, y = train.take(self.taken(batch))
         return (x, y) if self.augment is None else self.augment(x, y, self.orders[0])
 
     def _backward(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:

@@ -8,6 +8,8 @@ from torch import nn, optim
 from layerline.config import Component, TrainSection
 from layerline.errors import ParamsError, Problem
 from layerline.kernels.cuda_graphs import StepGraphs
+from layerline.kernels.ranks import ALONE, Ranks
+from layerline.kernels.shared_norm import share_norms
 from layerline.kernels.switch import is_on
 from layerline.lookup import pick, read_options
 from layerline.networks import find_network
@@ -30,6 +32,8 @@ from layerline.training.optimizers import (
     takes_all_rows,
     with_gradients_of,
 )
+from layerline.training.rank_group import require_rows_for_all
+from layerline.training.ranked_session import RankedSession
 from layerline.training.schedules import SCHEDULES, Adaptive
 from layerline.training.scores import find_score
 from layerline.training.session import Session
@@ -44,6 +48,7 @@ def build_session(
     data: TrainingData,
     section: TrainSection,
     fine_tuning: FineTuning | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Session, BatchPlan]:
     """What takes the steps, and how the rows of each epoch are cut into them.
 
@@ -82,6 +87,10 @@ def build_session(
     }
     if len(members) > 1:
         return StackedSession(**parts, dropouts=dropouts, networks=networks), plan
+    if ranks != ALONE:
+        require_rows_for_all(plan, ranks)
+        share_norms(network)
+        return RankedSession(**parts, ranks=ranks), plan
     session = Session(**parts)
     if _is_graphable(session, data.train, section):
         session.graphs = StepGraphs(network, session.optimizer)

@@ -26,6 +26,17 @@ class MeanOfRows:
         return self.mean(outputs, targets)
 
 
+@dataclasses.dataclass(frozen=True)
+class WeightedMean:
+    """A loss that is the mean of its rows by their weights; `weight` gives the targets' in all."""
+
+    mean: Loss
+    weight: Callable[[Tensor], Tensor]
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.mean(outputs, targets)
+
+
 def losses_of_members(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
     """(R,) mean losses of R networks, from outputs (R, B, O) and targets (R, B) or (R, B, K)."""
     if isinstance(loss, MeanOfRows):

@@ -15,10 +15,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from layerline.config import Component, EarlyStoppingSection, TrainSection
+from layerline.config import Component, EarlyStoppingSection, TrainSection, read_rank_place
 from layerline.kernels.ranks import ALONE, Ranks
 from layerline.networks import build_network
-from layerline.process import read_rank_place
 from layerline.training.dataset import Rows, TrainingData
 from layerline.training.device import prepare_torch
 from layerline.training.epoch_records import Listener

@@ -7,9 +7,6 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import NamedTuple
-
-from layerline.errors import ParamsError, Problem
 
 # Objects created between two collections; Python's defaults are 700, 10 and 10.
 THRESHOLDS = (100_000, 50, 100)
@@ -19,7 +16,6 @@ _LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc takes no larger one
 _KEPT_BYTES = 512 * 2**20
 _RETURNED_BYTES = 256 * 2**10
 _MOMENT = 0.01  # seconds: the destructor has ended by then
-_RANK_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
 
 def collect_rarely() -> None:
@@ -92,34 +88,3 @@ def deliver_lost_interrupts() -> None:
         again.start()
 
     sys.unraisablehook = deliver
-
-
-class RankPlace(NamedTuple):
-    """A process among those that one training runs in; `local`: among those of its machine."""
-
-    rank: int
-    size: int
-    local_rank: int
-    local_size: int
-
-
-def read_rank_place() -> RankPlace | None:
-    """What torchrun, or whatever else starts ranks, has put into the environment; else None.
-
-    Raises:
-        ParamsError: there are several processes, and a variable is missing or no number.
-    """
-    found = {name: os.environ.get(name, "") for name in _RANK_VARIABLES}
-    if found["WORLD_SIZE"] in ("", "1"):
-        return None
-    usual = {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
-    numbers = {name: found[name] or usual.get(name, "") for name in _RANK_VARIABLES}
-    wrong = [name for name, value in numbers.items() if not value.isdecimal()]
-    wrong += [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
-    if wrong:
-        message = (
-            f"WORLD_SIZE={found['WORLD_SIZE']} asks for several processes, and {', '.join(wrong)} "
-            "is missing or no number; start them with torchrun, or unset WORLD_SIZE"
-        )
-        raise ParamsError([Problem(wrong[0], message)], "environment")
-    return RankPlace(*(int(numbers[name]) for name in _RANK_VARIABLES))

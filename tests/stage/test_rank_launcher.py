@@ -74,7 +74,7 @@ def test_the_stage_trains_on_two_ranks_and_survives_a_killed_one(workspace: Work
     )
     assert out.count("kept epoch") == 1
     assert read_manifest(workspace.network)["ranks"] == 2
-    assert (workspace.runs / "train.json").is_file()
+    assert workspace.run_file("train").is_file()
     found = network(workspace)
     workspace.params.write_text(PARAMS.replace("{processes: 2, restarts: 20}", "auto"))
     train(workspace, load_params(workspace.params), lambda record: None)

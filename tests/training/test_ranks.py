@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rank_work
@@ -12,7 +13,21 @@ from rank_work import AGAIN, CASES, KILLED
 from safetensors.torch import load_file
 from torch import Tensor
 
+from layerline.config import (
+    Component,
+    DistributedSection,
+    EarlyStoppingSection,
+    MembersSection,
+    RankPlace,
+    TrainSection,
+    TransferSection,
+    read_rank_place,
+)
+from layerline.errors import ParamsError
+from layerline.kernels.ranks import Ranks
+from layerline.training.batching import BatchPlan
 from layerline.training.epoch_records import Listener
+from layerline.training.rank_group import require_rankable, require_rows_for_all
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOSE = {"bfloat16": 2e-2}  # three digits a product
@@ -67,3 +82,41 @@ def test_a_killed_rank_is_started_again_and_the_bytes_are_the_same(trained: Path
 def assert_equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:
     assert one.keys() == two.keys()
     assert not [name for name in one if not torch.equal(one[name], two[name])]
+
+
+TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+
+
+def test_the_environment_names_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_rank_place() is None
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert read_rank_place() is None
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+    assert read_rank_place() == RankPlace(1, 2, 0, 1)
+    monkeypatch.delenv("RANK")
+    with pytest.raises(ParamsError, match=r"environment: RANK: WORLD_SIZE=2 asks for several"):
+        read_rank_place()
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"members": MembersSection()}, "train.members"),
+        ({"transfer": TransferSection(source="x")}, "train.transfer"),
+        ({"optimizer": Component(name="lbfgs")}, "train.optimizer"),
+        ({"device": "mps"}, "train.device"),
+        ({"early_stopping": EarlyStoppingSection(time_minutes=1.0)}, "time_minutes"),
+        ({"distributed": DistributedSection(processes=3)}, "train.distributed.processes: is 3"),
+    ],
+)
+def test_what_several_ranks_do_not_do_is_refused(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(ParamsError, match=place):
+        require_rankable(TrainSection(**changes), RankPlace(0, 2, 0, 2))
+
+
+def test_a_batch_has_rows_for_every_rank() -> None:
+    plan = BatchPlan(n_rows=10, batch_size=3)
+    require_rows_for_all(plan, Ranks(0, 2))
+    with pytest.raises(ParamsError, match="batches have 2 rows, fewer than the 3 ranks"):
+        require_rows_for_all(plan, Ranks(0, 3))

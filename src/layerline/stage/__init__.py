@@ -18,15 +18,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from layerline.artifacts import STAGES, Workspace, write_json
-from layerline.config import Params, load_params
+from layerline.config import Params, RankPlace, load_params, read_rank_place
 from layerline.errors import BusyError, LayerlineError, TrackingError
 from layerline.masking import mask_output
-from layerline.process import (
-    RankPlace,
-    collect_rarely,
-    deliver_lost_interrupts,
-    read_rank_place,
-)
+from layerline.process import collect_rarely, deliver_lost_interrupts
 from layerline.stage.messages import (
     print_error,
     record_stage_end,

@@ -6,6 +6,7 @@ of them when one was killed; whatever a rank reports as a mistake of the user en
 
 import logging
 import os
+import signal
 import sys
 import uuid
 
@@ -66,6 +67,16 @@ def _run_once(n_ranks: int) -> int:
     try:
         elastic_launch(config, sys.executable)(*sys.orig_argv[1:])
     except ChildFailedError as error:
-        codes = [failure.exitcode for _, failure in sorted(error.failures.items())]
-        return min(codes) if min(codes) < 0 else codes[0]
+        _, first = error.get_first_failure()
+        return _judge([first.exitcode, *(each.exitcode for each in error.failures.values())])
     return 0
+
+
+def _judge(codes: list[int]) -> int:
+    """What the ranks' exit codes, those of the first one first, mean for the stage.
+
+    One rank's end is every rank's: the agent sends SIGTERM, and some lose their connection (1).
+    """
+    mistakes = [code for code in codes if 1 < code < 128]
+    signals = [code for code in codes if code < 0 and code != -signal.SIGTERM]
+    return next(iter([*mistakes, *signals]), abs(codes[0]))

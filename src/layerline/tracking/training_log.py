@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from layerline.artifacts import Workspace
-from layerline.config import Params
-from layerline.process import read_rank_place
+from layerline.config import Params, read_rank_place
 from layerline.tracking.delivery_problems import delivery_problem
 from layerline.tracking.follower import start_follower
 from layerline.tracking.journal import Journal

@@ -128,8 +128,8 @@ class Members:
         section, learner = self._within_time(), self.learner
         if learner is not None:
             members = [Member(learner.trained, self.settings[0].seed)]
-            parts = section, learner.fine_tuning, self.setup.ranks
-            training = Training(members, learner.data, *parts)
+            more = learner.fine_tuning, self.setup.ranks
+            training = Training(members, learner.data, section, *more)
         else:
             members = [self._build_member(number) for number in numbers]
             training = Training(members, self.setup.data, section)
@@ -235,9 +235,8 @@ class Members:
 
     def _about(self, number: int, member: Member) -> dict[str, Any]:
         own = self.settings[number]
-        value = self._value(member)
-        drawn = dict(own.drawn)
-        return {"seed": own.seed, "value": value, "epoch": member.best.epoch, "drawn": drawn}
+        about = {"seed": own.seed, "value": self._value(member), "epoch": member.best.epoch}
+        return {**about, "drawn": dict(own.drawn)}
 
     def interrupted(self) -> Kept | None:
         """What is kept when training stops now; None before the first epoch's end."""

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
-from layerline.config import TrainSection
+from layerline.config import RankPlace, TrainSection
 from layerline.errors import ParamsError, Problem, SourceError
 from layerline.kernels.ranks import ALONE, Ranks, together
-from layerline.process import RankPlace
 from layerline.training.batching import BatchPlan
 from layerline.training.optimizers import takes_all_rows
 from layerline.training.snapshots import Snapshots
@@ -124,19 +125,19 @@ def join(place: RankPlace, device: torch.device, identity: str) -> Ranks:
     return ranks
 
 
-def _fresh_store(place: RankPlace) -> dist.Store:
+def _fresh_store(place: RankPlace) -> Store:
     """Where the ranks that run now find each other's addresses.
 
     torchrun keeps one store for all its restarts: in it are the addresses of ranks that were
     killed. So every rank asks rank 0, under a name that is used once, where the addresses are now.
     """
-    store, *_ = next(dist.rendezvous("env://", place.rank, place.size, timeout=_ANSWER_TIME))
+    store, *_ = next(rendezvous("env://", place.rank, place.size, timeout=_ANSWER_TIME))
     own = uuid.uuid4().hex
     if place.rank > 0:
         store.set(f"layerline/{place.rank}", own)
         token = store.get(f"layerline/answer/{own}").decode()
         store.set(f"layerline/{token}/{own}", "heard")
-        return dist.PrefixStore(token, store)
+        return PrefixStore(token, store)
     waiting = list(range(1, place.size))
     ends = time.monotonic() + _ANSWER_TIME.total_seconds()
     while waiting:
@@ -147,7 +148,7 @@ def _fresh_store(place: RankPlace) -> dist.Store:
         waiting = [r for r, one in asked.items() if not store.check([f"layerline/{own}/{one}"])]
         if time.monotonic() > ends:
             raise RuntimeError(f"ranks {waiting} have not arrived")
-    return dist.PrefixStore(own, store)
+    return PrefixStore(own, store)
 
 
 class RankSnapshots(Snapshots):

@@ -66,13 +66,14 @@ class RankedSession(Session):
     @torch.no_grad()
     def _add(self, loss: Tensor) -> Tensor:
         """Add the gradients, and the loss, over the ranks."""
-        learning = [p for p in self.network.parameters() if p.grad is not None]
+        found = [(p, p.grad) for p in self.network.parameters() if p.grad is not None]
+        learning, gradients = [p for p, _ in found], [gradient for _, gradient in found]
         sizes = [parameter.numel() for parameter in learning]
         joined = loss.new_empty(sum(sizes) + 1)
         *parts, total = joined.split([*sizes, 1])
         # In the parameters' layout, through which an optimizer's fused kernel walks.
         views = [x.as_strided(p.shape, p.stride()) for x, p in zip(parts, learning, strict=True)]
-        torch._foreach_copy_([*views, total], [*(p.grad for p in learning), loss.view(1)])
+        torch._foreach_copy_([*views, total], [*gradients, loss.view(1)])
         self.ranks.add_(joined)
         for parameter, view in zip(learning, views, strict=True):
             parameter.grad = view

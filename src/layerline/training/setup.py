@@ -8,12 +8,11 @@ import torch
 from torch import Generator, nn
 
 from layerline.artifacts import Workspace, read_manifest
-from layerline.config import Params, TrainSection, read_yaml
+from layerline.config import Params, RankPlace, TrainSection, read_yaml
 from layerline.kernels.ranks import ALONE, Ranks
 from layerline.networks.embeddings import fit_embeddings
 from layerline.networks.own_network import code_sha256, is_own, source_file
 from layerline.networks.serialization import NetworkSpec
-from layerline.process import RankPlace
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
 from layerline.training.member import Member

@@ -7,8 +7,7 @@ from typing import Any
 from torch import nn
 
 from layerline.artifacts import SourceFiles, Workspace
-from layerline.config import Params
-from layerline.process import read_rank_place
+from layerline.config import Params, read_rank_place
 from layerline.training.cleanup import prune
 from layerline.training.device import choose_device, enough_memory
 from layerline.training.epoch_records import EpochRecord, FitResult

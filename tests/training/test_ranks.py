@@ -103,6 +103,7 @@ def test_the_environment_names_the_place(monkeypatch: pytest.MonkeyPatch) -> Non
     ("changes", "place"),
     [
         ({"members": MembersSection()}, "train.members"),
+        ({"folds": 3}, "train.folds"),
         ({"transfer": TransferSection(source="x")}, "train.transfer"),
         ({"optimizer": Component(name="lbfgs")}, "train.optimizer"),
         ({"device": "mps"}, "train.device"),

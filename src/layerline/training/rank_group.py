@@ -50,6 +50,8 @@ def _unrankable(section: TrainSection) -> Iterator[tuple[str, str]]:
     stopping = section.early_stopping
     if section.members is not None:
         yield "members", "remove it and compare seeds by `layerline study`, or start one process"
+    if section.folds is not None:
+        yield "folds", "start one process, or remove it"
     if section.transfer is not None:
         yield "transfer", "start one process"
     if takes_all_rows(section):

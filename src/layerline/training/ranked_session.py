@@ -12,7 +12,7 @@ from layerline.kernels.dropout import Dropout
 from layerline.kernels.ranks import ALONE, Ranks, shared_batch
 from layerline.training.objectives import WeightedMean
 from layerline.training.prefetch import Source
-from layerline.training.session import Session
+from layerline.training.session import Session, T
 
 
 @dataclasses.dataclass
@@ -97,6 +97,9 @@ class RankedSession(Session):
         outputs = own.new_zeros(1, len(x), *own.shape[2:])
         outputs[:, part] = own
         return self.ranks.add_(outputs)
+
+    def agreed(self, found: T) -> T:
+        return self.ranks.of_first(lambda: found)
 
 
 def _draws_elsewhere(network: nn.Module) -> bool:

@@ -68,7 +68,7 @@ def build_session(
     if len(members) > 1 and isinstance(schedule, Adaptive):  # each would need a rate of its own
         raise NotStackableError(section.schedule.name)
     full_batch = takes_all_rows(section)
-    plan = BatchPlan.of(section, len(data.train), full_batch=full_batch)
+    plan = _plan_batches(members[0], data.train, section, full_batch)
     parts: dict[str, Any] = {
         "network": network,
         **_optimizer_parts(members, section, network, fine_tuning),
@@ -95,6 +95,13 @@ def build_session(
     if _is_graphable(session, data.train, section):
         session.graphs = StepGraphs(network, session.optimizer)
     return session, plan
+
+
+def _plan_batches(
+    member: Member, train: Rows, section: TrainSection, full_batch: bool
+) -> BatchPlan:
+    n_rows = len(train) if member.fold is None else member.fold.n_rows
+    return BatchPlan.of(section, n_rows, full_batch=full_batch)
 
 
 def _optimizer_parts(

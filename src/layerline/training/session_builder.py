@@ -91,10 +91,13 @@ def build_session(
         require_rows_for_all(plan, ranks)
         share_norms(network)
         return RankedSession(**parts, ranks=ranks), plan
-    session = Session(**parts)
-    if _is_graphable(session, data.train, section):
-        session.graphs = StepGraphs(network, session.optimizer)
-    return session, plan
+    return _with_graphs(Session(**parts), data.train, section), plan
+
+
+def _with_graphs(session: Session, train: Rows, section: TrainSection) -> Session:
+    if _is_graphable(session, train, section):
+        session.graphs = StepGraphs(session.network, session.optimizer)
+    return session
 
 
 def _plan_batches(

@@ -6,12 +6,13 @@ new        new, code
 init       init, watch
 schema     schema
 models     predict, export, promote, rollback, history, verify
-serve      serve
+serve      serve, replay
 explore    explore
 register   register
 retrain    retrain
 drift      drift
 labels     labels
+shadow     shadow
 schedule   schedule
 backtest   backtest
 results    results
@@ -47,15 +48,16 @@ from layerline.cli.retrain import retrain
 from layerline.cli.runs import runs
 from layerline.cli.schedule import schedule
 from layerline.cli.schema import schema
-from layerline.cli.serve import serve
+from layerline.cli.serve import replay, serve
+from layerline.cli.shadow import shadow
 from layerline.cli.store import flush, ui
 from layerline.cli.study import study
 from layerline.cli.transfer import transfer
 
 COMMANDS = (
     *(new, init, schema, watch, code),
-    *(predict, serve, promote, rollback, history, verify, export, register),
-    *(retrain, drift, labels, schedule, backtest),
+    *(predict, serve, replay, promote, rollback, history, verify, export, register),
+    *(retrain, drift, labels, shadow, schedule, backtest),
     *(results, runs, compare, explore, adopt, flush, ui),
     *(transfer, study),
 )

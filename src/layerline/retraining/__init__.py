@@ -6,6 +6,10 @@ triggers           `retrain.when`: train, or wait
 served_champion    the champion's age and live score
 live_rows          truths joined to what was served
 live_score         its score, by version and day
+sequential_test    one model or another, row by row
+shadow_verdict     the challenger's test by live rows
+predecessor        the version before, on the same rows
+alias_moves        promoted by the shadow, rolled back
 alerts             one message a change of state
 alert_channels     webhook, mail, command
 scheduler_files    files for cron, systemd, Airflow, ...

@@ -15,6 +15,7 @@ from layerline.config import Params
 from layerline.errors import BusyError, GateError, LayerlineError, SourceError
 from layerline.projects.watched_files import missing_files, must_fetch
 from layerline.retraining.alerts import send_alerts
+from layerline.retraining.alias_moves import move_alias
 from layerline.retraining.dvc_process import Dvc, RetrainError
 from layerline.retraining.log import (
     BUSY,
@@ -128,6 +129,10 @@ def _retrain_lock(workspace: Workspace, wait_seconds: float) -> Iterator[None]:
 
 
 def _run(workspace: Workspace, params: Params, report: Callable[[str], None]) -> Verdict:
+    change = move_alias(workspace, params, report)
+    if change is not None:
+        facts = {"champion_version": change.champion}
+        return Verdict(change.outcome, change.message, registration=facts)
     _require_files(workspace.root, params)
     with Dvc(workspace.root, report) as dvc:
         if must_fetch(workspace.root, params.fetch):

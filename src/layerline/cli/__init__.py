@@ -13,6 +13,7 @@ retrain    retrain
 drift      drift
 labels     labels
 shadow     shadow
+prune      prune
 schedule   schedule
 backtest   backtest
 results    results
@@ -42,6 +43,7 @@ from layerline.cli.init import init, watch
 from layerline.cli.labels import labels
 from layerline.cli.models import export, history, predict, promote, rollback, verify
 from layerline.cli.new import code, new
+from layerline.cli.prune import prune
 from layerline.cli.register import register
 from layerline.cli.results import results
 from layerline.cli.retrain import retrain
@@ -57,7 +59,7 @@ from layerline.cli.transfer import transfer
 COMMANDS = (
     *(new, init, schema, watch, code),
     *(predict, serve, replay, promote, rollback, history, verify, export, register),
-    *(retrain, drift, labels, shadow, schedule, backtest),
+    *(retrain, drift, labels, shadow, schedule, backtest, prune),
     *(results, runs, compare, explore, adopt, flush, ui),
     *(transfer, study),
 )

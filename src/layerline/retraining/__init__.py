@@ -18,6 +18,9 @@ backtest           other policies, replayed
 past_periods       a table's past, and its trainings
 backtest_report    backtest.json, the page, the plot
 register_again     a model that the registry lost
+disk_space         room for another training
+pruning            what is no longer needed
+deleted_runs       those that MLflow still keeps
 dvc_process        `dvc` as a child process, stoppable
 log                reports/retrain.jsonl, one line a run
 """

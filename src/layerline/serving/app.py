@@ -14,6 +14,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
+from layerline.serving.answer_ids import new_id
 from layerline.serving.docs_page import add_docs
 from layerline.serving.json_rows import Refused
 from layerline.serving.live_model import LiveModel, watching
@@ -34,7 +35,7 @@ from layerline.serving.middleware import (
 )
 from layerline.serving.openapi import openapi_of
 from layerline.serving.prometheus_metrics import Metrics
-from layerline.serving.request_handler import JSON, answer_id, encode
+from layerline.serving.request_handler import JSON, encode
 from layerline.serving.request_log import Answer, RequestLog
 from layerline.serving.uploads import TooLarge, Unreadable
 from layerline.serving.worker_pool import IDLE_SECONDS, WorkerPool
@@ -99,7 +100,7 @@ class Predict:
             raise problem(413, str(error)) from None
         self._metrics.rows.observe(predictions.n_rows)
         content = encode(served.version, predictions)
-        name = answer_id(content)
+        name = new_id(content)
         if self._log is not None:
             self._log.take(predictions, Answer(served.version, name), served.handler.names)
         return content, name

@@ -16,9 +16,10 @@ from threadpoolctl import threadpool_limits
 from layerline.drift.new_rows import read_request_log
 from layerline.errors import SourceError, TrackingError
 from layerline.registry.predict import load_registered
+from layerline.serving.answer_ids import is_of_bytes
 from layerline.serving.json_rows import Refused
 from layerline.serving.load_model import NO_VERSION
-from layerline.serving.request_handler import JSON, RequestHandler, encode, is_of_bytes
+from layerline.serving.request_handler import JSON, RequestHandler, encode
 
 
 class Asked(NamedTuple):

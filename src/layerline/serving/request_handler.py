@@ -5,8 +5,6 @@ examples, gaps, every level, limits. Where they differ the model is served by `M
 itself: slower, never different.
 """
 
-import hashlib
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -208,20 +206,6 @@ class RequestHandler:
 def encode(version: str, found: RequestPredictions) -> bytes:
     """The response's body."""
     return orjson.dumps({"version": version, "predictions": found.predicted.rows()})
-
-
-def answer_id(content: bytes) -> str:
-    """A name for one answer; its second half is of the bytes, so that a replay can be verified."""
-    return f"{secrets.token_hex(6)}-{_digest(content)}"
-
-
-def is_of_bytes(name: str, content: bytes) -> bool:
-    """Whether an answer of this id had these bytes."""
-    return name.rpartition("-")[2] == _digest(content)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:

@@ -19,8 +19,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from layerline.model.load import load_bundle
+from layerline.serving.answer_ids import new_id
 from layerline.serving.json_rows import Refused
-from layerline.serving.request_handler import RequestHandler, answer_id, encode
+from layerline.serving.request_handler import RequestHandler, encode
 from layerline.serving.request_log import Answer, Sampling, sample_lines
 from layerline.serving.uploads import TooLarge, Unreadable
 from layerline.serving.worker_frames import receive_frame, send_frame
@@ -90,7 +91,7 @@ def _respond(
         found = handler.handle(header["content_type"], body)
         content = encode(arguments["version"], found)
         sample = Sampling(*arguments["log_sample"])
-        answer = Answer(arguments["version"], answer_id(content))
+        answer = Answer(arguments["version"], new_id(content))
         lines = sample_lines(found, answer, handler.names, sample, random)
     except Unreadable as error:
         return {"status": 400, "faults": [[str(error), None, None]]}, b""

@@ -8,6 +8,7 @@ import pytest
 
 from layerline.artifacts import read_json
 from layerline.evaluation.decision import PLAIN
+from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.row_predictions import with_conformal
 from layerline.model.exporting.export import export_bundle
 from layerline.model.load import load_bundle
@@ -17,6 +18,7 @@ from layerline.registry.mlflow_model import signature_of
 from layerline.serving.request_handler import COMPILED, RequestHandler, agree, encode
 from layerline.tables.storage import read_parquet, read_table
 from layerline.training.dataset import load_rows
+from layerline.training.inference import predict
 
 ADDED = {
     "classes": {"in_set_daisy": bool, "in_set_rose": bool, "in_set_tulip": bool},
@@ -32,7 +34,8 @@ def bundles(made, tmp_path_factory):
         checkout, folder = made(name), tmp_path_factory.mktemp(name) / "b"
         network, spec = load_network(checkout.workspace.network)
         valid = load_rows(checkout.workspace.scaled, "valid")
-        checkout.decision = with_conformal(network, spec, valid, PLAIN, 0.8)
+        held = HeldOut(predict(network, valid.x).numpy(), valid)
+        checkout.decision = with_conformal(held, spec, PLAIN, 0.8)
         checkout.record()
         rows = read_table(checkout.workspace.validated)
         checkout.bundle(folder, rows[:20])

@@ -9,6 +9,7 @@ NETWORK_WEIGHTS, NETWORK_SPEC = "network.safetensors", "spec.json"  # in models/
 NETWORK_CODE = "network_code.py"  # and there, for a network of the user's own
 TRANSFER = "transfer.json"  # there too, when the training started from known weights
 FORGETTING = "forgetting.safetensors"  # and there: losses of the source's rows
+OUT_OF_FOLD = "out_of_fold.safetensors"  # and there, with train.folds: outputs, row, fold
 STAGES = ("fetch", "validate", "scale", "train", "evaluate", "register")
 
 

@@ -167,6 +167,7 @@ class TrainSection:
     sampling: Literal["shuffled", "balanced"] = "shuffled"
     augment: tuple[Named, ...] = ()
     members: MembersSection | None = None
+    folds: Annotated[int, Field(ge=2, le=100)] | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     transfer: TransferSection | None = None
@@ -177,7 +178,40 @@ class TrainSection:
             raise ValueError(
                 "members start from several seeds, transfer from known weights; keep one"
             )
+        if self.folds is not None and self.transfer is not None:
+            raise ValueError(
+                "folds train a network each from the start, transfer begins with known weights; "
+                "keep one"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _a_member_for_each_fold(self) -> "TrainSection":
+        if self.folds is None or self.members is None:
+            return self
+        if self.members.keep != "all":
+            raise ValueError(
+                f"members of different folds are judged on different rows, so keep: "
+                f"{self.members.keep} cannot compare them; set members.keep: all, or remove folds"
+            )
+        if self.members.count < self.folds:
+            raise ValueError(
+                f"each of {self.folds} folds needs a member, and members.count is "
+                f"{self.members.count}; raise it, or lower folds"
+            )
+        return self
+
+    @property
+    def has_members(self) -> bool:
+        """Whether several networks are trained."""
+        return self.members is not None or self.folds is not None
+
+    @property
+    def keep(self) -> str:
+        """What is kept of them."""
+        if self.members is None:
+            return "best" if self.folds is None else "all"
+        return self.members.keep
 
     @property
     def monitored(self) -> str:

@@ -25,6 +25,7 @@ from layerline.evaluation.decision import DECISION, Decision, write_decision
 from layerline.evaluation.evaluation_results import EvaluationResults
 from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.forgetting_report import judge_forgetting
+from layerline.evaluation.held_out import HeldOut, read_held_out
 from layerline.evaluation.history import read_history
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
@@ -36,7 +37,7 @@ from layerline.evaluation.permutation_importance import (
 )
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.report_writer import PlotInputs, write_reports
-from layerline.evaluation.row_predictions import predict_rows, with_conformal
+from layerline.evaluation.row_predictions import decide_rows, predict_rows, with_conformal
 from layerline.evaluation.slice_metrics import measure_slices
 from layerline.evaluation.temperature import Calibration
 from layerline.evaluation.training_diagnosis import diagnose, guess_loss
@@ -115,8 +116,11 @@ def _predict_all(
     raw = read_table(workspace.validated).iloc[position]
     network, spec = load_network(workspace.network)
     rows = {split: load_rows(workspace.scaled, split) for split in SPLITS}
-    decision, calibration = _decide(workspace, network, spec, rows["valid"], section)
-    found = {split: predict_rows(network, spec, rows[split], decision) for split in SPLITS}
+    held = read_held_out(workspace.network, network, rows)
+    decision, calibration = _decide(workspace, held, spec, section)
+    found = {"train": predict_rows(network, spec, rows["train"], decision)}
+    found["valid"] = decide_rows(held, spec, decision)
+    found["test"] = predict_rows(network, spec, rows["test"], decision)
     ids = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
     groups = observation_groups(ids, raw, scale)
     found["test"] = dataclasses.replace(found["test"], groups=groups)
@@ -124,12 +128,12 @@ def _predict_all(
 
 
 def _decide(
-    workspace: Workspace, network: Any, spec: NetworkSpec, valid: Rows, section: EvaluateSection
+    workspace: Workspace, held: HeldOut, spec: NetworkSpec, section: EvaluateSection
 ) -> tuple[Decision, Calibration | None]:
-    """Fit the decision on the validation rows and write models/decision."""
-    decision, calibration = choose_decision(network, spec, valid, section)
+    """Fit the decision on rows held out and write models/decision."""
+    decision, calibration = choose_decision(held, spec, section)
     if section.conformal is not None:
-        decision = with_conformal(network, spec, valid, decision, section.conformal)
+        decision = with_conformal(held, spec, decision, section.conformal)
     about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)

@@ -45,6 +45,11 @@ class EvaluationResults:
         """Whether the target is a number."""
         return self.data["classes"] is None
 
+    @property
+    def judged_by(self) -> str:
+        """The rows that decisions are fitted on."""
+        return "the validation rows" if self.params.train.folds is None else "rows out of fold"
+
     def to_json(self) -> dict[str, Any]:
         """As reports/evaluation.json holds it."""
         return {

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from layerline.config import EvaluateSection, ThresholdSection
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import PLAIN, Decision
+from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.predictions import Ints
 from layerline.evaluation.temperature import Calibration, calibrate
 from layerline.evaluation.thresholds import choose_threshold
 from layerline.networks.serialization import NetworkSpec
-from layerline.training.dataset import Rows
-from layerline.training.inference import predict
 
 
 def fit_decision(
@@ -84,14 +83,13 @@ def default_decision(section: EvaluateSection) -> Decision:
 
 
 def choose_decision(
-    network: Any, spec: NetworkSpec, valid: Rows, section: EvaluateSection
+    held: HeldOut, spec: NetworkSpec, section: EvaluateSection
 ) -> tuple[Decision, Calibration | None]:
-    """Fit temperature and threshold on the validation rows; nothing of it for a regression.
+    """Fit temperature and threshold on rows held out; nothing of it for a regression.
 
     Raises:
         ParamsError: params.yaml sets a threshold or a positive class that does not fit.
     """
     if spec.classes is None:
         return default_decision(section), None
-    logits = predict(network, valid.x).numpy()
-    return fit_decision(logits, valid.y.numpy(), spec.classes, section)
+    return fit_decision(held.outputs, held.rows.y.numpy(), spec.classes, section)

@@ -76,8 +76,15 @@ def members_section(results: EvaluationResults) -> list[Block]:
         )
     text = (
         "Settings are drawn by the seed, weights are chosen by the validation rows; a network of "
-        "weight 0 is left out. A prediction costs as much as those of all that are kept."
+        "weight 0 is left out."
     )
+    if results.params.train.folds is not None:
+        text = (
+            "Each network learnt from all train and validation rows but those of its fold, which "
+            "judged it; the validation metrics above are those of the networks' answers out of "
+            "fold."
+        )
+    text += " A prediction costs as much as those of all that are kept."
     header = ["seed", *names, "best epoch", f"validation {monitored}", "weight"]
     return [Heading("Members"), Table(header, rows), Paragraph(text)]
 
@@ -90,8 +97,8 @@ def decision_section(results: EvaluationResults) -> list[Block]:
     decision, lines = results.decision, _conformal_lines(results)
     if decision.temperature != 1.0:
         lines.append(
-            f"The logits are divided by a temperature of {decision.temperature:.4g}, fitted on the "
-            "validation rows."
+            f"The logits are divided by a temperature of {decision.temperature:.4g}, fitted on "
+            f"{results.judged_by}."
         )
     else:
         lines.append("No temperature: it did not lower the validation log loss significantly.")
@@ -118,7 +125,7 @@ def _conformal_lines(results: EvaluationResults) -> list[str]:
     )
     return [
         f"{conformal.coverage:.0%} of new rows should have their true value within their region, "
-        f"fitted on the validation rows (split conformal prediction); of the test rows "
+        f"fitted on {results.judged_by} (conformal prediction); of the test rows "
         f"{test['conformal_coverage']:.1%} do, with {what}."
     ]
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from layerline.evaluation.conformal import Conformal, fit_intervals, fit_sets
 from layerline.evaluation.decision import PLAIN, Decision
+from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.predictions import Floats, Predictions
 from layerline.networks.serialization import NetworkSpec
 from layerline.scaling.preprocessing.target_transforms import read_curve
@@ -20,7 +21,12 @@ def predict_rows(
     network: nn.Module, spec: NetworkSpec, rows: Rows, decision: Decision = PLAIN
 ) -> Predictions:
     """The predictions for the rows of a split, in the user's unit."""
-    outputs = predict(network, rows.x).numpy()
+    return decide_rows(HeldOut(predict(network, rows.x).numpy(), rows), spec, decision)
+
+
+def decide_rows(given: HeldOut, spec: NetworkSpec, decision: Decision = PLAIN) -> Predictions:
+    """What outputs predict for their rows, in the user's unit."""
+    outputs, rows = given.outputs, given.rows
     if spec.classes is not None:
         return decision.classify(outputs, rows.y.numpy())
     return decision.decide_numbers(
@@ -32,20 +38,20 @@ def predict_rows(
 
 
 def with_conformal(
-    network: nn.Module, spec: NetworkSpec, valid: Rows, decision: Decision, coverage: float
+    held: HeldOut, spec: NetworkSpec, decision: Decision, coverage: float
 ) -> Decision:
-    """The decision with regions that cover a share of new rows, fitted on the validation rows.
+    """The decision with regions that cover a share of new rows, fitted on rows held out.
 
     Raises:
         ParamsError: too few rows for the coverage.
     """
-    outputs = predict(network, valid.x).numpy()
+    outputs, rows = held.outputs, held.rows
     conformal: Conformal
     if spec.classes is not None:
         probabilities = decision.probabilities(outputs)
-        conformal = fit_sets(probabilities, valid.y.numpy(), coverage)
+        conformal = fit_sets(probabilities, rows.y.numpy(), coverage)
     else:
-        actual = read_curve(spec.target_curve).apply(_actual(valid, spec))
+        actual = read_curve(spec.target_curve).apply(_actual(rows, spec))
         conformal = fit_intervals(_numbers(outputs, spec), actual, coverage)
     return dataclasses.replace(decision, conformal=conformal)
 

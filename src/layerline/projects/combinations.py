@@ -74,6 +74,28 @@ def _stopping_fits_task(params: Params) -> Iterator[Problem]:
         yield problem
 
 
+def _folds_know_nothing_of_each_other(params: Params) -> Iterator[Problem]:
+    from layerline.lookup import read_choices
+    from layerline.scaling.preprocessing.encoders import ENCODERS
+    from layerline.training.optimizers import takes_all_rows
+
+    if params.train.folds is None:
+        return
+    choices = read_choices(params.scale.categorical, "one_hot")
+    for choice in (choices.default, *choices.columns.values()):
+        if choice.name in ENCODERS and ENCODERS[choice.name].needs_target:
+            message = (
+                f"scale.categorical: {choice.name} puts the targets of all train rows into the "
+                "features, those of the rows that a fold holds out as well; use one_hot or "
+                "embedding, or remove folds"
+            )
+            yield Problem("train.folds", message)
+            return
+    if takes_all_rows(params.train):
+        message = f"{params.train.optimizer.name} takes all rows at once; use adamw"
+        yield Problem("train.folds", message)
+
+
 RULES: tuple[Rule, ...] = (
     _loss_fits_task,
     _classes_can_be_balanced,
@@ -81,4 +103,5 @@ RULES: tuple[Rule, ...] = (
     _full_batch_has_no_batches,
     _members_can_be_built,
     _stopping_fits_task,
+    _folds_know_nothing_of_each_other,
 )

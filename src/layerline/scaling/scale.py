@@ -73,6 +73,7 @@ def scale(
         "n_rows": dict(dealt.n_rows),
         "n_fitted": len(chosen),
         "n_left_out": int((labels == LEFT_OUT).sum()),
+        **({"time_gap": options["gap"]} if "time" in dealt.traits else {}),
     }
     with replace_folder(workspace.preprocessor, {}) as folder:
         write_json(folder / "preprocessor.json", fitted[0].to_json())
@@ -82,7 +83,8 @@ def scale(
     ):
         for positions, arrays in _transform(data, labels, hashes, fitted):
             writer = writers[labels[positions[0]]]
-            writer.write({**arrays, "row": positions, "id": hashes[positions]})
+            traits = {name: values[positions] for name, values in dealt.traits.items()}
+            writer.write({**arrays, "row": positions, "id": hashes[positions], **traits})
     return description
 
 
@@ -140,7 +142,8 @@ def _transform(
 
     x, y: what the network learns from; actual: targets that `y` may not give back exactly. The
     caller writes next to them: row, the position in data/validated; id, the hash of the row's
-    content, which identifies it in other versions of the data.
+    content, which identifies it in other versions of the data; group or time, where the split is by
+    one of them.
     """
     everything, *by_fold = fitted
     for start, rows in data.batches(everything.input_columns):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from layerline.errors import DataError
 from layerline.scaling.splitting import (
@@ -14,6 +15,8 @@ from layerline.scaling.splitting import (
     SplitInput,
     check_splits,
     find_salt,
+    hash_keys,
+    moments_of,
 )
 from layerline.scaling.splitting.rare_classes import deal_rare_classes, rare_class_note
 from layerline.scaling.splitting.repeats import deal_by_weight, repeat, separate_observations
@@ -27,12 +30,16 @@ FEW_ROWS = 30  # in a whole table: more likely a part of one
 
 @dataclasses.dataclass(frozen=True)
 class SplitRows:
-    """The split of each row (B,), its id (B,), the rows of each split, and notes for the user."""
+    """The split of each row (B,), its id (B,), the rows of each split, and notes for the user.
+
+    `traits` are what folds of the rows go by besides the id: `group` or `time` (B,).
+    """
 
     labels: Labels
     ids: Hashes
     n_rows: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    traits: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
 
 
 def split_rows(
@@ -71,7 +78,14 @@ def split_rows(
         notes.append(share_note(labels, options["valid"], options["test"], len(np.unique(ids))))
     if classes is not None:
         notes.append(rare_class_note(labels, classes))
-    return SplitRows(labels, ids, n_rows, tuple(note for note in notes if note))
+    kept = tuple(note for note in notes if note)
+    return SplitRows(labels, ids, n_rows, kept, _traits(rows, split, options))
+
+
+def _traits(rows: SplitInput, split: Split, options: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    if groups := split.group_columns(options):
+        return {"group": hash_keys(rows, groups, "scale.split")}
+    return {"time": moments_of(rows, options[split.time_option])} if split.time_option else {}
 
 
 def _observations_note(contents: Hashes, ids: Hashes) -> str | None:

@@ -19,8 +19,9 @@ from layerline.artifacts import NETWORK_WEIGHTS, SourceFiles, Workspace, sha256_
 from layerline.config import Params
 from layerline.config.dotted_paths import with_values
 from layerline.evaluation.fit_decision import choose_decision
+from layerline.evaluation.held_out import read_held_out
 from layerline.evaluation.metrics import measure
-from layerline.evaluation.row_predictions import predict_rows
+from layerline.evaluation.row_predictions import decide_rows, predict_rows
 from layerline.networks.serialization import load_network
 from layerline.origins import SourceContext, find_preprocessor, find_start
 from layerline.projects.preflight import check_params
@@ -135,9 +136,10 @@ class Bench:
 
     def _measure(self, inside: Workspace, params: Params, seconds: float) -> Measured:
         network, spec = load_network(inside.network)
-        valid = load_rows(inside.scaled, "valid")
-        decision, _ = choose_decision(network, spec, valid, params.evaluate)
-        metrics = measure(predict_rows(network, spec, valid, decision))
+        rows = {split: load_rows(inside.scaled, split) for split in ("train", "valid")}
+        held = read_held_out(inside.network, network, rows)
+        decision, _ = choose_decision(held, spec, params.evaluate)
+        metrics = measure(decide_rows(held, spec, decision))
         return Measured(network, spec, metrics, seconds)
 
 

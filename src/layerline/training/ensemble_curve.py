@@ -13,6 +13,7 @@ from layerline.training.early_stopping import BestWeights
 from layerline.training.ensemble_builder import mean_of
 from layerline.training.epoch_measurement import error_of
 from layerline.training.epoch_records import EpochRecord, FitResult
+from layerline.training.fold_rows import OutOfFold, out_of_fold
 from layerline.training.member import Member
 from layerline.training.member_choice import choose_members, together
 from layerline.training.objectives import build_link, build_loss
@@ -23,7 +24,8 @@ from layerline.training.session_builder import build_stopping
 class EnsembleCurve:
     """A record for each epoch: of the mean of the answers of the members' best weights so far.
 
-    Training ends when that is no better for as long as early stopping waits for a network.
+    Training ends when that is no better for as long as early stopping waits for a network. With
+    folds a row's answer is that of the members that did not learn from it.
     """
 
     def __init__(self, section: TrainSection, data: TrainingData, spec: NetworkSpec) -> None:
@@ -43,8 +45,12 @@ class EnsembleCurve:
     def add(self, epoch: int, members: Sequence[Member], rows_per_second: float) -> EpochRecord:
         """The record of this epoch, after which `reason` may say why training ends."""
         last = [member.history[-1] for member in members]
-        outputs = together([_answers(member) for member in members], self._mean)
-        loss, error, score = self._measure(outputs)
+        if members[0].fold is None:
+            outputs, y = together([_answers(member) for member in members], self._mean), self._y
+        else:
+            found = self.out_of_fold(members)
+            outputs, y = found.outputs, self._y[found.rows]
+        loss, error, score = self._measure(outputs, y)
         record = EpochRecord(
             epoch=epoch,
             train_loss=sum(own.train_loss for own in last) / len(last),
@@ -65,8 +71,13 @@ class EnsembleCurve:
             best.value, best.epoch = value, record.epoch
         self.reason = self._rules.reason(best, record.epoch, 0.0)
 
-    def _measure(self, outputs: Tensor) -> tuple[float, float, float | None]:
-        y = self._y.to(outputs.device)
+    def out_of_fold(self, members: Sequence[Member]) -> OutOfFold:
+        """The members' answers for rows that they did not learn from."""
+        answers = [(member.fold, _answers(member)) for member in members if member.fold]
+        return out_of_fold(answers, self._mean, len(self._y))
+
+    def _measure(self, outputs: Tensor, y: Tensor) -> tuple[float, float, float | None]:
+        y = y.to(outputs.device)
         predicted = self._link(outputs)
         score = None if self._score is None else self._score(predicted, y)
         return float(self._loss(outputs, y)), error_of(predicted, y), score
@@ -80,7 +91,7 @@ class EnsembleCurve:
 
     def _value(self, outputs: Tensor) -> float:
         """What early stopping monitors."""
-        loss, error, score = self._measure(outputs)
+        loss, error, score = self._measure(outputs, self._y)
         if score is not None:
             return score
         return loss if self._monitored == "loss" else error

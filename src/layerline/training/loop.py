@@ -72,7 +72,7 @@ class Training:
         self.clock = Clock()
         self.epoch = 1  # the one that runs now
         self.losses: list[Tensor] = []  # () or (R,) each, of this epoch's steps
-        self.outputs = torch.empty(len(self.members), 0)  # for the validation rows
+        self.outputs: Sequence[Tensor] = [torch.empty(0)] * len(self.members)  # of validation rows
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
@@ -141,9 +141,7 @@ class Training:
         """The epoch's batches, (B,) or (B, R) each; the same when it is resumed in its middle."""
         train = self.data.train
         orders = [
-            redraw_order(
-                train, self.section.sampling, member.order, begun, is_resumed=bool(self.losses)
-            )
+            redraw_order(train, self.section.sampling, member, begun, is_resumed=bool(self.losses))
             for member, begun in zip(self.members, self.order_states, strict=True)
         ]
         order = orders[0] if len(orders) == 1 else torch.stack(orders, 1)
@@ -156,9 +154,9 @@ class Training:
         if None not in bad_steps:
             return [None] * len(self.members)
         share = len(losses) / self.plan.steps_of(self.epoch)  # less than 1 when time was up
-        speed = share * len(self.data.train) / self.clock.epoch_seconds
+        speed = share * self.plan.n_rows / self.clock.epoch_seconds
         records, self.outputs = measure_epoch(
-            self.session, self.data.valid, losses, self.epoch, speed
+            self.session, self.members, self.data.valid, losses, self.epoch, speed
         )
         return [
             record if bad_step is None and math.isfinite(record.valid_loss) else None

@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from layerline.config import Component
 from layerline.training.early_stopping import BestWeights
 from layerline.training.epoch_records import EpochRecord, FitResult
+from layerline.training.fold_rows import Fold
 
 
 @dataclasses.dataclass
@@ -19,7 +20,7 @@ class Member:
     network that is trained alone draws them from torch's own generator. In a stack, one that has
     stopped or diverged still takes part in the steps; its weights are no longer looked at.
     `optimizer` is its own where members differ. `answers` are its best weights' outputs for the
-    validation rows (N, O).
+    validation rows (N, O), or for those that its `fold` holds out.
     """
 
     network: nn.Module
@@ -31,6 +32,7 @@ class Member:
     reason: str | None = None
     has_diverged: bool = False
     answers: Tensor | None = None
+    fold: Fold | None = None
     order: Generator = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:

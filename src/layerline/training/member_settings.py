@@ -35,13 +35,15 @@ class MemberSettings:
 def draw_members(section: TrainSection, seed: int) -> list[MemberSettings]:
     """The settings of all members: seeds `seed`, `seed + 1`, ...; one where none are asked for.
 
+    With folds alone they are as many, of equal settings.
+
     Each path of the space is cut into as many equal parts as there are members, and each member
     draws from another part, so that few members cover it.
 
     Source: McKay, Beckman, Conover (1979), Latin hypercube sampling.
     """
     if section.members is None:
-        return [MemberSettings(seed, section)]
+        return [MemberSettings(seed + number, section) for number in range(section.folds or 1)]
     count, space = section.members.count, section.members.space
     random = np.random.default_rng([seed, count])
     drawn: list[dict[str, Any]] = [{} for _ in range(count)]

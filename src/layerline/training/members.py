@@ -18,6 +18,7 @@ from layerline.networks.stack import NotStackableError
 from layerline.training.ensemble_builder import as_ensemble
 from layerline.training.ensemble_curve import EnsembleCurve
 from layerline.training.epoch_records import EpochRecord, FitResult, Listener
+from layerline.training.fold_rows import OutOfFold
 from layerline.training.learner import Learner
 from layerline.training.loop import Training
 from layerline.training.member import Member
@@ -37,13 +38,14 @@ Report = Callable[[str], None]
 class Kept:
     """The network that is kept, how it is built, and its history.
 
-    `about` is recorded in the manifest of models/network.
+    `about` is recorded in the manifest of models/network. `out_of_fold` is what train.folds adds.
     """
 
     network: nn.Module
     spec: NetworkSpec
     result: FitResult
     about: dict[str, Any]
+    out_of_fold: OutOfFold | None = None
 
 
 class Members:
@@ -63,8 +65,7 @@ class Members:
         self.turns = Turns(self._build)
         self.n_turns = 1  # which share the time
         self.members: dict[int, Member] = {}  # by number; those that diverged are left out
-        asked = setup.section.members
-        self.keep = "best" if asked is None else asked.keep
+        self.keep = setup.section.keep
         self.curve = EnsembleCurve(setup.section, setup.data, setup.spec)
 
     def run(self, on_epoch: OnEpoch, report: Report) -> Kept:
@@ -90,7 +91,7 @@ class Members:
         for turn in self.turns.all:
             turn.training.keep_weights()
         kept = self.kept()
-        if self.setup.section.members is not None:
+        if self.setup.section.has_members:
             for number, member in self.members.items():
                 value = f"{self._value(member):.4g} in epoch {member.best.epoch}"
                 report(f"seed {self.settings[number].seed}: {value}")
@@ -121,6 +122,7 @@ class Members:
         own = self.settings[number]
         member = self.setup.build_member(own.seed, own.section.options)
         member.optimizer = own.section.optimizer
+        member.fold = self.setup.fold_of(number)
         return member
 
     def _build(self, numbers: Numbers) -> Training:
@@ -204,10 +206,9 @@ class Members:
 
     def kept(self) -> Kept:
         """The best of the members, or several as one; of those that have finished an epoch."""
-        spec = self.setup.spec
         if self.learner is not None:
             self.learner.merge(self.learner.network)
-            return Kept(self.learner.network, spec, self.members[0].result, {})
+            return Kept(self.learner.network, self.setup.spec, self.members[0].result, {})
         found = {n: member for n, member in sorted(self.members.items()) if member.best.epoch}
         about: dict[str, Any] = {"members": [self._about(n, member) for n, member in found.items()]}
         if self.keep == "best":
@@ -218,25 +219,23 @@ class Members:
         for facts, weight in zip(about["members"], weights, strict=True):
             facts["weight"] = weight
         chosen = [n for n, weight in zip(found, weights, strict=True) if weight > 0]
-        if len(chosen) == 1:
-            number = chosen[0]
-            return Kept(found[number].network, self._spec(number), self.curve.result, about)
-        network, ensemble = as_ensemble(
-            [found[n].network for n in chosen],
-            spec,
-            [self.settings[n].section.options for n in chosen],
-            [weight for weight in weights if weight > 0],
-        )
-        return Kept(network, ensemble, self.curve.result, about)
+        held = self.curve.out_of_fold(list(found.values())) if self.setup.folds else None
+        network: nn.Module = found[chosen[0]].network
+        spec = self._spec(chosen[0])
+        if len(chosen) > 1:
+            networks, shares = [found[n].network for n in chosen], [w for w in weights if w > 0]
+            options = [self.settings[n].section.options for n in chosen]
+            network, spec = as_ensemble(networks, self.setup.spec, options, shares)
+        return Kept(network, spec, self.curve.result, about, held)
 
     def _spec(self, number: int) -> NetworkSpec:
         return dataclasses.replace(self.setup.spec, options=self.settings[number].section.options)
 
     def _about(self, number: int, member: Member) -> dict[str, Any]:
         own = self.settings[number]
-        value = self._value(member)
-        drawn = dict(own.drawn)
-        return {"seed": own.seed, "value": value, "epoch": member.best.epoch, "drawn": drawn}
+        fold = {} if member.fold is None else {"fold": member.fold.number}
+        facts = {"seed": own.seed, "value": self._value(member), "epoch": member.best.epoch}
+        return {**facts, "drawn": {**fold, **own.drawn}}
 
     def interrupted(self) -> Kept | None:
         """What is kept when training stops now; None before the first epoch's end."""

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from layerline.artifacts import (
     FORGETTING,
+    OUT_OF_FOLD,
     TRANSFER,
     Workspace,
     replace_file,
@@ -18,6 +19,7 @@ from layerline.artifacts import (
 )
 from layerline.networks.serialization import save_network
 from layerline.training.epoch_records import EpochRecord
+from layerline.training.fold_rows import described
 from layerline.training.learner import Learner
 from layerline.training.members import Kept
 
@@ -44,6 +46,8 @@ def save_trained(
     """
     with replace_folder(workspace.network, about) as folder:
         save_network(folder, kept.network, kept.spec)
+        if kept.out_of_fold is not None:
+            save_file(dict(described(kept.out_of_fold)), folder / OUT_OF_FOLD)
         if learner is not None and learner.origin is not None:
             _save_transfer(folder, learner)
     _write_history(workspace.reports / "history.csv", kept.result.history)

@@ -3,6 +3,7 @@
 An order takes the targets (N,) and a generator and returns row positions (N,) int64.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import pick
 from layerline.training.dataset import Rows
+from layerline.training.member import Member
 
 BLOCK_BYTES = 2**22  # enough for a disk to read at once
 
@@ -96,15 +98,21 @@ def draw_order(rows: Rows, sampling: str, generator: torch.Generator) -> Tensor:
 
 
 def redraw_order(
-    rows: Rows, sampling: str, generator: torch.Generator, begun: Tensor, *, is_resumed: bool
+    rows: Rows, sampling: str, member: Member, begun: Tensor, *, is_resumed: bool
 ) -> Tensor:
-    """The order that `generator` draws in its state `begun`, when an epoch begins.
+    """The order that the member's generator draws in its state `begun`, when an epoch begins.
 
     An epoch that is resumed in its middle draws the same one, and the generator stays where it is.
+    With a fold it is of that fold's rows.
     """
+    generator, fold = member.order, member.fold
     now = generator.get_state()
     generator.set_state(begun)
-    order = draw_order(rows, sampling, generator)
+    if fold is None:
+        order = draw_order(rows, sampling, generator)
+    else:
+        own = dataclasses.replace(rows, y=rows.y.cpu()[fold.train])
+        order = fold.train[draw_order(own, sampling, generator)][: fold.n_rows]
     if is_resumed:
         generator.set_state(now)
     return order

@@ -63,7 +63,9 @@ def build_session(
     if len(members) > 1 and isinstance(schedule, Adaptive):  # each would need a rate of its own
         raise NotStackableError(section.schedule.name)
     full_batch = takes_all_rows(section)
-    plan = BatchPlan.of(section, len(data.train), full_batch=full_batch)
+    fold = members[0].fold
+    n_rows = len(data.train) if fold is None else fold.n_rows
+    plan = BatchPlan.of(section, n_rows, full_batch=full_batch)
     parts: dict[str, Any] = {
         "network": network,
         **_optimizer_parts(members, section, network, fine_tuning),

@@ -14,6 +14,7 @@ from layerline.networks.own_network import code_sha256, is_own, source_file
 from layerline.networks.serialization import NetworkSpec
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
+from layerline.training.fold_rows import Fold, deal_folds, join
 from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
 from layerline.training.optimizers import takes_all_rows
@@ -34,6 +35,7 @@ class TrainingSetup:
     threads: int
     files: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()  # for the user
+    folds: tuple[Fold, ...] = ()
 
     def build_member(self, seed: int, options: Mapping[str, Any] | None = None) -> Member:
         """A network with that seed's weights; torch's generator then draws its dropout.
@@ -45,6 +47,10 @@ class TrainingSetup:
         network = spec.build()
         fit_embeddings(network, self.data.train.x)
         return Member(network, seed, Generator().set_state(torch.get_rng_state()))
+
+    def fold_of(self, number: int) -> Fold | None:
+        """The rows of the member with that number; members are dealt to the folds in turn."""
+        return self.folds[number % len(self.folds)] if self.folds else None
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides bytes, as JSON values."""
@@ -77,6 +83,10 @@ def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.
     """
     manifest = read_manifest(workspace.scaled)
     train, valid = (load_rows(workspace.scaled, split) for split in ("train", "valid"))
+    folds: tuple[Fold, ...] = ()
+    if params.train.folds is not None:
+        train = valid = join(train, valid)
+        folds = deal_folds(workspace.scaled, train.y, params.train.folds, params.seed)
     targets = describe_data(manifest, train)
     spec = build_spec(params, manifest, targets)
     prepare_torch(params.seed, 1)
@@ -86,7 +96,7 @@ def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.
     threads = choose_threads(params.threads, network, spec.input_shape, at_once)
     torch.set_num_threads(threads)
     section = settle_precision(params.train, network, spec.input_shape, spec.task)
-    valid, note = stand_in(train, valid, spec.classes)
+    valid, note = (valid, "") if folds else stand_in(train, valid, spec.classes)
     setup = TrainingSetup(
         data=TrainingData(train, valid, spec.task, targets),
         section=section,
@@ -95,6 +105,7 @@ def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.
         threads=threads,
         files=manifest["files"],
         notes=tuple(filter(None, (note, _unwatched(workspace, spec.network)))),
+        folds=folds,
     )
     return setup, network
 

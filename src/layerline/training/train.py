@@ -42,7 +42,7 @@ def train(
             from layerline.training.transfer.prepare import start_from
 
             learner = start_from(source, workspace, setup, network, report)
-        elif setup.section.members is None:
+        elif not setup.section.has_members:
             learner = Learner(network, setup.data)
         members = Members(setup, lambda facts: _open_snapshots(workspace, setup, facts), learner)
         try:

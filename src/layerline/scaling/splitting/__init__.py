@@ -26,11 +26,12 @@ from layerline.scaling.splitting.at_random import at_random
 from layerline.scaling.splitting.by_column import by_column
 from layerline.scaling.splitting.by_group import by_group
 from layerline.scaling.splitting.by_hash import by_hash
-from layerline.scaling.splitting.by_time import by_time
+from layerline.scaling.splitting.by_time import by_time, moments_of
 from layerline.scaling.splitting.folds import assign_folds
 from layerline.scaling.splitting.official import official
 from layerline.scaling.splitting.repeats import separate_observations
 from layerline.scaling.splitting.row_hash import hash_images, hash_rows
+from layerline.scaling.splitting.shares import hash_keys
 from layerline.scaling.splitting.split import (
     LEFT_OUT,
     SPLIT_NAMES,
@@ -53,7 +54,7 @@ SPLITS: Mapping[str, Split] = {
     "stratified": Split(
         stratified, is_stable=False, tasks=("binary", "multiclass"), deals_rows=True
     ),
-    "time": Split(by_time, is_stable=False),
+    "time": Split(by_time, is_stable=False, time_option="column"),
     "column": Split(by_column, is_stable=True, key_option="column"),
     "official": Split(official, is_stable=True),
 }
@@ -73,6 +74,8 @@ __all__ = [
     "count_rows",
     "find_salt",
     "hash_images",
+    "hash_keys",
     "hash_rows",
+    "moments_of",
     "separate_observations",
 ]

@@ -34,7 +34,7 @@ def by_time(
         DataError: the column is neither dates nor numbers, has gaps, or has too few moments.
     """
     require_train_share(valid, test)
-    moments = _moments(rows, column)
+    moments = moments_of(rows, column)
     ordered = np.sort(moments)
     starts = [
         _limit(ordered, share, fixed, name)
@@ -54,7 +54,12 @@ def by_time(
     return labels
 
 
-def _moments(rows: SplitInput, column: str) -> NDArray[np.float64]:
+def moments_of(rows: SplitInput, column: str) -> NDArray[np.float64]:
+    """(B,) the time of each row as a number; of dates the days since 1970.
+
+    Raises:
+        DataError: the column is neither dates nor numbers, or has gaps.
+    """
     values = rows.column(column)
     if pd.api.types.is_datetime64_any_dtype(values):
         values = (values - pd.Timestamp(0)) / pd.Timedelta(days=1)

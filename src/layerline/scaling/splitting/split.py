@@ -74,6 +74,7 @@ class Split:
         has_salt: rows are dealt by their hash, and another `salt` assigns them again.
         key_option: the option that names columns which decide the split and are not learnt from.
         group_option: the option that names columns whose equal rows stay together.
+        time_option: the option that names the column of each row's time.
         deals_rows: rows are dealt one by one, by the options `valid` and `test`.
         tasks: those it can be used for.
     """
@@ -83,6 +84,7 @@ class Split:
     has_salt: bool = False
     key_option: str | None = None
     group_option: str | None = None
+    time_option: str | None = None
     deals_rows: bool = False
     tasks: tuple[str, ...] = ANY_TASK
 

@@ -1,0 +1,51 @@
+"""The answers that decisions are fitted on: for rows that the answering network did not learn from.
+
+Those are the validation rows; with train.folds all rows, each answered by the networks of its fold.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from layerline.artifacts import OUT_OF_FOLD
+from layerline.errors import SourceError
+from layerline.training.dataset import Rows
+from layerline.training.fold_rows import join
+from layerline.training.inference import predict
+
+
+class HeldOut(NamedTuple):
+    """Outputs (B, O), and the rows that they are for."""
+
+    outputs: NDArray[np.float32]
+    rows: Rows
+    is_out_of_fold: bool = False
+
+
+def read_held_out(folder: Path, network: nn.Module, rows: Mapping[str, Rows]) -> HeldOut:
+    """What the decision is fitted on; `folder` is models/network, `rows` the splits by name.
+
+    Raises:
+        SourceError: the answers out of fold are damaged, or of other rows.
+    """
+    path = folder / OUT_OF_FOLD
+    if not path.is_file():
+        return HeldOut(predict(network, rows["valid"].x).numpy(), rows["valid"])
+    try:
+        found = load_file(path)
+        outputs, places = found["outputs"].numpy(), found["row"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise SourceError(f"{path}: damaged ({error}); run `dvc repro -f train`") from None
+    everything = join(rows["train"], rows["valid"])
+    if int(places.max()) >= len(everything):
+        raise SourceError(f"{path}: is of other rows than data/scaled; run `dvc repro`")
+    actual = None if everything.actual is None else everything.actual[places]
+    nothing = torch.empty(len(places), 0)  # nobody asks for the features again
+    return HeldOut(outputs, Rows(nothing, everything.y[places], actual=actual), True)

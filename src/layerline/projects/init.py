@@ -76,26 +76,22 @@ def start_project(
     if problems:
         raise ParamsError(problems, "--project")
     given = dict(given or {})
+    path = written_path(file, (root or Path.cwd()).resolve())
     with temporary_folder() as folder:
-        return _start(folder, file, target, project, root or Path.cwd(), given, wishes)
+        reading = _read(folder, file, target, given)
+        options = {"path": path, **_decided(reading.written), **given}
+        table, notes = _describe(RawColumns(folder), reading, target, options, wishes)
+    text = params_text(project, table)
+    return Start(text, YAML(typ="safe", pure=True).load(text), table.schema, notes)
 
 
-def _start(
-    folder: Path,
-    file: Path,
-    target: str,
-    project: str,
-    root: Path,
-    given: dict[str, Any],
-    wishes: Wishes,
-) -> Start:
-    reading = _read(folder, file, target, given)
-    columns = RawColumns(folder)
+def _describe(
+    columns: RawColumns, reading: Reading, target: str, options: dict[str, Any], wishes: Wishes
+) -> tuple[Table, tuple[str, ...]]:
+    """What params.yaml is written from, and notes for the user."""
     found, reason = resolve_task(columns[target], wishes.task)
     split_column = SPLIT_NAME if _says_split(columns, target) else None
     schema = infer_schema(columns, target, found, split_column, None, reading.written)
-    options = {"path": written_path(file, root.resolve())}
-    options |= _decided(reading.written) | given
     split = f"{{method: column, column: {split_column}}}" if split_column else None
     table = Table(
         target=target,
@@ -107,11 +103,10 @@ def _start(
         n_rows=len(columns),
         is_fast=wishes.is_fast,
     )
-    text = params_text(project, table)
     notes = [*reading.notes, reason, *advice(columns, schema)]
     if split_column:
         notes.append(f"column {split_column!r} has the split of each row: train, valid or test")
-    return Start(text, YAML(typ="safe", pure=True).load(text), schema, tuple(notes))
+    return table, tuple(notes)
 
 
 def _read(folder: Path, file: Path, target: str, given: Mapping[str, Any]) -> Reading:

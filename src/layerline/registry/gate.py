@@ -66,7 +66,7 @@ def metric_of(section: GateSection, task: str) -> str:
 
 def metric_value(predictions: Predictions, metric: str) -> float:
     """The metric as users know it: accuracy is the share of correct rows, rmse is not squared."""
-    mean = float(predictions.row_losses(metric).mean())
+    mean = float((predictions.row_losses(metric) * predictions.multiples).mean())
     if metric == "accuracy":
         return 1 - mean
     return mean**0.5 if metric == "rmse" else mean

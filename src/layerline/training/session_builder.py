@@ -20,7 +20,7 @@ from layerline.training.device import dtype_of
 from layerline.training.early_stopping import BestWeights, StoppingRules
 from layerline.training.fine_tuning import FineTuning
 from layerline.training.member import Member
-from layerline.training.objectives import TargetFacts, build_link, build_loss
+from layerline.training.objectives import TargetFacts, build_link
 from layerline.training.optimizers import (
     OPTIMIZERS,
     bare_step,
@@ -70,7 +70,7 @@ def build_session(
         "network": network,
         **_optimizer_parts(members, section, network, fine_tuning),
         "schedule": schedule,
-        "loss": build_loss(section.loss, data.task, data.targets),
+        "loss": data.build_loss(section),
         "link": build_link(section.loss, data.task, data.targets),
         "score": find_score(section.monitored, data.task),
         "precision": dtype_of(section),

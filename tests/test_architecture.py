@@ -196,7 +196,7 @@ def test_few_functions_have_more_than_six_arguments() -> None:
         for function in functions(path)
         if n_arguments(function) > 6
     ]
-    assert len(many) <= 11, many  # constructors, and one command
+    assert len(many) <= 12, many  # constructors, layerline.fit, and one command
 
 
 @pytest.mark.parametrize("room", [p.parent for p in MODULES if p.name == "__init__.py"], ids=short)

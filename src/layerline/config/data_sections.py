@@ -13,12 +13,13 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class FetchSection:
-    """Where the data come from and what to predict."""
+    """Where the data come from and what to predict; `weights` is a column: what each row counts."""
 
     source: str
     options: dict[str, Any] = Field(default_factory=dict)
     target: str = "target"
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
+    weights: str | None = None
 
 
 def _committed_schema(path: str | None) -> str | None:

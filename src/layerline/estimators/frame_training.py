@@ -56,6 +56,7 @@ def fit(
     task: Literal["auto"] | Task = "auto",
     seed: int = 0,
     scale: Mapping[str, Any] | None = None,
+    weights: str | None = None,
     verbose: bool = False,
     **train: Any,
 ) -> FittedModel:
@@ -70,6 +71,7 @@ def fit(
         task: binary, multiclass or regression; auto finds it.
         seed: as in params.yaml.
         scale: changes to the section scale of params.yaml.
+        weights: a column of positive numbers: what each row counts.
         verbose: print what the stages report, and show the progress.
         train: changes to the section train of params.yaml: `epochs=30, optimizer={"learning_rate":
             0.01}`, or by a dotted path, `**{"optimizer.learning_rate": 0.01}`. Without `members`
@@ -85,7 +87,8 @@ def fit(
     'binary'
     """
     table, name = with_target(data, target)
-    changes = {"seed": seed, "scale": scale or {}, "train": train}
+    fetch = {} if weights is None else {"weights": weights}
+    changes = {"seed": seed, "fetch": fetch, "scale": scale or {}, "train": train}
     return train_table(table, name, changes, task=task, verbose=verbose)
 
 

@@ -17,8 +17,8 @@ def compare_with_baselines(
         return ""
     figure = "rmse" if p.probabilities is None else "log_loss"
     best = min(baselines, key=lambda found: found.figures[figure])
-    losses = p.row_losses(figure)
-    gains = best.losses - losses
+    losses = p.row_losses(figure) * p.multiples
+    gains = best.losses * p.multiples - losses
     gain = interval(gains, section.bootstrap, section.confidence, seed, p.groups)
     own = float(losses.mean()) ** (0.5 if figure == "rmse" else 1)
     shown = (

@@ -169,6 +169,7 @@ def fit_baselines(folder: Path) -> None:
     scaled = Path(request["scaled"])
     about = read_json_as(scaled / "manifest.json", _describe_target)
     n_codes, about["curve"] = read_json_as(Path(request["spec"]), _codes_and_curve)
+    weights = scaled / "test_weight.npy"
     exact = scaled / "test_actual.npy"  # where `y` cannot be inverted exactly
     about["actual"] = np.load(exact, allow_pickle=False) if exact.is_file() else None
     y = {name: np.load(scaled / f"{name}_y.npy", allow_pickle=False) for name in ("train", "test")}
@@ -181,6 +182,8 @@ def fit_baselines(folder: Path) -> None:
     for name in request["names"]:
         found = _predict(name, n_codes, x, (y["train"][chosen], y["test"]), about)
         loss = "rmse" if found.probabilities is None else "log_loss"
+        if weights.is_file():
+            found = dataclasses.replace(found, weights=np.load(weights, allow_pickle=False))
         np.save(folder / f"{name}.npy", found.row_losses(loss), allow_pickle=False)
         answers.append({"name": name, "figures": measure(found), "n_train_rows": len(chosen)})
     write_json(folder / "figures.json", {"baselines": answers})

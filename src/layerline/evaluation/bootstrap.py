@@ -145,4 +145,4 @@ def paired_gain(
     Rows are drawn in pairs, so that the difficulty of a row cancels.
     """
     gains = champion.row_losses(metric) - challenger.row_losses(metric)
-    return interval(gains, n_resamples, confidence, seed, champion.groups)
+    return interval(gains * champion.multiples, n_resamples, confidence, seed, champion.groups)

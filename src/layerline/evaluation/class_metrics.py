@@ -27,7 +27,8 @@ def measure_classes(
     p: Predictions, names: Sequence[Any], section: EvaluateSection, seed: int
 ) -> list[ClassMetrics]:
     """Precision and recall by class; 0 where no row was predicted or true."""
-    right, predicted, actual = Drawn(p, np.ones((1, len(p.actual)))).outcomes
+    right, predicted, actual = Drawn(p, p.multiples[None]).outcomes
+    _, *counts = Drawn(p, np.ones((1, len(p.actual)))).outcomes
     pieces = [piece.outcomes for piece in resample(p, section.bootstrap, seed)]
     drawn = [np.concatenate(part) for part in zip(*pieces, strict=True)] if pieces else []
 
@@ -36,14 +37,14 @@ def measure_classes(
         if not drawn:
             return Interval(value, value, value)
         resampled = share_of(drawn[0], drawn[place])[:, k]
-        n_rows = int(whole[0, k])
+        n_rows = int(counts[place - 1][0, k])
         return bounds(value, resampled[drawn[place][:, k] > 0], section.confidence, n_rows)
 
     return [
         ClassMetrics(
             str(name),
-            int(actual[0, k]),
-            int(predicted[0, k]),
+            int(counts[1][0, k]),
+            int(counts[0][0, k]),
             with_interval(predicted, k, 1),
             with_interval(actual, k, 2),
         )

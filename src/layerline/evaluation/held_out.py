@@ -46,6 +46,9 @@ def read_held_out(folder: Path, network: nn.Module, rows: Mapping[str, Rows]) ->
     everything = join(rows["train"], rows["valid"])
     if int(places.max()) >= len(everything):
         raise SourceError(f"{path}: is of other rows than data/scaled; run `dvc repro`")
-    actual = None if everything.actual is None else everything.actual[places]
+    actual, weights = (
+        None if kept is None else kept[places] for kept in (everything.actual, everything.weights)
+    )
     nothing = torch.empty(len(places), 0)  # nobody asks for the features again
-    return HeldOut(outputs, Rows(nothing, everything.y[places], actual=actual), True)
+    rows_of = Rows(nothing, everything.y[places], actual=actual, weights=weights)
+    return HeldOut(outputs, rows_of, True)

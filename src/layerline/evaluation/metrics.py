@@ -229,7 +229,7 @@ def measure(
     predictions: Predictions, figures: Mapping[str, Metric] | None = None
 ) -> dict[str, float]:
     """The metrics, by default all of the task, that are defined for these rows."""
-    drawn = Drawn(predictions, np.ones((1, len(predictions.actual))))
+    drawn = Drawn(predictions, predictions.multiples[None])
     table = table_of(predictions) if figures is None else figures
     found = {name: float(metric.build(drawn)[0]) for name, metric in table.items()}
     return {name: value for name, value in found.items() if not np.isnan(value)}

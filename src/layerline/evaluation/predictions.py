@@ -27,6 +27,7 @@ class Predictions:
     conformal: (B, 2) bounds of a number, or (B, K) which classes are in the set.
     `positive` is the class of two that a threshold, precision and recall are about. Rows of equal
     `groups` (B,) are copies, or belong together: they are one observation to the bootstrap.
+    `weights` (B,) are what each row counts in a metric.
     """
 
     actual: Floats | Ints
@@ -37,6 +38,14 @@ class Predictions:
     positive: int = 1
     groups: Groups = None
     regions: NDArray[Any] | None = None
+    weights: Floats | None = None
+
+    @property
+    def multiples(self) -> Floats:
+        """(B,) what each row counts, 1 on average."""
+        if self.weights is None:
+            return np.ones(len(self.actual))
+        return self.weights / self.weights.mean()
 
     @property
     def n_independent(self) -> int:
@@ -45,8 +54,9 @@ class Predictions:
 
     def take(self, rows: NDArray[Any]) -> "Predictions":
         """Some of the rows, by position or by a mask (B,)."""
-        parts = ("actual", "predicted", "probabilities", "quantiles", "groups", "regions")
-        values = {name: getattr(self, name) for name in parts}
+        plain = ("positive", "levels")
+        names = (field.name for field in dataclasses.fields(self) if field.name not in plain)
+        values = {name: getattr(self, name) for name in names}
         taken = {name: value[rows] for name, value in values.items() if value is not None}
         return dataclasses.replace(self, **taken)
 

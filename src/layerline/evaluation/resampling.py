@@ -15,7 +15,7 @@ _MAX_DRAWS, _MAX_AT_ONCE = 100_000_000, 2_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """R resamples of B rows: `weights` (R, B) counts how often each row was drawn."""
+    """R resamples of B rows: `weights` (R, B), how often a row was drawn, times what it counts."""
 
     predictions: Predictions
     weights: Floats
@@ -109,4 +109,4 @@ def resample(predictions: Predictions, n_resamples: int, seed: int) -> Iterator[
         n = min(size, n_resamples - start)
         drawn = generator.integers(n_drawn, size=(n, n_drawn)) + n_drawn * np.arange(n)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=n * n_drawn).reshape(n, n_drawn)
-        yield Drawn(predictions, counts.astype(np.float64)[:, codes])
+        yield Drawn(predictions, counts.astype(np.float64)[:, codes] * predictions.multiples)

@@ -28,13 +28,16 @@ def decide_rows(given: HeldOut, spec: NetworkSpec, decision: Decision = PLAIN) -
     """What outputs predict for their rows, in the user's unit."""
     outputs, rows = given.outputs, given.rows
     if spec.classes is not None:
-        return decision.classify(outputs, rows.y.numpy())
-    return decision.decide_numbers(
-        _numbers(outputs, spec),
-        read_link(spec.link),
-        read_curve(spec.target_curve),
-        _actual(rows, spec),
-    )
+        found = decision.classify(outputs, rows.y.numpy())
+    else:
+        found = decision.decide_numbers(
+            _numbers(outputs, spec),
+            read_link(spec.link),
+            read_curve(spec.target_curve),
+            _actual(rows, spec),
+        )
+    weights = None if rows.weights is None else rows.weights.numpy()
+    return dataclasses.replace(found, weights=weights)
 
 
 def with_conformal(

@@ -96,6 +96,26 @@ def _folds_know_nothing_of_each_other(params: Params) -> Iterator[Problem]:
         yield Problem("train.folds", message)
 
 
+def _weights_reach_what_is_set(params: Params) -> Iterator[Problem]:
+    from layerline.training.scores import SCORES
+
+    train, weights = params.train, params.fetch.weights
+    if weights is None:
+        return
+    if weights == params.fetch.target:
+        yield Problem("fetch.weights", f"{weights!r} is the target; name another column")
+    refused = {
+        "sampling": (train.sampling == "balanced", "balanced draws rows as if they had none"),
+        "augment": (bool(train.augment), "augmentations know none"),
+        "transfer": (train.transfer is not None, "a transfer does not pass them on"),
+        "early_stopping.metric": (train.monitored in SCORES, f"{train.monitored} has none"),
+    }
+    for name, (is_set, reason) in refused.items():
+        if is_set:
+            message = f"rows have weights (fetch.weights), and {reason}; remove one of the two"
+            yield Problem(f"train.{name}", message)
+
+
 RULES: tuple[Rule, ...] = (
     _loss_fits_task,
     _classes_can_be_balanced,
@@ -104,4 +124,5 @@ RULES: tuple[Rule, ...] = (
     _members_can_be_built,
     _stopping_fits_task,
     _folds_know_nothing_of_each_other,
+    _weights_reach_what_is_set,
 )

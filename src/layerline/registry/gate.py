@@ -66,7 +66,7 @@ def metric_of(section: GateSection, task: str) -> str:
 
 def metric_value(predictions: Predictions, metric: str) -> float:
     """The metric as users know it: accuracy is the share of correct rows, rmse is not squared."""
-    mean = float(predictions.row_losses(metric).mean())
+    mean = float((predictions.row_losses(metric) * predictions.multiples).mean())
     if metric == "accuracy":
         return 1 - mean
     return mean**0.5 if metric == "rmse" else mean
@@ -113,6 +113,12 @@ def judge(
     if champion is None:
         return _with_refusals(verdict)
     return _with_refusals(_compare(champion, challenger, section, seed, context, verdict))
+
+
+def left_to_shadow(verdict: Verdict) -> Verdict:
+    """A version that passed, and is the challenger until enough of what is served has a truth."""
+    reason = f"{verdict.reason}; the rows that are served decide (retrain.promote: shadow)"
+    return dataclasses.replace(verdict, promote=False, reason=reason)
 
 
 def _why_not_judged(context: Context) -> str:

@@ -153,9 +153,9 @@ def slice_gains(
     confidence = 1 - (1 - section.confidence) / max(n_judged, 1)
     found = []
     for part in filled:
-        n_rows = int(part.is_in.sum())
-        groups = None if pair[0].groups is None else pair[0].groups[part.is_in]
-        gain = interval(gains[part.is_in], section.bootstrap, confidence, seed, groups)
+        n_rows, own = int(part.is_in.sum()), pair[0].take(part.is_in)
+        weighted = gains[part.is_in] * own.multiples
+        gain = interval(weighted, section.bootstrap, confidence, seed, own.groups)
         is_judged = n_rows >= section.min_slice_rows
         has_lost = gain.mean < -section.slice_tolerance and gain.upper < 0
         passed = not (is_judged and has_lost)

@@ -26,7 +26,8 @@ class Holdout:
     `frame` holds every column, the target too; of images only the columns beside the pixels.
     `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is about
     one standardised unit. Rows of equal `groups` (B,) are copies, or belong together: they count
-    as one observation. `target_profile` is that of all rows, train rows too.
+    as one observation, and `weights` (B,) are what each row counts. `target_profile` is that of
+    all rows, train rows too.
     """
 
     rows: Rows
@@ -37,6 +38,7 @@ class Holdout:
     columns: tuple[ColumnSpec, ...]
     task: str
     groups: NDArray[Any] | None = None
+    weights: NDArray[np.float64] | None = None
     target_profile: TargetProfile | None = None
 
 
@@ -66,6 +68,7 @@ def read_holdout(workspace: Workspace, section: ScaleSection | None = None) -> H
         unit = float(actual.std()) or 1.0
     columns = tuple(ColumnSpec.from_dict(column) for column in validated["columns"])
     ids = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
+    weights = workspace.scaled / "test_weight.npy"
     return Holdout(
         rows=rows,
         frame=labels,
@@ -75,6 +78,7 @@ def read_holdout(workspace: Workspace, section: ScaleSection | None = None) -> H
         columns=columns,
         task=scaled["task"],
         groups=observation_groups(ids, labels, section or ScaleSection()),
+        weights=np.load(weights, allow_pickle=False) if weights.is_file() else None,
         target_profile=TargetProfile.of(table[target], classes),
     )
 
@@ -85,7 +89,8 @@ def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
     Raises:
         DataError: as `join_truth`.
     """
-    return dataclasses.replace(join_truth(table, test.actual, test.classes), groups=test.groups)
+    joined = join_truth(table, test.actual, test.classes)
+    return dataclasses.replace(joined, groups=test.groups, weights=test.weights)
 
 
 def join_truth(

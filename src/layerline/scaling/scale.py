@@ -143,7 +143,7 @@ def _transform(
     x, y: what the network learns from; actual: targets that `y` may not give back exactly. The
     caller writes next to them: row, the position in data/validated; id, the hash of the row's
     content, which identifies it in other versions of the data; group or time, where the split is by
-    one of them.
+    one of them; weight, where rows have one.
     """
     everything, *by_fold = fitted
     for start, rows in data.batches(everything.input_columns):

@@ -32,7 +32,8 @@ FEW_ROWS = 30  # in a whole table: more likely a part of one
 class SplitRows:
     """The split of each row (B,), its id (B,), the rows of each split, and notes for the user.
 
-    `traits` are what folds of the rows go by besides the id: `group` or `time` (B,).
+    `traits` are what else training must know of each row (B,): `group` or `time`, by which folds
+    are dealt, and `weight`.
     """
 
     labels: Labels
@@ -79,7 +80,10 @@ def split_rows(
     if classes is not None:
         notes.append(rare_class_note(labels, classes))
     kept = tuple(note for note in notes if note)
-    return SplitRows(labels, ids, n_rows, kept, _traits(rows, split, options))
+    traits = _traits(rows, split, options)
+    if weights := data.about.get("weights"):
+        traits["weight"] = data.table[[weights]][weights].to_numpy(dtype=np.float64)
+    return SplitRows(labels, ids, n_rows, kept, traits)
 
 
 def _traits(rows: SplitInput, split: Split, options: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -41,6 +41,8 @@ def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
             task=task,
             task_reason=reason,
         )
+        if section.weights is not None:
+            about["weights"] = section.weights
         if info.written:
             about["written"] = dict(info.written)
     # Not in the manifest: its bytes depend on the source alone, not on earlier fetches.

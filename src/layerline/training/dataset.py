@@ -1,6 +1,7 @@
 """The arrays a network learns from: tensors on the device, or on disk when they are too large."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ import psutil
 import torch
 from torch import Tensor
 
+from layerline.config import TrainSection
 from layerline.training.machine import memory_bytes
-from layerline.training.objectives import TargetFacts, describe_targets
+from layerline.training.objectives import Loss, TargetFacts, build_loss, describe_targets
 
 SPLITS = ("train", "valid", "test")
 MEMORY_SHARE = 0.5  # of memory, for one array
+_OPTIONAL = ("actual", "weight")  # arrays beside x and y
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +30,15 @@ class Rows:
     y: Tensor
     is_streamed: bool = False
     actual: Tensor | None = None  # (B,) float64: numbers that cannot be read back from `y`
+    weights: Tensor | None = None  # (B,) float64, above 0: what each row counts
+
+    @functools.cached_property
+    def targets(self) -> Tensor:
+        """What a loss is given: `y`; with weights (B, 2) `y` and the weight, of mean 1."""
+        if self.weights is None:
+            return self.y
+        weights = self.weights / self.weights.mean()
+        return torch.stack([self.y.float(), weights.float().to(self.y.device)], 1)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -35,7 +47,7 @@ class Rows:
         """The same rows on another device, as far as it has room for them."""
         stays = self.is_streamed or not _fits(self.x, device)
         x = self.x if stays else self.x.to(device)
-        return Rows(x, self.y.to(device), self.is_streamed)
+        return Rows(x, self.y.to(device), self.is_streamed, weights=self.weights)
 
     @property
     def is_elsewhere(self) -> bool:
@@ -49,9 +61,14 @@ class Rows:
             return self
         return dataclasses.replace(self, x=self.x.to(precision))
 
+    def at(self, places: Tensor) -> "Rows":
+        """The rows at these positions (B,)."""
+        weights = None if self.weights is None else self.weights[places]
+        return Rows(self.x[places], self.y[places], weights=weights)
+
     def take(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """The rows at the positions `batch` (B,), which lie on `positions_device`."""
-        y = self.y.index_select(0, batch.to(self.y.device))
+        y = self.targets.index_select(0, batch.to(self.y.device))
         return self.x.index_select(0, batch).to(y.device), y
 
     @property
@@ -73,6 +90,15 @@ class TrainingData:
     def of(cls, train: Rows, valid: Rows, task: str) -> "TrainingData":
         """The data with what their train targets show by themselves."""
         return cls(train, valid, task, describe_targets(train.y))
+
+    def build_loss(self, section: TrainSection) -> Loss:
+        """The loss of these rows, weighted where they have weights.
+
+        Raises:
+            ParamsError: it is unknown, or does not fit the task, the targets or weights.
+        """
+        has_weights = self.train.weights is not None
+        return build_loss(section.loss, self.task, self.targets, has_weights=has_weights)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -100,24 +126,27 @@ def _has_room(n_bytes: int, device: torch.device) -> bool:
     return n_bytes <= MEMORY_SHARE * free
 
 
-def load_rows(folder: Path, split: str, most_bytes: float | None = None) -> Rows:
+def load_rows(
+    folder: Path, split: str, most_bytes: float | None = None, *, is_mapped: bool = False
+) -> Rows:
     """Read one split of data/scaled; an array larger than `most_bytes` is streamed.
 
     By default that is half of the memory that there is, free or not: what a training reads must
     not depend on what else runs. An array that has no room at this moment is mapped as well, and
-    read in the same order.
+    read in the same order; so is every array with `is_mapped`.
     """
     path = folder / f"{split}_x.npy"
     if most_bytes is None:
         most_bytes = MEMORY_SHARE * memory_bytes()
     n_bytes = path.stat().st_size
     is_streamed = n_bytes > most_bytes
-    is_mapped = is_streamed or not _has_room(n_bytes, torch.device("cpu"))
+    is_mapped = is_mapped or is_streamed or not _has_room(n_bytes, torch.device("cpu"))
     # "c": writes, which nobody makes, would stay in memory; torch warns of read-only arrays.
     x = np.load(path, mmap_mode="c" if is_mapped else None, allow_pickle=False)
     y = np.load(folder / f"{split}_y.npy", allow_pickle=False)
-    actual = folder / f"{split}_actual.npy"
-    if not actual.is_file():
-        return Rows(torch.from_numpy(x), torch.from_numpy(y), is_streamed)
-    numbers = torch.from_numpy(np.load(actual, allow_pickle=False))
-    return Rows(torch.from_numpy(x), torch.from_numpy(y), is_streamed, numbers)
+    actual, weights = (_load_numbers(folder / f"{split}_{kind}.npy") for kind in _OPTIONAL)
+    return Rows(torch.from_numpy(x), torch.from_numpy(y), is_streamed, actual, weights)
+
+
+def _load_numbers(path: Path) -> Tensor | None:
+    return torch.from_numpy(np.load(path, allow_pickle=False)) if path.is_file() else None

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from layerline.config import TrainSection
 from layerline.networks.serialization import NetworkSpec
-from layerline.training.dataset import TrainingData
+from layerline.training.dataset import Rows, TrainingData
 from layerline.training.early_stopping import BestWeights
 from layerline.training.ensemble_builder import mean_of
 from layerline.training.epoch_measurement import error_of
@@ -16,7 +16,7 @@ from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.fold_rows import OutOfFold, out_of_fold
 from layerline.training.member import Member
 from layerline.training.member_choice import choose_members, together
-from layerline.training.objectives import build_link, build_loss
+from layerline.training.objectives import build_link
 from layerline.training.scores import find_score
 from layerline.training.session_builder import build_stopping
 
@@ -37,20 +37,24 @@ class EnsembleCurve:
         self._rules = dataclasses.replace(build_stopping(section, data.targets), time_minutes=None)
         self._best = BestWeights(self._stopping.min_delta if self._stopping else 0.0)
         self._mean = mean_of(spec)
-        self._loss = build_loss(section.loss, data.task, data.targets)
+        self._loss = data.build_loss(section)
         self._link = build_link(section.loss, data.task, data.targets)
         self._score = find_score(section.monitored, data.task)
-        self._y = data.valid.y
+        # Inputs are not looked at again.
+        self._rows = dataclasses.replace(data.valid, x=data.valid.x.new_empty(len(data.valid), 0))
 
     def add(self, epoch: int, members: Sequence[Member], rows_per_second: float) -> EpochRecord:
         """The record of this epoch, after which `reason` may say why training ends."""
         last = [member.history[-1] for member in members]
         if members[0].fold is None:
-            outputs, y = together([_answers(member) for member in members], self._mean), self._y
+            outputs, rows = (
+                together([_answers(member) for member in members], self._mean),
+                self._rows,
+            )
         else:
             found = self.out_of_fold(members)
-            outputs, y = found.outputs, self._y[found.rows]
-        loss, error, score = self._measure(outputs, y)
+            outputs, rows = found.outputs, self._rows.at(found.rows)
+        loss, error, score = self._measure(outputs, rows)
         record = EpochRecord(
             epoch=epoch,
             train_loss=sum(own.train_loss for own in last) / len(last),
@@ -74,13 +78,13 @@ class EnsembleCurve:
     def out_of_fold(self, members: Sequence[Member]) -> OutOfFold:
         """The members' answers for rows that they did not learn from."""
         answers = [(member.fold, _answers(member)) for member in members if member.fold]
-        return out_of_fold(answers, self._mean, len(self._y))
+        return out_of_fold(answers, self._mean, len(self._rows))
 
-    def _measure(self, outputs: Tensor, y: Tensor) -> tuple[float, float, float | None]:
-        y = y.to(outputs.device)
+    def _measure(self, outputs: Tensor, rows: Rows) -> tuple[float, float, float | None]:
+        rows = rows.to(outputs.device)
         predicted = self._link(outputs)
-        score = None if self._score is None else self._score(predicted, y)
-        return float(self._loss(outputs, y)), error_of(predicted, y), score
+        score = None if self._score is None else self._score(predicted, rows.y)
+        return float(self._loss(outputs, rows.targets)), error_of(predicted, rows), score
 
     def weights(self, members: Sequence[Member], keep: str) -> list[float]:
         """What each member counts: all alike, or as chosen by the validation rows."""
@@ -91,7 +95,7 @@ class EnsembleCurve:
 
     def _value(self, outputs: Tensor) -> float:
         """What early stopping monitors."""
-        loss, error, score = self._measure(outputs, self._y)
+        loss, error, score = self._measure(outputs, self._rows)
         if score is not None:
             return score
         return loss if self._monitored == "loss" else error

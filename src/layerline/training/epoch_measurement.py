@@ -26,41 +26,47 @@ def measure_epoch(
     """
     norms = session.gradient_norm().view(-1).tolist()
     with session.averaged():
-        outputs, targets = _judged(session, members, valid)
+        outputs, judging = _judged(session, members, valid)
     rates = session.learning_rates
-    measured = zip(losses.unbind(1), norms, rates, outputs, targets, strict=True)
+    measured = zip(losses.unbind(1), norms, rates, outputs, judging, strict=True)
     records = [
         EpochRecord(
             epoch=epoch,
             train_loss=float(own.double().mean()),
-            valid_loss=float(session.loss(answers, y)),
-            valid_error=error_of(session.link(answers), y),
-            valid_score=session.score and session.score(session.link(answers), y),
+            valid_loss=float(session.loss(answers, rows.targets)),
+            valid_error=error_of(session.link(answers), rows),
+            valid_score=session.score and session.score(session.link(answers), rows.y),
             learning_rate=rate,
             gradient_norm=norm,
             rows_per_second=rows_per_second,
         )
-        for own, norm, rate, answers, y in measured
+        for own, norm, rate, answers, rows in measured
     ]
-    return records, outputs
+    return session.agreed(records), outputs
 
 
 def _judged(
     session: Session, members: Sequence[Member], valid: Rows
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Each member's outputs for the rows that it is judged by, and their targets."""
+) -> tuple[list[Tensor], list[Rows]]:
+    """Each member's outputs for the rows that it is judged by, and these."""
     held = [None if member.fold is None else member.fold.held_out for member in members]
-    if len(members) == 1 and held[0] is not None:
-        (rows,) = held
-        return [session.predict(valid.x[rows])[0].to(valid.y.device)], [valid.y[rows]]
+    judging = [valid if places is None else valid.at(places) for places in held]
+    if len(members) == 1:
+        return [session.predict(judging[0].x)[0].to(valid.y.device)], judging
     outputs = session.predict(valid.x).to(valid.y.device)
-    found = [o if rows is None else o[rows] for o, rows in zip(outputs, held, strict=True)]
-    return found, [valid.y if rows is None else valid.y[rows] for rows in held]
+    found = [o if places is None else o[places] for o, places in zip(outputs, held, strict=True)]
+    return found, judging
 
 
-def error_of(outputs: Tensor, y: Tensor) -> float:
-    """1 - accuracy for classes, the root mean squared error for numbers."""
+def error_of(outputs: Tensor, rows: Rows) -> float:
+    """1 - accuracy for classes, the root mean squared error for numbers; weighted as rows are."""
+    y, weights = rows.y, rows.weights
     if y.dtype == torch.int64:
-        return int((outputs.argmax(1) != y).sum()) / len(y)
+        wrong = outputs.argmax(1) != y
+        if weights is None:
+            return int(wrong.sum()) / len(y)
+        return float(weights[wrong.cpu()].sum() / weights.sum())
     # On the CPU: Apple's GPUs have no float64.
-    return float((outputs.view_as(y) - y).cpu().double().square().mean().sqrt())
+    squares = (outputs.view_as(y) - y).cpu().double().square()
+    mean = squares.mean() if weights is None else (squares * weights).sum() / weights.sum()
+    return float(mean.sqrt())

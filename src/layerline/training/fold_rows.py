@@ -52,10 +52,12 @@ def join(train: Rows, valid: Rows) -> Rows:
     if train.is_streamed or valid.is_streamed:
         message = "the rows need more than half of the memory and are read from disk; remove it"
         raise ParamsError([Problem("train.folds", message)])
-    actual = None
-    if train.actual is not None and valid.actual is not None:
-        actual = torch.cat([train.actual, valid.actual])
-    return Rows(torch.cat([train.x, valid.x]), torch.cat([train.y, valid.y]), actual=actual)
+    actual, weights = (
+        None if one is None or other is None else torch.cat([one, other])
+        for one, other in ((train.actual, valid.actual), (train.weights, valid.weights))
+    )
+    x, y = torch.cat([train.x, valid.x]), torch.cat([train.y, valid.y])
+    return Rows(x, y, actual=actual, weights=weights)
 
 
 def deal_folds(scaled: Path, y: Tensor, n_folds: int, seed: int) -> tuple[Fold, ...]:

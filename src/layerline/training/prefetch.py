@@ -58,7 +58,7 @@ class _Ahead:
         stream.wait_event(copied)
         x.record_stream(stream)  # its memory is free for others when this stream is done with it
         positions = batch.to(self._device, non_blocking=True)
-        return x, self._rows.y.index_select(0, positions)
+        return x, self._rows.targets.index_select(0, positions)
 
     def stop(self) -> None:
         """End the thread, also when batches are left."""

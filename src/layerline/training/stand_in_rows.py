@@ -1,6 +1,5 @@
 """Classes with few validation rows or none: train rows stand in, to choose the epoch by."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -37,10 +36,12 @@ def stand_in(train: Rows, valid: Rows, classes: Sequence[Any] | None) -> tuple[R
     if not wanted:
         return valid, ""
     added = torch.cat([torch.nonzero(train.y == k).flatten()[:n] for k, n in wanted.items()])
-    x, y = train.take(added)
-    filled = dataclasses.replace(
-        valid, x=torch.cat([valid.x, x]), y=torch.cat([valid.y, y]), actual=None
-    )
+    x, _ = train.take(added)
+    weights = None
+    if valid.weights is not None and train.weights is not None:
+        weights = torch.cat([valid.weights, train.weights[added]])
+    y = torch.cat([valid.y, train.y[added]])
+    filled = Rows(torch.cat([valid.x, x]), y, valid.is_streamed, weights=weights)
     names = ", ".join(f"{classes[k]!r} ({held[k]})" for k in list(wanted)[:_SHOWN])
     names += f" and {len(wanted) - _SHOWN} more" if len(wanted) > _SHOWN else ""
     return filled, (

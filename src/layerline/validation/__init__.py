@@ -3,6 +3,7 @@
 validate.py            the stage: reads, checks, writes
 checks.py              what is broken, by which rows
 refusal.py             report, printed warnings, refusal
+row_weights.py         the column of row weights
 row_rules.py           rules that rows break
 table_rules.py         rules that the table breaks
 column_warnings.py     columns that deserve a look

@@ -40,12 +40,14 @@ from layerline.validation.refusal import BrokenRulesError, refuse, report_of
 from layerline.validation.report.image_samples import MAX_CLASSES, SHOWN
 from layerline.validation.report.page import Evidence, validation_page
 from layerline.validation.row_batches import FrameRows, ParquetRows, open_rows
+from layerline.validation.row_weights import weigh
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.schema_file import read_schema
 from layerline.validation.streaming_profile import Profiler
 
 REPORT, PAGE, PROFILE = "validation.json", "validation.html", "profile.json"
 FAILED_PAGE = "validation-failed.html"  # no output of DVC's: a failed stage's outputs are put back
+_FROM_RAW = ("kind", "source", "target", "task", "split_column", "origin", "weights")
 SHOWN_ASIDE = 50  # rows in quarantine that the page shows
 
 
@@ -62,8 +64,7 @@ def validate_raw(
         SourceError: data/raw is missing or damaged.
     """
     raw = read_manifest(workspace.raw)
-    schema = read_schema(workspace.root / schema_path)
-    _require_agreement(raw, schema, schema_path)
+    schema = _read_schema(workspace.root / schema_path, raw, schema_path)
     images = read_images(workspace.raw) if raw["kind"] == "images" else None
     file = TABLE if images is None else LABELS
     rows = open_rows(workspace.raw, file)
@@ -80,7 +81,7 @@ def validate_raw(
         raise BrokenRulesError(f"{error}\nall of it: reports/{FAILED_PAGE}", report) from None
     noted = _unwritten(raw, schema, schema_path)
     about = {
-        **{key: raw[key] for key in ("kind", "source", "target", "task", "split_column", "origin")},
+        **{key: raw[key] for key in _FROM_RAW if key in raw},
         "raw_sha256": {name: file["sha256"] for name, file in raw["files"].items()},
         "n_rows": int((~verdict.bad).sum()),
         "n_quarantined": int(verdict.bad.sum()),
@@ -178,6 +179,13 @@ def _pictures(
         if len(good):
             found[name] = (len(good), np.asarray(images[good[:SHOWN]]))
     return found
+
+
+def _read_schema(file: Path, raw: Mapping[str, Any], path: Path) -> TableSchema:
+    """The schema of the project, for the data that were fetched."""
+    schema = read_schema(file)
+    _require_agreement(raw, schema, path)
+    return weigh(schema, raw["weights"], path) if "weights" in raw else schema
 
 
 def _require_agreement(raw: Mapping[str, Any], schema: TableSchema, path: Path) -> None:

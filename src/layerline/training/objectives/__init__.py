@@ -30,9 +30,11 @@ from layerline.training.objectives.target_statistics import (
     Loss,
     MeanOfRows,
     TargetFacts,
+    WeightedMean,
     describe_targets,
     losses_of_members,
     value_and_gradient,
+    weighted,
 )
 
 CLASSES = frozenset({"binary", "multiclass"})
@@ -65,14 +67,28 @@ LOSSES: dict[str, Objective] = {
 }
 
 
-def build_loss(component: Component, task: str, facts: TargetFacts | None = None) -> Loss:
+def build_loss(
+    component: Component, task: str, facts: TargetFacts | None = None, *, has_weights: bool = False
+) -> Loss:
     """Build the loss; `auto` is cross entropy for classes and squared error for numbers.
+
+    With `has_weights` targets are (B, 2): the target and the weight, of mean 1, of each row.
 
     Raises:
         ParamsError: the loss is unknown, or does not fit the task or the targets.
     """
     objective, options = _read(component, task)
-    return objective.build(facts or TargetFacts(), **options)
+    loss = objective.build(facts or TargetFacts(), **options)
+    if not has_weights:
+        return loss
+    if not isinstance(loss, MeanOfRows):
+        message = (
+            f"{component.name!r} with these options is no mean over rows, which fetch.weights "
+            "needs; use cross_entropy without class_weights, and let the weights hold those of "
+            "the classes"
+        )
+        raise ParamsError([Problem("train.loss", message)])
+    return weighted(loss, is_classes=task in CLASSES)
 
 
 def n_outputs(component: Component, task: str, n_classes: int | None) -> int:
@@ -114,6 +130,7 @@ __all__ = [
     "MeanOfRows",
     "Objective",
     "TargetFacts",
+    "WeightedMean",
     "build_link",
     "build_loss",
     "describe_targets",
@@ -121,4 +138,5 @@ __all__ = [
     "n_outputs",
     "read_link",
     "value_and_gradient",
+    "weighted",
 ]

@@ -26,6 +26,27 @@ class MeanOfRows:
         return self.mean(outputs, targets)
 
 
+@dataclasses.dataclass(frozen=True)
+class WeightedMean:
+    """A loss that is the mean of its rows by their weights; `weight` gives the targets' in all."""
+
+    mean: Loss
+    weight: Callable[[Tensor], Tensor]
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.mean(outputs, targets)
+
+
+def weighted(loss: MeanOfRows, *, is_classes: bool) -> MeanOfRows:
+    """The loss for targets (B, 2): the target and the weight, of mean 1, of each row."""
+
+    def rows(outputs: Tensor, targets: Tensor) -> Tensor:
+        y, weights = targets.unbind(1)
+        return loss.rows(outputs, y.long() if is_classes else y) * weights
+
+    return MeanOfRows(lambda outputs, targets: rows(outputs, targets).mean(), rows)
+
+
 def losses_of_members(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
     """(R,) mean losses of R networks, from outputs (R, B, O) and targets (R, B) or (R, B, K)."""
     if isinstance(loss, MeanOfRows):

@@ -16,7 +16,14 @@ optimizer) are checked against the component's own signature by `layerline.proje
 """
 
 from layerline.config.components import Component, Named
-from layerline.config.data_sections import FetchSection, ScaleSection, Task, ValidateSection
+from layerline.config.data_sections import (
+    DayWindow,
+    FetchSection,
+    RowWindow,
+    ScaleSection,
+    Task,
+    ValidateSection,
+)
 from layerline.config.evaluation_sections import EvaluateSection, GateSection, ThresholdSection
 from layerline.config.params import (
     Params,
@@ -52,6 +59,7 @@ __all__ = [
     "Axis",
     "BatchGrowthSection",
     "Component",
+    "DayWindow",
     "DistributedSection",
     "DriftSection",
     "EarlyStoppingSection",
@@ -64,6 +72,7 @@ __all__ = [
     "Params",
     "RangeSection",
     "RankPlace",
+    "RowWindow",
     "ScaleSection",
     "SmtpSection",
     "Task",

@@ -50,14 +50,31 @@ class ReusedPreprocessor:
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
+class RowWindow:
+    """The last train rows of the table, in its order."""
+
+    rows: Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class DayWindow:
+    """The train rows of the last days (of numbers: units) before the newest row, by a column."""
+
+    days: Annotated[float, Field(gt=0)]
+    by: Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
 class ScaleSection:
     """How rows are split and how columns become numbers; everything is fitted on train rows.
 
     `numeric`, `missing`, `categorical` and `dates` are each a name, a name with options, or a
-    default with exceptions by column: see `layerline.lookup.read_choices`.
+    default with exceptions by column: see `layerline.lookup.read_choices`. Train rows outside the
+    `window` are left out.
     """
 
     split: Method = Component(name="hash")
+    window: RowWindow | DayWindow | None = None
     numeric: Annotated[str | dict[str, Any], by_column("standard")] = "standard"
     missing: Annotated[str | dict[str, Any], by_column("median")] = "median"
     missing_indicator: bool = True

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from layerline.artifacts import Workspace, replace_folder
-from layerline.config import Component, DayWindow, RowWindow, ScaleSection, ValidateSection
+from layerline.config import Component, ScaleSection, ValidateSection, WindowSection, parse_params
 from layerline.errors import DataError
 from layerline.retraining.new_data import trained_rows
 from layerline.scaling.scale import scale
@@ -22,7 +22,7 @@ def scaled(
     tmp_path: Path,
     frame: pd.DataFrame,
     task: str = "binary",
-    window: RowWindow | DayWindow | None = None,
+    window: WindowSection | None = None,
     **split: object,
 ) -> tuple[dict[str, int], dict[str, np.ndarray], list[str]]:
     """The rows of each split, their targets, and the notes."""
@@ -70,9 +70,9 @@ def test_a_table_of_few_kinds_of_rows_has_its_shares_and_every_kind_in_train(
     assert len(np.unique(x, axis=0)) >= 12
 
 
-@pytest.mark.parametrize("window", [RowWindow(rows=100), DayWindow(days=50, by="day")])
+@pytest.mark.parametrize("window", [WindowSection(rows=100), WindowSection(days=50, by="day")])
 def test_of_the_train_rows_only_those_in_the_window_stay(
-    tmp_path: Path, window: RowWindow | DayWindow
+    tmp_path: Path, window: WindowSection
 ) -> None:
     generator = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -85,9 +85,8 @@ def test_of_the_train_rows_only_those_in_the_window_stay(
     without, targets, _ = scaled(tmp_path / "all", frame, "regression")
     n_rows, _, _ = scaled(tmp_path / "window", frame, "regression", window)
     rows = np.load(tmp_path / "window" / "data" / "scaled" / "train_row.npy")
-    if isinstance(window, RowWindow):
-        assert n_rows["train"] == 100
-    assert rows.min() >= (350 if isinstance(window, DayWindow) else 200)
+    assert window.rows in (None, n_rows["train"])
+    assert rows.min() >= (200 if window.rows else 350)
     for split in ("valid", "test"):
         assert n_rows[split] == without[split] == len(targets[split])
     left = np.load(tmp_path / "window" / "data" / "scaled" / "left_out_id.npy")
@@ -95,6 +94,15 @@ def test_of_the_train_rows_only_those_in_the_window_stay(
     known = trained_rows(Workspace(tmp_path / "window"))
     assert known is not None
     assert len(known) == 400
+
+
+def test_a_window_is_of_rows_or_of_days() -> None:
+    for window in ({"rows": 5, "days": 3}, {"days": 3}, {"by": "day"}, {}):
+        _, problems = parse_params(
+            {"project": "a", "fetch": {"source": "files"}, "scale": {"window": window}}
+        )
+        told = "scale.window: give either `rows: n`, or `days: n` and `by: COLUMN`"
+        assert told in str(problems[0])
 
 
 def test_a_rare_class_is_in_every_split_and_warned_of(tmp_path: Path) -> None:

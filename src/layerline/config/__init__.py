@@ -17,12 +17,11 @@ optimizer) are checked against the component's own signature by `layerline.proje
 
 from layerline.config.components import Component, Named
 from layerline.config.data_sections import (
-    DayWindow,
     FetchSection,
-    RowWindow,
     ScaleSection,
     Task,
     ValidateSection,
+    WindowSection,
 )
 from layerline.config.evaluation_sections import EvaluateSection, GateSection, ThresholdSection
 from layerline.config.params import (
@@ -59,7 +58,6 @@ __all__ = [
     "Axis",
     "BatchGrowthSection",
     "Component",
-    "DayWindow",
     "DistributedSection",
     "DriftSection",
     "EarlyStoppingSection",
@@ -72,7 +70,6 @@ __all__ = [
     "Params",
     "RangeSection",
     "RankPlace",
-    "RowWindow",
     "ScaleSection",
     "SmtpSection",
     "Task",
@@ -81,6 +78,7 @@ __all__ = [
     "TransferSection",
     "ValidateSection",
     "WhenSection",
+    "WindowSection",
     "credential_problems",
     "flatten",
     "load_params",

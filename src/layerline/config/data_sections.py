@@ -50,18 +50,23 @@ class ReusedPreprocessor:
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
-class RowWindow:
-    """The last train rows of the table, in its order."""
+class WindowSection:
+    """Which train rows are recent enough.
 
-    rows: Annotated[int, Field(ge=1)]
+    The last `rows` of the table, in its order; or those of the last `days` (of numbers: units)
+    before the newest row, `by` a column.
+    """
+
+    rows: Annotated[int, Field(ge=1)] | None = None
+    days: Annotated[float, Field(gt=0)] | None = None
+    by: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, config=SECTION)
-class DayWindow:
-    """The train rows of the last days (of numbers: units) before the newest row, by a column."""
-
-    days: Annotated[float, Field(gt=0)]
-    by: Annotated[str, Field(min_length=1)]
+def _whole_window(window: WindowSection | None) -> WindowSection | None:
+    given = None if window is None else (window.rows is None, window.days is None, not window.by)
+    if given not in (None, (False, True, True), (True, False, False)):
+        raise ValueError("give either `rows: n`, or `days: n` and `by: COLUMN`")
+    return window
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
@@ -74,7 +79,7 @@ class ScaleSection:
     """
 
     split: Method = Component(name="hash")
-    window: RowWindow | DayWindow | None = None
+    window: Annotated[WindowSection | None, AfterValidator(_whole_window)] = None
     numeric: Annotated[str | dict[str, Any], by_column("standard")] = "standard"
     missing: Annotated[str | dict[str, Any], by_column("median")] = "median"
     missing_indicator: bool = True

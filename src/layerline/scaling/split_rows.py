@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.config import WindowSection
 from layerline.errors import DataError
 from layerline.scaling.splitting import (
     LEFT_OUT,
@@ -25,7 +26,7 @@ from layerline.scaling.splitting.repeats import deal_by_weight, repeat, separate
 from layerline.scaling.splitting.row_hash import Hashes
 from layerline.scaling.splitting.split_counts import share_note
 from layerline.scaling.validated_data import ValidatedData
-from layerline.scaling.window import Window, is_within
+from layerline.scaling.window import is_within
 
 SMALL_TABLE = 10_000  # rows, for which a salt is looked for
 FEW_ROWS = 30  # in a whole table: more likely a part of one
@@ -51,7 +52,7 @@ def split_rows(
     split: Split,
     options: Mapping[str, Any],
     seed: int,
-    window: Window | None = None,
+    window: WindowSection | None = None,
 ) -> SplitRows:
     """Deal the rows; train rows outside the window are left out.
 

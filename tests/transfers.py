@@ -95,6 +95,10 @@ def write_here(root: Path, preprocessor: Preprocessor, seed: int = 0) -> Workspa
         "shape": [n_features],
         "target_center": preprocessor.target_center,
         "target_scale": preprocessor.target_scale,
+        "raw_sha256": {},
+        "source": "files",
+        "target": "label",
+        "n_rows": dict.fromkeys(("train", "valid", "test"), N_ROWS),
     }
     with replace_folder(workspace.scaled, about) as folder:
         for split in ("train", "valid", "test"):

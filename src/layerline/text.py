@@ -25,6 +25,19 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def file_size(n_bytes: float) -> str:
+    """Bytes in the unit that suits them.
+
+    >>> file_size(1_240_000)
+    '1.2 MB'
+    """
+    for unit in ("bytes", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:,.1f} GB"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of a library's message: the rest is its own detail."""
     lines = str(error).strip().splitlines()

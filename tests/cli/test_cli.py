@@ -94,6 +94,7 @@ def test_every_command_that_prints_a_table_prints_json_too():
         ("watch",),
         ("predict",),
         ("serve",),
+        ("replay",),  # an answer of the server, which is JSON
         ("export",),
         ("flush",),
         ("ui",),

@@ -6,12 +6,14 @@ new        new, code
 init       init, watch
 schema     schema
 models     predict, export, promote, rollback, history, verify
-serve      serve
+serve      serve, replay
 explore    explore
 register   register
 retrain    retrain
 drift      drift
 labels     labels
+shadow     shadow
+prune      prune
 schedule   schedule
 backtest   backtest
 results    results
@@ -41,21 +43,23 @@ from layerline.cli.init import init, watch
 from layerline.cli.labels import labels
 from layerline.cli.models import export, history, predict, promote, rollback, verify
 from layerline.cli.new import code, new
+from layerline.cli.prune import prune
 from layerline.cli.register import register
 from layerline.cli.results import results
 from layerline.cli.retrain import retrain
 from layerline.cli.runs import runs
 from layerline.cli.schedule import schedule
 from layerline.cli.schema import schema
-from layerline.cli.serve import serve
+from layerline.cli.serve import replay, serve
+from layerline.cli.shadow import shadow
 from layerline.cli.store import flush, ui
 from layerline.cli.study import study
 from layerline.cli.transfer import transfer
 
 COMMANDS = (
     *(new, init, schema, watch, code),
-    *(predict, serve, promote, rollback, history, verify, export, register),
-    *(retrain, drift, labels, schedule, backtest),
+    *(predict, serve, replay, promote, rollback, history, verify, export, register),
+    *(retrain, drift, labels, shadow, schedule, backtest, prune),
     *(results, runs, compare, explore, adopt, flush, ui),
     *(transfer, study),
 )

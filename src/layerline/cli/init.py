@@ -42,10 +42,16 @@ if TYPE_CHECKING:
 @click.option(
     "--size", metavar="HEIGHTxWIDTH", help="Of pictures; default: theirs, at most 64 pixels."
 )
-@click.option("--fast", is_flag=True, help="A single network: less good, in an eighth of the time.")
+@click.option(
+    "--fast",
+    "effort",
+    flag_value="fast",
+    help="A single network: less good, in an eighth of the time.",
+)
 @click.option(
     "--best",
-    is_flag=True,
+    "effort",
+    flag_value="best",
     help="Sixteen networks on eight folds: better on small tables, in several times the time.",
 )
 @click.option("--force", is_flag=True, help="Infer the schema again and replace the existing one.")
@@ -55,8 +61,7 @@ def init(
     target: str | None,
     project: str | None,
     size: str | None,
-    fast: bool,
-    best: bool,
+    effort: str | None,
     force: bool,
     **reading: Any,
 ) -> None:
@@ -73,9 +78,7 @@ def init(
         click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
     given = _source_options(**reading)
-    if fast and best:
-        _refuse("--best", "is the opposite of --fast; keep one")
-    wishes = Wishes(is_fast=fast, is_best=best, size=_read_size(size))
+    wishes = Wishes(effort == "fast", effort == "best", size=_read_size(size))
     start = _start(file, target, name, workspace.root, given, wishes)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)

@@ -1,11 +1,11 @@
-"""`layerline serve`: a registered model behind HTTP."""
+"""`layerline serve`: a registered model behind HTTP; `layerline replay`: an answer once more."""
 
 from pathlib import Path
 
 import click
 
 from layerline.artifacts import find_workspace
-from layerline.cli.command import handle_errors
+from layerline.cli.command import handle_errors, open_project
 
 
 @click.command()
@@ -57,6 +57,11 @@ from layerline.cli.command import handle_errors
     metavar="FIELD",
     help="A field of each JSON row, which the log keeps as its id: `layerline labels` joins by it.",
 )
+@click.option(
+    "--shadow",
+    metavar="MODEL_URI",
+    help="Also predict the logged rows by this model (models:/NAME@challenger), into the log.",
+)
 @handle_errors
 def serve(
     model_uri: str,
@@ -78,3 +83,25 @@ def serve(
     )
     settings = Settings(model_uri=model_uri, limits=limits, **options)  # type: ignore[arg-type]
     run(settings, find_workspace().home, lambda text: print_error("serve", text))
+
+
+@click.command()
+@click.argument("answer_id", metavar="ID")
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path),
+    help="The server's request log; default: retrain.live.log of params.yaml.",
+)
+@handle_errors
+def replay(answer_id: str, log: Path | None) -> None:
+    """Print the answer whose header `x-answer-id` was ID again, byte for byte.
+
+    Exit code 4 if its rows are not in the request log, or the bytes differ; 8 if the version is
+    gone.
+    """
+    from layerline.retraining.live_rows import log_files
+    from layerline.serving.replayed import replay as give_again
+
+    workspace, params = open_project()
+    files = log_files(log or workspace.root / params.retrain.live.log)
+    click.echo(give_again(answer_id, params.project, files, workspace.home), nl=False)

@@ -6,6 +6,7 @@ training_sections    train and what lies in it
 evaluation_sections  evaluate, register, gate
 retraining_sections  retrain: drift, when, live, alerts
 components           what sections are made of
+rank_place           this process among several
 dotted_paths         values at dotted paths
 yaml_reader          YAML read within bounds
 
@@ -24,6 +25,7 @@ from layerline.config.params import (
     load_params,
     parse_params,
 )
+from layerline.config.rank_place import RankPlace, read_rank_place
 from layerline.config.retraining_sections import (
     AlertsSection,
     DriftSection,
@@ -34,6 +36,7 @@ from layerline.config.training_sections import (
     AdaptersSection,
     Axis,
     BatchGrowthSection,
+    DistributedSection,
     EarlyStoppingSection,
     ForgettingSection,
     MembersSection,
@@ -49,6 +52,7 @@ __all__ = [
     "Axis",
     "BatchGrowthSection",
     "Component",
+    "DistributedSection",
     "DriftSection",
     "EarlyStoppingSection",
     "EvaluateSection",
@@ -59,6 +63,7 @@ __all__ = [
     "Named",
     "Params",
     "RangeSection",
+    "RankPlace",
     "ScaleSection",
     "SmtpSection",
     "Task",
@@ -72,5 +77,6 @@ __all__ = [
     "load_params",
     "parse_params",
     "parse_yaml",
+    "read_rank_place",
     "read_yaml",
 ]

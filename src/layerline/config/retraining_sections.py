@@ -90,10 +90,19 @@ class AlertsSection:
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class RetrainSection:
-    """How `layerline retrain` runs."""
+    """How `layerline retrain` runs.
+
+    `promote` says who makes a version that passed the gate the champion: the gate itself, or the
+    test of the rows that it predicts as a shadow (`layerline serve --shadow`); until that has
+    decided, or for `shadow_days`, no later version takes its place. `rollback` gives the alias back
+    when the champion is surely worse on labelled rows than the version before it.
+    """
 
     wait_seconds: Annotated[float, Field(ge=0)] = 60.0
     when: WhenSection = WhenSection()
     drift: DriftSection = DriftSection()
     live: LiveSection = LiveSection()
     alerts: AlertsSection = AlertsSection()
+    promote: Literal["gate", "shadow"] = "gate"
+    shadow_days: Annotated[float, Field(gt=0)] = 30.0
+    rollback: bool = False

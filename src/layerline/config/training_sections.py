@@ -105,6 +105,30 @@ class ForgettingSection:
     data: Annotated[str, Field(min_length=1)]
 
 
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class DistributedSection:
+    """How many processes of this machine train together, and how often they are restarted."""
+
+    processes: Annotated[int, Field(ge=1, le=1024)]
+    restarts: Annotated[int, Field(ge=0)] = 3
+
+
+def _read_distributed(value: Any) -> Any:
+    # pydantic would report both branches of a union: several lines for one mistake.
+    if value == "auto" or isinstance(value, DistributedSection):
+        return value
+    try:
+        return DistributedSection(**value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "must be auto (the processes that torchrun started, else one), or "
+            "{processes: NUMBER, restarts: NUMBER}"
+        ) from None
+
+
+Distributed = Annotated[DistributedSection | Literal["auto"], PlainValidator(_read_distributed)]
+
+
 _FINE_TUNING = ("learn", "last_blocks", "rate_decay", "head_epochs", "unfreeze_every", "l2_sp")
 
 
@@ -171,6 +195,7 @@ class TrainSection:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     transfer: TransferSection | None = None
+    distributed: Distributed = "auto"
 
     @model_validator(mode="after")
     def _one_start(self) -> "TrainSection":

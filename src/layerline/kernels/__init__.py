@@ -7,6 +7,8 @@ switch          which kernels are on
 linear          linear layers on oneDNN
 dropout         masks drawn four at once
 batch_norm      batch norm inside the chain
+ranks           a training's processes, and batches
+shared_norm     batch norm over all ranks
 products        a link's product and gradients
 chain           linear layers without autograd
 row_type        rows kept in bfloat16

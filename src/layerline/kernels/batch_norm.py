@@ -1,6 +1,6 @@
 """Batch norm in training mode as a forward and a backward function, for the chain."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ class SavedNorm(NamedTuple):
 class BatchNorm:
     """torch.nn.BatchNorm1d in training mode, with its running statistics: (B, H) -> (B, H)."""
 
-    def __init__(self, norm: nn.BatchNorm1d) -> None:
+    def __init__(self, norm: nn.modules.batchnorm._BatchNorm) -> None:
         assert norm.running_mean is not None
         assert norm.running_var is not None
         assert norm.num_batches_tracked is not None
@@ -35,7 +35,7 @@ class BatchNorm:
     def learns(self) -> bool:
         return self.scale.requires_grad or self.shift.requires_grad
 
-    def forward(self, x: Tensor) -> tuple[Tensor, SavedNorm]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         """The normalised rows, and what `backward` needs.
 
         Raises:
@@ -49,7 +49,7 @@ class BatchNorm:
         )
         return normed, SavedNorm(x, mean, inverse)
 
-    def backward(self, d_output: Tensor, saved: SavedNorm) -> Tensor:
+    def backward(self, d_output: Tensor, saved: Any) -> Tensor:
         """The gradient of the input; the gradients of scale and shift are added to theirs."""
         parameters = (self.scale, self.shift)
         wanted = [True, *(parameter.requires_grad for parameter in parameters)]

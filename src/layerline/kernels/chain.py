@@ -23,6 +23,7 @@ from layerline.kernels.linear import Linear
 from layerline.kernels.pixel_groups import PixelGroups
 from layerline.kernels.pixels import find_pixels
 from layerline.kernels.products import LinearProduct, Product, mask_gradient_
+from layerline.kernels.shared_norm import norm_kernel
 from layerline.kernels.switch import is_on
 
 Layer = nn.Module | Product
@@ -188,7 +189,7 @@ def _read_links(layers: Sequence[Layer]) -> tuple[Link, ...]:
         if left and isinstance(left[0], nn.BatchNorm1d) and left[0].training:
             if not is_on("batch_norm"):
                 return ()
-            norm = BatchNorm(left[0])
+            norm = norm_kernel(left[0])
             left.pop(0)
         if left and type(left[0]) is nn.ReLU:
             is_relu = True

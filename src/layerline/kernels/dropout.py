@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from layerline.kernels.ranks import current_batch
 from layerline.kernels.switch import is_on
 
 _INTEGERS = {
@@ -35,7 +36,7 @@ class Dropout(nn.Dropout):
         if not self.training or self.p == 0:
             return x
         if x.device.type != "cpu" or x.dtype not in _INTEGERS or torch.compiler.is_compiling():
-            return F.dropout(x, self.p)
+            return _drop_by_torch(x, self.p)
         if not is_on("dropout"):
             return x * draw_kept(x.shape, self.p).to(x.dtype) * scale_of(self.p)
         if not torch.is_grad_enabled():
@@ -50,12 +51,17 @@ def drop_(x: Tensor, rate: float, generator: Generator | None = None) -> Tensor:
 
 
 def draw_kept(shape: torch.Size, rate: float, generator: Generator | None = None) -> Tensor:
-    """An int16 mask of that shape: 1 for what is kept, 0 for a share `rate`."""
-    n_places = shape.numel()
+    """An int16 mask of that shape: 1 for what is kept, 0 for a share `rate`.
+
+    A rank draws for the rows of all ranks and takes its own: masks are those of one process.
+    """
+    batch = current_batch()
+    whole, own = (shape, slice(None)) if batch is None else batch.widen(shape)
+    n_places = whole.numel()
     drawn = torch.empty((n_places + 3) // 4, dtype=torch.int64)
     drawn.random_(-(2**63), None, generator=generator)
     lowest = -_LEVELS // 2
-    return drawn.view(torch.int16)[:n_places].view(shape).le_(lowest + _kept_levels(rate) - 1)
+    return drawn.view(torch.int16)[:n_places].view(whole)[own].le_(lowest + _kept_levels(rate) - 1)
 
 
 def scale_of(rate: float) -> float:
@@ -65,6 +71,14 @@ def scale_of(rate: float) -> float:
 
 def _kept_levels(rate: float) -> int:
     return max(1, round((1 - rate) * _LEVELS))
+
+
+def _drop_by_torch(x: Tensor, rate: float) -> Tensor:
+    batch = current_batch()
+    if batch is None:
+        return F.dropout(x, rate)
+    whole, own = batch.widen(x.shape)
+    return x * F.dropout(x.new_ones(whole), rate)[own]
 
 
 def _apply_(x: Tensor, kept: Tensor, rate: float) -> Tensor:

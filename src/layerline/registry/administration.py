@@ -10,6 +10,7 @@ from layerline.registry.client import open_registry, registry_lock
 from layerline.registry.integrity import IntegrityReport, check_integrity, require_integrity
 from layerline.registry.promotion import (
     PREVIOUS,
+    By,
     champion_of,
     previous_of,
     promote,
@@ -39,7 +40,7 @@ class Move:
 
 
 def promote_version(
-    home: Path, project: str, alias: str, version: str, *, dry_run: bool = False
+    home: Path, project: str, alias: str, version: str, *, dry_run: bool = False, by: By = "hand"
 ) -> Move:
     """Verify a version in a fresh process and promote it, whatever the gate decided.
 
@@ -59,11 +60,13 @@ def promote_version(
         champion = champion_of(client, project, alias)
         before = None if champion is None else str(champion.version)
         if not dry_run:
-            promote(client, project, alias, version, by="hand")
+            promote(client, project, alias, version, by)
     return Move(project, alias, before, version, dry_run)
 
 
-def rollback_champion(home: Path, project: str, alias: str, *, dry_run: bool = False) -> Move:
+def rollback_champion(
+    home: Path, project: str, alias: str, *, dry_run: bool = False, by: By = "rollback"
+) -> Move:
     """Give the alias back to the version before, after checking its bytes.
 
     It is not loaded first: a rollback must be quick, and that version has served before.
@@ -79,7 +82,7 @@ def rollback_champion(home: Path, project: str, alias: str, *, dry_run: bool = F
             check_integrity(client, wanted, None, dry_run=dry_run), "rolling back to it"
         )
         if not dry_run:
-            rollback(client, project, alias)
+            rollback(client, project, alias, by)
     return Move(project, alias, before, after, dry_run)
 
 

@@ -17,11 +17,11 @@ from layerline.model.bundle import ABOUT
 from layerline.model.seen_rows import SEEN, is_seen, read_seen
 from layerline.model.target_profile import TargetProfile
 from layerline.registry.candidate import Candidate
-from layerline.registry.gate import Verdict, judge
+from layerline.registry.gate import Verdict, judge, left_to_shadow
 from layerline.registry.gate_rules import Context
 from layerline.registry.holdout import with_truth
 from layerline.registry.integrity import check_integrity, require_integrity
-from layerline.registry.promotion import champion_of, name_challenger, promote
+from layerline.registry.promotion import champion_of, name_challenger, promote, start_shadow
 from layerline.registry.registration import Version, files_of, hash_tags, tag_version
 from layerline.registry.verifier import Verifier, require_same, tolerance_of
 
@@ -62,12 +62,17 @@ def hold_contest(
     verdict = judge(
         known, challenger, gate, task=candidate.holdout.task, seed=params.seed, context=context
     )
+    waits = verdict.promote and champion is not None and params.retrain.promote == "shadow"
+    if waits:
+        verdict = left_to_shadow(verdict)
     if not context.same_bytes:  # otherwise the tags keep how it became champion
         tag_version(client, version, _verdict_tags(verdict, candidate))
     previous = None if champion is None else str(champion.version)
     if verdict.promote:
         promote(client, project, alias, version.number)
-    elif previous != version.number:
+    elif waits:
+        start_shadow(client, project, version.number, params.retrain.shadow_days)
+    elif previous != version.number and params.retrain.promote == "gate":
         name_challenger(client, project, version.number)
     return _registration(params, candidate, version, verdict, previous)
 

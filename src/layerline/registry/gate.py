@@ -115,6 +115,12 @@ def judge(
     return _with_refusals(_compare(champion, challenger, section, seed, context, verdict))
 
 
+def left_to_shadow(verdict: Verdict) -> Verdict:
+    """A version that passed, and is the challenger until enough of what is served has a truth."""
+    reason = f"{verdict.reason}; the rows that are served decide (retrain.promote: shadow)"
+    return dataclasses.replace(verdict, promote=False, reason=reason)
+
+
 def _why_not_judged(context: Context) -> str:
     if context.experiment:
         # The best of many by the same test rows would be promoted by luck alone.

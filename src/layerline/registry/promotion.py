@@ -4,7 +4,7 @@ Callers hold `client.registry_lock`; administration.py takes it for people.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from layerline.errors import TrackingError
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 PREVIOUS = "previous_champion"
 CHALLENGER = "challenger"
 REIGNS = "layerline.reigns"
+SHADOW_SINCE = "layerline.shadow_since"
 _KEPT_REIGNS = 20  # a tag holds 5,000 characters
 
-By = Literal["gate", "hand", "rollback"]
+By = Literal["gate", "hand", "rollback", "shadow", "live score"]
 
 
 def champion_of(client: "MlflowClient", project: str, alias: str) -> "ModelVersion | None":
@@ -54,9 +55,8 @@ def promote(
         client.set_model_version_tag(project, version, PREVIOUS, previous)
     _note_reign(client, project, version, alias, by, previous)
     client.set_registered_model_alias(project, alias, version)
-    aliases = client.get_registered_model(project).aliases
-    if alias != CHALLENGER and str(aliases.get(CHALLENGER)) == version:
-        client.delete_registered_model_alias(project, CHALLENGER)
+    if alias != CHALLENGER:
+        drop_challenger(client, project, version)
     return previous
 
 
@@ -79,6 +79,30 @@ def reigns_of(tags: dict[str, str]) -> list[dict[str, Any]]:
 def name_challenger(client: "MlflowClient", project: str, version: str) -> None:
     """Point the alias `challenger` to the newest version that did not pass the gate."""
     client.set_registered_model_alias(project, CHALLENGER, version)
+
+
+def start_shadow(client: "MlflowClient", project: str, version: str, days: float) -> None:
+    """Make a version that passed the gate the challenger, unless another one is under test.
+
+    Args:
+        client: of the store.
+        project: the registered model.
+        version: that passed.
+        days: after which a test that has not decided ends.
+    """
+    now = datetime.now(UTC)
+    held = champion_of(client, project, CHALLENGER)
+    since = None if held is None else held.tags.get(SHADOW_SINCE)
+    if since is not None and now - datetime.fromisoformat(since) < timedelta(days=days):
+        return
+    client.set_model_version_tag(project, version, SHADOW_SINCE, now.isoformat(timespec="seconds"))
+    name_challenger(client, project, version)
+
+
+def drop_challenger(client: "MlflowClient", project: str, version: str) -> None:
+    """Take the alias `challenger` from a version, if it is still that one's."""
+    if str(client.get_registered_model(project).aliases.get(CHALLENGER)) == version:
+        client.delete_registered_model_alias(project, CHALLENGER)
 
 
 def previous_of(client: "MlflowClient", project: str, alias: str) -> tuple[str, str]:
@@ -106,14 +130,14 @@ def previous_of(client: "MlflowClient", project: str, alias: str) -> tuple[str, 
     return str(champion.version), str(previous)
 
 
-def rollback(client: "MlflowClient", project: str, alias: str) -> str:
+def rollback(client: "MlflowClient", project: str, alias: str, by: By = "rollback") -> str:
     """Give the alias back to the version that held it before; return that version.
 
     Raises:
         TrackingError: there is no champion, or no version before it.
     """
     champion, previous = previous_of(client, project, alias)
-    _note_reign(client, project, previous, alias, "rollback", champion)
+    _note_reign(client, project, previous, alias, by, champion)
     client.set_registered_model_alias(project, alias, previous)
     return previous
 

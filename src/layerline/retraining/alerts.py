@@ -16,7 +16,7 @@ from layerline.config import Params
 from layerline.errors import LayerlineError
 from layerline.masking import masked
 from layerline.retraining.alert_channels import Alert, channels_of
-from layerline.retraining.log import BUSY, FAILED, Record
+from layerline.retraining.log import BUSY, FAILED, ROLLED_BACK, Record
 from layerline.text import listing
 
 STOPPED = (130, 143)  # by a person or the machine: they know
@@ -90,7 +90,8 @@ def changes(before: State, now: State, record: Record) -> str:
     elif now.failed is None and before.failed is not None:
         found.append("retraining works again")
     if now.champion != before.champion:
-        found.append(f"version {now.champion} is the champion")
+        why = f" again: {record.message}" if record.outcome == ROLLED_BACK else ""
+        found.append(f"version {now.champion} is the champion{why}")
     if set(now.drifted) != set(before.drifted):
         drift = f"drift in {listing(now.drifted, 5)}" if now.drifted else "no drift any more"
         found.append(drift)

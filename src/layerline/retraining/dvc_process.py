@@ -69,6 +69,22 @@ class Dvc:
         if code:
             raise self._failure(code, lines)
 
+    def unused_cache(self) -> list[Path]:
+        """What `dvc gc` would remove: in no commit or experiment, and not in the workspace.
+
+        Raises:
+            BusyError: another DVC is at work in this project.
+            RetrainError: it failed.
+        """
+        where = ["--workspace", "--all-commits", "--all-experiments"]
+        if not (self._root / ".git").exists():
+            where = where[:1]
+        code, lines = self._call("gc", *where, "--force", "--dry", is_quiet=True)
+        if code:
+            raise self._failure(code, lines)
+        start = "Removing "
+        return [Path(line.removeprefix(start)) for line in lines if line.startswith(start)]
+
     def _read_stages(self) -> list[dict[str, Any]]:
         if not self._stages_file.exists():
             return []

@@ -24,6 +24,8 @@ from layerline.tables.storage import read_parquet, write_table
 from layerline.validation.profile import plain_level
 
 TIME, VERSION, ACTUAL = "time", "version", "actual"
+SHADOW = "shadow_"  # before the names of what the shadow predicted
+_LEFT_OUT = ("row", "answer", "shadow")
 
 
 class Truths(NamedTuple):
@@ -79,14 +81,18 @@ def id_text(value: Any) -> str:
     return str(plain_level(value.item() if isinstance(value, np.generic) else value))
 
 
+def log_files(path: Path) -> list[Path]:
+    """The request log and the one before it, the older first, where they are."""
+    return [file for file in (path.with_name(f"{path.name}.1"), path) if file.is_file()]
+
+
 def read_log(path: Path, about: About) -> Iterator[dict[str, Any]]:
     """The logged predictions that have an id, of the file and of the one before it.
 
     Raises:
         SourceError: there is no such file.
     """
-    earlier = path.with_name(f"{path.name}.1")
-    files = [file for file in (earlier, path) if file.is_file()]
+    files = log_files(path)
     if not files:
         raise SourceError(
             f"{path}: no request log is there; write it with `layerline serve --request-log "
@@ -100,11 +106,12 @@ def read_log(path: Path, about: About) -> Iterator[dict[str, Any]]:
 
 
 def _kept_entry(entry: Mapping[str, Any], about: About) -> dict[str, Any]:
-    kept = {name: entry[name] for name in entry if name not in ("row", "id", "prediction")}
-    prediction = entry["prediction"]
-    if about.classes is not None:
-        prediction = str(plain_level(prediction))
-    return {"id": id_text(entry["id"]), **kept, "prediction": prediction, ACTUAL: None}
+    found = {name: entry[name] for name in entry if name not in _LEFT_OUT}
+    found |= {f"{SHADOW}{name}": value for name, value in entry.get("shadow", {}).items()}
+    for name in ("prediction", f"{SHADOW}prediction"):
+        if about.classes is not None and name in found:
+            found[name] = str(plain_level(found[name]))
+    return {**found, "id": id_text(entry["id"]), ACTUAL: None}
 
 
 def join(workspace: Workspace, log: Path, truths: Truths, about: About) -> pd.DataFrame:

@@ -37,17 +37,18 @@ def score_labels(
         LayerlineError: there is no champion, no log, no such file or column.
     """
     live = params.retrain.live
-    about, reference = _served(workspace, params)
+    about, reference = served(workspace, params)
     truths = read_truths(labels, live.id, reference.target_spec, about)
     rows = join(workspace, log or workspace.root / live.log, truths, about)
-    tests = _test_scores(workspace, params)
+    tests = test_scores(workspace, params)
     facts = score_rows(rows, about, metric_of(params.register.gate, about.task), tests)
     facts |= _counts(rows, truths)
     write_json(workspace.reports / "live.json", facts)
     return facts
 
 
-def _served(workspace: Workspace, params: Params) -> tuple[About, Reference]:
+def served(workspace: Workspace, params: Params) -> tuple[About, Reference]:
+    """What the champion is, and the sketch of its training rows."""
     uri = f"models:/{params.project}@{params.register.alias}"
     with temporary_folder() as folder:
         bundle = download(uri, workspace.home, folder).bundle
@@ -57,7 +58,7 @@ def _served(workspace: Workspace, params: Params) -> tuple[About, Reference]:
     return about, reference
 
 
-def _test_scores(workspace: Workspace, params: Params) -> dict[str, Mapping[str, float | None]]:
+def test_scores(workspace: Workspace, params: Params) -> dict[str, Mapping[str, float | None]]:
     """The metrics on the test rows that each version was registered with."""
     with open_registry(workspace.home, "reading test scores") as client:
         versions = versions_of(client, params.project)
@@ -88,9 +89,7 @@ def score_rows(
         `versions`: by number, with the `test` score and `sure_drop`, by how much the live score is
         at least worse than that; `days`: in order, over all versions.
     """
-    labelled = rows.dropna(subset=ACTUAL)
-    if about.classes is not None:  # of a class that the model does not know nothing can be said
-        labelled = labelled[labelled[ACTUAL].isin(list(map(str, about.classes)))]
+    labelled = with_truth(rows, about)
     versions, days = {}, []
     for version, part in labelled.groupby(VERSION):
         test = (tests.get(str(version)) or {}).get(metric)
@@ -102,6 +101,14 @@ def score_rows(
     return {"metric": metric, "lower_is_better": is_lower, "versions": versions, "days": days}
 
 
+def with_truth(rows: pd.DataFrame, about: About) -> pd.DataFrame:
+    """The rows whose true value is known, and is a class that the model knows."""
+    labelled = rows.dropna(subset=ACTUAL)
+    if about.classes is None:
+        return labelled
+    return labelled[labelled[ACTUAL].isin(list(map(str, about.classes)))]
+
+
 def _drop(found: Mapping[str, Any], test: float | None, metric: str) -> float | None:
     if test is None:
         return None
@@ -109,7 +116,7 @@ def _drop(found: Mapping[str, Any], test: float | None, metric: str) -> float | 
 
 
 def _score(rows: pd.DataFrame, about: About, metric: str) -> dict[str, Any]:
-    losses = _predictions(rows, about).row_losses(metric)
+    losses = predictions_of(rows, about).row_losses(metric)
     n_resamples = int(np.clip(_DRAWN // len(losses), 100, 1000))
     found = interval(losses, n_resamples, CONFIDENCE, seed=0)
     means = np.array([found.mean, found.lower, found.upper])
@@ -121,7 +128,8 @@ def _score(rows: pd.DataFrame, about: About, metric: str) -> dict[str, Any]:
     return {"n_rows": len(losses), "value": value, "lower": lower, "upper": upper}
 
 
-def _predictions(rows: pd.DataFrame, about: About) -> Predictions:
+def predictions_of(rows: pd.DataFrame, about: About) -> Predictions:
+    """Labelled rows -> what was predicted, and the truth."""
     if about.classes is None:
         actual = rows[ACTUAL].to_numpy(dtype=np.float64)
         return join_truth(rows[["prediction"]], actual, None)

@@ -17,6 +17,7 @@ from layerline.artifacts import Workspace
 from layerline.masking import masked
 
 UNCHANGED, PROMOTED, KEPT, RESTORED = "unchanged", "promoted", "kept", "restored"
+ROLLED_BACK = "rolled back"
 WAITED, BUSY, FAILED = "waited", "busy", "failed"
 
 
@@ -25,9 +26,9 @@ class Record:
     """One run.
 
     outcome: unchanged (nothing is new), promoted, kept (the gate kept the champion), restored (DVC
-    had the result in its cache), waited (`retrain.when` asks for more than what is new), busy
-    (another run is under way), failed. `why` it trained or waited; `drifted` are columns of the new
-    rows, None where nothing was compared.
+    had the result in its cache), rolled back (to the version before), waited (`retrain.when` asks
+    for more than what is new), busy (another run is under way), failed. `why` it trained or waited;
+    `drifted` are columns of the new rows, None where nothing was compared.
     """
 
     started: str

@@ -15,6 +15,8 @@ from layerline.config import Params
 from layerline.errors import BusyError, GateError, LayerlineError, SourceError
 from layerline.projects.watched_files import missing_files, must_fetch
 from layerline.retraining.alerts import send_alerts
+from layerline.retraining.alias_moves import move_alias
+from layerline.retraining.disk_space import require_space
 from layerline.retraining.dvc_process import Dvc, RetrainError
 from layerline.retraining.log import (
     BUSY,
@@ -86,7 +88,7 @@ def retrain(workspace: Workspace, params: Params, report: Callable[[str], None])
     """
     clock = _Clock(workspace, lambda record: send_alerts(workspace, params, record, report))
     try:
-        with ends_with_parent(), _retrain_lock(workspace, params.retrain.wait_seconds):
+        with ends_with_parent(), retrain_lock(workspace, params.retrain.wait_seconds):
             verdict = _run(workspace, params, report)
         code = GateError.exit_code if verdict.outcome == KEPT else 0
         return clock.record(verdict, code)
@@ -110,8 +112,8 @@ def _record_failure(clock: _Clock, verdict: Verdict, exit_code: int) -> None:
 
 
 @contextlib.contextmanager
-def _retrain_lock(workspace: Workspace, wait_seconds: float) -> Iterator[None]:
-    """Two runs at once would train the same thing twice. The kernel frees a killed one's lock."""
+def retrain_lock(workspace: Workspace, wait_seconds: float) -> Iterator[None]:
+    """Hold off other runs, which would train the same thing twice; a killed one's lock is free."""
     workspace.locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(workspace.locks / "retrain.lock")
     try:
@@ -128,6 +130,10 @@ def _retrain_lock(workspace: Workspace, wait_seconds: float) -> Iterator[None]:
 
 
 def _run(workspace: Workspace, params: Params, report: Callable[[str], None]) -> Verdict:
+    change = move_alias(workspace, params, report)
+    if change is not None:
+        facts = {"champion_version": change.champion}
+        return Verdict(change.outcome, change.message, registration=facts)
     _require_files(workspace.root, params)
     with Dvc(workspace.root, report) as dvc:
         if must_fetch(workspace.root, params.fetch):
@@ -147,6 +153,7 @@ def _train(
     workspace: Workspace, params: Params, dvc: Dvc, report: Callable[[str], None]
 ) -> Verdict:
     """Look at what is new, then train, unless `retrain.when` asks for more."""
+    require_space(workspace.root)
     known, news, why = trained_rows(workspace), None, "the first training"
     if known is not None:
         dvc.repro("validate")

@@ -23,6 +23,9 @@ openapi.py             the OpenAPI schema of a model
 docs_page.py           /docs without a CDN
 prometheus_metrics.py  counters at /metrics
 request_log.py         sampled rows, for drift checks
+shadow.py              a second model, never answered
+answer_ids.py          ids with a hash inside
+replayed.py            an answer given once more
 
 Small JSON bodies are predicted in the server's own process, without pandas; files and large bodies
 in a worker process, whose memory and time are limited.

@@ -14,6 +14,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
+from layerline.serving.answer_ids import new_id
 from layerline.serving.docs_page import add_docs
 from layerline.serving.json_rows import Refused
 from layerline.serving.live_model import LiveModel, watching
@@ -35,7 +36,7 @@ from layerline.serving.middleware import (
 from layerline.serving.openapi import openapi_of
 from layerline.serving.prometheus_metrics import Metrics
 from layerline.serving.request_handler import JSON, encode
-from layerline.serving.request_log import RequestLog
+from layerline.serving.request_log import Answer, RequestLog
 from layerline.serving.uploads import TooLarge, Unreadable
 from layerline.serving.worker_pool import IDLE_SECONDS, WorkerPool
 
@@ -68,14 +69,14 @@ class Predict:
         async with self._bodies.read(scope, receive) as body:
             with self._slots.take():
                 if content_type == JSON and len(body) <= SMALL_BYTES:
-                    content = self._answer(served, content_type, bytes(body))
+                    content, name = self._answer(served, content_type, bytes(body))
                 else:
-                    content = await self._ask_worker(served, content_type, body)
-        await answer(send, 200, content)
+                    content, name = await self._ask_worker(served, content_type, body)
+        await answer(send, 200, content, JSON, (b"x-answer-id", name.encode()))
 
     async def _ask_worker(
         self, served: ServedModel, content_type: str, body: bytes | bytearray
-    ) -> bytes:
+    ) -> tuple[bytes, str]:
         loop = asyncio.get_running_loop()
         ask = self._workers.predict
         try:
@@ -85,9 +86,10 @@ class Predict:
         self._metrics.rows.observe(reply.n_rows)
         if self._log is not None:
             self._log.put(reply.log_lines)
-        return reply.content
+        return reply.content, reply.id
 
-    def _answer(self, served: ServedModel, content_type: str, body: bytes) -> bytes:
+    def _answer(self, served: ServedModel, content_type: str, body: bytes) -> tuple[bytes, str]:
+        """The response's body and its id."""
         try:
             predictions = served.handler.handle(content_type, body)
         except Unreadable as error:
@@ -97,9 +99,11 @@ class Predict:
         except TooLarge as error:
             raise problem(413, str(error)) from None
         self._metrics.rows.observe(predictions.n_rows)
+        content = encode(served.version, predictions)
+        name = new_id(content)
         if self._log is not None:
-            self._log.take(predictions, served.version, served.handler.names)
-        return encode(served.version, predictions)
+            self._log.take(predictions, Answer(served.version, name), served.handler.names)
+        return content, name
 
 
 def _content_type(scope: Scope, served: ServedModel) -> str:

@@ -34,6 +34,10 @@ class Metrics:
         self.refused = self._counter("layerline_model_refused", "New champions refused.")
         self.poll_failures = self._counter("layerline_poll_failures", "Failed polls of the alias.")
         self.log_dropped = self._counter("layerline_log_dropped", "Rows that were not logged.")
+        self.shadow_rows = self._counter("layerline_shadow_rows", "Rows that the shadow scored.")
+        self.shadow_missed = self._counter(
+            "layerline_shadow_missed", "Logged rows without the shadow's prediction."
+        )
         self.model = Info("layerline_model", "The model being served.", registry=self.registry)
 
     def _counter(self, name: str, text: str) -> Counter:

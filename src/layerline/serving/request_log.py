@@ -1,8 +1,9 @@
-"""A sample of the rows that were served, as JSON lines, for drift checks.
+"""A sample of the rows that were served, as JSON lines: for drift, live scores and replays.
 
-A line holds the time, the version, the model's own columns, the prediction and, if a field is named
-for it, the row's id. Headers, tokens and other fields are never written. A thread writes: a slow
-disk loses lines, which are counted, and delays no request.
+A line holds the time, the version, the answer's id and the row's place in it, the model's own
+columns, the prediction and, if a field is named for it, the row's id. Headers, tokens and other
+fields are never written. A thread writes: a slow disk loses lines, which are counted, and delays no
+request.
 """
 
 import contextlib
@@ -34,6 +35,13 @@ class Sampling(NamedTuple):
 NO_SAMPLE = Sampling()
 
 
+class Answer(NamedTuple):
+    """The version that answered, and the answer's id."""
+
+    version: str
+    id: str
+
+
 class RequestLog:
     """Appends to a file; at `max_bytes` it becomes FILE.1 and a new one is started."""
 
@@ -50,9 +58,11 @@ class RequestLog:
         self._thread = threading.Thread(target=self._write, daemon=True, name="request-log")
         self._thread.start()
 
-    def take(self, predictions: RequestPredictions, version: str, columns: Collection[str]) -> None:
+    def take(
+        self, predictions: RequestPredictions, answer: Answer, columns: Collection[str]
+    ) -> None:
         """Write the sampled rows of a response; never blocks."""
-        self.put(sample_lines(predictions, version, columns, self._sample, self._random))
+        self.put(sample_lines(predictions, answer, columns, self._sample, self._random))
 
     def put(self, lines: Iterable[bytes]) -> None:
         """Write lines that a worker process made; never blocks."""
@@ -86,7 +96,7 @@ class RequestLog:
 
 def sample_lines(
     predictions: RequestPredictions,
-    version: str,
+    answer: Answer,
     columns: Collection[str],
     sample: Sampling,
     random: np.random.Generator,
@@ -95,13 +105,13 @@ def sample_lines(
     if not sample.share:
         return []
     chosen = np.flatnonzero(random.random(predictions.n_rows) < sample.share).tolist()
-    return [_line(predictions, at, version, columns, sample.id_field) for at in chosen]
+    return [_line(predictions, at, answer, columns, sample.id_field) for at in chosen]
 
 
 def _line(
     predictions: RequestPredictions,
     at: int,
-    version: str,
+    answer: Answer,
     columns: Collection[str],
     id_field: str | None,
 ) -> bytes:
@@ -111,7 +121,8 @@ def _line(
         row = {name: row[name] for name in columns}
     entry = name | {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-        "version": version,
+        "version": answer.version,
+        "answer": [answer.id, at, predictions.n_rows],
         "row": row,
         "prediction": predictions.predicted.prediction[at],
     }

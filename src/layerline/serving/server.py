@@ -25,6 +25,7 @@ from layerline.serving.load_model import parse_source
 from layerline.serving.middleware import Limits
 from layerline.serving.prometheus_metrics import Metrics
 from layerline.serving.request_log import NO_SAMPLE, RequestLog, Sampling
+from layerline.serving.shadow import Shadow, ShadowedLog
 from layerline.serving.worker_pool import WorkerPool
 
 SHUTDOWN_SECONDS = 30
@@ -47,6 +48,7 @@ class Settings:
     log: Path | None = None
     log_sample: float = 0.01
     log_id: str | None = None
+    shadow: str | None = None
     limits: Limits = dataclasses.field(default_factory=Limits)
 
 
@@ -93,22 +95,26 @@ def serve(settings: Settings, home: Path, report: Callable[[str], None]) -> None
     """Serve until SIGTERM or SIGINT; requests in flight are finished first.
 
     Raises:
-        ParamsError: the token or the address is invalid.
+        ParamsError: the token, the address or --shadow is invalid.
         BusyError: the port is in use.
         TrackingError: there is no such model, or the store is unavailable.
         SourceError: its bytes were changed.
     """
+    if settings.shadow is not None and settings.log is None:
+        message = "its predictions go to the request log; name one with --request-log FILE"
+        raise ParamsError([Problem("--shadow", message)], "layerline serve")
     limits = dataclasses.replace(settings.limits, token=read_token(settings.token_env))
     # Forked before a socket is open or a thread runs.
     sample = Sampling(settings.log_sample, settings.log_id) if settings.log else NO_SAMPLE
     workers = WorkerPool(sample)
+    metrics = Metrics()
+    shadow = _shadow(settings, home, metrics, report)
     listener = open_socket(settings.host, settings.port)
     collect_rarely()
     return_freed_memory()
     gc.freeze()  # what is imported is never collected; the models that come are
     torch.set_num_threads(1)  # rows are few; a second thread costs more than it gains
-    metrics = Metrics()
-    log = None if settings.log is None else RequestLog(settings.log, sample, metrics)
+    log = _log(settings.log, sample, metrics, shadow)
     with listener, threadpool_limits(1):
         source = parse_source(settings.model_uri)
         live = LiveModel(
@@ -131,6 +137,26 @@ def serve(settings: Settings, home: Path, report: Callable[[str], None]) -> None
         sys.setswitchinterval(SWITCH_SECONDS)
         make_server(app).run(sockets=[listener])
     workers.close()
+
+
+def _log(
+    path: Path | None, sample: Sampling, metrics: Metrics, shadow: Shadow | None
+) -> RequestLog | None:
+    if path is None:
+        return None
+    if shadow is None:
+        return RequestLog(path, sample, metrics)
+    return ShadowedLog(path, sample, metrics, shadow)
+
+
+def _shadow(
+    settings: Settings, home: Path, metrics: Metrics, report: Callable[[str], None]
+) -> Shadow | None:
+    if settings.shadow is None:
+        return None
+    if settings.log_id is None:
+        report("note: --shadow without --log-id: labels cannot be joined to what is logged")
+    return Shadow(parse_source(settings.shadow), home, metrics, report)
 
 
 def make_server(app: Callable[..., object]) -> uvicorn.Server:

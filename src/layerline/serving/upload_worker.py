@@ -19,9 +19,10 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from layerline.model.load import load_bundle
+from layerline.serving.answer_ids import new_id
 from layerline.serving.json_rows import Refused
 from layerline.serving.request_handler import RequestHandler, encode
-from layerline.serving.request_log import Sampling, sample_lines
+from layerline.serving.request_log import Answer, Sampling, sample_lines
 from layerline.serving.uploads import TooLarge, Unreadable
 from layerline.serving.worker_frames import receive_frame, send_frame
 
@@ -90,7 +91,8 @@ def _respond(
         found = handler.handle(header["content_type"], body)
         content = encode(arguments["version"], found)
         sample = Sampling(*arguments["log_sample"])
-        lines = sample_lines(found, arguments["version"], handler.names, sample, random)
+        answer = Answer(arguments["version"], new_id(content))
+        lines = sample_lines(found, answer, handler.names, sample, random)
     except Unreadable as error:
         return {"status": 400, "faults": [[str(error), None, None]]}, b""
     except Refused as refused:
@@ -100,7 +102,8 @@ def _respond(
     except MemoryError:
         return {"status": 413, "faults": [[too_large(), None, None]]}, b""
     sizes = [len(line) for line in lines]
-    return {"status": 200, "n_rows": found.n_rows, "log": sizes}, content + b"".join(lines)
+    reply = {"status": 200, "n_rows": found.n_rows, "id": answer.id, "log": sizes}
+    return reply, content + b"".join(lines)
 
 
 def too_large() -> str:

@@ -25,10 +25,11 @@ _MEMORY_CHECK_SECONDS = 0.005
 
 
 class Reply(NamedTuple):
-    """A worker's predictions: the response's body, its rows, and lines for the request log."""
+    """A worker's predictions: the response's body, its rows and id, and lines for the log."""
 
     content: bytes
     n_rows: int
+    id: str
     log_lines: list[bytes]
 
 
@@ -213,4 +214,4 @@ def _read_reply(header: dict[str, Any], content: bytes) -> Reply:
     for size in reversed(header["log"]):
         lines.append(content[end - size : end])
         end -= size
-    return Reply(content[:end], header["n_rows"], lines[::-1])
+    return Reply(content[:end], header["n_rows"], header["id"], lines[::-1])

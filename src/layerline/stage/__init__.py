@@ -5,6 +5,7 @@ runs/<stage>.json, and turns every failure into one message and its exit code.
 
     messages.py            what users read when something fails
     output_restoration.py  a failed stage's last outputs, restored
+    rank_launcher.py       a training on several processes
     protection.py          one stage at a time, none without its parent
     run_journal.py         the journal of a stage's run
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from layerline.artifacts import STAGES, Workspace, write_json
-from layerline.config import Params, load_params
+from layerline.config import Params, RankPlace, load_params, read_rank_place
 from layerline.errors import BusyError, LayerlineError, TrackingError
 from layerline.masking import mask_output
 from layerline.process import collect_rarely, deliver_lost_interrupts
@@ -29,10 +30,12 @@ from layerline.stage.messages import (
 )
 from layerline.stage.output_restoration import restore_outputs
 from layerline.stage.protection import Terminated, checkout_lock, ends_with_parent
+from layerline.stage.rank_launcher import run_ranks
 from layerline.stage.run_journal import flush_now, open_journal
 from layerline.tracking.final_flush import start_final_flush
 from layerline.tracking.journal import Journal, Status
 from layerline.tracking.restored_stages import this_repro
+from layerline.tracking.tracking_switch import NoJournal
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class Stage:
     def report(self, text: str) -> None:
         """Print one line for the user."""
         print(f"{self.name}: {text}", flush=True)  # noqa: T201 - a stage reports on stdout
+
+
+class _SilentStage(Stage):
+    def report(self, text: str) -> None:
+        """Rank 0 reports the same."""
 
 
 def run_stage(
@@ -68,6 +76,12 @@ def run_stage(
     workspace = Workspace(Path())
     try:
         params = load(workspace.params)
+        place = read_rank_place()
+        asked = params.train.distributed
+        if place is None and name == "train" and asked != "auto" and asked.processes > 1:
+            return run_ranks(name, asked)
+        if place is not None and place.rank > 0:
+            return _run_beside(name, work, params, place)
         with checkout_lock(workspace), ends_with_parent():
             return _run(name, work, params, workspace)
     except BusyError as error:
@@ -80,6 +94,26 @@ def run_stage(
         return _report_interrupt(name, error)
     except Exception as error:  # a disk that cannot be written, before there is a journal
         return report_defect(name, error, workspace)
+
+
+def _run_beside(name: str, work: Callable[[Stage], None], params: Params, place: RankPlace) -> int:
+    """Run a rank of a training that is not the first, which has the lock and the journal.
+
+    A mistake of the user is the same for every rank; one of each machine reports it.
+    """
+    workspace = Workspace(Path())
+    try:
+        with ends_with_parent():
+            work(_SilentStage(name, params, workspace, NoJournal(""), ""))
+    except KeyboardInterrupt as error:
+        return 143 if isinstance(error, Terminated) else 130
+    except LayerlineError as error:
+        if place.local_rank == 0:
+            print_error(f"{name} (rank {place.rank})", f"error: {error}")
+        return error.exit_code
+    except Exception as error:
+        return report_defect(f"{name}-rank-{place.rank}", error, workspace)
+    return 0
 
 
 def _report_interrupt(name: str, error: KeyboardInterrupt) -> int:

@@ -41,13 +41,13 @@ def _lock_seconds() -> float:
 
 @contextlib.contextmanager
 def ends_with_parent() -> Iterator[None]:
-    """Turn SIGTERM, and under DVC the death of DVC, into an orderly end."""
+    """Turn SIGTERM, and the death of DVC or of the agent of ranks, into an orderly end."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         raise Terminated
 
     previous = signal.signal(signal.SIGTERM, terminate)
-    if "DVC_STAGE" in os.environ:
+    if "DVC_STAGE" in os.environ or "TORCHELASTIC_RUN_ID" in os.environ:
         threading.Thread(target=_watch, args=(_starters(),), daemon=True).start()
     try:
         yield

@@ -144,16 +144,27 @@ def mark_done(path: Path) -> None:
     shutil.rmtree(path.parent / FILES / path.stem, ignore_errors=True)
 
 
-def prune(home: Path, keep_seconds: float = KEEP_SECONDS) -> list[Path]:
-    """Remove journals that were done longer ago than `keep_seconds`, and what was next to them."""
-    folder = journals_of(home)
-    removed = []
-    for path in folder.glob(f"*{SUFFIX}{DONE}"):
+def done_journals(home: Path, keep_seconds: float = KEEP_SECONDS) -> list[Path]:
+    """Journals that were done longer ago than `keep_seconds`."""
+    found = []
+    for path in journals_of(home).glob(f"*{SUFFIX}{DONE}"):
         with contextlib.suppress(FileNotFoundError):  # two flushers may prune at once
             if time.time() - path.stat().st_mtime > keep_seconds:
-                path.unlink()
-                stem = path.name.removesuffix(f"{SUFFIX}{DONE}")
-                (folder / _LOCKS / f"{stem}.lock").unlink(missing_ok=True)
-                shutil.rmtree(folder / FILES / stem, ignore_errors=True)
-                removed.append(path)
+                found.append(path)
+    return sorted(found)
+
+
+def remove_journal(path: Path) -> None:
+    """Remove a journal that is done, and what was next to it."""
+    stem, folder = path.name.removesuffix(f"{SUFFIX}{DONE}"), path.parent
+    path.unlink(missing_ok=True)
+    (folder / _LOCKS / f"{stem}.lock").unlink(missing_ok=True)
+    shutil.rmtree(folder / FILES / stem, ignore_errors=True)
+
+
+def prune(home: Path, keep_seconds: float = KEEP_SECONDS) -> list[Path]:
+    """Remove journals that were done longer ago than `keep_seconds`; return them."""
+    removed = done_journals(home, keep_seconds)
+    for path in removed:
+        remove_journal(path)
     return removed

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from layerline.artifacts import Workspace
-from layerline.config import Params
+from layerline.config import Params, read_rank_place
 from layerline.tracking.delivery_problems import delivery_problem
 from layerline.tracking.follower import start_follower
 from layerline.tracking.journal import Journal
@@ -37,11 +37,15 @@ class TrainingLog:
     ) -> None:
         """Start sending the journal to MLflow: that process imports it while this imports torch."""
         self.journal, self.workspace, self.report = journal, workspace, report
+        place = read_rank_place()
+        self.is_first = place is None or place.rank == 0  # of its ranks, which log nothing else
         if not isinstance(journal, NoJournal):
             start_follower(workspace.home, journal.path)
 
     def log_inputs(self, params: Params) -> None:
         """The data, and params.yaml with the files it names."""
+        if not self.is_first:
+            return
         log_inputs(self.journal, self.workspace, params.project)
         for note in log_files(self.journal, self.workspace, params):
             self.report(f"note: {note}")
@@ -55,10 +59,12 @@ class TrainingLog:
 
     def system_metrics(self) -> contextlib.AbstractContextManager[None]:
         """Sample the machine's load while the block runs."""
-        return sampling(self.journal)
+        return sampling(self.journal) if self.is_first else contextlib.nullcontext()
 
     def log_result(self, result: TrainingResult, identity: Mapping[str, str] | None) -> None:
         """What was kept and why training stopped; `identity` names the source it started from."""
+        if not self.is_first:
+            return
         if identity is not None:
             log_transfer(self.journal, self.workspace, identity)
         log_network(self.journal, self.workspace, result.kept_epoch)

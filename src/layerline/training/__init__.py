@@ -6,6 +6,8 @@ members.py            one network or several, what is kept
 member_settings.py    what members differ in
 turns.py              trainings in turns, epoch by epoch
 member_choice.py      which members are worth keeping
+ranked_session.py     a step of several ranks
+rank_group.py         processes that train together
 fold_rows.py          rows held out of each network
 stacking.py           which networks train as one
 ensemble_curve.py     the curve of an ensemble

@@ -128,19 +128,21 @@ def _has_room(n_bytes: int, device: torch.device) -> bool:
     return n_bytes <= MEMORY_SHARE * free
 
 
-def load_rows(folder: Path, split: str, most_bytes: float | None = None) -> Rows:
+def load_rows(
+    folder: Path, split: str, most_bytes: float | None = None, *, is_mapped: bool = False
+) -> Rows:
     """Read one split of data/scaled; an array larger than `most_bytes` is streamed.
 
     By default that is half of the memory that there is, free or not: what a training reads must
     not depend on what else runs. An array that has no room at this moment is mapped as well, and
-    read in the same order.
+    read in the same order; so is every array with `is_mapped`.
     """
     path = folder / f"{split}_x.npy"
     if most_bytes is None:
         most_bytes = MEMORY_SHARE * memory_bytes()
     n_bytes = path.stat().st_size
     is_streamed = n_bytes > most_bytes
-    is_mapped = is_streamed or not _has_room(n_bytes, torch.device("cpu"))
+    is_mapped = is_mapped or is_streamed or not _has_room(n_bytes, torch.device("cpu"))
     # "c": writes, which nobody makes, would stay in memory; torch warns of read-only arrays.
     x = np.load(path, mmap_mode="c" if is_mapped else None, allow_pickle=False)
     y = np.load(folder / f"{split}_y.npy", allow_pickle=False)

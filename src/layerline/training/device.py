@@ -30,15 +30,22 @@ _OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory")
 
 
 def choose_threads(
-    asked: int | Literal["auto"], network: nn.Module, shape: tuple[int, ...], batch_size: int
+    asked: int | Literal["auto"],
+    network: nn.Module,
+    shape: tuple[int, ...],
+    batch_size: int,
+    n_processes: int = 1,
 ) -> int:
-    """The number asked for; `auto` takes one for small networks, else one a core, at most 8."""
+    """The number asked for; `auto` takes one for small networks, else one a core, at most 8.
+
+    The machine's cores are shared by `n_processes`.
+    """
     if asked != "auto":
         return asked
     operations = 3 * batch_size * count_operations(network, shape)  # backward is two forwards
     if operations < _OPERATIONS_WORTH_THREADS:
         return 1
-    return min(usable_cores(), _MOST_THREADS)
+    return max(1, min(usable_cores() // n_processes, _MOST_THREADS))
 
 
 @torch.no_grad()

@@ -70,11 +70,10 @@ def blame_step(session: Session, train: Rows, steps: Sequence[Sequence[Tensor]])
     """
     for batches in steps[:-1]:
         session.take(train, batches)
-    found = None
-    for batch in steps[-1]:
-        x, _ = session.rows(train, batch)
-        found = found or first_bad_layer(session.network, x, session.precision)
-    return f"step {session.step + 1}, in {found or 'the loss itself'}"
+    rows = [session.rows(train, batch)[0] for batch in steps[-1]]
+    found = [first_bad_layer(session.network, x, session.precision) for x in rows]
+    first = next((layer for layer in found if layer), "the loss itself")
+    return f"step {session.step + 1}, in {first}"
 
 
 def blame_valid(session: Session, valid: Rows) -> str:

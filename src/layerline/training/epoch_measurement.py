@@ -42,7 +42,7 @@ def measure_epoch(
         )
         for own, norm, rate, answers, rows in measured
     ]
-    return records, outputs
+    return session.agreed(records), outputs
 
 
 def _judged(

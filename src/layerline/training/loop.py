@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from layerline.config import TrainSection
+from layerline.kernels.ranks import ALONE, Ranks
 from layerline.kernels.row_type import row_type
 from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_device, settle_precision
@@ -46,6 +47,7 @@ class Training:
         data: TrainingData,
         section: TrainSection,
         fine_tuning: FineTuning | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Prepare the first epoch.
 
@@ -62,7 +64,8 @@ class Training:
             member.best = build_best(section)
         self.data = data.to(device)
         self.section = section
-        self.session, self.plan = build_session(self.members, self.data, section, fine_tuning)
+        parts = self.members, self.data, section, fine_tuning, ranks
+        self.session, self.plan = build_session(*parts)
         if not section.augment:
             kept = row_type(self.session.network, self.session.precision)
             self.data = self.data.cast_train(kept)
@@ -129,7 +132,8 @@ class Training:
         self.session.begin_epoch(self.epoch)
         steps = self._steps()
         remaining = steps[len(self.losses) :]
-        with read_ahead(self.data.train, list(itertools.chain(*remaining))) as train:
+        taken = [self.session.taken(batch) for batch in itertools.chain(*remaining)]
+        with read_ahead(self.data.train, taken) as train:
             for batches in remaining:
                 self.losses.append(self.session.take(train, batches))
                 listener.on_share(self.epoch - 1 + len(self.losses) / len(steps))

@@ -126,7 +126,8 @@ class Members:
         section, learner = self.setup.section, self.learner
         if learner is not None:
             members = [Member(learner.trained, self.settings[0].seed)]
-            training = Training(members, learner.data, section, learner.fine_tuning)
+            more = learner.fine_tuning, self.setup.ranks
+            training = Training(members, learner.data, section, *more)
         else:
             members = [self._build_member(number) for number in numbers]
             training = Training(members, self.setup.data, section)

@@ -5,7 +5,7 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ from layerline.training.optimizers import Step
 from layerline.training.prefetch import Source
 from layerline.training.schedules import Adaptive, Schedule
 from layerline.training.weight_averaging import WeightAverage
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass
@@ -121,9 +123,13 @@ class Session:
         parts = [self._backward(*self.rows(train, b), len(b) / n_rows) for b in batches]
         return torch.stack(parts).sum(0)
 
+    def taken(self, batch: Tensor) -> Tensor:
+        """The positions that this process takes rows from."""
+        return batch
+
     def rows(self, train: Source, batch: Tensor) -> tuple[Tensor, Tensor]:
         """What a step is computed from: the rows at the positions `batch`, augmented."""
-        x, y = train.take(batch)
+        x, y = train.take(self.taken(batch))
         return (x, y) if self.augment is None else self.augment(x, y, self.orders[0])
 
     def _backward(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
@@ -147,6 +153,10 @@ class Session:
     def predict(self, x: Tensor) -> Tensor:
         """(R, N, O) outputs of each member for the rows `x`, in evaluation mode."""
         return predict(self.network, x, self.precision).unsqueeze(0)
+
+    def agreed(self, found: T) -> T:
+        """What is decided by, the same in every process that trains."""
+        return found
 
     def gradient_norm(self) -> Tensor:
         """The norm of the last step's gradient, before clipping."""

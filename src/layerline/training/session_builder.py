@@ -8,6 +8,8 @@ from torch import nn, optim
 from layerline.config import Component, TrainSection
 from layerline.errors import ParamsError, Problem
 from layerline.kernels.cuda_graphs import StepGraphs
+from layerline.kernels.ranks import ALONE, Ranks
+from layerline.kernels.shared_norm import share_norms
 from layerline.kernels.switch import is_on
 from layerline.lookup import pick, read_options
 from layerline.networks import find_network
@@ -30,6 +32,8 @@ from layerline.training.optimizers import (
     takes_all_rows,
     with_gradients_of,
 )
+from layerline.training.rank_group import require_rows_for_all
+from layerline.training.ranked_session import RankedSession
 from layerline.training.schedules import SCHEDULES, Adaptive
 from layerline.training.scores import find_score
 from layerline.training.session import Session
@@ -44,6 +48,7 @@ def build_session(
     data: TrainingData,
     section: TrainSection,
     fine_tuning: FineTuning | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Session, BatchPlan]:
     """What takes the steps, and how the rows of each epoch are cut into them.
 
@@ -63,9 +68,7 @@ def build_session(
     if len(members) > 1 and isinstance(schedule, Adaptive):  # each would need a rate of its own
         raise NotStackableError(section.schedule.name)
     full_batch = takes_all_rows(section)
-    fold = members[0].fold
-    n_rows = len(data.train) if fold is None else fold.n_rows
-    plan = BatchPlan.of(section, n_rows, full_batch=full_batch)
+    plan = _plan_batches(members[0], data.train, section, full_batch)
     parts: dict[str, Any] = {
         "network": network,
         **_optimizer_parts(members, section, network, fine_tuning),
@@ -84,10 +87,24 @@ def build_session(
     }
     if len(members) > 1:
         return StackedSession(**parts, dropouts=dropouts, networks=networks), plan
-    session = Session(**parts)
-    if _is_graphable(session, data.train, section):
-        session.graphs = StepGraphs(network, session.optimizer)
-    return session, plan
+    if ranks != ALONE:
+        require_rows_for_all(plan, ranks)
+        share_norms(network)
+        return RankedSession(**parts, ranks=ranks), plan
+    return _with_graphs(Session(**parts), data.train, section), plan
+
+
+def _with_graphs(session: Session, train: Rows, section: TrainSection) -> Session:
+    if _is_graphable(session, train, section):
+        session.graphs = StepGraphs(session.network, session.optimizer)
+    return session
+
+
+def _plan_batches(
+    member: Member, train: Rows, section: TrainSection, full_batch: bool
+) -> BatchPlan:
+    n_rows = len(train) if member.fold is None else member.fold.n_rows
+    return BatchPlan.of(section, n_rows, full_batch=full_batch)
 
 
 def _optimizer_parts(

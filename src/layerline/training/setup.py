@@ -8,7 +8,8 @@ import torch
 from torch import Generator, nn
 
 from layerline.artifacts import Workspace, read_manifest
-from layerline.config import Params, TrainSection, read_yaml
+from layerline.config import Params, RankPlace, TrainSection, read_yaml
+from layerline.kernels.ranks import ALONE, Ranks
 from layerline.networks.embeddings import fit_embeddings
 from layerline.networks.own_network import code_sha256, is_own, source_file
 from layerline.networks.serialization import NetworkSpec
@@ -19,6 +20,7 @@ from layerline.training.fold_rows import Fold, deal_folds, join
 from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
 from layerline.training.optimizers import takes_all_rows
+from layerline.training.rank_group import rank_facts
 from layerline.training.stand_in_rows import stand_in
 
 
@@ -36,6 +38,7 @@ class TrainingSetup:
     threads: int
     files: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()  # for the user
+    ranks: Ranks = ALONE
     folds: tuple[Fold, ...] = ()
 
     def build_member(self, seed: int, options: Mapping[str, Any] | None = None) -> Member:
@@ -62,6 +65,7 @@ class TrainingSetup:
             "threads": self.threads,
             "device": choose_device(self.section.device).type,
             "is_streamed": self.data.train.is_streamed,
+            **rank_facts(self.ranks),
             **({"code": code_sha256(self.spec.network)} if is_own(self.spec.network) else {}),
         }
 
@@ -75,18 +79,26 @@ class TrainingSetup:
             "threads": self.threads,
             "precision": self.section.precision,
             "is_streamed": self.data.train.is_streamed,
+            **rank_facts(self.ranks),
         }
 
 
-def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.Module]:
+def read_setup(
+    workspace: Workspace, params: Params, place: RankPlace | None = None
+) -> tuple[TrainingSetup, nn.Module]:
     """Read data/scaled; choose threads and precision; also the network with the seed's weights.
+
+    Ranks of one machine map the arrays, so that memory has them once, and share its cores.
 
     Raises:
         SourceError: data/scaled is missing or damaged.
         ParamsError: a component is unknown or does not fit the task.
     """
     manifest = read_manifest(workspace.scaled)
-    train, valid = (load_rows(workspace.scaled, split) for split in ("train", "valid"))
+    n_beside = 1 if place is None else place.local_size
+    train, valid = (
+        load_rows(workspace.scaled, split, is_mapped=n_beside > 1) for split in ("train", "valid")
+    )
     folds: tuple[Fold, ...] = ()
     if params.train.folds is not None:
         train = valid = join(train, valid)
@@ -97,7 +109,8 @@ def read_setup(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.
     network = spec.build()
     fit_embeddings(network, train.x)
     at_once = len(train) if takes_all_rows(params.train) else params.train.batch_size
-    threads = choose_threads(params.threads, network, spec.input_shape, at_once)
+    at_once = -(-at_once // (1 if place is None else place.size))
+    threads = choose_threads(params.threads, network, spec.input_shape, at_once, n_beside)
     torch.set_num_threads(threads)
     section = settle_precision(params.train, network, spec.input_shape, spec.task)
     valid, note = (valid, "") if folds else stand_in(train, valid, spec.classes)

@@ -1,16 +1,20 @@
 """The train stage's work: from data/scaled to models/network and reports/history.csv."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import nn
+
 from layerline.artifacts import SourceFiles, Workspace
-from layerline.config import Params
+from layerline.config import Params, read_rank_place
 from layerline.training.cleanup import prune
-from layerline.training.device import enough_memory
+from layerline.training.device import choose_device, enough_memory
 from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.learner import Learner
 from layerline.training.members import Members
 from layerline.training.output_files import save_interrupted, save_trained
+from layerline.training.rank_group import join, open_snapshots, require_rankable, take_device
 from layerline.training.setup import TrainingSetup, read_setup
 from layerline.training.snapshots import Snapshots, training_key
 
@@ -33,7 +37,9 @@ def train(
         DivergedError: the loss was not finite.
     """
     with enough_memory(params.train):
-        setup, network = read_setup(workspace, params)
+        setup, network = _prepare(workspace, params)
+        if setup.ranks.rank:
+            on_epoch, report = _ignore, _ignore
         for note in setup.notes:
             report(f"note: {note}")
         learner = None
@@ -48,12 +54,32 @@ def train(
         try:
             kept = members.run(on_epoch, report)
         except KeyboardInterrupt:
+            if setup.ranks.rank:
+                raise
             report(_save_interrupted(workspace, setup, members))
             raise
-        about = {**setup.manifest_facts(kept.result), **kept.about}
-        save_trained(workspace, kept, about, learner)
-        members.discard()
+        if setup.ranks.rank == 0:
+            about = {**setup.manifest_facts(kept.result), **kept.about}
+            save_trained(workspace, kept, about, learner)
+            members.discard()
         return kept.result
+
+
+def _ignore(told: object) -> None:
+    """Rank 0 reports the same."""
+
+
+def _prepare(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.Module]:
+    """The setup and the network with its first weights; where ranks train, they have met."""
+    place = read_rank_place()
+    require_rankable(params.train, place)
+    if place is None:
+        return read_setup(workspace, params)
+    take_device(params.train, place)
+    setup, network = read_setup(workspace, params, place)
+    device = choose_device(setup.section.device)
+    ranks = join(place, device, training_key(setup.identity()))
+    return dataclasses.replace(setup, ranks=ranks), network
 
 
 def _save_interrupted(workspace: Workspace, setup: TrainingSetup, members: Members) -> str:
@@ -74,6 +100,7 @@ def _open_snapshots(
 ) -> Snapshots:
     """Open this training's; those of others that have not been resumed for long are removed."""
     parent = workspace.home / ".layerline" / "snapshots"
-    snapshots = Snapshots(parent / training_key({**setup.identity(), **facts}))
-    prune(parent)
-    return snapshots
+    folder = parent / training_key({**setup.identity(), **facts})
+    if setup.ranks.rank == 0:
+        prune(parent)
+    return open_snapshots(folder, setup.ranks)

@@ -11,7 +11,13 @@ from torch import Tensor
 
 from layerline.errors import ParamsError, Problem
 from layerline.kernels import cross_entropy as kernels
-from layerline.training.objectives.target_statistics import Constant, Loss, MeanOfRows, TargetFacts
+from layerline.training.objectives.target_statistics import (
+    Constant,
+    Loss,
+    MeanOfRows,
+    TargetFacts,
+    WeightedMean,
+)
 
 # Below this share a class counts as won: the focal factor's slope stays finite.
 _TINY = 1e-12
@@ -68,7 +74,14 @@ def cross_entropy(
         # torch divides shares by the rows and indices by their weights; we always by the weights.
         return total / (targets @ placed).sum()
 
-    return loss
+    return WeightedMean(loss, partial(_weight, weights))
+
+
+def _weight(weights: Constant, targets: Tensor) -> Tensor:
+    """Of the targets, indices (B,) or shares (B, K), all together."""
+    if targets.dtype == torch.int64:
+        return weights.beside(torch.empty(0, device=targets.device))[targets].sum()
+    return (targets @ weights.beside(targets)).sum()
 
 
 def focal(
@@ -93,7 +106,7 @@ def focal(
         others = (-torch.expm1(logs)).clamp_min(_TINY)
         return -(shares * others.pow(gamma) * logs).sum() / shares.sum()
 
-    return loss
+    return loss if weights is None else WeightedMean(loss, partial(_weight, weights))
 
 
 def binary_cross_entropy(facts: TargetFacts, *, pos_weight: PositiveWeight = 1.0) -> Loss:

@@ -26,6 +26,17 @@ class MeanOfRows:
         return self.mean(outputs, targets)
 
 
+@dataclasses.dataclass(frozen=True)
+class WeightedMean:
+    """A loss that is the mean of its rows by their weights; `weight` gives the targets' in all."""
+
+    mean: Loss
+    weight: Callable[[Tensor], Tensor]
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.mean(outputs, targets)
+
+
 def weighted(loss: MeanOfRows, *, is_classes: bool) -> MeanOfRows:
     """The loss for targets (B, 2): the target and the weight, of mean 1, of each row."""
 

@@ -132,9 +132,7 @@ def _conformal_lines(results: EvaluationResults) -> list[str]:
         pairs = zip(groups.levels, groups.scores, strict=True)
         few = [level for level, score in pairs if score is None]
         others = f"; with too few rows, and the margin of all: {', '.join(few[:20])}" if few else ""
-        lines.append(
-            f"So should those of each level of `{groups.by}`, which has a margin of its own{others}."
-        )
+        lines.append(f"Each level of `{groups.by}` has a margin of its own{others}.")
     return lines
 
 

@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup repro ui test test-slow faults fuzz check docs audit format lock sbom bench clean
+.PHONY: help setup repro ui test test-slow faults fuzz studies check docs audit format lock sbom bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -46,6 +46,9 @@ fuzz: $(READY)  ## 300,000 damaged inputs over all readers (20 to 40 minutes)
 
 faults: $(READY)  ## a thousand faults injected into stages and commands (about an hour)
 	@python benchmarks/fault_injection.py --faults $(FAULTS)
+
+studies: $(READY)  ## the textbook's questions again, into docs/studies; IDX=FOLDER has MNIST and FashionMNIST
+	@python benchmarks/textbook.py --root $(IDX)
 
 check: $(READY)  ## ruff, mypy --strict, import-linter, codespell, the site, known vulnerabilities
 	@ruff check .

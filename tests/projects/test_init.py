@@ -8,8 +8,9 @@ from layerline.cli.init import _project_name
 from layerline.columns import category, numbered_dates
 from layerline.config import parse_params
 from layerline.errors import DataError, ParamsError, SourceError
+from layerline.projects.combinations import combination_problems
 from layerline.projects.init import Wishes, start_project
-from layerline.projects.params_text import default_training
+from layerline.projects.params_text import best_training, default_training
 from layerline.projects.preflight import load_checked
 from layerline.sources.reading.reader import read_frame
 from layerline.validation.schema import advice as advising
@@ -140,6 +141,25 @@ def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Pat
     assert usual.params["train"].pop("members") == {"count": 8, "keep": "greedy"}
     assert fast.params == usual.params
     assert parse_params(fast.params)[1] == []
+
+
+@pytest.mark.parametrize(("n_rows", "members", "folds"), [(49_999, 16, 8), (50_000, 8, 4)])
+def test_the_best_start_fits_the_size_of_the_table(n_rows: int, members: int, folds: int) -> None:
+    training = best_training(n_rows)
+    assert training["members"] == {"count": members, "keep": "all"}
+    assert training["folds"] == folds
+
+
+def test_the_best_start_has_folds_and_a_budget(frame: pd.DataFrame, tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    frame.to_parquet(file)
+    params, problems = parse_params(
+        start_project(file, "kind", "demo", wishes=Wishes(is_best=True)).params
+    )
+    assert not problems
+    assert (params.train.folds, params.train.members.count) == (8, 16)
+    assert params.train.early_stopping.time_minutes == 60
+    assert not combination_problems(params)
 
 
 def test_many_levels_are_embedded_so_that_numbers_can_be(tmp_path: Path) -> None:

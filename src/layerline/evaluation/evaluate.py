@@ -155,6 +155,8 @@ def _measure(
     figure, importance = _importance(done, section, seed)
     kept, guessing = done.facts["kept_epoch"], _constant_guess(params, done)
     diagnosis = diagnose(history, kept, params.train.epochs, guessing)
+    if stopped := done.facts.get("stopped"):
+        diagnosis += f" Training ended early: {stopped}."
     if len(test.levels) > 1:
         diagnosis = f"{describe_interval(test.levels, metrics['test'])} {diagnosis}"
     return EvaluationResults(

@@ -34,6 +34,7 @@ class Wishes(NamedTuple):
     """What the user decides; the rest is found in the table."""
 
     is_fast: bool = False  # a single network instead of members
+    is_best: bool = False  # more members, on folds
     task: Literal["auto"] | Task = "auto"
     size: tuple[int, int] | None = None  # (height, width) of pictures
 
@@ -102,6 +103,7 @@ def _describe(
         schema=schema,
         n_rows=len(columns),
         is_fast=wishes.is_fast,
+        is_best=wishes.is_best,
     )
     notes = [*reading.notes, reason, *advice(columns, schema)]
     if split_column:

@@ -2,6 +2,7 @@
 
     python benchmarks/data.py                       # 1, 3 and 10 million rows, and the wide table
     python benchmarks/data.py --rows 1 3 --no-wide --no-peer --stages scale
+    python benchmarks/data.py --rows 10 --no-wide --no-peer --start   # init and schema too
 
 Tables of seeded random numbers with a binary target, as Parquet. Each stage is its own process, as
 DVC runs it, with tracking off; its memory is the peak of its resident set. The peer is one process:
@@ -112,8 +113,26 @@ def measure(command: list[str], folder: Path) -> Cost:
     return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024)
 
 
+def start(table: Path, root: Path) -> str:
+    """`layerline init` of the table, then `layerline schema` of what fetch made of it."""
+    layerline = [sys.executable, "-c", "from layerline.cli import main; main()"]
+    fetched = root.with_name("started")
+    shutil.copytree(root, fetched)
+    schema = measure([*layerline, "schema", "--force"], fetched)
+    init = measure([*layerline, "init", str(table), "--target", "target", "--force"], fetched)
+    shutil.rmtree(fetched)
+    costs = (("init", init), ("schema", schema))
+    return "; ".join(f"{name} {c.seconds:.1f} s, {c.megabytes:,.0f} MB" for name, c in costs)
+
+
 def run_table(
-    folder: Path, n_rows: int, n_columns: int, timed: tuple[str, ...], has_peer: bool
+    folder: Path,
+    n_rows: int,
+    n_columns: int,
+    timed: tuple[str, ...],
+    *,
+    has_peer: bool,
+    has_start: bool,
 ) -> str:
     """One table through every stage, and through the peer; its row of the result."""
     table = folder / "table.parquet"
@@ -126,6 +145,8 @@ def run_table(
         cost = measure([sys.executable, str(HERE / "pipeline" / f"{stage}.py")], root)
         if stage in timed:
             costs[stage] = cost
+        if stage == "fetch" and has_start:
+            print(start(table, root), file=sys.stderr)
     shutil.rmtree(root)
     cells = [f"{n_rows:,} × {n_columns:,}"]
     for stage in STAGES:
@@ -146,6 +167,7 @@ def main() -> None:
     parser.add_argument("--rows", type=float, nargs="*", default=[1, 3, 10], help="in millions")
     parser.add_argument("--no-wide", action="store_true")
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--start", action="store_true", help="init and schema, on stderr")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--folder", type=Path, help="where the tables are made and removed again")
     options = parser.parse_args()
@@ -156,8 +178,15 @@ def main() -> None:
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for n_rows, n_columns in sizes:
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="layerline-data-") as name:
-            timed, has_peer = tuple(options.stages), not options.no_peer
-            print(run_table(Path(name), n_rows, n_columns, timed, has_peer), flush=True)
+            line = run_table(
+                Path(name),
+                n_rows,
+                n_columns,
+                tuple(options.stages),
+                has_peer=not options.no_peer,
+                has_start=options.start,
+            )
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from layerline.artifacts import read_json
+from layerline.artifacts import read_json, read_manifest
+from layerline.evaluation.conformal_groups import find_groups
 from layerline.evaluation.decision import PLAIN
 from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.row_predictions import with_conformal
@@ -33,15 +34,18 @@ def bundles(made, tmp_path_factory):
     for name in ADDED:
         checkout, folder = made(name), tmp_path_factory.mktemp(name) / "b"
         network, spec = load_network(checkout.workspace.network)
-        valid = load_rows(checkout.workspace.scaled, "valid")
-        held = HeldOut(predict(network, valid.x).numpy(), valid)
-        checkout.decision = with_conformal(held, spec, PLAIN, 0.8)
+        rows = load_rows(checkout.workspace.scaled, "train")  # many enough for groups
+        held = HeldOut(predict(network, rows.x).numpy(), rows)
+        by = {"classes": "kind", "numbers": "soil"}[name]
+        groups = find_groups(by, read_manifest(checkout.workspace.scaled), spec.category_sizes)
+        checkout.decision = with_conformal(held, spec, PLAIN, 0.8, groups)
+        assert len({*checkout.decision.conformal.groups.scores, None}) > 2
         checkout.record()
-        rows = read_table(checkout.workspace.validated)
-        checkout.bundle(folder, rows[:20])
+        raw = read_table(checkout.workspace.validated)
+        checkout.bundle(folder, raw[:20])
         checkout.decision = PLAIN
         checkout.record()
-        found[name] = folder, rows
+        found[name] = folder, raw
     return found
 
 

@@ -5,11 +5,18 @@ import pandas as pd
 import pytest
 
 from layerline.cli.init import _project_name
+from layerline.columns import category, numbered_dates
 from layerline.config import parse_params
 from layerline.errors import DataError, ParamsError, SourceError
+from layerline.projects.combinations import combination_problems
 from layerline.projects.init import Wishes, start_project
-from layerline.projects.params_text import default_training
+from layerline.projects.params_text import best_training, default_training
 from layerline.projects.preflight import load_checked
+from layerline.sources.reading.reader import read_frame
+from layerline.validation.schema import advice as advising
+from layerline.validation.schema.advice import advice
+from layerline.validation.schema.infer import infer_schema
+from layerline.validation.schema.schema_file import schema_text
 
 
 def test_params_are_valid_and_point_at_the_file(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -136,6 +143,25 @@ def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Pat
     assert parse_params(fast.params)[1] == []
 
 
+@pytest.mark.parametrize(("n_rows", "members", "folds"), [(49_999, 16, 8), (50_000, 8, 4)])
+def test_the_best_start_fits_the_size_of_the_table(n_rows: int, members: int, folds: int) -> None:
+    training = best_training(n_rows)
+    assert training["members"] == {"count": members, "keep": "all"}
+    assert training["folds"] == folds
+
+
+def test_the_best_start_has_folds_and_a_budget(frame: pd.DataFrame, tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    frame.to_parquet(file)
+    params, problems = parse_params(
+        start_project(file, "kind", "demo", wishes=Wishes(is_best=True)).params
+    )
+    assert not problems
+    assert (params.train.folds, params.train.members.count) == (8, 16)
+    assert params.train.early_stopping.time_minutes == 60
+    assert not combination_problems(params)
+
+
 def test_many_levels_are_embedded_so_that_numbers_can_be(tmp_path: Path) -> None:
     names = [f"town {k % 600}" for k in range(1_800)]
     table = pd.DataFrame({"town": names, "size": range(1_800), "price": range(1_800)})
@@ -148,3 +174,37 @@ def test_many_levels_are_embedded_so_that_numbers_can_be(tmp_path: Path) -> None
     few.to_parquet(tmp_path / "t.parquet")
     few_start = start_project(tmp_path / "t.parquet", "price", "demo")
     assert few_start.params["scale"]["categorical"] == "one_hot"
+
+
+@pytest.fixture
+def of_each_kind(frame: pd.DataFrame, csv_file: Callable[..., Path]) -> Path:
+    """A table with a column for each sentence that `init` may print, and its gaps at odd places."""
+    day = pd.date_range("2024-01-01", periods=60)
+    frame = frame.assign(
+        numbered=day.strftime("%Y%m%d").astype(int),
+        not_always=[*day.strftime("%Y%m%d")[:59], "20249999"],
+        mostly=[*map(str, range(59)), "unknown"],
+        code=[f"{n:05}" for n in range(60)],
+        order_id=range(7, 67),
+        words=[f"the word {n // 2}" for n in range(60)],
+        gaps=[None if n % 7 else n for n in range(60)],
+        truth=["yes", "no", None] * 20,
+        nothing=None,
+    )
+    return csv_file(frame.to_csv(index=False))
+
+
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_the_size_of_pieces_changes_nothing(
+    of_each_kind: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_frame(of_each_kind)
+    schema = infer_schema(whole, "kind", "multiclass")
+    usual = start_project(of_each_kind, "kind", "demo")
+    for module, name in (category, "AT_ONCE"), (advising, "AT_ONCE"), (numbered_dates, "_AT_ONCE"):
+        monkeypatch.setattr(module, name, at_once)
+    assert start_project(of_each_kind, "kind", "demo") == usual
+    assert schema_text(usual.schema) == schema_text(schema)
+    sentences = advice(whole, schema)
+    assert len(sentences) > 5
+    assert [note for note in usual.notes if note in sentences] == sentences

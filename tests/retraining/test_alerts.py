@@ -13,7 +13,7 @@ import pytest
 
 from layerline.artifacts import Workspace
 from layerline.config import AlertsSection, Params, SmtpSection, parse_params
-from layerline.retraining.alerts import State, send_alerts
+from layerline.retraining.alerts import State, changes, send_alerts
 from layerline.retraining.log import Record
 
 GOOD = Record(
@@ -161,6 +161,13 @@ def test_a_damaged_state_is_begun_anew(webhook, tmp_path):
     assert len(webhook) == 1
     saved = json.loads((tmp_path / ".layerline" / "alerts.json").read_text())
     assert State.from_json(saved["webhook"]).failed == 3
+
+
+def test_a_rollback_is_sent_with_its_reason():
+    why = "version 1 is surely better than 2"
+    back = dataclasses.replace(GOOD, outcome="rolled back", message=why)
+    before = State(champion=2)
+    assert changes(before, before.after(back), back) == f"version 1 is the champion again: {why}"
 
 
 def test_a_stop_and_a_busy_run_change_nothing():

@@ -194,8 +194,8 @@ def test_a_network_that_cannot_be_folded_runs_in_torch(rows, bundle):
 
 def test_what_the_compiled_way_gets_wrong_is_served_by_the_model_itself(bundle):
     class Other(Model):
-        def decode(self, outputs):
-            return super().decode(outputs * np.float32(1.1))  # a step this room does not know
+        def decode(self, outputs, x=None):
+            return super().decode(outputs * np.float32(1.1), x)  # a step this room does not know
 
     model = load_bundle(bundle("classes"))
     other = Other(**{f.name: getattr(model, f.name) for f in dataclasses.fields(model)})

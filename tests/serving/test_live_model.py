@@ -1,5 +1,6 @@
 """A new champion takes the old one's place under load; a bad one does not."""
 
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from layerline.registry.client import open_registry
 from layerline.serving.live_model import LiveModel
 from layerline.serving.load_model import load, parse_source
 from layerline.serving.prometheus_metrics import Metrics
-from layerline.serving.server import open_socket, read_token
+from layerline.serving.server import Settings, open_socket, read_token, serve
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -177,6 +178,32 @@ def test_the_process_follows_sighup_and_ends_in_order(versions):
         process.kill()
         process.communicate()
         crown(versions, "1")
+
+
+def test_the_process_logs_what_the_shadow_predicts(versions, tmp_path):
+    log, shadow = tmp_path / "requests.jsonl", f"models:/{PROJECT}/2"
+    logged = ("--request-log", str(log), "--log-sample", "1", "--log-id", "order")
+    with start(versions.home, URI, "--shadow", shadow, *logged, "--port", "0") as process:
+        try:
+            assert process.stderr is not None
+            lines = sorted(process.stderr.readline() for _ in range(2))  # one of each thread
+            assert f"{URI} version 1 on http" in lines[0]
+            assert f"shadow: {shadow} version 2" in lines[1]
+            server = Served(int(lines[0].rpartition(":")[2].partition("/")[0]), None, None)
+            wait_ready(server)
+            assert server.predict(ROW | {"order": 7}).json["version"] == "1"
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+        finally:
+            process.kill()
+    line = json.loads(log.read_text())
+    assert (line["id"], line["version"], line["shadow"]["version"]) == (7, "1", "2")
+
+
+def test_a_shadow_needs_a_request_log(tmp_path):
+    settings = Settings(model_uri="models:/x/1", shadow="models:/x/2")
+    with pytest.raises(ParamsError, match=r"--shadow: .* name one with --request-log FILE"):
+        serve(settings, tmp_path, print)
 
 
 def wait_ready(server: Served) -> None:

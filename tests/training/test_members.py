@@ -279,10 +279,15 @@ def test_one_curve_is_logged_also_after_a_resume(
     assert "train: resuming after epoch 4" in said
 
 
-def test_trainings_in_turns_share_the_time(tmp_path: Path) -> None:
-    budget = EarlyStoppingSection(time_minutes=90)
-    several = run(tmp_path, material(section(**ALONE, early_stopping=budget)))[0]
-    assert [turn.training.rules.time_minutes for turn in several.turns.all] == [30, 30, 30]
+def test_trainings_in_turns_end_together_when_the_time_is_up(tmp_path: Path) -> None:
+    budget = EarlyStoppingSection(time_minutes=1e-4)
+    chosen = section(**ALONE, early_stopping=budget, epochs=1000)
+    several, kept, _ = run(tmp_path, material(chosen))
+    assert {turn.training.rules.time_minutes for turn in several.turns.all} == {1e-4}
+    assert {member.reason for member in several.members.values()} == {kept.result.reason}
+    assert kept.result.reason == "the time budget of 0.0001 minutes is used up"
+    facts = several.setup.manifest_facts(kept.result)
+    assert facts["stopped"] == kept.result.reason
 
 
 SPACE = {

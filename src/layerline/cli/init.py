@@ -42,7 +42,18 @@ if TYPE_CHECKING:
 @click.option(
     "--size", metavar="HEIGHTxWIDTH", help="Of pictures; default: theirs, at most 64 pixels."
 )
-@click.option("--fast", is_flag=True, help="A single network: less good, in an eighth of the time.")
+@click.option(
+    "--fast",
+    "effort",
+    flag_value="fast",
+    help="A single network: less good, in an eighth of the time.",
+)
+@click.option(
+    "--best",
+    "effort",
+    flag_value="best",
+    help="Sixteen networks on eight folds: better on small tables, in several times the time.",
+)
 @click.option("--force", is_flag=True, help="Infer the schema again and replace the existing one.")
 @handle_errors
 def init(
@@ -50,7 +61,7 @@ def init(
     target: str | None,
     project: str | None,
     size: str | None,
-    fast: bool,
+    effort: str | None,
     force: bool,
     **reading: Any,
 ) -> None:
@@ -67,7 +78,7 @@ def init(
         click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
     given = _source_options(**reading)
-    wishes = Wishes(is_fast=fast, size=_read_size(size))
+    wishes = Wishes(effort == "fast", effort == "best", size=_read_size(size))
     start = _start(file, target, name, workspace.root, given, wishes)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)
@@ -104,7 +115,8 @@ def _start(
     from layerline.projects.init_images import TARGET, is_image_folder, start_images
 
     if is_image_folder(file):
-        odd = [f"--{option}" for option in given] + (["--fast"] if wishes.is_fast else [])
+        odd = [f"--{option}" for option in given]
+        odd += ["--fast"] * wishes.is_fast + ["--best"] * wishes.is_best
         if odd:
             _refuse(odd[0], "is for tables, and this is a folder of pictures; remove it")
         return start_images(file, target or TARGET, name, root=root, size=wishes.size)

@@ -27,11 +27,11 @@ def labels(source: Path, log: Path | None, as_json: bool) -> None:
     beside the champion what `layerline shadow` reports.
     """
     from layerline.retraining.live_score import score_labels
-    from layerline.retraining.shadow_verdict import look_at_shadow, verdict_line
+    from layerline.retraining.shadow_verdict import has_shadow, look_at_shadow, verdict_line
 
     workspace, params = open_project()
     found = score_labels(workspace, params, source, log)
-    shadow = look_at_shadow(workspace, params)
+    shadow = look_at_shadow(workspace, params) if has_shadow(workspace) else None
     if as_json:
         print_json(found)
         return

@@ -22,6 +22,7 @@ from layerline.text import listing
 MAX_LEVELS = 1000
 FEW_LEVELS = 20  # never an identifier
 SHOWN_LEVELS = 20
+AT_ONCE = 1 << 17  # values whose levels are counted
 
 
 def from_text(fields: pa.ChunkedArray, spec: ColumnSpec) -> Read:
@@ -159,9 +160,19 @@ def levels_of(column: pd.Series) -> tuple[Level, ...]:
     return tuple(sorted(plain - {""}))
 
 
+def _n_levels(column: pd.Series) -> int:
+    """How many distinct values there are; counting ends once there are too many."""
+    found: set[Any] = set()
+    for start in range(0, len(column), AT_ONCE):
+        found.update(column.iloc[start : start + AT_ONCE].dropna().unique())
+        if len(found) > MAX_LEVELS:
+            break
+    return len(found)
+
+
 def infer(column: pd.Series, name: str) -> ColumnSpec | None:
     """The column's first spec; None when its values are too many to be levels."""
-    n_levels, n_values = column.nunique(), column.notna().sum()
+    n_levels, n_values = _n_levels(column), column.notna().sum()
     if n_levels > MAX_LEVELS or (n_levels > FEW_LEVELS and n_levels > n_values / 2):
         return None
     nullable = bool(column.isna().any())

@@ -21,6 +21,7 @@ _SCALES: dict[DateForm, float] = {
 }
 Ints = NDArray[np.int64]
 LEAST_DISTINCT = 10  # dates that a column to ask about has
+_AT_ONCE = 1 << 17  # numbers looked at
 _FROM, _UNTIL = np.datetime64("1990-01-01"), np.datetime64("2040-01-01")
 _NAMED_DATE = re.compile(
     r"date|datum|time|zeit|stamp|day|tag$|epoch|created|updated|fecha|jour|(?:^|[_\W])(?:ts|at|on)$",
@@ -84,10 +85,15 @@ def numbered_form(column: pd.Series, name: str) -> DateForm | None:
     numbers = column.dropna().to_numpy(dtype=np.float64)
     if len(np.unique(numbers[:1000])) < LEAST_DISTINCT:
         return None
+    # Nearly always the first piece has a number that is none.
+    pieces = [numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE)]
     for form in NUMBERED:
         if form in ("spreadsheet_days", "unix_seconds") and not _NAMED_DATE.search(name):
             continue
-        dates = read_numbered(numbers, form)
-        if not np.isnat(dates).any() and dates.min() >= _FROM and dates.max() < _UNTIL:
+        if all(_are_recent(read_numbered(piece, form)) for piece in pieces):
             return form
     return None
+
+
+def _are_recent(dates: NDArray[Any]) -> bool:
+    return not np.isnat(dates).any() and bool(dates.min() >= _FROM and dates.max() < _UNTIL)

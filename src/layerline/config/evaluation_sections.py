@@ -21,18 +21,30 @@ class ThresholdSection:
     false_negative: Annotated[float, Field(ge=0)] = 1.0
 
 
+Coverage = Annotated[float, Field(ge=0.5, lt=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
+class ConformalSection:
+    """The coverage of conformal regions; `by` is a category whose levels have it one by one."""
+
+    level: Coverage = 0.9
+    by: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class EvaluateSection:
     """How outputs become decisions, and which metrics are computed on the rows of each split.
 
     `positive` is the class that the threshold applies to; the second by default. `conformal` is
-    the share of new rows whose true value is to be within their interval or set.
+    the share of new rows whose true value is to be within their interval or set; in a mapping also
+    `by`, the target or a category, each of whose levels is to have that share.
     """
 
     temperature: bool = True
     threshold: ThresholdSection | Annotated[float, Field(gt=0, lt=1)] | None = None
     positive: str | int | bool | None = None
-    conformal: Annotated[float, Field(ge=0.5, lt=1)] | None = None
+    conformal: ConformalSection | Coverage | None = None
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     slices: tuple[str, ...] = ()
@@ -41,6 +53,13 @@ class EvaluateSection:
         "majority",
         "linear",
     )
+
+    @property
+    def regions(self) -> ConformalSection | None:
+        """What `conformal` asks for."""
+        if self.conformal is None or isinstance(self.conformal, ConformalSection):
+            return self.conformal
+        return ConformalSection(level=self.conformal)
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)

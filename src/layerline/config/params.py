@@ -43,10 +43,11 @@ class Params:
 
 
 RENAMED = {
+    "train.time_minutes": "is early_stopping.time_minutes, the budget of the whole training",
     "train.restarts": (
         "is now members; for {seeds: 4, keep: ensemble} write members: {count: 4, keep: all, "
         "space: {}}, for keep: best the same with keep: best"
-    )
+    ),
 }
 
 

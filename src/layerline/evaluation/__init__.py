@@ -11,6 +11,7 @@ resampling.py              bootstrap resamples of rows
 bootstrap.py               confidence intervals, alone and paired
 decision.py                from logits to a class
 conformal.py               intervals and sets of known coverage
+conformal_groups.py        groups with margins of their own
 held_out.py                answers that decisions are fitted on
 fit_decision.py            the decision, fitted on validation rows
 temperature.py             temperature scaling, where it helps

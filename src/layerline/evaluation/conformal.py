@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerline.errors import ParamsError, Problem
+from layerline.evaluation.conformal_groups import Groups
 from layerline.evaluation.predictions import Floats, Ints
 from layerline.scaling.preprocessing.target_transforms import TargetCurve
 
@@ -24,54 +25,73 @@ class Conformal:
     """What turns predictions into regions: every value whose score is at most `score`.
 
     The score of a number is its distance from the prediction, or from the nearer of the outer
-    quantiles, before the target's curve is inverted; that of a class is 1 - its probability.
+    quantiles, before the target's curve is inverted; that of a class is 1 - its probability. With
+    `groups` a row, or a class, has the score of its group; `x` (B, F) are the network's inputs.
     """
 
     coverage: float
     score: float
+    groups: Groups | None = None
 
-    def intervals(self, numbers: Floats, curve: TargetCurve) -> Floats:
+    def _margins(self, x: NDArray[np.floating] | None) -> Floats | float:
+        return self.score if self.groups is None else self.groups.margins(x, self.score)
+
+    def intervals(
+        self, numbers: Floats, curve: TargetCurve, x: NDArray[np.floating] | None = None
+    ) -> Floats:
         """(B, 1) predictions or (B, Q) quantiles on the curve -> (B, 2) in the user's unit."""
-        bounds = np.stack([numbers[:, 0] - self.score, numbers[:, -1] + self.score], axis=1)
+        margins = self._margins(x)
+        bounds = np.hstack([numbers[:, :1] - margins, numbers[:, -1:] + margins])
         return curve.restore(np.sort(bounds, axis=1))  # narrowed quantiles may cross
 
-    def sets(self, probabilities: Floats, predicted: Ints) -> NDArray[np.bool_]:
+    def sets(
+        self, probabilities: Floats, predicted: Ints, x: NDArray[np.floating] | None = None
+    ) -> NDArray[np.bool_]:
         """(B, K) probabilities, (B,) predicted class -> (B, K), whether a class is in the set.
 
         The predicted class always is: sets are never empty.
         """
-        return (1 - probabilities <= self.score) | (
+        return (1 - probabilities <= self._margins(x)) | (
             np.arange(probabilities.shape[1]) == predicted[:, None]
         )
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, Any]:
         """Its whole state."""
-        return dataclasses.asdict(self)
+        state = dataclasses.asdict(self)
+        return {name: value for name, value in state.items() if value is not None}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any] | None) -> "Conformal | None":
         """The inverse of `to_json`; None where there is none."""
-        return None if state is None else cls(float(state["coverage"]), float(state["score"]))
+        if state is None:
+            return None
+        groups = state.get("groups")
+        fitted = None if groups is None else Groups.from_json(groups)
+        return cls(float(state["coverage"]), float(state["score"]), fitted)
+
+    def grouped(self, groups: Groups, scores: Floats, places: Ints) -> "Conformal":
+        """With a score for each group; `places` (B,) say to which one a row belongs."""
+        fitted = groups.fit(scores, places, lambda own: _quantile(own, self.coverage))
+        return dataclasses.replace(self, groups=fitted)
 
 
-def fit_intervals(numbers: Floats, actual: Floats, coverage: float) -> Conformal:
-    """From validation rows: (B, 1) or (B, Q) predictions and (B,) truths, both on the curve.
+def interval_scores(numbers: Floats, actual: Floats) -> Floats:
+    """(B,) of (B, 1) or (B, Q) predictions and (B,) truths, both on the curve."""
+    return np.maximum(numbers[:, 0] - actual, actual - numbers[:, -1])
+
+
+def set_scores(probabilities: Floats, actual: Ints) -> Floats:
+    """(B,) of (B, K) probabilities and (B,) true classes."""
+    return 1 - probabilities[np.arange(len(actual)), actual]
+
+
+def fit_conformal(scores: Floats, coverage: float) -> Conformal:
+    """From the scores (B,) of rows that the network did not learn from.
 
     Raises:
         ParamsError: too few rows for the coverage.
     """
-    outside = np.maximum(numbers[:, 0] - actual, actual - numbers[:, -1])
-    return Conformal(coverage, _quantile(outside, coverage))
-
-
-def fit_sets(probabilities: Floats, actual: Ints, coverage: float) -> Conformal:
-    """From validation rows: (B, K) probabilities and (B,) true classes.
-
-    Raises:
-        ParamsError: too few rows for the coverage.
-    """
-    own = probabilities[np.arange(len(actual)), actual]
-    return Conformal(coverage, _quantile(1 - own, coverage))
+    return Conformal(coverage, _quantile(scores, coverage))
 
 
 def _quantile(scores: Floats, coverage: float) -> float:

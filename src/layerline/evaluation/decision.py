@@ -58,16 +58,26 @@ class Decision:
         ordered = np.sort(probabilities, axis=1)
         return ordered[:, -1] - ordered[:, -2]
 
-    def classify(self, logits: NDArray[np.floating], actual: Ints = UNKNOWN) -> Predictions:
-        """Logits (B, K) and class indices (B,) to predictions."""
+    def classify(
+        self,
+        logits: NDArray[np.floating],
+        actual: Ints = UNKNOWN,
+        x: NDArray[np.floating] | None = None,
+    ) -> Predictions:
+        """Logits (B, K) and class indices (B,) to predictions; `x` are the network's inputs."""
         probabilities = self.probabilities(logits)
         chosen = self.choose(probabilities)
         fitted = self.conformal
-        regions = None if fitted is None else fitted.sets(probabilities, chosen)
+        regions = None if fitted is None else fitted.sets(probabilities, chosen, x)
         return Predictions(actual, chosen, probabilities, positive=self.positive, regions=regions)
 
     def decide_numbers(
-        self, on_curve: Floats, link: "Link", curve: TargetCurve, actual: Floats | Ints = UNKNOWN
+        self,
+        on_curve: Floats,
+        link: "Link",
+        curve: TargetCurve,
+        actual: Floats | Ints = UNKNOWN,
+        x: NDArray[np.floating] | None = None,
     ) -> Predictions:
         """`Link.numbers` (B, 1) or (B, Q), on the target's curve, to predictions."""
         numbers, fitted = curve.restore(on_curve), self.conformal
@@ -76,7 +86,7 @@ class Decision:
             numbers[:, link.middle],
             quantiles=numbers if link.levels else None,
             levels=link.levels,
-            regions=None if fitted is None else fitted.intervals(on_curve, curve),
+            regions=None if fitted is None else fitted.intervals(on_curve, curve, x),
         )
 
     def to_json(self, classes: Sequence[Any] | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from layerline.evaluation.baseline_comparison import compare_with_baselines
 from layerline.evaluation.baselines import fitting_baselines
 from layerline.evaluation.bootstrap import metric_intervals
 from layerline.evaluation.class_metrics import measure_classes
+from layerline.evaluation.conformal_groups import find_groups
 from layerline.evaluation.decision import DECISION, Decision, write_decision
 from layerline.evaluation.evaluation_results import EvaluationResults
 from layerline.evaluation.fit_decision import choose_decision
@@ -117,7 +118,7 @@ def _predict_all(
     network, spec = load_network(workspace.network)
     rows = {split: load_rows(workspace.scaled, split) for split in SPLITS}
     held = read_held_out(workspace.network, network, rows)
-    decision, calibration = _decide(workspace, held, spec, section)
+    decision, calibration = _decide(workspace, held, spec, section, data)
     found = {"train": predict_rows(network, spec, rows["train"], decision)}
     found["valid"] = decide_rows(held, spec, decision)
     found["test"] = predict_rows(network, spec, rows["test"], decision)
@@ -128,12 +129,18 @@ def _predict_all(
 
 
 def _decide(
-    workspace: Workspace, held: HeldOut, spec: NetworkSpec, section: EvaluateSection
+    workspace: Workspace,
+    held: HeldOut,
+    spec: NetworkSpec,
+    section: EvaluateSection,
+    data: Mapping[str, Any],
 ) -> tuple[Decision, Calibration | None]:
     """Fit the decision on rows held out and write models/decision."""
     decision, calibration = choose_decision(held, spec, section)
-    if section.conformal is not None:
-        decision = with_conformal(held, spec, decision, section.conformal)
+    if (regions := section.regions) is not None:
+        by = regions.by
+        groups = None if by is None else find_groups(by, data, spec.category_sizes)
+        decision = with_conformal(held, spec, decision, regions.level, groups)
     about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)
@@ -155,6 +162,8 @@ def _measure(
     figure, importance = _importance(done, section, seed)
     kept, guessing = done.facts["kept_epoch"], _constant_guess(params, done)
     diagnosis = diagnose(history, kept, params.train.epochs, guessing)
+    if stopped := done.facts.get("stopped"):
+        diagnosis += f" Training ended early: {stopped}."
     if len(test.levels) > 1:
         diagnosis = f"{describe_interval(test.levels, metrics['test'])} {diagnosis}"
     return EvaluationResults(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -46,9 +45,4 @@ def read_held_out(folder: Path, network: nn.Module, rows: Mapping[str, Rows]) ->
     everything = join(rows["train"], rows["valid"])
     if int(places.max()) >= len(everything):
         raise SourceError(f"{path}: is of other rows than data/scaled; run `dvc repro`")
-    actual, weights = (
-        None if kept is None else kept[places] for kept in (everything.actual, everything.weights)
-    )
-    nothing = torch.empty(len(places), 0)  # nobody asks for the features again
-    rows_of = Rows(nothing, everything.y[places], actual=actual, weights=weights)
-    return HeldOut(outputs, rows_of, True)
+    return HeldOut(outputs, everything.at(places), True)

@@ -123,11 +123,17 @@ def _conformal_lines(results: EvaluationResults) -> list[str]:
         if results.is_regression
         else f"a set of {size} on average"
     )
-    return [
+    lines = [
         f"{conformal.coverage:.0%} of new rows should have their true value within their region, "
         f"fitted on {results.judged_by} (conformal prediction); of the test rows "
         f"{test['conformal_coverage']:.1%} do, with {what}."
     ]
+    if (groups := conformal.groups) is not None:
+        pairs = zip(groups.levels, groups.scores, strict=True)
+        few = [level for level, score in pairs if score is None]
+        others = f"; with too few rows, and the margin of all: {', '.join(few[:20])}" if few else ""
+        lines.append(f"Each level of `{groups.by}` has a margin of its own{others}.")
+    return lines
 
 
 def classes_section(results: EvaluationResults) -> list[Block]:

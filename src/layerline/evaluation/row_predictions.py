@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from layerline.evaluation.conformal import Conformal, fit_intervals, fit_sets
+from layerline.evaluation.conformal import fit_conformal, interval_scores, set_scores
+from layerline.evaluation.conformal_groups import Groups
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.predictions import Floats, Predictions
@@ -26,36 +27,45 @@ def predict_rows(
 
 def decide_rows(given: HeldOut, spec: NetworkSpec, decision: Decision = PLAIN) -> Predictions:
     """What outputs predict for their rows, in the user's unit."""
-    outputs, rows = given.outputs, given.rows
+    outputs, rows, x = given.outputs, given.rows, given.rows.x.numpy()
     if spec.classes is not None:
-        found = decision.classify(outputs, rows.y.numpy())
+        found = decision.classify(outputs, rows.y.numpy(), x)
     else:
         found = decision.decide_numbers(
             _numbers(outputs, spec),
             read_link(spec.link),
             read_curve(spec.target_curve),
             _actual(rows, spec),
+            x,
         )
     weights = None if rows.weights is None else rows.weights.numpy()
     return dataclasses.replace(found, weights=weights)
 
 
 def with_conformal(
-    held: HeldOut, spec: NetworkSpec, decision: Decision, coverage: float
+    held: HeldOut,
+    spec: NetworkSpec,
+    decision: Decision,
+    coverage: float,
+    groups: Groups | None = None,
 ) -> Decision:
     """The decision with regions that cover a share of new rows, fitted on rows held out.
+
+    With `groups` they cover that share of each, where it has enough rows.
 
     Raises:
         ParamsError: too few rows for the coverage.
     """
     outputs, rows = held.outputs, held.rows
-    conformal: Conformal
     if spec.classes is not None:
-        probabilities = decision.probabilities(outputs)
-        conformal = fit_sets(probabilities, rows.y.numpy(), coverage)
+        scores = set_scores(decision.probabilities(outputs), rows.y.numpy())
     else:
         actual = read_curve(spec.target_curve).apply(_actual(rows, spec))
-        conformal = fit_intervals(_numbers(outputs, spec), actual, coverage)
+        scores = interval_scores(_numbers(outputs, spec), actual)
+    conformal = fit_conformal(scores, coverage)
+    if groups is not None:
+        places = rows.y.numpy() if groups.first is None else groups.places(rows.x.numpy())
+        conformal = conformal.grouped(groups, scores, places)
     return dataclasses.replace(decision, conformal=conformal)
 
 

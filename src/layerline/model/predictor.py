@@ -87,19 +87,25 @@ class Model:
         self, data: Rows, rows_before: int, any_value: bool, tally: InputTally | None
     ) -> pd.DataFrame:
         refusal = Refusal(rows_before)
-        outputs = self.outputs(self._read(data, refusal, any_value, tally))
+        x = self.inputs(self._read(data, refusal, any_value, tally))
+        outputs = self._run(x)
         refusal.refuse_infinite(outputs)
         index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
-        return self.decode(outputs).set_axis(index, axis=0)
+        return self.decode(outputs, x).set_axis(index, axis=0)
 
-    def outputs(self, rows: Rows) -> NDArray[np.float32]:
-        """Typed rows -> the network's outputs (B, O)."""
+    def inputs(self, rows: Rows) -> NDArray[np.float32]:
+        """Typed rows -> the network's inputs."""
         fitted = self.preprocessor
         with np.errstate(over="ignore", invalid="ignore"):  # refused by their outputs
             if isinstance(rows, pd.DataFrame):
-                x = fitted.transform(rows)
-            else:
-                x = fitted.transform_images(rows)
+                return fitted.transform(rows)
+            return fitted.transform_images(rows)
+
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
+        """Typed rows -> the network's outputs (B, O)."""
+        return self._run(self.inputs(rows))
+
+    def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         inputs = torch.from_numpy(x).to(next(self.network.parameters()).dtype)
         found: NDArray[np.float32] = predict(self.network, inputs).numpy()
         return found
@@ -130,14 +136,21 @@ class Model:
                 collected.refuse_infinite(self.outputs(read.iloc[places]), places)
         return collected.reasons
 
-    def decode(self, outputs: NDArray[np.float32]) -> pd.DataFrame:
+    def decode(
+        self, outputs: NDArray[np.float32], x: NDArray[np.float32] | None = None
+    ) -> pd.DataFrame:
         """The network's outputs (B, O) -> what `predict` returns."""
-        return tabulate(self.decide(outputs), self.about.classes)
+        return tabulate(self.decide(outputs, x), self.about.classes)
 
-    def decide(self, outputs: NDArray[np.float32]) -> Predictions:
-        """The network's outputs (B, O) -> predictions as arrays."""
+    def decide(
+        self, outputs: NDArray[np.float32], x: NDArray[np.float32] | None = None
+    ) -> Predictions:
+        """The network's outputs (B, O) -> predictions as arrays.
+
+        Of the inputs `x`, regions by group read the group; without them they are those of all rows.
+        """
         if self.about.classes is not None:
-            return self.decision.classify(outputs)
+            return self.decision.classify(outputs, x=x)
         fitted = self.preprocessor
         on_curve = self.link.numbers(outputs, fitted.target_center, fitted.target_scale)
-        return self.decision.decide_numbers(on_curve, self.link, fitted.target_curve)
+        return self.decision.decide_numbers(on_curve, self.link, fitted.target_curve, x=x)

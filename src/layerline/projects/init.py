@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 from ruamel.yaml import YAML
 
+from layerline.artifacts.temporary import temporary_folder
 from layerline.columns.forms import Choices
 from layerline.columns.written import Written
 from layerline.config import Task, parse_params
@@ -18,12 +19,13 @@ from layerline.scaling.splitting import find_salt, hash_rows, separate_observati
 from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.display_names import renamed, shown_as
 from layerline.sources.reading.paths import display_name, find_files, find_partitions
-from layerline.sources.reading.reader import FileTable, read_files
-from layerline.tables.storage import SPLIT_VALUES, require_target, to_frame
+from layerline.sources.reading.reader import Reading, open_files
+from layerline.tables.storage import SPLIT_VALUES, TABLE, require_target, write_tables
 from layerline.tables.task import resolve_task
 from layerline.validation.schema.advice import advice
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
+from layerline.validation.schema.raw_columns import RawColumns
 
 SPLIT_NAME = "split"
 
@@ -32,6 +34,7 @@ class Wishes(NamedTuple):
     """What the user decides; the rest is found in the table."""
 
     is_fast: bool = False  # a single network instead of members
+    is_best: bool = False  # more members, on folds
     task: Literal["auto"] | Task = "auto"
     size: tuple[int, int] | None = None  # (height, width) of pictures
 
@@ -74,33 +77,45 @@ def start_project(
     if problems:
         raise ParamsError(problems, "--project")
     given = dict(given or {})
-    read = _read(file, target, given)
-    frame = to_frame(read.table)
-    found, reason = resolve_task(frame[target], wishes.task)
-    split_column = SPLIT_NAME if _says_split(frame, target) else None
-    schema = infer_schema(frame, target, found, split_column, None, read.written)
-    options = {"path": written_path(file, (root or Path.cwd()).resolve())}
-    options |= _decided(read.written) | given
+    path = written_path(file, (root or Path.cwd()).resolve())
+    with temporary_folder() as folder:
+        reading = _read(folder, file, target, given)
+        options = {"path": path, **_decided(reading.written), **given}
+        table, notes = _describe(RawColumns(folder), reading, target, options, wishes)
+    text = params_text(project, table)
+    return Start(text, YAML(typ="safe", pure=True).load(text), table.schema, notes)
+
+
+def _describe(
+    columns: RawColumns, reading: Reading, target: str, options: dict[str, Any], wishes: Wishes
+) -> tuple[Table, tuple[str, ...]]:
+    """What params.yaml is written from, and notes for the user."""
+    found, reason = resolve_task(columns[target], wishes.task)
+    split_column = SPLIT_NAME if _says_split(columns, target) else None
+    schema = infer_schema(columns, target, found, split_column, None, reading.written)
     split = f"{{method: column, column: {split_column}}}" if split_column else None
     table = Table(
         target=target,
         task=found,
         task_reason=reason,
         source_options=options,
-        split=split or _by_content(frame, schema),
+        split=split or _by_content(columns, schema),
         schema=schema,
-        n_rows=len(frame),
+        n_rows=len(columns),
         is_fast=wishes.is_fast,
+        is_best=wishes.is_best,
     )
-    text = params_text(project, table)
-    notes = [*read.notes, reason, *advice(frame, schema)]
+    notes = [*reading.notes, reason, *advice(columns, schema)]
     if split_column:
         notes.append(f"column {split_column!r} has the split of each row: train, valid or test")
-    return Start(text, YAML(typ="safe", pure=True).load(text), schema, tuple(notes))
+    return table, tuple(notes)
 
 
-def _read(file: Path, target: str, given: Mapping[str, Any]) -> FileTable:
-    """The user's table; messages name options of the command instead of params."""
+def _read(folder: Path, file: Path, target: str, given: Mapping[str, Any]) -> Reading:
+    """Copy the user's table into `folder`, from where its columns are read one by one.
+
+    Messages name options of the command instead of params.
+    """
     dialect = Dialect(
         given.get("separator"), given.get("encoding"), tuple(given.get("missing", ()))
     )
@@ -108,7 +123,7 @@ def _read(file: Path, target: str, given: Mapping[str, Any]) -> FileTable:
         files = find_files(str(file))
         names = {str(one): shown for one in files if (shown := display_name(one))}
         with shown_as(names):
-            read = read_files(
+            reading = open_files(
                 files,
                 dialect,
                 given.get("text", ()),
@@ -116,8 +131,10 @@ def _read(file: Path, target: str, given: Mapping[str, Any]) -> FileTable:
                 given.get("union", False),
                 choices=Choices.of(given.get("decimal"), given.get("dates"), target),
             )
-        require_target(read.table.column_names, target, str(file))
-        return read._replace(notes=tuple(renamed(note, names) for note in read.notes))
+            require_target(reading.schema.names, target, str(file))
+            write_tables(folder / TABLE, reading.schema, reading.tables())
+        reading.notes = [renamed(note, names) for note in reading.notes]
+        return reading
     except ParamsError as error:
         problems = [Problem(_as_options(where), message) for where, message in error.problems]
         raise ParamsError(problems, "layerline init") from None
@@ -145,21 +162,23 @@ def _decided(written: Mapping[str, Written]) -> dict[str, Any]:
     return options | ({"dates": orders} if orders else {})
 
 
-def _by_content(frame: pd.DataFrame, schema: TableSchema) -> str:
+def _by_content(columns: RawColumns, schema: TableSchema) -> str:
     """The split by hash; of a small table with a salt that leaves no split empty."""
-    if len(frame) > MANY_ROWS:
+    if len(columns) > MANY_ROWS:
         return "{method: hash}"
-    hashes = hash_rows(frame[[column.name for column in schema.features]])
-    classes = None if schema.classes is None else frame[schema.target]
-    hashes = separate_observations(hashes, lambda: frame[schema.target])
+    hashes = hash_rows(
+        pd.DataFrame({column.name: columns[column.name] for column in schema.features})
+    )
+    classes = None if schema.classes is None else columns[schema.target]
+    hashes = separate_observations(hashes, lambda: columns[schema.target])
     salt = find_salt(hashes, classes)
     return f"{{method: hash, salt: {salt}}}" if salt else "{method: hash}"
 
 
-def _says_split(frame: pd.DataFrame, target: str) -> bool:
-    if target == SPLIT_NAME or SPLIT_NAME not in frame or frame[SPLIT_NAME].isna().any():
+def _says_split(columns: RawColumns, target: str) -> bool:
+    if target == SPLIT_NAME or SPLIT_NAME not in columns:
         return False
-    found = set(frame[SPLIT_NAME].unique())
+    found = set(columns[SPLIT_NAME].unique())
     return found <= set(SPLIT_VALUES) and {"train", "test"} <= found
 
 

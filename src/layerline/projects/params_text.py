@@ -14,6 +14,7 @@ from layerline.validation.schema.definitions import TableSchema
 FEW_ROWS = 2_000  # below it an epoch has few steps, and a training needs more of them
 MANY_ROWS = 10_000  # from here on a larger batch learns as well and faster
 VERY_MANY_ROWS = 50_000  # from here on members take long, and gain less
+BEST_MINUTES = 60  # within which a training without haste ends
 MANY_INPUTS = 500  # beyond it embeddings cost more time and memory than they are worth
 
 _TEMPLATE = Template("""\
@@ -71,6 +72,7 @@ class Table:
     schema: TableSchema
     n_rows: int
     is_fast: bool = False
+    is_best: bool = False
 
 
 def params_text(project: str, table: Table) -> str:
@@ -78,6 +80,8 @@ def params_text(project: str, table: Table) -> str:
     options = (f"    {key}: {scalar(value)}" for key, value in table.source_options.items())
     categorical, n_inputs = _encode_categories(table.schema)
     training = default_training(table.n_rows, n_inputs, is_fast=table.is_fast)
+    if table.is_best:
+        training |= best_training(table.n_rows)
     return _TEMPLATE.substitute(
         project=project,
         options="\n".join(options),
@@ -115,6 +119,20 @@ def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> di
         "epochs": 200 if n_rows < FEW_ROWS else 100,
         "early_stopping": {"patience_epochs": 40 if n_rows < FEW_ROWS else 20},
         **({} if is_fast else {"members": members}),
+    }
+
+
+def best_training(n_rows: int) -> dict[str, Any]:
+    """What replaces parts of `default_training` where time hardly counts, up to a budget."""
+    is_large = n_rows >= VERY_MANY_ROWS
+    return {
+        "members": {"count": 8 if is_large else 16, "keep": "all"},
+        "folds": 4 if is_large else 8,
+        "epochs": 100 if is_large else 200,
+        "early_stopping": {
+            "patience_epochs": 20 if is_large else 40,
+            "time_minutes": BEST_MINUTES,
+        },
     }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from layerline.artifacts import Workspace
 from layerline.config import Params
-from layerline.errors import DataError, SourceError
+from layerline.errors import LayerlineError
 from layerline.registry.administration import promote_version, rollback_champion
 from layerline.registry.client import open_registry, registry_lock
 from layerline.registry.promotion import PREVIOUS, champion_of, drop_challenger, versions_of
@@ -44,7 +44,11 @@ def move_alias(workspace: Workspace, params: Params, report: Report) -> Change |
 
 
 def _settle_shadow(workspace: Workspace, params: Params, report: Report) -> Change | None:
-    facts = look_at_shadow(workspace, params)
+    try:
+        facts = look_at_shadow(workspace, params)
+    except LayerlineError as error:  # a new version may be the remedy: training goes on
+        report(f"note: the shadow's test was not made: {error}")
+        return None
     if facts is None:
         return None
     line = f"shadow: {verdict_line(facts)}"
@@ -65,7 +69,7 @@ def _roll_back(workspace: Workspace, params: Params, report: Report) -> Change |
         return None
     try:
         found = weigh_predecessor(workspace, params, pair)
-    except (DataError, SourceError) as error:  # of a version that is not in use
+    except LayerlineError as error:
         report(f"note: the champion was not compared with version {pair.challenger}: {error}")
         return None
     if found is None or found[0].decision != PROMOTE:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pyarrow.parquet import read_schema
 
 from layerline.artifacts import Workspace, read_json_as, replace_file, write_json
 from layerline.config import GateSection, Params
@@ -65,6 +66,12 @@ def find_pair(workspace: Workspace, params: Params) -> Pair | None:
             raise
     numbers = [aliases.get(alias) for alias in (params.register.alias, CHALLENGER)]
     return None if None in numbers else Pair(*map(str, numbers))
+
+
+def has_shadow(workspace: Workspace) -> bool:
+    """Whether a shadow predicted any of the rows that are kept."""
+    path = rows_path(workspace)
+    return path.exists() and f"{SHADOW}{VERSION}" in read_schema(path).names
 
 
 def look_at_shadow(workspace: Workspace, params: Params) -> dict[str, Any] | None:

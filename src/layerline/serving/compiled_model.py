@@ -84,7 +84,7 @@ class CompiledModel:
         finite = np.isfinite(outputs)
         if not finite.all():
             raise refuse_rows(np.asarray(~finite.all(axis=1)))
-        return self.decode(outputs)
+        return self.decode(outputs, x)
 
     def transform(self, typed: Typed) -> NDArray[np.float32]:
         """Numbers and dates (B, F + D), codes (B, C) -> the network's input, float32."""
@@ -103,9 +103,11 @@ class CompiledModel:
             start += block.shape[1]
         return x
 
-    def decode(self, outputs: NDArray[np.float32]) -> Predicted:
+    def decode(
+        self, outputs: NDArray[np.float32], x: NDArray[np.float32] | None = None
+    ) -> Predicted:
         """The network's outputs (B, O) -> predictions, as `Model.decode` makes them."""
-        found, classes = self._model.decide(outputs), self._model.about.classes
+        found, classes = self._model.decide(outputs, x), self._model.about.classes
         labels = found.predicted.tolist()
         if classes is not None:
             labels = [classes[place] for place in labels]

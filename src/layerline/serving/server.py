@@ -95,11 +95,14 @@ def serve(settings: Settings, home: Path, report: Callable[[str], None]) -> None
     """Serve until SIGTERM or SIGINT; requests in flight are finished first.
 
     Raises:
-        ParamsError: the token or the address is invalid.
+        ParamsError: the token, the address or --shadow is invalid.
         BusyError: the port is in use.
         TrackingError: there is no such model, or the store is unavailable.
         SourceError: its bytes were changed.
     """
+    if settings.shadow is not None and settings.log is None:
+        message = "its predictions go to the request log; name one with --request-log FILE"
+        raise ParamsError([Problem("--shadow", message)], "layerline serve")
     limits = dataclasses.replace(settings.limits, token=read_token(settings.token_env))
     # Forked before a socket is open or a thread runs.
     sample = Sampling(settings.log_sample, settings.log_id) if settings.log else NO_SAMPLE
@@ -151,9 +154,6 @@ def _shadow(
 ) -> Shadow | None:
     if settings.shadow is None:
         return None
-    if settings.log is None:
-        message = "its predictions go to the request log; name one with --request-log FILE"
-        raise ParamsError([Problem("--shadow", message)], "layerline serve")
     if settings.log_id is None:
         report("note: --shadow without --log-id: labels cannot be joined to what is logged")
     return Shadow(parse_source(settings.shadow), home, metrics, report)

@@ -63,8 +63,10 @@ class Rows:
 
     def at(self, places: Tensor) -> "Rows":
         """The rows at these positions (B,)."""
-        weights = None if self.weights is None else self.weights[places]
-        return Rows(self.x[places], self.y[places], weights=weights)
+        actual, weights = (
+            None if kept is None else kept[places] for kept in (self.actual, self.weights)
+        )
+        return Rows(self.x[places], self.y[places], actual=actual, weights=weights)
 
     def take(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """The rows at the positions `batch` (B,), which lie on `positions_device`."""

@@ -112,6 +112,8 @@ class Training:
             DivergedError: lower rates did not help a network alone.
         """
         began = self.epoch
+        if not self.losses:  # others may have had their turn
+            self.clock.begin_epoch()
         while self.epoch == began:
             self._take_steps(listener, snapshots)
             records = self._measure()

@@ -11,7 +11,6 @@ from typing import Any
 
 from torch import nn
 
-from layerline.config import TrainSection
 from layerline.errors import DivergedError
 from layerline.networks.serialization import NetworkSpec
 from layerline.networks.stack import NotStackableError
@@ -63,7 +62,6 @@ class Members:
         origin = None if learner is None else learner.origin
         self.snapshots = open_snapshots({"origin": origin})
         self.turns = Turns(self._build)
-        self.n_turns = 1  # which share the time
         self.members: dict[int, Member] = {}  # by number; those that diverged are left out
         self.keep = setup.section.keep
         self.curve = EnsembleCurve(setup.section, setup.data, setup.spec)
@@ -105,12 +103,10 @@ class Members:
     def _begin(self) -> None:
         """The networks that train together, group by group."""
         groups = group_members(self.settings, self._gains_by_stacking)
-        self.n_turns = len(groups)
         for numbers in groups:
             try:
                 self.turns.add(numbers)
             except NotStackableError:
-                self.n_turns += len(numbers) - 1
                 for number in numbers:
                     self.turns.add((number,))
 
@@ -126,8 +122,8 @@ class Members:
         return member
 
     def _build(self, numbers: Numbers) -> Training:
-        """A training of these members, with their part of the time budget."""
-        section, learner = self._within_time(), self.learner
+        """A training of these members; what comes late has what is left of the time."""
+        section, learner = self.setup.section, self.learner
         if learner is not None:
             members = [Member(learner.trained, self.settings[0].seed)]
             more = learner.fine_tuning, self.setup.ranks
@@ -135,18 +131,10 @@ class Members:
         else:
             members = [self._build_member(number) for number in numbers]
             training = Training(members, self.setup.data, section)
+        if self.turns.all:  # all clocks tell the time since the first one began
+            training.clock.load(self.turns.all[0].training.clock.minutes * 60, 0.0)
         self.members |= dict(zip(numbers, members, strict=True))
         return training
-
-    def _within_time(self) -> TrainSection:
-        """The section, with a member's equal share of the time budget."""
-        section = self.setup.section
-        stopping = section.early_stopping
-        if stopping is None or stopping.time_minutes is None or self.learner is not None:
-            return section
-        minutes = stopping.time_minutes / self.n_turns
-        stopping = dataclasses.replace(stopping, time_minutes=minutes)
-        return dataclasses.replace(section, early_stopping=stopping)
 
     def _run_round(self, epoch: int, listener: Listener) -> None:
         """One epoch of every network that has not stopped, and the record of what they make."""
@@ -227,7 +215,15 @@ class Members:
             networks, shares = [found[n].network for n in chosen], [w for w in weights if w > 0]
             options = [self.settings[n].section.options for n in chosen]
             network, spec = as_ensemble(networks, self.setup.spec, options, shares)
-        return Kept(network, spec, self.curve.result, about, held)
+        return Kept(network, spec, self._result(), about, held)
+
+    def _result(self) -> FitResult:
+        """The ensemble's history, and why it ended: as a whole, or why its members did."""
+        result, members = self.curve.result, self.members.values()
+        reasons = dict.fromkeys(m.reason for m in members if m.reason is not None)
+        if result.reason is not None or not reasons or not all(m.is_done for m in members):
+            return result
+        return dataclasses.replace(result, reason="; ".join(reasons))
 
     def _spec(self, number: int) -> NetworkSpec:
         return dataclasses.replace(self.setup.spec, options=self.settings[number].section.options)

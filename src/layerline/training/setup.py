@@ -15,6 +15,7 @@ from layerline.networks.own_network import code_sha256, is_own, source_file
 from layerline.networks.serialization import NetworkSpec
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
+from layerline.training.epoch_records import FitResult
 from layerline.training.fold_rows import Fold, deal_folds, join
 from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
@@ -68,10 +69,13 @@ class TrainingSetup:
             **({"code": code_sha256(self.spec.network)} if is_own(self.spec.network) else {}),
         }
 
-    def manifest_facts(self, kept_epoch: int) -> dict[str, Any]:
+    def manifest_facts(self, result: FitResult) -> dict[str, Any]:
         """What the manifest of models/network records of a training, next to its files."""
+        stopping = self.section.early_stopping
+        has_budget = stopping is not None and stopping.time_minutes is not None
         return {
-            "kept_epoch": kept_epoch,
+            **({"stopped": result.reason} if has_budget else {}),
+            "kept_epoch": result.kept_epoch,
             "threads": self.threads,
             "precision": self.section.precision,
             "is_streamed": self.data.train.is_streamed,

@@ -59,7 +59,7 @@ def train(
             report(_save_interrupted(workspace, setup, members))
             raise
         if setup.ranks.rank == 0:
-            about = {**setup.manifest_facts(kept.result.kept_epoch), **kept.about}
+            about = {**setup.manifest_facts(kept.result), **kept.about}
             save_trained(workspace, kept, about, learner)
             members.discard()
         return kept.result
@@ -86,7 +86,7 @@ def _save_interrupted(workspace: Workspace, setup: TrainingSetup, members: Membe
     """Keep the best network so far; returns the message for the user."""
     message = "interrupted"
     if kept := members.interrupted():
-        about = {**setup.manifest_facts(kept.result.kept_epoch), **kept.about}
+        about = {**setup.manifest_facts(kept.result), **kept.about}
         save_interrupted(workspace, kept, about)
         epoch = kept.result.kept_epoch
         message += f"; the best network so far (epoch {epoch}) is in models/interrupted"

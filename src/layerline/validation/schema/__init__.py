@@ -3,6 +3,7 @@
 definitions.py     the whole table, as plain values
 entries.py         the file's keys and types
 infer.py           a first schema from the data
+raw_columns.py     columns of data/raw, one by one
 advice.py          columns that deserve a look
 schema_file.py     data/schemas/NAME.yaml, read and written
 contradictions.py  what no schema file can mean

@@ -1,6 +1,7 @@
 """What the user should know about the columns of a first schema: one sentence each."""
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -15,17 +16,19 @@ from layerline.columns.row_names import numbers_rows
 from layerline.columns.spec import ColumnSpec
 from layerline.text import listing
 from layerline.validation.schema.definitions import TableSchema
+from layerline.validation.schema.raw_columns import Columns
 
 MOST_WORDS = 1000  # distinct values looked at
 FEW_WORDS = 5  # that may be words for a missing value
 LEAST_DISTINCT = 20  # fewer are levels, whatever they look like
+AT_ONCE = 1 << 17  # values of a long column of text
 _LIKE_A_QUANTITY = re.compile(r"\W{0,3}\d+(?:[^\w]+\d+){0,3}\W*[^\W\d_]*\W*\d*")
 _POSTCODE = re.compile(
     r"(?:^|[_\W])(?:zip|plz|postleitzahl|postcode|(?:zip|post(?:al)?)[_ ]?code)$", re.IGNORECASE
 )
 
 
-def advice(frame: pd.DataFrame, schema: TableSchema) -> list[str]:
+def advice(frame: Columns, schema: TableSchema) -> list[str]:
     """One sentence, or a few, about each column that may not be what its owner thinks it is."""
     sentences: list[str] = []
     for column in schema.columns:
@@ -38,8 +41,8 @@ def advice(frame: pd.DataFrame, schema: TableSchema) -> list[str]:
             sentences.extend(_of_numbers(values, column))
         if column.kind == "text":
             sentences.append(
-                f"column {column.name!r} is not used: text with {values.nunique()} distinct values "
-                f"in {values.notna().sum()} rows is an identifier or free text"
+                f"column {column.name!r} is not used: text with {_n_distinct(values)} distinct "
+                f"values in {values.notna().sum()} rows is an identifier or free text"
             )
         elif not column.use and column.kind == "number":
             why = "it has no value at all" if values.isna().all() else "it only numbers the rows"
@@ -99,8 +102,13 @@ def _of_text(values: pd.Series, name: str) -> list[str]:
 
 def _words(values: pd.Series) -> list[str]:
     """Distinct values without blanks around them, those for a missing value left out."""
-    distinct = values.dropna().astype(str).drop_duplicates().iloc[:MOST_WORDS]
-    plain = plain_fields(pa.chunked_array([pa.array(distinct, pa.string())]))
+    distinct: dict[str, None] = {}
+    for piece in _pieces(values):
+        distinct |= dict.fromkeys(piece.drop_duplicates())
+        if len(distinct) >= MOST_WORDS:
+            break
+    words = pa.array(list(distinct)[:MOST_WORDS], pa.string())
+    plain = plain_fields(pa.chunked_array([words]))
     return list(dict.fromkeys(plain.drop_null().to_pylist()))
 
 
@@ -118,8 +126,23 @@ def _padded(name: str, word: str) -> str:
 
 def _share(values: pd.Series, others: list[str]) -> float:
     """Of the values that are there: how many are none of these words."""
-    present = values.dropna().astype(str).str.strip()
-    return 1.0 - float(present.isin(others).mean())
+    n_others = sum(int(piece.str.strip().isin(others).sum()) for piece in _pieces(values))
+    return 1.0 - n_others / int(values.count())
+
+
+def _pieces(values: pd.Series) -> Iterator[pd.Series]:
+    """The values that are there as text, some at a time: copies of all would not fit."""
+    for start in range(0, len(values), AT_ONCE):
+        yield values.iloc[start : start + AT_ONCE].dropna().astype(str)
+
+
+def _n_distinct(values: pd.Series) -> int:
+    """Of a long column by the 64-bit hashes of its words, which take a tenth of the memory."""
+    if len(values) <= AT_ONCE:
+        return int(values.nunique())
+    hashes = np.concatenate([pd.util.hash_array(p.to_numpy(object)) for p in _pieces(values)])
+    hashes.sort()  # np.unique would make a hash table
+    return int((hashes[1:] != hashes[:-1]).sum()) + min(len(hashes), 1)
 
 
 def _mostly(others: list[str], share: str, noun: str, name: str) -> str:

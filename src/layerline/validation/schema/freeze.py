@@ -8,40 +8,25 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from layerline.artifacts import Workspace, read_manifest, write_text
 from layerline.columns.cast import cast_column
 from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import Written
-from layerline.tables.storage import LABELS, TABLE, read_images, to_frame
+from layerline.tables.storage import read_images
 from layerline.text import listing
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
+from layerline.validation.schema.raw_columns import Columns, RawColumns
 from layerline.validation.schema.schema_file import column_entry, parse_schema
 
 
-class RawColumns:
-    """The columns of data/raw, each read when it is asked for: a long table needs not fit."""
-
-    def __init__(self, folder: Path) -> None:
-        path = folder / TABLE
-        self._file = pq.ParquetFile(path if path.exists() else folder / LABELS)
-        self.columns: Sequence[str] = list(self._file.schema_arrow.names)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.columns
-
-    def __getitem__(self, name: str) -> pd.Series:
-        return to_frame(self._file.read(columns=[name]))[name]
-
-
-def infer_from_raw(workspace: Workspace) -> tuple[TableSchema, pd.DataFrame]:
+def infer_from_raw(workspace: Workspace) -> tuple[TableSchema, RawColumns]:
     """A first schema for what lies in data/raw, and the columns it was inferred from.
 
     Raises:
@@ -51,8 +36,7 @@ def infer_from_raw(workspace: Workspace) -> tuple[TableSchema, pd.DataFrame]:
     shape = None
     if raw["kind"] == "images":
         shape = tuple(read_images(workspace.raw).shape[1:])
-    # It has of a frame what inference uses.
-    columns = cast("pd.DataFrame", RawColumns(workspace.raw))
+    columns = RawColumns(workspace.raw)
     written = {name: Written.from_dict(form) for name, form in raw.get("written", {}).items()}
     found = infer_schema(columns, raw["target"], raw["task"], raw["split_column"], shape, written)
     return found, columns
@@ -73,7 +57,7 @@ class Change(NamedTuple):
         return {**shown, "update": self.keys}
 
 
-def compare(frozen: TableSchema, found: TableSchema, columns: pd.DataFrame) -> list[Change]:
+def compare(frozen: TableSchema, found: TableSchema, columns: Columns) -> list[Change]:
     """Where the data have left the frozen schema, in its order of columns; new columns last."""
     changes = []
     names = set(found.names)

@@ -20,12 +20,13 @@ from layerline.columns.written import Written
 from layerline.config import Task
 from layerline.tables.storage import require_target
 from layerline.validation.schema.definitions import TableSchema
+from layerline.validation.schema.raw_columns import Columns
 
 PLAIN_COLUMNS: Mapping[str, Written] = {}
 
 
 def infer_schema(
-    frame: pd.DataFrame,
+    frame: Columns,
     target: str,
     task: Task,
     split_column: str | None = None,

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from layerline.artifacts import Workspace, replace_folder
-from layerline.config import Component, ScaleSection, ValidateSection
+from layerline.config import Component, ScaleSection, ValidateSection, WindowSection, parse_params
 from layerline.errors import DataError
+from layerline.retraining.new_data import trained_rows
 from layerline.scaling.scale import scale
 from layerline.scaling.splitting.row_hash import hash_rows, shares_of
 from layerline.tables.storage import write_table
@@ -18,7 +19,11 @@ from layerline.validation.validate import validate_raw
 
 
 def scaled(
-    tmp_path: Path, frame: pd.DataFrame, task: str = "binary", **split: object
+    tmp_path: Path,
+    frame: pd.DataFrame,
+    task: str = "binary",
+    window: WindowSection | None = None,
+    **split: object,
 ) -> tuple[dict[str, int], dict[str, np.ndarray], list[str]]:
     """The rows of each split, their targets, and the notes."""
     workspace = Workspace(tmp_path)
@@ -28,7 +33,7 @@ def scaled(
     write_schema(tmp_path / "schema.yaml", infer_schema(frame, "target", task))
     validate_raw(workspace, ValidateSection(min_class_rows=1), Path("schema.yaml"))
     notes: list[str] = []
-    section = ScaleSection(split=Component(name="hash", options=split))
+    section = ScaleSection(split=Component(name="hash", options=split), window=window)
     manifest = scale(workspace, section, seed=0, report=notes.append)
     names = ("train", "valid", "test")
     return (
@@ -63,6 +68,41 @@ def test_a_table_of_few_kinds_of_rows_has_its_shares_and_every_kind_in_train(
     assert any("different combinations of features" in note for note in notes)
     x = np.load(tmp_path / "data" / "scaled" / "train_x.npy")
     assert len(np.unique(x, axis=0)) >= 12
+
+
+@pytest.mark.parametrize("window", [WindowSection(rows=100), WindowSection(days=50, by="day")])
+def test_of_the_train_rows_only_those_in_the_window_stay(
+    tmp_path: Path, window: WindowSection
+) -> None:
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "size": generator.normal(size=400).round(4),
+            "day": np.arange(400.0),
+            "target": generator.normal(size=400),
+        }
+    )
+    without, targets, _ = scaled(tmp_path / "all", frame, "regression")
+    n_rows, _, _ = scaled(tmp_path / "window", frame, "regression", window)
+    rows = np.load(tmp_path / "window" / "data" / "scaled" / "train_row.npy")
+    assert window.rows in (None, n_rows["train"])
+    assert rows.min() >= (200 if window.rows else 350)
+    for split in ("valid", "test"):
+        assert n_rows[split] == without[split] == len(targets[split])
+    left = np.load(tmp_path / "window" / "data" / "scaled" / "left_out_id.npy")
+    assert len(left) == without["train"] - n_rows["train"]
+    known = trained_rows(Workspace(tmp_path / "window"))
+    assert known is not None
+    assert len(known) == 400
+
+
+def test_a_window_is_of_rows_or_of_days() -> None:
+    for window in ({"rows": 5, "days": 3}, {"days": 3}, {"by": "day"}, {}):
+        _, problems = parse_params(
+            {"project": "a", "fetch": {"source": "files"}, "scale": {"window": window}}
+        )
+        told = "scale.window: give either `rows: n`, or `days: n` and `by: COLUMN`"
+        assert told in str(problems[0])
 
 
 def test_a_rare_class_is_in_every_split_and_warned_of(tmp_path: Path) -> None:

@@ -16,7 +16,13 @@ optimizer) are checked against the component's own signature by `layerline.proje
 """
 
 from layerline.config.components import Component, Named
-from layerline.config.data_sections import FetchSection, ScaleSection, Task, ValidateSection
+from layerline.config.data_sections import (
+    FetchSection,
+    ScaleSection,
+    Task,
+    ValidateSection,
+    WindowSection,
+)
 from layerline.config.evaluation_sections import EvaluateSection, GateSection, ThresholdSection
 from layerline.config.params import (
     Params,
@@ -72,6 +78,7 @@ __all__ = [
     "TransferSection",
     "ValidateSection",
     "WhenSection",
+    "WindowSection",
     "credential_problems",
     "flatten",
     "load_params",

@@ -50,14 +50,36 @@ class ReusedPreprocessor:
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
+class WindowSection:
+    """Which train rows are recent enough.
+
+    The last `rows` of the table, in its order; or those of the last `days` (of numbers: units)
+    before the newest row, `by` a column.
+    """
+
+    rows: Annotated[int, Field(ge=1)] | None = None
+    days: Annotated[float, Field(gt=0)] | None = None
+    by: str | None = None
+
+
+def _whole_window(window: WindowSection | None) -> WindowSection | None:
+    given = None if window is None else (window.rows is None, window.days is None, not window.by)
+    if given not in (None, (False, True, True), (True, False, False)):
+        raise ValueError("give either `rows: n`, or `days: n` and `by: COLUMN`")
+    return window
+
+
+@dataclass(frozen=True, kw_only=True, config=SECTION)
 class ScaleSection:
     """How rows are split and how columns become numbers; everything is fitted on train rows.
 
     `numeric`, `missing`, `categorical` and `dates` are each a name, a name with options, or a
-    default with exceptions by column: see `layerline.lookup.read_choices`.
+    default with exceptions by column: see `layerline.lookup.read_choices`. Train rows outside the
+    `window` are left out.
     """
 
     split: Method = Component(name="hash")
+    window: Annotated[WindowSection | None, AfterValidator(_whole_window)] = None
     numeric: Annotated[str | dict[str, Any], by_column("standard")] = "standard"
     missing: Annotated[str | dict[str, Any], by_column("median")] = "median"
     missing_indicator: bool = True

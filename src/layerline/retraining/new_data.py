@@ -47,10 +47,12 @@ class NewData:
 
 
 def trained_rows(workspace: Workspace) -> NDArray[np.uint64] | None:
-    """The hashes of the last training's rows; None before the first."""
+    """The hashes of the rows that the last training had or left out; None before the first."""
     paths = [workspace.scaled / f"{split}_id.npy" for split in ("train", "valid", "test")]
     if not all(path.exists() for path in paths):
         return None
+    left_out = workspace.scaled / "left_out_id.npy"
+    paths += [left_out] if left_out.exists() else []
     return np.unique(np.concatenate([np.load(path, allow_pickle=False) for path in paths]))
 
 

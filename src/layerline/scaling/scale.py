@@ -58,7 +58,7 @@ def scale(
     split = pick(SPLITS, section.split.name, "scale.split.method")
     options = read_options(split.build, section.split.options, "scale.split")
     data = read_validated(workspace, split.key_columns(options))
-    dealt = split_rows(data, split, options, seed)
+    dealt = split_rows(data, split, options, seed, section.window)
     labels, hashes = dealt.labels, dealt.ids
     for note in dealt.notes:
         report(f"note: {note}")
@@ -81,6 +81,8 @@ def scale(
         replace_folder(workspace.scaled, description) as folder,
         split_writers(folder, dealt.n_rows) as writers,
     ):
+        if (labels == LEFT_OUT).any():  # else `retrain` would take them for new
+            np.save(folder / "left_out_id.npy", hashes[labels == LEFT_OUT])
         for positions, arrays in _transform(data, labels, hashes, fitted):
             writer = writers[labels[positions[0]]]
             traits = {name: values[positions] for name, values in dealt.traits.items()}

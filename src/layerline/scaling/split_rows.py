@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.config import WindowSection
 from layerline.errors import DataError
 from layerline.scaling.splitting import (
+    LEFT_OUT,
+    TRAIN,
     Labels,
     Split,
     SplitInput,
@@ -23,6 +26,7 @@ from layerline.scaling.splitting.repeats import deal_by_weight, repeat, separate
 from layerline.scaling.splitting.row_hash import Hashes
 from layerline.scaling.splitting.split_counts import share_note
 from layerline.scaling.validated_data import ValidatedData
+from layerline.scaling.window import is_within
 
 SMALL_TABLE = 10_000  # rows, for which a salt is looked for
 FEW_ROWS = 30  # in a whole table: more likely a part of one
@@ -44,9 +48,13 @@ class SplitRows:
 
 
 def split_rows(
-    data: ValidatedData, split: Split, options: Mapping[str, Any], seed: int
+    data: ValidatedData,
+    split: Split,
+    options: Mapping[str, Any],
+    seed: int,
+    window: WindowSection | None = None,
 ) -> SplitRows:
-    """Deal the rows.
+    """Deal the rows; train rows outside the window are left out.
 
     Raises:
         DataError: there is nothing to learn from, a split is empty, or a class has no train row.
@@ -72,6 +80,8 @@ def split_rows(
         labels = deal_by_weight(ids, options["salt"], options["valid"], options["test"])
     if classes is not None and split.deals_rows and not split.group_columns(options):
         labels = deal_rare_classes(labels, classes, ids, options["valid"], options["test"])
+    if window is not None:
+        labels = np.where((labels == TRAIN) & ~is_within(rows, labels, window), LEFT_OUT, labels)
     remedy = _remedy(ids, options, classes) if is_by_content else ""
     n_rows = check_splits(labels, classes, remedy)
     notes = [_observations_note(contents, ids)]

@@ -345,7 +345,7 @@ def main() -> None:
         f"# A year of retraining\n\n{table(weeks)}\n\nLive accuracy {live:.3f}, never retrained "
         f"{never:.3f}. Every promise was asserted: exit codes, one champion a week with the bytes "
         f"that were registered, never surely below never retraining.\n\n"
-        f"`python benchmarks/year.py`: {len(weeks)} weeks in {minutes:.1f} minutes.\n"
+        f"`{' '.join(['python', *sys.argv])}`: {len(weeks)} weeks in {minutes:.1f} minutes.\n"
     )
     print(text)
     if options.output:

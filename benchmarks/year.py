@@ -335,7 +335,7 @@ def main() -> None:
     pairs = (text.partition(":") for text in options.fault or ())
     faults = {int(week): name for week, _, name in pairs} or FAULTS
     begin, weeks = time.monotonic(), []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # a flusher may end
         for week in run_year(Path(folder) / "my year", options.weeks, faults):
             weeks.append(week)
             print(week, file=sys.stderr, flush=True)

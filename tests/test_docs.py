@@ -2,7 +2,11 @@
 
 import importlib.util
 import json
+import os
 import re
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -72,3 +76,38 @@ def test_the_reference_has_every_command_and_key(site: Path) -> None:
     params = (site / "reference" / "params.md").read_text()
     for key in ("train.early_stopping.patience_epochs", "evaluate.conformal", "retrain.when"):
         assert f"| `{key}` |" in params
+
+
+def test_troubleshooting_quotes_messages_that_the_code_still_has() -> None:
+    code = "".join(p.read_text() for p in sorted((ROOT / "src" / "layerline").rglob("*.py")))
+    code = re.sub(r'"\s*\n\s*f?"', "", code)  # a message over several lines
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "troubleshooting.md").read_text(), re.M)
+    quoted = [text for row in rows if "dvc repro" not in row for text in re.findall("`(.*?)`", row)]
+    assert len(quoted) > 20
+    assert not [text for text in quoted if text not in code]
+
+
+@pytest.mark.slow
+def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
+    """Every command of the page, in order, in an empty folder: the way of a new user."""
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "tutorial.md").read_text(), re.S)
+    script = "set -euo pipefail\n" + "\necho\n".join(blocks)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "src"),
+        "HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "Barolo" in (tmp_path / "wines" / "predicted.csv").read_text()
+    assert (tmp_path / "wines" / "explorer.html").stat().st_size > 10_000
+    with sqlite3.connect(tmp_path / "wines" / "mlflow.db") as store:
+        (champion,) = store.execute(
+            "select version from registered_model_aliases where alias = 'champion'"
+        ).fetchone()
+        versions = store.execute("select version from model_versions").fetchall()
+    assert champion == 1
+    assert len(versions) == 3

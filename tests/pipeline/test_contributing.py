@@ -133,6 +133,7 @@ def test_the_recipes_run_through_the_pipeline(made: Checkout) -> None:
     assert values[-1] < 0.003
 
 
+@pytest.mark.slow
 def test_columns_of_the_new_kind_are_inferred_and_checked(made: Checkout, tmp_path: Path) -> None:
     people = made.root / "people.csv"
     rows = [f"user{k}@example.org,{k % 40 + 20},{'yes' if k % 3 else 'no'}" for k in range(60)]

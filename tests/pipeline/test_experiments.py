@@ -47,6 +47,7 @@ def check_training(
     return run
 
 
+@pytest.mark.slow
 def test_training_in_a_temporary_workspace(checkout: Checkout) -> None:
     baseline = checkout.run("git", "rev-parse", "HEAD").strip()
     change = "train.epochs=2"

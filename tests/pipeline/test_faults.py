@@ -101,6 +101,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(checkout: Checkout) -
     assert "not reliably better" in verdict["reason"]
 
 
+@pytest.mark.slow
 def test_a_failed_stage_under_dvc_keeps_the_last_good_outputs(checkout: Checkout) -> None:
     checkout.edit_params(train__epochs=2)
     checkout.run("dvc", "repro", "train")

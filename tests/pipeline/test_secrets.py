@@ -72,6 +72,7 @@ def test_the_search_finds_what_is_there(checkout: Checkout) -> None:
     assert found_in({"uri": uri(9)["MLFLOW_TRACKING_URI"].encode()}) == [(SERVER, "uri")]
 
 
+@pytest.mark.slow
 def test_nothing_leaks_while_the_server_is_away_nor_when_it_is_sent(checkout: Checkout) -> None:
     plant(checkout)
     checkout.edit_params(train__epochs=2)

@@ -44,6 +44,7 @@ def accuracy(checkout: Checkout) -> float:
     return float(found["test"]["accuracy"])
 
 
+@pytest.mark.slow
 def test_pictures_in_an_archive(checkout: Checkout) -> None:
     digits = load_digits()
     with zipfile.ZipFile(checkout.root / "pictures.zip", "w") as archive:

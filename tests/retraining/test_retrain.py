@@ -94,6 +94,7 @@ def test_a_month_of_runs(shop):
     assert "last promotion" in retrain(shop, "--status")
 
 
+@pytest.mark.slow
 def test_it_waits_until_enough_is_new(shop):
     good = (shop.root / "shop.csv").read_text()
     before = champion(shop)
@@ -122,7 +123,10 @@ def test_a_source_that_has_gone_ends_with_4_and_comes_back(shop):
     retrain(shop)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
 def test_a_signal_ends_dvc_and_its_stage_and_leaves_a_line(shop, number, code):
     before = champion(shop)
     shop.edit_params(train__epochs=20_000, train__early_stopping=None)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import mean_pinball_loss, mean_poisson_deviance
+from sklearn.metrics import brier_score_loss, mean_pinball_loss, mean_poisson_deviance
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 
@@ -80,6 +80,7 @@ def test_balanced_weights_are_scikit_learns() -> None:
         ("cross_entropy", {"label_smoothing": 0.2, "class_weights": [1.0, 2, 3]}),
         ("focal", {}),
         ("focal", {"gamma": 0.5, "class_weights": "balanced"}),
+        ("brier", {}),
     ],
 )
 def test_indices_and_shares_of_one_class_are_the_same_target(
@@ -118,6 +119,13 @@ def test_focal_has_finite_slopes_where_a_class_has_won(gamma: float) -> None:
     loss(outputs, torch.tensor([0, 1])).backward()
     assert outputs.grad is not None
     assert torch.isfinite(outputs.grad).all()
+
+
+def test_brier_is_the_squared_error_of_the_probabilities() -> None:
+    outputs, targets = logits(50, 2), torch.arange(50) % 2
+    positive = outputs.softmax(1)[:, 1].numpy()
+    expected = 2 * brier_score_loss(targets.numpy(), positive)  # scikit-learn has one class's
+    assert float(build_loss(named("brier"), "binary")(outputs, targets)) == pytest.approx(expected)
 
 
 def test_binary_cross_entropy_is_the_cross_entropy_of_both_outputs() -> None:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from layerline.artifacts import replace_folder, write_json, write_text
 from layerline.rendering.report_blocks import Block, Heading, Paragraph, Picture, Points, Table
 from layerline.rendering.templates import render_html, render_markdown
-from layerline.studies.comparison import ROWS, Cell, Comparison
+from layerline.studies.comparison import CURVES, ROWS, Cell, Comparison
 from layerline.studies.learning_curve import fit_power_law
 from layerline.studies.means import Mean, mean_of
 
@@ -173,7 +173,7 @@ def _blocks(comparison: Comparison, plots: Path) -> list[Block]:
         Points([verdict(each, first) for each in summarise(comparison)]),
         Paragraph(f"{twice_the_rows(comparison)} {text}".strip()),
         Picture(values, "plots/values.png", f"{about['objective']} of each variant"),
-        Picture(curves, "plots/curves.png", "Loss by epoch, mean of the seeds"),
+        Picture(curves, "plots/curves.png", "Loss and error by epoch, mean of the seeds"),
     ]
 
 
@@ -206,16 +206,16 @@ def _draw_values(path: Path, comparison: Comparison) -> None:
 
 
 def _draw_curves(path: Path, comparison: Comparison) -> None:
-    figure = Figure(figsize=(8.6, 4.0), dpi=_DPI, layout="constrained")
-    panels = figure.subplots(1, 2, sharex=True)
-    for axes, curve in zip(panels, ("train_loss", "valid_loss"), strict=True):
+    figure = Figure(figsize=(11.4, 3.8), dpi=_DPI, layout="constrained")
+    panels = figure.subplots(1, len(CURVES), sharex=True)
+    for axes, curve in zip(panels, CURVES, strict=True):
         for number, name in enumerate(comparison.section.variants):
             mean = _mean_curve([cell.curves[curve] for cell in comparison.of(name)])
             if len(mean):
                 epochs = np.arange(1, len(mean) + 1)
                 axes.plot(epochs, mean, color=f"C{number % 10}", label=name)
         axes.set(xlabel="epoch", title=curve.replace("_", " "), yscale="log")
-    panels[1].legend(fontsize="small")
+    panels[-1].legend(fontsize="small")
     FigureCanvasAgg(figure).print_png(str(path), metadata={"Software": None})
 
 

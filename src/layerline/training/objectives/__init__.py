@@ -18,7 +18,12 @@ from typing import Any
 from layerline.config import Component
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import pick, read_options
-from layerline.training.objectives.classification import binary_cross_entropy, cross_entropy, focal
+from layerline.training.objectives.classification import (
+    binary_cross_entropy,
+    brier,
+    cross_entropy,
+    focal,
+)
 from layerline.training.objectives.links import IDENTITY, Link, log_link, quantile_link, read_link
 from layerline.training.objectives.regression import huber, mae, mse, poisson, quantile
 from layerline.training.objectives.target_statistics import (
@@ -52,6 +57,7 @@ class Objective:
 LOSSES: dict[str, Objective] = {
     "cross_entropy": Objective(cross_entropy, CLASSES),
     "focal": Objective(focal, CLASSES),
+    "brier": Objective(brier, CLASSES),
     "binary_cross_entropy": Objective(binary_cross_entropy, frozenset({"binary"})),
     "mse": Objective(mse, NUMBERS),
     "mae": Objective(mae, NUMBERS),

@@ -109,6 +109,21 @@ def focal(
     return loss if weights is None else WeightedMean(loss, partial(_weight, weights))
 
 
+def brier(facts: TargetFacts) -> Loss:
+    """Squared error of the probabilities, summed over the classes; the mean of the rows.
+
+    Source: Brier (1950), Verification of forecasts expressed in terms of probability.
+    """
+
+    def of_rows(outputs: Tensor, targets: Tensor) -> Tensor:
+        shares = targets
+        if targets.dtype == torch.int64:
+            shares = F.one_hot(targets, outputs.shape[1]).to(outputs)
+        return (outputs.softmax(1) - shares).square().sum(1)
+
+    return MeanOfRows(lambda outputs, targets: of_rows(outputs, targets).mean(), of_rows)
+
+
 def binary_cross_entropy(facts: TargetFacts, *, pos_weight: PositiveWeight = 1.0) -> Loss:
     """Logistic loss; rows of the second class count `pos_weight` times.
 

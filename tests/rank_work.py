@@ -6,8 +6,10 @@ Each rank trains every case; rank 0 leaves its weights and losses in FOLDER.
 import dataclasses
 import math
 import os
+import random
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +88,16 @@ def outcome(training: Training) -> dict[str, Tensor]:
 
 
 def killer(ranks: Ranks) -> Listener:
-    """Rank 1 dies in the middle of an epoch, as by kill -9, when it is started first."""
+    """A rank dies in the middle of an epoch, as by kill -9, as often as KILLS says (once)."""
+    start, kills = int(os.environ["TORCHELASTIC_RESTART_COUNT"]), int(os.environ.get("KILLS", "1"))
+    chance = random.Random(0)
+    moments = sorted(chance.uniform(0, 13) for _ in range(kills)) if kills > 1 else [6.5]
 
     def look(done: float) -> None:
-        if ranks.rank == 1 and done > 6.5 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
-            os.kill(os.getpid(), signal.SIGKILL)
+        if start < kills and ranks.rank == 1 - start % 2 and done > moments[start]:
+            moments[start] = math.inf
+            seconds = 0 if kills == 1 else chance.uniform(0, 0.02)  # in a step, or a snapshot
+            threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
     return Listener(on_share=look)
 
@@ -99,7 +106,8 @@ def main(folder: Path) -> None:
     place = read_rank_place()
     assert place is not None
     ranks = join(place, torch.device("cpu"), "the same")
-    for name in (KILLED, AGAIN, *CASES):
+    names = (KILLED, AGAIN, *CASES) if "KILLS" not in os.environ else (KILLED, AGAIN)
+    for name in names:
         training = start(name, ranks)
         if name == KILLED:
             snapshots = RankSnapshots(folder / "snapshot", ranks)

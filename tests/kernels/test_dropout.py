@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from layerline.kernels.dropout import Dropout, draw_kept, drop_, scale_of
+from layerline.kernels.ranks import Ranks, shared_batch
 
 TYPES = [torch.float64, torch.float32, torch.bfloat16]
 
@@ -76,3 +77,14 @@ def test_prediction_and_what_is_no_plain_tensor_are_torchs() -> None:
     turned = layer(x.t())
     kept = turned != 0
     torch.testing.assert_close(turned[kept], 2 * x.t()[kept])
+
+
+def test_a_rank_takes_its_rows_of_the_whole_batchs_mask() -> None:
+    shape = torch.Size((3, 5))
+    whole = draw_kept(torch.Size((7, 5)), 0.5, torch.Generator().manual_seed(0))
+    with shared_batch(Ranks(1, 2), 7):  # rank 0 has four of the seven rows
+        own = draw_kept(shape, 0.5, torch.Generator().manual_seed(0))
+    assert torch.equal(own, whole[4:])
+    with shared_batch(Ranks(1, 2), 7, draws_whole=False):
+        alone = draw_kept(shape, 0.5, torch.Generator().manual_seed(0))
+    assert torch.equal(alone, draw_kept(shape, 0.5, torch.Generator().manual_seed(0)))

@@ -38,16 +38,19 @@ LOSSES_ONLY = {"adamw", "bfloat16", "muon"}
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two ranks leave, of which one was killed once."""
-    folder = tmp_path_factory.mktemp("ranks")
+    return train_on_two(tmp_path_factory.mktemp("ranks"))
+
+
+def train_on_two(folder: Path, **environment: str) -> Path:
     command = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["--max-restarts", "2", "--monitor-interval", "0.1", rank_work.__file__, str(folder)]
+    command += ["--max-restarts", "12", "--monitor-interval", "0.1"]
     source = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
     done = subprocess.run(
-        [sys.executable, "-m", *command],
-        env={**os.environ, "PYTHONPATH": source},
+        [sys.executable, "-m", *command, rank_work.__file__, str(folder)],
+        env={**os.environ, "PYTHONPATH": source, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -77,6 +80,12 @@ def test_the_same_ranks_give_the_same_bytes(trained: Path) -> None:
 def test_a_killed_rank_is_started_again_and_the_bytes_are_the_same(trained: Path) -> None:
     assert 50 < int((trained / "resumed").read_text()) < 60  # within its seventh epoch of 8 steps
     assert_equal(of_ranks(trained, KILLED), of_ranks(trained, "hundred_steps"))
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_change_no_byte(tmp_path: Path) -> None:
+    trained = train_on_two(tmp_path, KILLS="10")
+    assert_equal(of_ranks(trained, KILLED), of_ranks(trained, AGAIN))
 
 
 def assert_equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,11 @@ def replace_folder(path: Path, about: Mapping[str, Any]) -> Iterator[Path]:
         with named_when_full(path):
             yield temporary
         files = sorted(file for file in temporary.rglob("*") if file.is_file())
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(sha256_of, files))
         hashes = {
-            file.relative_to(temporary).as_posix(): {
-                "bytes": file.stat().st_size,
-                "sha256": sha256_of(file),
-            }
-            for file in files
+            file.relative_to(temporary).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256}
+            for file, sha256 in zip(files, found, strict=True)
         }
         write_json(temporary / MANIFEST, {**about, "files": hashes})
         for file in files:

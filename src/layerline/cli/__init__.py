@@ -15,6 +15,7 @@ labels     labels
 shadow     shadow
 prune      prune
 schedule   schedule
+cluster    cluster
 backtest   backtest
 results    results
 store      flush, ui
@@ -36,6 +37,7 @@ import click
 from layerline import __version__
 from layerline.cli.adopt import adopt
 from layerline.cli.backtest import backtest
+from layerline.cli.cluster import cluster
 from layerline.cli.compare import compare
 from layerline.cli.drift import drift
 from layerline.cli.explore import explore
@@ -61,7 +63,7 @@ COMMANDS = (
     *(predict, serve, replay, promote, rollback, history, verify, export, register),
     *(retrain, drift, labels, shadow, schedule, backtest, prune),
     *(results, runs, compare, explore, adopt, flush, ui),
-    *(transfer, study),
+    *(transfer, study, cluster),
 )
 
 

@@ -53,7 +53,7 @@ def drop_(x: Tensor, rate: float, generator: Generator | None = None) -> Tensor:
 def draw_kept(shape: torch.Size, rate: float, generator: Generator | None = None) -> Tensor:
     """An int16 mask of that shape: 1 for what is kept, 0 for a share `rate`.
 
-    A rank draws for the rows of all ranks and takes its own: masks are those of one process.
+    A rank may draw for the rows of all ranks and take its own: masks are those of one process.
     """
     batch = current_batch()
     whole, own = (shape, slice(None)) if batch is None else batch.widen(shape)

@@ -96,10 +96,14 @@ def together() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class SharedBatch:
-    """A batch of `n_rows`, of which this process has its rank's."""
+    """A batch of `n_rows`, of which this process has its rank's.
+
+    `draws_whole`: masks are drawn for all rows, so that they are those of one process.
+    """
 
     ranks: Ranks
     n_rows: int
+    draws_whole: bool = True
 
     def counts(self, n_own: int) -> list[int]:
         """How many each rank has, where this one has `n_own`: several places of each row."""
@@ -107,7 +111,9 @@ class SharedBatch:
         return [count * n_own // counts[self.ranks.rank] for count in counts]
 
     def widen(self, shape: torch.Size) -> tuple[torch.Size, slice]:
-        """The shape (B, ...) for all rows, and where this rank's are in it."""
+        """The shape (B, ...) that a mask is drawn in, and where this rank's rows are in it."""
+        if not self.draws_whole:
+            return shape, slice(None)
         counts = self.counts(shape[0])
         start = sum(counts[: self.ranks.rank])
         return torch.Size((sum(counts), *shape[1:])), slice(start, start + shape[0])
@@ -117,10 +123,10 @@ _current: SharedBatch | None = None
 
 
 @contextlib.contextmanager
-def shared_batch(ranks: Ranks, n_rows: int) -> Iterator[None]:
+def shared_batch(ranks: Ranks, n_rows: int, *, draws_whole: bool = True) -> Iterator[None]:
     """In the block this process computes its rows of a batch of `n_rows`."""
     global _current
-    _current = SharedBatch(ranks, n_rows)
+    _current = SharedBatch(ranks, n_rows, draws_whole)
     try:
         yield
     finally:

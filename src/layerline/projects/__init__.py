@@ -10,6 +10,8 @@ watched_files     source files that DVC watches
 preflight         the whole params file checked
 component_tables  where params.yaml names components
 param_paths       values written, comments kept
+cluster_files     one training on several machines
+cluster_templates/ their templates
 adopt             a run's params into params.yaml
 outdated          outputs that other params made
 combinations      components that do not combine

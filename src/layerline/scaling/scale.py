@@ -33,8 +33,9 @@ from layerline.scaling.splitting import (
     TRAIN,
     Labels,
 )
-from layerline.scaling.stored_table import ChosenRows
+from layerline.scaling.stored_table import Batch, ChosenRows
 from layerline.scaling.validated_data import IMAGE_BATCH, ValidatedData, read_validated, slices
+from layerline.tables.threads import in_order
 
 _FROM_VALIDATED = ("kind", "source", "raw_sha256", "target", "task", "classes")
 
@@ -148,8 +149,10 @@ def _transform(
     one of them; weight, where rows have one.
     """
     everything, *by_fold = fitted
-    for start, rows in data.batches(everything.input_columns):
-        split = labels[start : start + len(rows)]
+
+    def transform(batch: Batch) -> list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
+        start, rows = batch
+        split, found = labels[start : start + len(rows)], []
         for code in range(len(SPLIT_NAMES)):
             inside = np.flatnonzero(split == code)
             if not len(inside):
@@ -166,7 +169,11 @@ def _transform(
                 arrays["x"] = everything.transform(part)
             if everything.target_curve != NO_CURVE:
                 arrays["actual"] = target.to_numpy(dtype=np.float64)
-            yield positions, arrays
+            found.append((positions, arrays))
+        return found
+
+    for found in in_order(transform, data.batches(everything.input_columns)):
+        yield from found
 
 
 def _by_fold(

@@ -23,7 +23,7 @@ from layerline.scaling.splitting import (
 )
 from layerline.scaling.splitting.rare_classes import deal_rare_classes, rare_class_note
 from layerline.scaling.splitting.repeats import deal_by_weight, repeat, separate_observations
-from layerline.scaling.splitting.row_hash import Hashes
+from layerline.scaling.splitting.row_hash import Hashes, count_distinct
 from layerline.scaling.splitting.split_counts import share_note
 from layerline.scaling.validated_data import ValidatedData
 from layerline.scaling.window import is_within
@@ -86,7 +86,7 @@ def split_rows(
     n_rows = check_splits(labels, classes, remedy)
     notes = [_observations_note(contents, ids)]
     if split.has_salt or split.deals_rows:
-        notes.append(share_note(labels, options["valid"], options["test"], len(np.unique(ids))))
+        notes.append(share_note(labels, options["valid"], options["test"], count_distinct(ids)))
     if classes is not None:
         notes.append(rare_class_note(labels, classes))
     kept = tuple(note for note in notes if note)
@@ -106,7 +106,7 @@ def _observations_note(contents: Hashes, ids: Hashes) -> str | None:
     n_separate = int((contents != ids).sum())
     if not n_separate:
         return None
-    n_kinds = len(np.unique(contents[contents != ids]))
+    n_kinds = count_distinct(contents[contents != ids])
     return (
         f"{n_separate:,} rows have only {n_kinds:,} different combinations of features, with "
         "different targets: they are dealt one by one, as separate observations"

@@ -13,6 +13,7 @@ from layerline.scaling.preprocessing.preprocessor import Images
 from layerline.scaling.splitting import hash_images, hash_rows
 from layerline.scaling.stored_table import Batch, StoredTable
 from layerline.tables.storage import read_images, table_path
+from layerline.tables.threads import in_order
 
 IMAGE_BATCH = 4096
 
@@ -52,8 +53,13 @@ class ValidatedData:
         columns = [ColumnSpec.from_dict(column) for column in self.about["columns"]]
         features = [c.name for c in columns if c.use and c.name != self.target]
         hashes = np.empty(len(self.table), dtype=np.uint64)
-        for start, rows in self.table.batches(features):
+
+        def put(batch: Batch) -> None:
+            start, rows = batch
             hashes[start : start + len(rows)] = hash_rows(rows[features])
+
+        for _ in in_order(put, self.table.batches(features)):
+            pass
         return hashes
 
     def batches(self, input_columns: Sequence[str]) -> Iterator[Batch]:

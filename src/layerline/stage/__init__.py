@@ -12,6 +12,7 @@ runs/<stage>.json, and turns every failure into one message and its exit code.
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ from layerline.tracking.final_flush import start_final_flush
 from layerline.tracking.journal import Journal, Status
 from layerline.tracking.restored_stages import this_repro
 from layerline.tracking.tracking_switch import NoJournal
+
+REPORT_SECONDS = 10.0  # that a machine's first rank has to report what is every rank's mistake
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ def run_stage(
 def _run_beside(name: str, work: Callable[[Stage], None], params: Params, place: RankPlace) -> int:
     """Run a rank of a training that is not the first, which has the lock and the journal.
 
-    A mistake of the user is the same for every rank; one of each machine reports it.
+    A mistake of the user is the same for every rank: one of each machine reports it, whose end ends
+    the others. Only what stays one rank's alone is reported by that one, later.
     """
     workspace = Workspace(Path())
     try:
@@ -108,8 +112,9 @@ def _run_beside(name: str, work: Callable[[Stage], None], params: Params, place:
     except KeyboardInterrupt as error:
         return 143 if isinstance(error, Terminated) else 130
     except LayerlineError as error:
-        if place.local_rank == 0:
-            print_error(f"{name} (rank {place.rank})", f"error: {error}")
+        if place.local_rank > 0:
+            time.sleep(REPORT_SECONDS)
+        print_error(f"{name} (rank {place.rank})", f"error: {error}")
         return error.exit_code
     except Exception as error:
         return report_defect(f"{name}-rank-{place.rank}", error, workspace)

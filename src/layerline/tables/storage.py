@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from layerline.errors import DataError, SourceError
+from layerline.tables.threads import Behind
 from layerline.text import closest, first_line, listing
 
 TABLE, IMAGES, LABELS, QUARANTINE = (
@@ -56,6 +57,7 @@ class TableWriter:
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
         self.n_rows = 0
+        self._behind = Behind()
 
     def write(self, table: pa.Table) -> None:
         """Add rows; the columns are those of the schema, in its order."""
@@ -65,24 +67,23 @@ class TableWriter:
         if self._n_waiting >= self._group:
             self._flush(whole_groups=True)
 
-    def _open(self, rows: pa.Table, *, is_large: bool) -> pq.ParquetWriter:
-        dictionaries = _worth_a_dictionary(rows) if is_large else True
-        return pq.ParquetWriter(
-            self._path, self.schema, write_page_checksum=True, use_dictionary=dictionaries
-        )
-
     def _flush(self, *, whole_groups: bool) -> None:
-        rows = pa.concat_tables(self._waiting)
-        if self._writer is None:
-            self._writer = self._open(rows, is_large=whole_groups)
-        size = self._group
+        rows, size = pa.concat_tables(self._waiting), self._group
         end = rows.num_rows - rows.num_rows % size if whole_groups else rows.num_rows
-        for start in range(0, max(end, 1), size):
-            # Where chunks end would show in the pages' bytes.
-            group = rows.slice(start, min(size, end - start)).combine_chunks()
-            self._writer.write_table(group, row_group_size=size)
         self._waiting = [rows.slice(end).combine_chunks()]  # a copy, which frees the rest
         self._n_waiting = rows.num_rows - end
+        self._behind.call(self._write_groups, rows, end, whole_groups)
+
+    def _write_groups(self, rows: pa.Table, end: int, is_large: bool) -> None:
+        if self._writer is None:
+            words = _worth_a_dictionary(rows) if is_large else True
+            self._writer = pq.ParquetWriter(
+                self._path, self.schema, write_page_checksum=True, use_dictionary=words
+            )
+        for start in range(0, max(end, 1), self._group):
+            # Where chunks end would show in the pages' bytes.
+            group = rows.slice(start, min(self._group, end - start)).combine_chunks()
+            self._writer.write_table(group, row_group_size=self._group)
 
     def __enter__(self) -> "TableWriter":
         return self
@@ -97,7 +98,9 @@ class TableWriter:
             if error is None and (self._n_waiting or not self.n_rows):
                 self._waiting = self._waiting or [self.schema.empty_table()]
                 self._flush(whole_groups=False)
+            self._behind.wait()
         finally:
+            self._behind.close()
             if self._writer is not None:
                 self._writer.close()
 

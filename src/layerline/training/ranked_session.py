@@ -14,6 +14,8 @@ from layerline.training.objectives import WeightedMean
 from layerline.training.prefetch import Source
 from layerline.training.session import Session, T
 
+_MOST_WHOLE = 8  # ranks that draw every row's masks: with more, that takes longer than the products
+
 
 @dataclasses.dataclass
 class RankedSession(Session):
@@ -24,11 +26,12 @@ class RankedSession(Session):
     """
 
     ranks: Ranks = ALONE
-    draws_elsewhere: bool = dataclasses.field(init=False)
+    draws_whole: bool = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.draws_elsewhere = _draws_elsewhere(self.network)
+        is_few = self.ranks.size <= _MOST_WHOLE
+        self.draws_whole = is_few and not _draws_elsewhere(self.network)
 
     @property
     def _needs_whole(self) -> bool:
@@ -59,7 +62,7 @@ class RankedSession(Session):
         with self._separate_masks():
             for batch in batches:
                 x, y, share = self._own_rows(train, batch)
-                with shared_batch(self.ranks, len(batch)):
+                with shared_batch(self.ranks, len(batch), draws_whole=self.draws_whole):
                     losses.append(self._backward(x, y, float(share) * len(batch) / n_rows))
         return self._add(torch.stack(losses).sum(0))
 
@@ -81,8 +84,8 @@ class RankedSession(Session):
 
     @contextlib.contextmanager
     def _separate_masks(self) -> Iterator[None]:
-        """Where layers draw by themselves: other numbers on each rank, then again the same."""
-        if not self.draws_elsewhere:
+        """Where each rank draws for its rows: other numbers on each, then again the same."""
+        if self.draws_whole:
             yield
             return
         seed = int(torch.randint(2**62, ()))

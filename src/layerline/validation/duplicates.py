@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.tables.threads import side_by_side
 from layerline.validation.disk_array import Hashes, Words, parts
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.violations import Hit
@@ -54,8 +55,8 @@ def _hash_text(column: pd.Series) -> Hashes:
 def hash_rows(columns: Sequence[pd.Series], n_rows: int) -> Hashes:
     """(B,) hashes of rows; the order of the columns counts."""
     total = np.zeros(n_rows, dtype=np.uint64)
-    for column in columns:
-        total = mix(total * np.uint64(3) + hash_column(column))
+    for hashes in side_by_side(hash_column, columns):
+        total = mix(total * np.uint64(3) + hashes)
     return total
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from layerline.tables.storage import read_batches, read_parquet, to_frame
+from layerline.tables.threads import ahead
 
 WHOLE_CELLS = 8_000_000  # a table of no more cells is one batch
 
@@ -42,7 +43,7 @@ class ParquetRows:
 
     def __iter__(self) -> Iterator[tuple[int, pd.DataFrame]]:
         start = 0
-        for table in read_batches(self._path):
+        for table in ahead(read_batches(self._path)):
             yield start, to_frame(table)
             start += len(table)
 

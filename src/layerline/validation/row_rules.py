@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from layerline.columns.cast import Cast, cast_column
 from layerline.columns.spec import ColumnSpec
+from layerline.tables.threads import side_by_side
 from layerline.validation.cross_column import broken_rows
 from layerline.validation.pandera_schema import to_pandera
 from layerline.validation.schema.contradictions import expression_kinds
@@ -63,11 +64,9 @@ def _type_hit(column: pd.Series, cast: Cast) -> Hit:
 
 def _value_hits(frame: pd.DataFrame, casts: Mapping[str, Cast], schema: TableSchema) -> list[Hit]:
     """What pandera finds in the columns that are not clean at a glance."""
-    suspects = [
-        spec
-        for spec in schema.columns
-        if spec.name in casts and not is_clean(casts[spec.name], spec)
-    ]
+    present = [spec for spec in schema.columns if spec.name in casts]
+    clean = side_by_side(lambda spec: is_clean(casts[spec.name], spec), present)
+    suspects = [spec for spec, is_it in zip(present, clean, strict=True) if not is_it]
     if not suspects:
         return []
     import pandera.pandas as pandera

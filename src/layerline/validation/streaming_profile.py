@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.tables.threads import side_by_side
 from layerline.validation import profile as profiling
 from layerline.validation.duplicates import hash_column
 
@@ -35,8 +36,7 @@ class Profiler:
     def add(self, frame: pd.DataFrame) -> None:
         """Add a batch of rows, in their schema's types."""
         self._n_rows += len(frame)
-        for name, sketch in self._sketches.items():
-            sketch.add(frame[name])
+        side_by_side(lambda name: self._sketches[name].add(frame[name]), self._sketches)
 
     def result(self) -> dict[str, Any]:
         """As `profile` gives it, with `sampled` and `distinct_is_estimated` where it is so."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.scaling.splitting.row_hash import Hashes, shares_of
+from layerline.scaling.splitting.row_hash import Hashes, count_distinct, shares_of
 from layerline.scaling.splitting.shares import cut
 from layerline.scaling.splitting.split import Labels
 
@@ -63,7 +63,7 @@ def _mixed(hashes: Hashes, numbers: NDArray[np.uint64]) -> Hashes:
 
 def repeat(hashes: Hashes) -> bool:
     """Whether the rows are mostly copies: at least two of each on average."""
-    return len(np.unique(hashes)) * 2 <= len(hashes)
+    return count_distinct(hashes) * 2 <= len(hashes)
 
 
 def deal_by_weight(hashes: Hashes, salt: int, valid: float, test: float) -> Labels:

@@ -41,6 +41,12 @@ def _hash_column(column: pd.Series) -> Hashes:
     return pd.util.hash_array(text.where(text.notna(), "\0missing").to_numpy(dtype=object))
 
 
+def count_distinct(hashes: Hashes) -> int:
+    """How many different ones there are, by sorting: np.unique would make a hash table."""
+    ordered = np.sort(hashes)
+    return int((ordered[1:] != ordered[:-1]).sum()) + min(len(hashes), 1)
+
+
 def hash_images(images: NDArray[np.uint8]) -> Hashes:
     """Hash each image's bytes."""
     digests = b"".join(hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)

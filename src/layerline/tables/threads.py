@@ -1,0 +1,92 @@
+"""The second core: some rows are read or computed while others are written; results are the same.
+
+What is computed, and in which order it is used, is that of one thread, so no byte depends on how
+many there are.
+"""
+
+import functools
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+_MOST = 4  # more would wait for Python, or for memory
+_END: Any = object()
+
+
+def n_threads() -> int:
+    """The cores that this process may use, as far as they help."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return min(len(os.sched_getaffinity(0)), _MOST)
+    return min(os.cpu_count() or 1, _MOST)
+
+
+def ahead(items: Iterable[A]) -> Iterator[A]:
+    """The items; the next one is made while the caller works on this one."""
+    if n_threads() < 2:
+        yield from items
+        return
+    iterator = iter(items)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, iterator, _END)
+        while (item := coming.result()) is not _END:
+            coming = pool.submit(next, iterator, _END)
+            yield item
+
+
+def in_order(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """`function` of each item, in their order; of as many at once as there are threads."""
+    if (n := n_threads()) < 2:
+        yield from map(function, items)
+        return
+    running: deque[Future[B]] = deque()
+    with ThreadPoolExecutor(n) as pool:
+        for item in items:
+            running.append(pool.submit(function, item))
+            if len(running) > n:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+def side_by_side(function: Callable[[A], B], columns: Iterable[A]) -> list[B]:
+    """`function` of each column, in their order."""
+    if (n := n_threads()) < 2:
+        return list(map(function, columns))
+    return list(_pool(n).map(function, columns))
+
+
+@functools.cache
+def _pool(n: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n)
+
+
+class Behind:
+    """Calls one after another in a thread of its own; each waits for the one before it.
+
+    An error of a call is raised by the next, or by `wait`.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1) if n_threads() > 1 else None
+        self._last: Future[None] | None = None
+
+    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+        self.wait()
+        if self._pool is None:
+            function(*arguments)
+        else:
+            self._last = self._pool.submit(function, *arguments)
+
+    def wait(self) -> None:
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
+
+    def close(self) -> None:
+        """Wait for a call that runs; its error, if any, is not the first."""
+        if self._pool is not None:
+            self._pool.shutdown()

@@ -107,7 +107,7 @@ def answer(question: Question, project: Path) -> None:
     seconds = time.perf_counter() - started
     found = project / "reports" / "studies" / question.recipe
     images = PAGES / "images"
-    images.mkdir(exist_ok=True)
+    images.mkdir(parents=True, exist_ok=True)
     for plot in ("values", "curves"):
         shutil.copyfile(found / "plots" / f"{plot}.png", images / f"{question.recipe}-{plot}.png")
     page = (found / "study.md").read_text().replace("(plots/", f"(images/{question.recipe}-")

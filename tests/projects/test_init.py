@@ -130,7 +130,9 @@ def test_the_first_training_fits_the_size_of_the_table(n_rows, epochs, patience,
     training = default_training(n_rows, 10)
     assert training["epochs"] == epochs
     assert training["early_stopping"] == {"patience_epochs": patience}
-    assert training["members"] == {"count": members, "keep": "greedy"}
+    is_few = n_rows < 2_000
+    assert training["members"] == {"count": members, "keep": "all" if is_few else "greedy"}
+    assert training.get("folds") == (8 if is_few else None)
 
 
 def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -138,7 +140,8 @@ def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Pat
     frame.to_parquet(file)
     usual = start_project(file, "kind", "demo")
     fast = start_project(file, "kind", "demo", wishes=Wishes(is_fast=True))
-    assert usual.params["train"].pop("members") == {"count": 8, "keep": "greedy"}
+    assert usual.params["train"].pop("members") == {"count": 8, "keep": "all"}
+    assert usual.params["train"].pop("folds") == 8
     assert fast.params == usual.params
     assert parse_params(fast.params)[1] == []
 

@@ -88,6 +88,8 @@ def fit(
     """
     table, name = with_target(data, target)
     fetch = {} if weights is None else {"weights": weights}
+    if train.get("members", ...) is None:
+        train = {"folds": None, **train}
     changes = {"seed": seed, "fetch": fetch, "scale": scale or {}, "train": train}
     return train_table(table, name, changes, task=task, verbose=verbose)
 

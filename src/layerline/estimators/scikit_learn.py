@@ -99,8 +99,11 @@ class LayerlineEstimator(BaseEstimator):
             "epochs": self.epochs,
         }
         changes: dict[str, Any] = {path: v for path, v in paths.items() if v is not None}
+        # Its validation rows are the caller's, or all rows again: folds would deal them to training.
+        changes |= {"folds": None, "members": {"keep": "greedy"}}
         if self.members is not None:
-            changes["members"] = {"count": self.members} if self.members > 1 else None
+            several = {"count": self.members, "keep": "greedy"}
+            changes["members"] = several if self.members > 1 else None
         return {"network": self.network, **changes, **(self.train or {})}
 
     def _fit(self, rows: pd.DataFrame, target: NDArray[Any], task: Task) -> None:

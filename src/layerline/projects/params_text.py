@@ -99,8 +99,8 @@ def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> di
     """The section `train` to start from, by the size of the table; if fast, of one network.
 
     Embedded, an MLP finds thresholds in single features as trees do; batch norm next to it
-    over-fits. Members that differ in rate, decay, dropout and bins, chosen by the validation rows,
-    are better than any of them. benchmarks/results/tables.md has what each of this brings.
+    over-fits. Members that differ in rate, decay, dropout and bins, chosen by the validation rows
+    or, of few rows, each on another fold, are better than any of them. benchmarks/results/tables.md has what each of this brings.
     """
     options = {"hidden": [256, 128], "activation": "relu", "dropout": 0.1}
     if n_inputs <= MANY_INPUTS:
@@ -108,7 +108,10 @@ def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> di
         options |= {"norm": "none", "numeric_embeddings": embeddings}
     else:
         options |= {"norm": "batch"}
-    members = {"count": 8 if n_rows < VERY_MANY_ROWS else 4, "keep": "greedy"}
+    members: dict[str, Any] = {"count": 8 if n_rows < VERY_MANY_ROWS else 4, "keep": "greedy"}
+    folds = {}
+    if n_rows < FEW_ROWS:  # few validation rows choose badly, and are missed in training
+        members["keep"], folds = "all", {"folds": members["count"]}
     return {
         "network": "mlp",
         "options": options,
@@ -118,7 +121,7 @@ def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> di
         "batch_size": 256 if n_rows >= MANY_ROWS else 128,
         "epochs": 200 if n_rows < FEW_ROWS else 100,
         "early_stopping": {"patience_epochs": 40 if n_rows < FEW_ROWS else 20},
-        **({} if is_fast else {"members": members}),
+        **({} if is_fast else {"members": members, **folds}),
     }
 
 

@@ -335,7 +335,7 @@ def main() -> None:
     pairs = (text.partition(":") for text in options.fault or ())
     faults = {int(week): name for week, _, name in pairs} or FAULTS
     begin, weeks = time.monotonic(), []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # a flusher may end
         for week in run_year(Path(folder) / "my year", options.weeks, faults):
             weeks.append(week)
             print(week, file=sys.stderr, flush=True)
@@ -345,7 +345,7 @@ def main() -> None:
         f"# A year of retraining\n\n{table(weeks)}\n\nLive accuracy {live:.3f}, never retrained "
         f"{never:.3f}. Every promise was asserted: exit codes, one champion a week with the bytes "
         f"that were registered, never surely below never retraining.\n\n"
-        f"`python benchmarks/year.py`: {len(weeks)} weeks in {minutes:.1f} minutes.\n"
+        f"`{' '.join(['python', *sys.argv])}`: {len(weeks)} weeks in {minutes:.1f} minutes.\n"
     )
     print(text)
     if options.output:

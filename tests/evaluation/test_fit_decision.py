@@ -173,6 +173,7 @@ def test_a_fixed_threshold_is_taken_as_it_is():
     ("changes", "classes", "says"),
     [
         ({"threshold": 0.5}, ("a", "b", "c"), "only a binary task has a threshold"),
+        ({"class_costs": {"x": 2}}, ("a", "b", "c"), r"class_costs\.x: is no class of the target"),
         ({"positive": "x"}, ("a", "b"), "'x' is not one of the two classes"),
         ({"positive": "a"}, ("a", "b", "c"), "not one of the two classes"),
     ],
@@ -181,6 +182,30 @@ def test_what_does_not_fit_the_classes_is_refused(changes, classes, says):
     logits, actual = drawn(1.0, n_classes=len(classes))
     with pytest.raises(ParamsError, match=says):
         fit_decision(logits, actual, classes, EvaluateSection(**changes))
+
+
+def test_costs_of_classes_make_decisions_cheaper():
+    logits, actual = drawn(1.0, n_classes=3)
+    classes, costs = ("a", "b", "c"), np.array([1.0, 6.0, 1.0])
+    section = EvaluateSection(class_costs={"b": 6}, temperature=False)
+    decision, _ = fit_decision(logits, actual, classes, section)
+    assert decision.costs == (1.0, 6.0, 1.0)
+    paid = []
+    for one in (decision, PLAIN):
+        found = one.classify(logits, actual)
+        paid.append((costs[actual] * (found.predicted != actual)).mean())
+    assert paid[0] < 0.9 * paid[1]
+    assert Decision.from_json(decision.to_json(classes), classes) == decision
+    shares = decision.probabilities(logits)
+    two = np.sort(shares * costs, axis=1)[:, -2:]
+    assert decision.margins(shares) == pytest.approx(two[:, 1] - two[:, 0])
+
+
+def test_costs_and_a_threshold_are_refused_together():
+    with pytest.raises(ValueError, match="threshold and class_costs each decide"):
+        EvaluateSection(threshold=0.5, class_costs={"a": 2})
+    with pytest.raises(ParamsError, match=r"evaluate\.class_costs: a regression has no classes"):
+        default_decision(EvaluateSection(class_costs={"a": 2}))
 
 
 def test_a_regression_has_no_threshold():

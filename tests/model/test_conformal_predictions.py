@@ -8,7 +8,7 @@ import pytest
 
 from layerline.artifacts import read_json, read_manifest
 from layerline.evaluation.conformal_groups import find_groups
-from layerline.evaluation.decision import PLAIN
+from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.row_predictions import with_conformal
 from layerline.model.exporting.export import export_bundle
@@ -29,7 +29,7 @@ ADDED = {
 
 @pytest.fixture(scope="module")
 def bundles(made, tmp_path_factory):
-    """Bundles with regions that cover 80 % of new rows, by name, each beside its rows."""
+    """Bundles with regions of 80 % by group, and costs of classes, each beside its rows."""
     found = {}
     for name in ADDED:
         checkout, folder = made(name), tmp_path_factory.mktemp(name) / "b"
@@ -38,7 +38,8 @@ def bundles(made, tmp_path_factory):
         held = HeldOut(predict(network, rows.x).numpy(), rows)
         by = {"classes": "kind", "numbers": "soil"}[name]
         groups = find_groups(by, read_manifest(checkout.workspace.scaled), spec.category_sizes)
-        checkout.decision = with_conformal(held, spec, PLAIN, 0.8, groups)
+        plain = Decision(costs=(1.0, 5.0, 1.0)) if name == "classes" else PLAIN
+        checkout.decision = with_conformal(held, spec, plain, 0.8, groups)
         assert len({*checkout.decision.conformal.groups.scores, None}) > 2
         checkout.record()
         raw = read_table(checkout.workspace.validated)

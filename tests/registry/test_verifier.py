@@ -10,7 +10,7 @@ import pytest
 
 from layerline.artifacts import write_json
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
-from layerline.evaluation.decision import Decision
+from layerline.evaluation.decision import PLAIN, Decision
 from layerline.registry.verifier import Verifier, require_same, start_verifier
 
 
@@ -140,8 +140,19 @@ def test_what_the_verifier_predicts_is_what_was_bundled(store, made, tmp_path):
 
 
 def test_a_row_on_the_threshold_may_fall_on_either_side():
-    expected = pd.DataFrame({"prediction": ["no", "yes"], "p_no": [0.7, 0.2], "p_yes": [0.3, 0.8]})
+    expected = pd.DataFrame(
+        {
+            "prediction": ["no", "yes"],
+            "probability_no": [0.7, 0.2],
+            "probability_yes": [0.3, 0.8],
+            "in_set_no": [True, True],  # regions are no probabilities
+            "in_set_yes": [True, True],
+        }
+    )
     found = expected.assign(prediction=["yes", "yes"])
     require_same("models:/flowers/1", expected, found, 1e-6, Decision(threshold=0.3))
     with pytest.raises(LayerlineError, match="predicts prediction = yes for row 1"):
         require_same("models:/flowers/1", expected, found, 1e-6, Decision(threshold=0.4))
+    require_same("models:/flowers/1", expected, found, 1e-6, Decision(costs=(3.0, 7.0)))
+    with pytest.raises(LayerlineError, match="predicts prediction = yes for row 1"):
+        require_same("models:/flowers/1", expected, found, 1e-6, PLAIN)

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from layerline.config.components import SECTION
@@ -36,7 +36,8 @@ class ConformalSection:
 class EvaluateSection:
     """How outputs become decisions, and which metrics are computed on the rows of each split.
 
-    `positive` is the class that the threshold applies to; the second by default. `conformal` is
+    `positive` is the class that the threshold applies to; the second by default. `class_costs` say
+    what a mistaken row of a class costs, 1 where it is left out. `conformal` is
     the share of new rows whose true value is to be within their interval or set; in a mapping also
     `by`, the target or a category, each of whose levels is to have that share.
     """
@@ -44,6 +45,7 @@ class EvaluateSection:
     temperature: bool = True
     threshold: ThresholdSection | Annotated[float, Field(gt=0, lt=1)] | None = None
     positive: str | int | bool | None = None
+    class_costs: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
     conformal: ConformalSection | Coverage | None = None
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -53,6 +55,12 @@ class EvaluateSection:
         "majority",
         "linear",
     )
+
+    @model_validator(mode="after")
+    def _one_decision(self) -> "EvaluateSection":
+        if self.class_costs is not None and self.threshold is not None:
+            raise ValueError("threshold and class_costs each decide a row's class; keep one")
+        return self
 
     @property
     def regions(self) -> ConformalSection | None:

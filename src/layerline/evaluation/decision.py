@@ -30,13 +30,18 @@ class Decision:
 
     The logits are divided by `temperature`. With a `threshold`, a row of a binary task gets the
     class `positive` (an index) where its probability is at least the threshold, else the other.
-    `conformal` adds regions to the predictions.
+    With `costs` (K,) of mistaken rows by their class, a row gets the class whose probability times
+    cost is highest: the least cost to be expected. `conformal` adds regions to the predictions.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
     positive: int = 1
     conformal: Conformal | None = None
+    costs: tuple[float, ...] | None = None
+
+    def _weighed(self, probabilities: Floats) -> Floats:
+        return probabilities if self.costs is None else probabilities * np.asarray(self.costs)
 
     def probabilities(self, logits: NDArray[np.floating]) -> Floats:
         """(B, K) logits -> (B, K) float64, rows sum to 1."""
@@ -47,7 +52,7 @@ class Decision:
     def choose(self, probabilities: Floats) -> Ints:
         """(B, K) probabilities -> (B,) class index."""
         if self.threshold is None:
-            return probabilities.argmax(axis=1)
+            return self._weighed(probabilities).argmax(axis=1)
         is_positive = probabilities[:, self.positive] >= self.threshold
         return np.where(is_positive, self.positive, 1 - self.positive)
 
@@ -55,7 +60,7 @@ class Decision:
         """(B,) distance of each row's probabilities from the decision boundary."""
         if self.threshold is not None:
             return np.abs(probabilities[:, self.positive] - self.threshold)
-        ordered = np.sort(probabilities, axis=1)
+        ordered = np.sort(self._weighed(probabilities), axis=1)
         return ordered[:, -1] - ordered[:, -2]
 
     def classify(
@@ -97,6 +102,7 @@ class Decision:
             "threshold": self.threshold,
             "positive": classes[self.positive] if binary and classes is not None else None,
             **({} if self.conformal is None else {"conformal": self.conformal.to_json()}),
+            **({} if self.costs is None else {"costs": list(self.costs)}),
         }
 
     @classmethod
@@ -105,7 +111,8 @@ class Decision:
         positive, known = state["positive"], tuple(classes or ())
         index = known.index(positive) if positive in known else 1
         conformal = Conformal.from_json(state.get("conformal"))
-        return cls(float(state["temperature"]), state["threshold"], index, conformal)
+        costs = None if state.get("costs") is None else tuple(map(float, state["costs"]))
+        return cls(float(state["temperature"]), state["threshold"], index, conformal, costs)
 
 
 PLAIN = Decision()

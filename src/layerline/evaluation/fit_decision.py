@@ -36,7 +36,8 @@ def fit_decision(
     """
     positive = positive_index(section, classes)
     calibration = calibrate(logits, actual) if section.temperature else None
-    decision = Decision(calibration.temperature if calibration else 1.0, None, positive)
+    temperature = calibration.temperature if calibration else 1.0
+    decision = Decision(temperature, None, positive, costs=_costs(section, classes))
     if section.threshold is None:
         return decision, calibration
     if isinstance(section.threshold, ThresholdSection):
@@ -69,13 +70,31 @@ def positive_index(section: EvaluateSection, classes: Sequence[Any]) -> int:
     return named[0]
 
 
+def _costs(section: EvaluateSection, classes: Sequence[Any]) -> tuple[float, ...] | None:
+    """The cost of a mistaken row of each class, as `evaluate.class_costs` has them."""
+    if section.class_costs is None:
+        return None
+    names = list(map(str, classes))
+    problems = [
+        Problem(
+            f"evaluate.class_costs.{name}",
+            f"is no class of the target; the classes are {', '.join(map(repr, names[:20]))}",
+        )
+        for name in section.class_costs
+        if name not in names
+    ]
+    if problems:
+        raise ParamsError(problems)
+    return tuple(section.class_costs.get(name, 1.0) for name in names)
+
+
 def default_decision(section: EvaluateSection) -> Decision:
     """The decision of a regression, which has no classes.
 
     Raises:
         ParamsError: params.yaml sets a threshold or a positive class.
     """
-    for key in ("threshold", "positive"):
+    for key in ("threshold", "positive", "class_costs"):
         if getattr(section, key) is not None:
             message = "a regression has no classes; remove it"
             raise ParamsError([Problem(f"evaluate.{key}", message)])

@@ -107,6 +107,15 @@ def decision_section(results: EvaluationResults) -> list[Block]:
         lines.append(
             f"`{name}` is predicted from a probability of {readable(decision.threshold)} upwards."
         )
+    elif decision.costs is not None:
+        pairs = zip(results.data["classes"], decision.costs, strict=True)
+        costs = ", ".join(f"`{name}` {cost:g}" for name, cost in pairs if cost != 1)
+        lines.append(
+            "The class with the highest probability times cost is predicted; a mistaken row costs "
+            f"1, but of {costs}."
+            if costs
+            else "Mistaken rows of all classes cost alike."
+        )
     else:
         lines.append("The class with the highest probability is predicted.")
     return [Heading("Decision"), Points(lines)]

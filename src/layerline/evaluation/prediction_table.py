@@ -14,7 +14,7 @@ from layerline.artifacts import replace_file
 from layerline.errors import SourceError
 from layerline.evaluation.predictions import Predictions
 
-QUANTILE, IN_SET = "quantile_", "in_set_"
+PROBABILITY, QUANTILE, IN_SET = "probability_", "quantile_", "in_set_"
 BOUNDS = ("interval_low", "interval_high")
 _NETWORK = b"layerline.network_sha256"
 
@@ -30,7 +30,7 @@ def output_columns(
     >>> list(output_columns(None, (0.1, 0.9), has_regions=True))
     ['quantile_0.1', 'quantile_0.9', 'interval_low', 'interval_high']
     """
-    names = [f"probability_{name}" for name in classes or ()]
+    names = [f"{PROBABILITY}{name}" for name in classes or ()]
     found: dict[str, type] = dict.fromkeys([*names, *(f"{QUANTILE}{x!r}" for x in levels)], float)
     if has_regions and classes is not None:
         return found | dict.fromkeys([f"{IN_SET}{name}" for name in classes], bool)

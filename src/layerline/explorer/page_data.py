@@ -48,6 +48,7 @@ def _model_data(model: Model, title: str) -> dict[str, Any]:
             "temperature": model.decision.temperature,
             "threshold": model.decision.threshold,
             "positive": model.decision.positive,
+            "costs": model.decision.costs,
         },
         "link": model.link.to_json(),
         "preprocessor": model.preprocessor.to_json(),

@@ -22,6 +22,7 @@ import pandas as pd
 from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
 from layerline.evaluation.decision import PLAIN, Decision
+from layerline.evaluation.prediction_table import PROBABILITY
 from layerline.tables.storage import write_table
 from layerline.tracking.store import tracking_uri
 
@@ -219,5 +220,6 @@ def _is_other_class(
 ) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Rows with another class, unless the decision was a tie."""
     differs = (expected["prediction"] != found["prediction"]).to_numpy()
-    ties = decision.margins(expected.iloc[:, 1:].to_numpy()) <= 2 * tolerance
+    shares = [name for name in expected.columns if name.startswith(PROBABILITY)]
+    ties = decision.margins(expected[shares].to_numpy()) <= 2 * tolerance
     return np.asarray(differs & ~ties, dtype=np.bool_)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from layerline.artifacts.temporary import temporary_folder
-from layerline.errors import BusyError, LayerlineError
+from layerline.errors import BusyError, LayerlineError, machine_problem
 from layerline.process import module_command
 from layerline.stage.messages import STAGES_FILE
 
@@ -122,10 +122,13 @@ class Dvc:
             last = ended[-1]
             message = f"{last['stage']}: {last['message']}"
             return RetrainError(message, last["exit_code"], self.stages)
-        tail = "; ".join(line for line in lines[-_TAIL_LINES:] if line)
+        errors = [line for line in lines if line.startswith("ERROR")]
+        tail = "; ".join(errors or filter(None, lines[-_TAIL_LINES:]))
         if "busy" in tail or "acquire lock" in tail:
             return BusyError(f"DVC is at work in this project: {tail}")
-        return RetrainError(f"dvc ended with {code}: {tail}", LayerlineError.exit_code, self.stages)
+        lacks = machine_problem(RuntimeError(tail))
+        message = f"dvc: {lacks}" if lacks else f"dvc ended with {code}: {tail}"
+        return RetrainError(message, LayerlineError.exit_code, self.stages)
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:

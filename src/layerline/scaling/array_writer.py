@@ -64,20 +64,24 @@ class SplitWriter:
                 self._files[kind] = self._stack.enter_context(writer)
             self._files[kind].write(rows)
 
-    def close(self) -> None:
-        """Close the files.
+    def __enter__(self) -> "SplitWriter":
+        return self
 
-        Raises:
-            ValueError: rows are missing.
-        """
-        self._stack.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
 
 
 @contextlib.contextmanager
 def split_writers(folder: Path, n_rows: Mapping[str, int]) -> Iterator[list[SplitWriter]]:
-    """A writer for each split, in the order of `n_rows`; closed with the block."""
-    writers = [SplitWriter(folder, name, count) for name, count in n_rows.items()]
+    """A writer for each split, in the order of `n_rows`; closed with the block.
+
+    Raises:
+        ValueError: rows are missing, and the block has not failed.
+    """
     with contextlib.ExitStack() as stack:
-        for writer in writers:
-            stack.callback(writer.close)
-        yield writers
+        yield [stack.enter_context(SplitWriter(folder, *split)) for split in n_rows.items()]

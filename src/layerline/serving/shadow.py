@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from layerline.errors import LayerlineError
+from layerline.errors import LayerlineError, SourceError
 from layerline.serving.load_model import NO_VERSION, ServedModel, Source, load, version_of
 from layerline.serving.middleware import Problem
 from layerline.serving.prometheus_metrics import Metrics
@@ -24,6 +24,7 @@ from layerline.serving.request_log import RequestLog, Sampling
 from layerline.serving.worker_pool import IDLE_SECONDS, WorkerPool
 
 POLL_SECONDS = 5.0
+REFUSED = 422  # a row, not the whole body: the others are tried by themselves
 _BATCH = 64
 _QUEUE = 1000
 _STOP_SECONDS = 15.0  # of a prediction's, and a little more
@@ -67,6 +68,8 @@ class Shadow:
             self._served = load(self._source, self._home, any_value=True, verify=self._verify)
             self._report(f"shadow: {self._source.uri} version {version}")
         except LayerlineError as error:
+            if not isinstance(error, SourceError):  # the store's fault: tried again
+                self._tried = ""
             self._fail(error)
 
     def _verify(self, uri: str, bundle: Path, any_value: bool) -> str:
@@ -74,7 +77,7 @@ class Shadow:
 
     def _scored(self, lines: list[bytes]) -> list[bytes]:
         served = self._served
-        if served is None:
+        if served is None or not lines:
             self._metrics.shadow_missed.inc(len(lines))
             return lines
         entries = [orjson.loads(line) for line in lines]
@@ -83,8 +86,8 @@ class Shadow:
         try:
             found = self._predict(served, [entry["row"] for entry in entries])
         except Problem as error:
-            if len(lines) == 1:
-                self._metrics.shadow_missed.inc()
+            if len(lines) == 1 or error.status != REFUSED:
+                self._metrics.shadow_missed.inc(len(lines))
                 self._fail(error)
                 return lines
             return [line for one in lines for line in self._scored([one])]
@@ -150,7 +153,7 @@ class ShadowedLog(RequestLog):
         self._shadow.close()
 
     def _score(self) -> None:
-        self._shadow.poll()
+        self._shadow.add_to([])  # loads it before the first row comes
         is_open = True
         while is_open:
             try:

@@ -97,3 +97,16 @@ def test_csv_and_parquet_together_are_refused(csv_file: Callable[..., Path]) -> 
     paths = [str(csv_file("a\n1\n")), str(csv_file(b"", "t.parquet"))]
     with pytest.raises(ParamsError, match="both CSV and Parquet"):
         find_files(paths)
+
+
+def test_quotes_of_names_alone_need_no_second_look_at_the_rows(
+    csv_file: Callable[..., Path],
+) -> None:
+    for before in ("", 'title "of" it\n', "sep=,\n"):
+        path = csv_file(f'{before}"a, b","c"\n1,2\n3,4\n')
+        _, scanned, _ = find_form(path, Dialect(), Meter(FILES, str(path)))
+        assert scanned.last_quote == len(before) + 9
+        assert read_frame(path).to_dict("list") == {"a, b": [1, 3], "c": [2, 4]}
+    with pytest.raises(LayerlineError, match="close each quote"):
+        read_frame(csv_file('"a","b"\n1,2\n3,"4\n'))
+    assert read_frame(csv_file('"a\nb","c"\n1,2\n')).to_dict("list") == {"a\nb": [1], "c": [2]}

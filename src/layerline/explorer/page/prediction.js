@@ -20,11 +20,11 @@ export function averaged(outputs, mean, weights) {
 // Outputs -> what the user reads: probabilities and a class, or a number in their unit.
 export function decide(outputs, about) {
   if (about.classes) {
-    const { temperature, threshold, positive } = about.decision;
+    const { temperature, threshold, positive, costs } = about.decision;
     const probabilities = softmax(outputs.map((value) => value / temperature));
     const chosen =
       threshold === null
-        ? argmax(probabilities)
+        ? argmax(costs ? probabilities.map((share, k) => share * costs[k]) : probabilities)
         : probabilities[positive] >= threshold
           ? positive
           : 1 - positive;

@@ -25,7 +25,7 @@ class NotInEncodingError(DataError):
 class Scan(NamedTuple):
     """What a first look at every byte found."""
 
-    has_quotes: bool
+    last_quote: int  # its place, counted in characters; -1 where there is none
     is_terminated: bool  # the last line
 
 
@@ -37,7 +37,7 @@ def scan(path: Path, encoding: str) -> Scan:
         DataError: it is empty, or has a NUL byte.
     """
     decoder = codecs.getincrementaldecoder(codec_of(encoding))()
-    quoted, n_lines, n_bytes, last = False, 0, 0, ""
+    last_quote, n_lines, n_characters, n_bytes, last = -1, 0, 0, 0, ""
     with path.open("rb") as file:
         while True:
             block = file.read(1 << 20)
@@ -56,14 +56,16 @@ def scan(path: Path, encoding: str) -> Scan:
                 raise DataError(
                     f"{path}: line {line} has a NUL byte; it is damaged, or not a text file"
                 )
-            quoted = quoted or '"' in text
+            if '"' in text:
+                last_quote = n_characters + text.rindex('"')
+            n_characters += len(text)
             n_lines += text.count("\n")
             last = text[-1:] or last
             if not block:
                 break
     if not n_bytes:
         raise DataError(f"{path}: the file is empty (0 bytes); give a file with a header and rows")
-    return Scan(quoted, last in ("\n", "\r"))
+    return Scan(last_quote, last in ("\n", "\r"))
 
 
 def records(path: Path, form: Form) -> Iterator[tuple[int, list[str]]]:

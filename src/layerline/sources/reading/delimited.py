@@ -1,6 +1,6 @@
 """CSV and TSV files -> text fields, block by block; malformed lines are refused by number.
 
-A first pass (csv_rows) looks for bad bytes and for quotes, and a file with quotes is checked with
+A first pass (csv_rows) looks for bad bytes and for quotes, and rows with quotes are checked with
 Python's strict reader too; Arrow's reader then reads the fields.
 """
 
@@ -40,12 +40,14 @@ def open_fields(path: Path, dialect: Dialect = USUAL, limits: Limits = FILES) ->
     """
     meter = Meter(limits, str(path))
     form, scanned, notes = find_form(path, dialect, meter)
-    header = _header(path, form, meter)
+    header, header_end = _header(path, form, meter)
     names, renamed = _names(path, header, form.separator)
     notes = (*notes, *renamed)
     if not scanned.is_terminated:
         notes = (*notes, f"{path}: its last line is not terminated; the file may be cut off")
-    n_rows = check_rows(path, form, len(names), meter) if scanned.has_quotes else None
+    # Names alone have quotes in files of several writers: their rows need no second reader.
+    has_quoted_rows = scanned.last_quote >= header_end
+    n_rows = check_rows(path, form, len(names), meter) if has_quoted_rows else None
 
     def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
         n_read = 0
@@ -84,10 +86,10 @@ def read_fields(
     return Fields(pa.concat_tables([schema.empty_table(), *tables]), stream.notes)
 
 
-def _header(path: Path, form: Form, meter: Meter) -> list[str]:
+def _header(path: Path, form: Form, meter: Meter) -> tuple[list[str], int]:
+    """The names, and how many characters the file has up to the end of their first line."""
     with path.open(encoding=form.codec, newline="") as file:
-        for _ in range(form.n_skipped):
-            file.readline()
+        n_before = sum(len(file.readline()) for _ in range(form.n_skipped))
         line = file.readline(meter.limits.header_bytes + 1)
     meter.check_line(len(line))
     meter.check_header(line.count(form.separator))
@@ -96,7 +98,7 @@ def _header(path: Path, form: Form, meter: Meter) -> list[str]:
         # Arrow would skip the blank line and then take the header for data.
         raise DataError(f"{path}: has no line but blank ones; the first must be the header")
     meter.check_columns(len(record))
-    return record
+    return record, n_before + len(line)
 
 
 def _names(path: Path, header: list[str], separator: str) -> tuple[list[str], tuple[str, ...]]:

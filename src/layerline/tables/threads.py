@@ -19,7 +19,9 @@ _END: Any = object()
 
 def n_threads() -> int:
     """The cores that this process may use, as far as they help."""
-    return min(len(os.sched_getaffinity(0)), _MOST)
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return min(len(os.sched_getaffinity(0)), _MOST)
+    return min(os.cpu_count() or 1, _MOST)
 
 
 def ahead(items: Iterable[A]) -> Iterator[A]:

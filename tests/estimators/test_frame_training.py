@@ -22,7 +22,8 @@ from layerline.cli import main
 from layerline.stage import run_stage
 main(["init", "shop.csv", "--target", "size"], standalone_mode=False)
 text = open("params.yaml").read()
-text = text.replace("count: 8", "count: 2").replace("epochs: 200", "epochs: 3")
+for old, new in (("count: 8", "count: 2"), ("folds: 8", "folds: 2"), ("epochs: 200", "epochs: 3")):
+    text = text.replace(old, new)
 open("params.yaml", "w").write(text)
 for name in ("fetch", "validate", "scale", "train", "evaluate"):
     assert run_stage(name, runpy.run_path(f"pipeline/{name}.py")["main"]) == 0
@@ -55,7 +56,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture(scope="module")
 def fitted(shop: Checkout) -> layerline.FittedModel:
     frame = pd.read_csv(shop.root / "shop.csv")
-    return layerline.fit(frame, target="size", epochs=3, members={"count": 2})
+    return layerline.fit(frame, target="size", epochs=3, folds=2, members={"count": 2})
 
 
 def test_a_frame_is_trained_on_as_the_pipeline_trains(

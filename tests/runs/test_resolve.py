@@ -1,7 +1,7 @@
 import pytest
 
 from layerline.runs.open_store import RequestError
-from layerline.runs.resolve import choose
+from layerline.runs.resolve import choose, choose_version
 
 # MLflow's own, with SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -19,6 +19,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:Deprecatio
 )
 def test_by_name_experiment_alias_and_version(full_lab, wanted, key):
     assert choose(full_lab.client, "digits", wanted).run_id == full_lab.run_id(key)
+
+
+@pytest.mark.parametrize("wanted", ["2", "v2", "challenger", "mlp-two", "kind-fox"])
+def test_a_version_by_number_alias_and_run(full_lab, wanted):
+    assert choose_version(full_lab.client, "digits", wanted) == "2"
+
+
+def test_a_run_without_a_version_is_refused(full_lab):
+    with pytest.raises(RequestError, match="has no version of digits; `layerline history`"):
+        choose_version(full_lab.client, "digits", full_lab.run_id("four"))
 
 
 def test_by_id_and_its_beginning(full_lab):

@@ -110,17 +110,24 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
-@click.argument("version", type=int)
+@click.argument("version")
 @_DRY_RUN
 @_JSON
 @handle_errors
-def promote(version: int, dry_run: bool, as_json: bool) -> None:
-    """Make VERSION the champion, whatever the gate decided, after verifying it."""
+def promote(version: str, dry_run: bool, as_json: bool) -> None:
+    """Make VERSION the champion, whatever the gate decided, after verifying it.
+
+    VERSION is a number (3 or v3), an alias such as challenger, or the run that registered it.
+    """
     from layerline.registry.administration import promote_version
+    from layerline.registry.client import open_registry
+    from layerline.runs.resolve import choose_version
 
     workspace, params = open_project()
-    alias = params.register.alias
-    move = promote_version(workspace.home, params.project, alias, str(version), dry_run=dry_run)
+    home, project, alias = workspace.home, params.project, params.register.alias
+    with open_registry(home, f"promoting {version}") as client:
+        number = choose_version(client, project, version, alias)
+    move = promote_version(home, project, alias, number, dry_run=dry_run)
     _print_move(move, as_json)
 
 

@@ -99,7 +99,7 @@ class LayerlineEstimator(BaseEstimator):
             "epochs": self.epochs,
         }
         changes: dict[str, Any] = {path: v for path, v in paths.items() if v is not None}
-        # Its validation rows are the caller's, or all rows again: folds would deal them to training.
+        # The validation rows are the caller's, or all rows again: folds would train on them.
         changes |= {"folds": None, "members": {"keep": "greedy"}}
         if self.members is not None:
             several = {"count": self.members, "keep": "greedy"}

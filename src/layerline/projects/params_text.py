@@ -47,7 +47,7 @@ $dates  missing: median  # or mean, most_frequent, zero; by column: docs/scaling
 
 train:
 $train
-  # members: several networks that differ, as one; without them a single network, so much faster
+  # members: several networks that differ, as one, on folds of few rows; without both a single one
 
 evaluate:
   bootstrap: 1000  # resamples for the confidence intervals; 0 leaves them out
@@ -100,7 +100,8 @@ def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> di
 
     Embedded, an MLP finds thresholds in single features as trees do; batch norm next to it
     over-fits. Members that differ in rate, decay, dropout and bins, chosen by the validation rows
-    or, of few rows, each on another fold, are better than any of them. benchmarks/results/tables.md has what each of this brings.
+    or, of few rows, each on another fold, are better than any of them.
+    benchmarks/results/tables.md has what each of this brings.
     """
     options = {"hidden": [256, 128], "activation": "relu", "dropout": 0.1}
     if n_inputs <= MANY_INPUTS:

@@ -88,6 +88,26 @@ def choose_each(
     return chosen
 
 
+def choose_version(client: "MlflowClient", project: str, wanted: str, alias: str = CHAMPION) -> str:
+    """The version that is named by its number (3 or v3), an alias, or a run that registered it.
+
+    Raises:
+        RequestError: no run or several match, or the run registered no version.
+    """
+    if wanted.isdecimal():
+        return wanted
+    model = registered(client, project)
+    if (version := _version(model, wanted, alias)) is not None:
+        return version
+    run_id = choose(client, project, wanted, alias).run_id
+    versions = [version for version, found in model.run_ids.items() if found == run_id]
+    if not versions:
+        raise RequestError(
+            f"run {wanted!r} has no version of {project}; `layerline history` lists them"
+        )
+    return max(versions, key=int)
+
+
 def _one_of(client: "MlflowClient", wanted: str, project: str, model: Registered) -> Run:
     names = experiment_of(client, project)
     matches = _named(client, names, wanted)

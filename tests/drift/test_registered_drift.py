@@ -15,8 +15,6 @@ from layerline.errors import SourceError
 from layerline.model.bundle import MANIFEST
 from layerline.registry.download import registered_bundle
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 PARAMS = "project: garden\nfetch: {source: files, target: kind}\n"
 
 

@@ -27,9 +27,6 @@ from layerline.tracking.flush import flush, run_id_of
 from layerline.tracking.journal import Journal
 from layerline.training.transfer.source_weights import read_source
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 SPEC = NetworkSpec("mlp", {"hidden": [4]}, (3,), 2, "binary", ("no", "yes"))
 
 

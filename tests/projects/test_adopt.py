@@ -9,8 +9,6 @@ from layerline.errors import ParamsError
 from layerline.projects.adopt import adopt
 from layerline.runs.open_store import RequestError
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 OURS = """\
 project: digits
 seed: 0  # mine

@@ -18,9 +18,6 @@ from layerline.registry.administration import (
 from layerline.registry.client import open_registry
 from layerline.registry.promotion import champion_of
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 PARAMS = "project: {}\nfetch: {{source: files}}\n"
 
 

@@ -15,9 +15,6 @@ from layerline.registry.registration import FILES_TAG, files_of
 from layerline.registry.version_files import files_sha256
 from layerline.tables.storage import read_table, write_table
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 @pytest.fixture
 def aliases(store):

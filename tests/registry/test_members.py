@@ -13,10 +13,6 @@ from layerline.evaluation.prediction_table import read_record
 from layerline.tables.storage import read_table
 from layerline.training.train import train
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
-
 SPACE = {
     "options.dropout": [0.0, 0.2, 0.4],
     "options.hidden": [[16], [8, 8]],

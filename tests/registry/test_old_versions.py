@@ -14,8 +14,6 @@ from layerline.registry.registration import FILES_TAG, files_of, files_sha256
 from layerline.serving.load_model import load, parse_source
 from layerline.tables.storage import read_parquet
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 # The file as such versions carry it; it is never rewritten.
 OLD_PYFUNC = """
 from pathlib import Path

@@ -11,8 +11,6 @@ from layerline.model.predict_file import PredictOptions
 from layerline.registry.predict import default_uri, load_registered, predict_file
 from layerline.tables.storage import read_images, read_table
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 URI = "models:/predicted@champion"
 
 

@@ -27,7 +27,6 @@ from layerline.registry.predict import load_registered, predict_file
 from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.tables.storage import read_images, read_table
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 URI = "models:/pieces@champion"
 SKIP = PredictOptions(on_bad_rows="skip", chunk_rows=50)
 DIALECT = Dialect(";", "windows-1252", ("?", "unbekannt"))

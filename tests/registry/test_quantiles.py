@@ -18,8 +18,6 @@ from layerline.registry.predict import predict_file
 from layerline.tables.storage import read_table
 from layerline.training.train import train
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 COLUMNS = ["prediction", "quantile_0.1", "quantile_0.5", "quantile_0.9"]
 QUANTILE = Component(name="quantile", options={"levels": [0.1, 0.5, 0.9]})
 

@@ -7,9 +7,6 @@ from layerline.errors import BusyError, SourceError, TrackingError
 from layerline.registry.client import open_registry, registry_lock
 from layerline.registry.register import register_model
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 @pytest.mark.usefixtures("store")
 def test_a_trained_checkout_is_registered(fresh):

@@ -10,9 +10,6 @@ from layerline.registry.client import open_registry
 from layerline.registry.registration import hash_tags, log_version
 from layerline.tables.storage import read_images, read_table
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 def raw_rows(checkout):
     if checkout.workspace.validated.joinpath("images.npy").exists():

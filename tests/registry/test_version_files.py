@@ -16,8 +16,6 @@ from layerline.registry.registration import files_of
 from layerline.registry.version_files import INSIDE, compiled_code, files_sha256, read_mlmodel
 from layerline.serving.load_model import load, parse_source
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 @pytest.fixture
 def project(store, made, tmp_path, request):

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import orjson
 import pandas as pd
-import pytest
 from registered import clean_environment, fresh, made, store  # noqa: F401
 
 from layerline.artifacts import Workspace
@@ -20,7 +19,6 @@ from layerline.retraining.live_score import score_labels
 from layerline.retraining.shadow_verdict import look_at_shadow, verdict_line
 from layerline.tables.storage import read_table
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 PROJECT = "moves"
 N_ROWS = 60
 

@@ -16,7 +16,6 @@ from layerline.retraining.disk_space import require_space
 from layerline.retraining.pruning import find_leftovers
 from layerline.tracking.spool import DONE
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 PROJECT = "pruned"
 DVC = """stages:
   fetch:

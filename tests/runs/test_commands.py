@@ -5,9 +5,6 @@ from checkouts import make_checkout
 from labs import lineage, md5, predictions
 from servers import TrackingServer, free_port
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 @pytest.mark.parametrize(
     ("arguments", "said"),

@@ -8,9 +8,6 @@ from labs import numbers
 from layerline.runs.compare import compare_runs
 from layerline.runs.shared_rows import Resampling
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 DRAWN = Resampling(n_resamples=100, confidence=0.95, seed=0)
 
 

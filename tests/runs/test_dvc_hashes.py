@@ -1,11 +1,7 @@
-import pytest
 from labs import md5
 
 from layerline.runs.dvc_hashes import Hashes, compare, lists_cut, recorded, with_whole_lists
 from layerline.runs.param_differences import Change
-
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 
 N_FILES = 300  # of 46 characters each: more than the 8,000 that a tag holds
 

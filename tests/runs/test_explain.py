@@ -1,10 +1,6 @@
 import json
 
-import pytest
 from labs import PARAMS, lineage, md5
-
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 
 
 def test_stage_by_stage_in_words(full_lab, layerline):

@@ -7,9 +7,6 @@ from layerline.runs.digests import wanted
 from layerline.runs.open_store import RequestError
 from layerline.tracking.dvc_lock import dvc_md5
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 def hits(lab, layerline, text):
     found = json.loads(layerline(lab, "runs", "--find", text, "--json").stdout)

@@ -4,9 +4,6 @@ import pytest
 
 from layerline.runs.run import duration
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 def listed(lab, layerline, *arguments):
     return json.loads(layerline(lab, "runs", "--json", *arguments).stdout)

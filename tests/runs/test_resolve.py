@@ -3,9 +3,6 @@ import pytest
 from layerline.runs.open_store import RequestError
 from layerline.runs.resolve import choose, choose_version
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 @pytest.mark.parametrize(
     ("wanted", "key"),

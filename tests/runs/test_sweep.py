@@ -9,9 +9,6 @@ from layerline.tracking.journal import MAX_MESSAGE
 from layerline.tracking.journal_lines import encode, read_events
 from layerline.tracking.processes import process_identity
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 HOUR_MS = 3_600_000
 
 

@@ -21,8 +21,6 @@ from layerline.serving.load_model import load, parse_source
 from layerline.serving.prometheus_metrics import Metrics
 from layerline.serving.server import Settings, open_socket, read_token, serve
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 PROJECT = "live"
 URI = f"models:/{PROJECT}@champion"
 READY_SECONDS = 120.0

@@ -9,7 +9,6 @@ from layerline.errors import SourceError, TrackingError
 from layerline.serving.replayed import replay
 from layerline.serving.request_log import RequestLog, Sampling
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 PROJECT = "replayed"
 
 

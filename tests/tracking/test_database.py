@@ -7,9 +7,6 @@ from layerline.errors import TrackingError
 from layerline.tracking.flush import FlushReport, flush
 from layerline.tracking.store import ensure_store, open_client
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 def set_revision(home, revision):
     with closing(sqlite3.connect(home / "mlflow.db")) as connection, connection:

@@ -12,9 +12,6 @@ from layerline.tracking.final_flush import start_final_flush
 from layerline.tracking.flush import flush
 from layerline.tracking.tracking_switch import SWITCH
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 DVC_YAML = """
 stages:
   fetch:

@@ -5,16 +5,11 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from layerline.tracking.flush import FlushReport, flush, follow, main, run_id_of
 from layerline.tracking.follower import start_follower
 from layerline.tracking.journal import Dataset
 from layerline.tracking.spool import lock_journal
 from layerline.tracking.store import open_client
-
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 
 RUNS = "SELECT name, status, start_time, end_time FROM runs ORDER BY start_time"
 

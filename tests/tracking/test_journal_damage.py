@@ -18,9 +18,6 @@ from layerline.tracking.journal_lines import Event, read_journal
 from layerline.tracking.replay import Replay
 from layerline.tracking.store import open_client
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 Damage = Callable[[random.Random, bytes], bytes]
 N_STEPS = 12
 

@@ -19,9 +19,6 @@ from servers import TrackingServer
 
 from layerline.tracking.flush import flush
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 # Journals as a training does, and says what it has told.
 TRAINING = """
 import sys, time

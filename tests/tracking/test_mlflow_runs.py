@@ -7,9 +7,6 @@ from layerline.tracking.flush import FlushReport, flush, run_id_of
 from layerline.tracking.mlflow_runs import possible_duplicates
 from layerline.tracking.store import open_client
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 ACTIVE = "SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active'"
 
 

@@ -15,9 +15,6 @@ from servers import SlowProxy, TrackingServer, free_port
 
 from layerline.tracking.flush import FlushReport, flush
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 RESULTS = ("models/network/network.safetensors", "models/network/spec.json", "reports/history.csv")
 REMEDY = "`layerline flush` sends it"
 SHORT, LONG = 20, 1200  # epochs: LONG outlasts the start of a follower that gives way to others

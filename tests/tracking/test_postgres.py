@@ -14,9 +14,6 @@ from servers import TrackingServer
 from layerline.tracking.flush import flush, run_id_of
 from layerline.tracking.journal import Dataset, Journal
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def postgres():

@@ -12,9 +12,6 @@ from layerline.tracking.log_batches import Batch
 from layerline.tracking.provenance import log_dvc_lock, log_files, log_inputs
 from layerline.tracking.store import open_client
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 TABLE = {
     "kind": "table",
     "source": "files",

@@ -13,9 +13,6 @@ from layerline.tracking.flush import flush, run_id_of
 from layerline.tracking.store import ensure_experiments, ensure_store, open_client, tracking_uri
 from layerline.tracking.template import dump_fresh_store
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 def content(sql):
     """Schema and rows, free of how a Python version writes them down."""

@@ -15,9 +15,6 @@ from layerline.tracking.store import ensure_store, open_client
 from layerline.tracking.store_history import accept_new_store
 from layerline.tracking.store_session import open_session
 
-# MLflow's own, with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 @pytest.fixture
 def used(home, new_journal, tmp_path):

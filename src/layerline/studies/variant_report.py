@@ -198,6 +198,8 @@ def _draw_values(path: Path, comparison: Comparison) -> None:
         axes.set_xscale("log")
     if is_numeric:
         axes.set_xlabel(comparison.section.numbers or "")
+        axes.set_xticks(list(at), names)
+        axes.set_xticks([], minor=True)
     else:
         axes.set_xticks(list(at), names, rotation=20 if len(names) > 4 else 0)
     axes.set_ylabel(comparison.objective.name.rpartition(".")[2])
@@ -214,7 +216,8 @@ def _draw_curves(path: Path, comparison: Comparison) -> None:
             if len(mean):
                 epochs = np.arange(1, len(mean) + 1)
                 axes.plot(epochs, mean, color=f"C{number % 10}", label=name)
-        axes.set(xlabel="epoch", title=curve.replace("_", " "), yscale="log")
+        scale = "log" if curve.endswith("loss") else "linear"
+        axes.set(xlabel="epoch", title=curve.replace("_", " "), yscale=scale)
     panels[-1].legend(fontsize="small")
     FigureCanvasAgg(figure).print_png(str(path), metadata={"Software": None})
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from layerline.columns.missing import MISSING_WORDS
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Operation with range", "ignore:The ``noload`` loader:DeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:Operation with range")
+FLOAT32_MAX = (2 - 2**-23) * 2.0**127  # networks compute in float32, and have no infinite answer
 
 DIGITS = st.integers(0, 10**6).map(str)
 SIGN = st.sampled_from(["", "", "", "-", "+", "--", "−"])
@@ -145,12 +144,14 @@ def check(doors: Doors, kind: str, texts: list[str]) -> None:
     wrong_ones = [text for text in every if meaning(text, kind) == REFUSED]
     texts = [*right, *wrong_ones]
     wanted = [meaning(text, kind) for text in texts]
+    by_model = [w if isinstance(w, str) or abs(w) <= FLOAT32_MAX else REFUSED for w in wanted]
     for name, door in doors.by_text.items():
+        wanted_here = wanted if name.startswith("validate") else by_model
         # Apart: a server refuses a request for one wrong row, and a file has its types by all rows.
         found = [*(door(right) if right else []), *(door(wrong_ones) if wrong_ones else [])]
         wrong = [
             (text, have, want)
-            for text, have, want in zip(texts, found, wanted, strict=True)
+            for text, have, want in zip(texts, found, wanted_here, strict=True)
             if not is_same(have, want)
         ]
         assert not wrong, f"{name}, column of kind {kind}: {wrong[:5]}"

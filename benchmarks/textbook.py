@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from ruamel.yaml import YAML
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
@@ -109,7 +110,11 @@ def answer(question: Question, project: Path) -> None:
     images = PAGES / "images"
     images.mkdir(parents=True, exist_ok=True)
     for plot in ("values", "curves"):
-        shutil.copyfile(found / "plots" / f"{plot}.png", images / f"{question.recipe}-{plot}.png")
+        with Image.open(
+            found / "plots" / f"{plot}.png"
+        ) as image:  # few colours: a third of the size
+            small = image.convert("RGB").quantize(64)
+        small.save(images / f"{question.recipe}-{plot}.png", optimize=True)
     page = (found / "study.md").read_text().replace("(plots/", f"(images/{question.recipe}-")
     page = page.rstrip() + "\n" + "".join(f"\n{text}\n" for text in closing(question, content))
     (PAGES / f"{question.recipe}.md").write_text(page)
@@ -220,7 +225,8 @@ def write_overview() -> None:
         "",
         "Each answer is a study (`layerline study compare NAME`) on real data; a difference is "
         "reported only where the interval over the seeds allows it. "
-        "`python benchmarks/textbook.py --root FOLDER` repeats all of them.",
+        "`python benchmarks/textbook.py --root FOLDER` repeats all of them. Compare seconds within a "
+        "table only.",
         "",
     ]
     for question in QUESTIONS:

@@ -225,8 +225,8 @@ def write_overview() -> None:
         "",
         "Each answer is a study (`layerline study compare NAME`) on real data; a difference is "
         "reported only where the interval over the seeds allows it. "
-        "`python benchmarks/textbook.py --root FOLDER` repeats all of them. Compare seconds within a "
-        "table only.",
+        "`python benchmarks/textbook.py --root FOLDER` repeats all of them. Compare seconds "
+        "within a table only.",
         "",
     ]
     for question in QUESTIONS:

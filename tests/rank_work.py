@@ -96,7 +96,9 @@ def killer(ranks: Ranks) -> Listener:
     def look(done: float) -> None:
         if start < kills and ranks.rank == 1 - start % 2 and done > moments[start]:
             moments[start] = math.inf
-            seconds = 0 if kills == 1 else chance.uniform(0, 0.02)  # in a step, or a snapshot
+            if kills == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            seconds = chance.uniform(0, 0.02)  # in a step, or a snapshot
             threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
     return Listener(on_share=look)
@@ -113,7 +115,8 @@ def main(folder: Path) -> None:
             snapshots = RankSnapshots(folder / "snapshot", ranks)
             snapshots.every_seconds = snapshots.within_seconds = 0
             if resume(snapshots, training, print) and ranks.rank == 0:
-                (folder / "resumed").write_text(str(training.session.step))
+                with (folder / "resumed").open("a") as file:
+                    print(training.session.step, file=file)
             training.run(killer(ranks), snapshots)
         else:
             training.run(Listener())

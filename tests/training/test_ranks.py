@@ -78,7 +78,8 @@ def test_the_same_ranks_give_the_same_bytes(trained: Path) -> None:
 
 
 def test_a_killed_rank_is_started_again_and_the_bytes_are_the_same(trained: Path) -> None:
-    assert 50 < int((trained / "resumed").read_text()) < 60  # within its seventh epoch of 8 steps
+    first, *_ = (trained / "resumed").read_text().split()  # a machine may kill once more
+    assert 50 < int(first) < 60  # within its seventh epoch of 8 steps
     assert_equal(of_ranks(trained, KILLED), of_ranks(trained, "hundred_steps"))
 
 

@@ -138,6 +138,7 @@ def test_a_script_is_short_and_documents_what_it_reads_and_writes(name: str) -> 
         ("layerline.validation.validate", {"torch", "sklearn", "mlflow"}),
         ("layerline.scaling.preprocessing.preprocessor", {"torch", "sklearn", "mlflow"}),
         ("layerline.training.train", {"pandas", "sklearn", "mlflow"}),
+        ("layerline.retraining.retrain", {"torch", "sklearn", "mlflow"}),
         ("layerline.registry.contest", {"torch", "sklearn", "dvc", "mlflow"}),
         ("layerline.model.predictor", {"sklearn", "dvc", "mlflow"}),
     ],

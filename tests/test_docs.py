@@ -102,6 +102,7 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "nothing is new" in done.stdout + done.stderr
     assert "Barolo" in (tmp_path / "wines" / "predicted.csv").read_text()
     assert (tmp_path / "wines" / "explorer.html").stat().st_size > 10_000
     with sqlite3.connect(tmp_path / "wines" / "mlflow.db") as store:

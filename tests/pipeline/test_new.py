@@ -104,6 +104,7 @@ def test_a_table_in_a_folder_of_a_repository_and_an_upgrade(
     assert ran(installed.run(project, "dvc", "repro")) == stages
     assert json.loads((project / "reports" / "registration.json").read_text())["promoted"]
     assert "rmse" in installed.run(project, "layerline", "results")
+    assert "unchanged" in installed.run(project, "layerline", "retrain").splitlines()[-1]
     # Nothing points at this machine, and git sees nothing that the stages made.
     assert str(tmp_path) not in (project / "dvc.yaml").read_text()
     status = installed.run(repository, "git", "status", "--short", "--untracked-files=all")

@@ -12,7 +12,7 @@ from pathlib import Path
 from layerline.artifacts import write_text
 from layerline.config import parse_yaml
 
-FOLDER = "code"
+STAGE = FOLDER = "code"
 PREFIX = "src/layerline/"
 
 
@@ -30,16 +30,21 @@ def template_text(name: str) -> str:
     return (files("layerline.projects") / "template" / name).read_text(encoding="utf-8")
 
 
-def write_code_hashes(root: Path) -> None:
-    """Write code/STAGE.txt for each stage; a file that is right already stays as it is."""
+def write_code_hashes(root: Path) -> bool:
+    """Write code/STAGE.txt for each stage, where it is not right already; whether any was not."""
     package = Path(str(files("layerline")))
     known: dict[str, str] = {}
+    is_new = False
     for stage, rooms in rooms_of_stages().items():
         lines = []
         for room in rooms:
             known[room] = known.get(room) or _hash(package / room)
             lines.append(f"{known[room]}  {room}\n")
-        write_text(root / FOLDER / f"{stage}.txt", "".join(lines))
+        path, text = root / FOLDER / f"{stage}.txt", "".join(lines)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            is_new = True
+            write_text(path, text)
+    return is_new
 
 
 def _hash(place: Path) -> str:

@@ -17,10 +17,13 @@ from typing import Any
 from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import BusyError, LayerlineError, machine_problem
 from layerline.process import module_command
+from layerline.projects.code_hashes import STAGE as CODE_STAGE
+from layerline.projects.code_hashes import write_code_hashes
 from layerline.stage.messages import STAGES_FILE
 
 STOP_SECONDS = 10.0  # for each signal, before the next and harder one
 _TAIL_LINES = 5
+_ALWAYS = "always changed"  # DVC's reason, for a stage that is said to be so
 
 
 class RetrainError(LayerlineError):
@@ -52,11 +55,20 @@ class Dvc:
         return tuple(ended["stage"] for ended in self._read_stages())
 
     def is_clean(self) -> bool:
-        """Whether `dvc repro` would have nothing to do."""
-        code, lines = self._call("status", "--quiet", is_quiet=True)
-        if code not in (0, 1):
+        """Whether `dvc repro` would run no stage but `code`, and that would write what is there.
+
+        Raises:
+            BusyError: another DVC is at work in this project.
+            RetrainError: it failed.
+        """
+        code, lines = self._call("status", "--json", is_quiet=True)
+        found = next((line for line in reversed(lines) if line.startswith("{")), None)
+        if code or found is None:
             raise self._failure(code, lines)
-        return code == 0
+        reasons: dict[str, list[Any]] = json.loads(found)
+        if reasons == {CODE_STAGE: [_ALWAYS]}:
+            return not write_code_hashes(self._root)
+        return not reasons
 
     def repro(self, *options: str) -> None:
         """Run `dvc repro`.

@@ -15,7 +15,6 @@ from layerline.config import Params
 from layerline.errors import BusyError, GateError, LayerlineError, SourceError
 from layerline.projects.watched_files import missing_files, must_fetch
 from layerline.retraining.alerts import send_alerts
-from layerline.retraining.alias_moves import move_alias
 from layerline.retraining.disk_space import require_space
 from layerline.retraining.dvc_process import Dvc, RetrainError
 from layerline.retraining.log import (
@@ -130,7 +129,12 @@ def retrain_lock(workspace: Workspace, wait_seconds: float) -> Iterator[None]:
 
 
 def _run(workspace: Workspace, params: Params, report: Callable[[str], None]) -> Verdict:
-    change = move_alias(workspace, params, report)
+    if params.retrain.rollback or params.retrain.promote == "shadow":
+        from layerline.retraining.alias_moves import move_alias  # torch: a second and a half
+
+        change = move_alias(workspace, params, report)
+    else:
+        change = None
     if change is not None:
         facts = {"champion_version": change.champion}
         return Verdict(change.outcome, change.message, registration=facts)

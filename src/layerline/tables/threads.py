@@ -4,7 +4,6 @@ What is computed, and in which order it is used, is that of one thread, so no by
 many there are.
 """
 
-import functools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -56,12 +55,9 @@ def side_by_side(function: Callable[[A], B], columns: Iterable[A]) -> list[B]:
     """`function` of each column, in their order."""
     if (n := n_threads()) < 2:
         return list(map(function, columns))
-    return list(_pool(n).map(function, columns))
-
-
-@functools.cache
-def _pool(n: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n)
+    # Not kept: a process that is forked later would have the pool, and none of its threads.
+    with ThreadPoolExecutor(n) as pool:
+        return list(pool.map(function, columns))
 
 
 class Behind:

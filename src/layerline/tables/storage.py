@@ -8,7 +8,6 @@ whole numbers are float64 and truth values are object columns of True, False and
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from tokenize import TokenError
 from types import TracebackType
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from layerline.errors import DataError, SourceError
+from layerline.tables.npy_files import map_array
 from layerline.tables.threads import Behind
 from layerline.text import closest, first_line, listing
 
@@ -27,12 +27,6 @@ TABLE, IMAGES, LABELS, QUARANTINE = (
     "labels.parquet",
     "quarantine.parquet",
 )
-# What numpy raises for a damaged file: its header is Python's syntax, its shape any number.
-_NPY_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
-NPY_ERRORS = (OSError, ValueError, TypeError, ArithmeticError, SyntaxError, TokenError, EOFError)
 SPLIT_VALUES = ("train", "valid", "test")
 ROW_GROUP = 1 << 17  # rows in each row group but the last, and in a batch
 GROUP_CELLS = 1 << 23  # a wide table has fewer rows in each
@@ -221,38 +215,6 @@ def read_images(folder: Path) -> np.ndarray:
         SourceError: the file is missing or damaged.
     """
     return map_array(folder / IMAGES, "run `dvc repro`")
-
-
-def map_array(path: Path, remedy: str) -> np.ndarray:
-    """The array of an .npy file, mapped from disk, not loaded.
-
-    Raises:
-        SourceError: the file is missing or damaged.
-    """
-    try:
-        _require_sized(path)
-        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
-        if not array.ndim:
-            raise ValueError("it holds one number")
-    except NPY_ERRORS as error:
-        raise SourceError(f"{path}: cannot be read ({first_line(error)}); {remedy}") from None
-    return array
-
-
-def _require_sized(path: Path) -> None:
-    """Refuse an .npy file whose items have no bytes: to map it, NumPy divides by their size.
-
-    The process ends by a signal then.
-
-    Raises:
-        ValueError: they have none, or the header cannot be read.
-    """
-    with path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        if version not in _NPY_HEADERS:
-            raise ValueError(f"version {version} of the format")
-        if not _NPY_HEADERS[version](file)[2].itemsize:
-            raise ValueError("its items have no bytes")
 
 
 def require_target(names: Sequence[str], target: str, where: str) -> None:

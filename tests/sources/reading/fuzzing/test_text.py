@@ -54,7 +54,8 @@ def is_written_so(value: Any, field: str) -> bool:
     if isinstance(value, int | float):
         return _is_number_so(value, plain)
     if isinstance(value, datetime):
-        return value == datetime.fromisoformat(plain)
+        # An hour may have one digit.
+        return value == datetime.fromisoformat(re.sub(r"(?<=[T ])(?=\d:)", "0", plain))
     return bool(value == field)
 
 

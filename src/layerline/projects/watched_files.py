@@ -15,8 +15,7 @@ from ruamel.yaml import YAML
 from layerline.artifacts import write_text
 from layerline.config import FetchSection
 from layerline.errors import ParamsError, Problem
-from layerline.lookup import pick
-from layerline.sources import SOURCES, Source
+from layerline.sources import Source, find_source
 from layerline.sources.reading.archives import split_archive
 
 OUTPUT_FOLDERS = ("data/raw", "data/validated", "data/scaled", "models", "reports", "runs")
@@ -29,7 +28,7 @@ def source_paths(section: FetchSection) -> list[str]:
 
 
 def _line(section: FetchSection) -> Source:
-    return pick(SOURCES, section.source, "fetch.source")
+    return find_source(section.source)
 
 
 def _outermost(path: str) -> str:

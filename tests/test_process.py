@@ -46,6 +46,7 @@ def terminate(number, frame):
     raise Ends
 
 signal.signal(signal.SIGTERM, terminate)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
 class Held:
     def __del__(self):

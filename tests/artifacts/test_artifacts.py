@@ -152,3 +152,28 @@ def test_a_full_disk_names_the_file(tmp_path: Path, error: Exception) -> None:
         assert caught.value.errno == errno.ENOSPC
         assert caught.value.filename == str(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["n_rows", "classes"])
+@pytest.mark.parametrize("value", [None, [], -1, "x"])
+def test_a_manifest_proves_its_own_content(tmp_path: Path, name: str, value: Any) -> None:
+    with replace_folder(tmp_path / "out", {"n_rows": 3, "classes": {"a": 0.1, "b": float(2**53)}}):
+        pass
+    path = tmp_path / "out" / "manifest.json"
+    content = json.loads(path.read_text())
+    assert read_manifest(tmp_path / "out")["n_rows"] == 3
+    path.write_text(json.dumps(content | {name: value}))
+    with pytest.raises(SourceError, match=r"manifest\.json: damaged"):
+        read_manifest(tmp_path / "out")
+    path.write_text(json.dumps({key: content[key] for key in content if key != name}))
+    with pytest.raises(SourceError, match=r"manifest\.json: damaged"):
+        read_manifest(tmp_path / "out")
+
+
+def test_a_manifest_of_an_earlier_release_has_no_hash_of_its_own(tmp_path: Path) -> None:
+    with replace_folder(tmp_path / "out", {"n_rows": 3}):
+        pass
+    path = tmp_path / "out" / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({key: content[key] for key in ("n_rows", "files")}))
+    assert read_manifest(tmp_path / "out") == {"n_rows": 3, "files": {}}

@@ -38,7 +38,7 @@ PREDICT = ("layerline", "predict", "houses.csv", "answers.csv")
 # What DVC can make again.
 MADE = (
     Reader("data/raw/table.parquet", _stage("validate"), is_sealed=True),
-    Reader("data/raw/manifest.json", _stage("validate")),
+    Reader("data/raw/manifest.json", _stage("validate"), is_sealed=True),
     Reader("data/validated/table.parquet", _stage("scale", "evaluate"), is_sealed=True),
     Reader("data/validated/manifest.json", _stage("scale", "evaluate", "register")),
     Reader("data/scaled/train_x.npy", _stage("train", "evaluate"), is_sealed=True),
@@ -143,6 +143,8 @@ DAMAGES: dict[str, Damage] = {
 
 def _damage_and_read(bench: Bench, rng: Random, reader: Reader) -> Injected:
     path = bench.pick_file(rng, reader.pattern)
+    if path.name == "mlflow.db":
+        bench.wait_for_followers()  # what they write meanwhile would be undone by putting it back
     before = path.read_bytes()
     name = rng.choice(sorted(DAMAGES))
     path.unlink()  # a link to DVC's cache or the template is not written through
@@ -170,7 +172,9 @@ def _put_back(bench: Bench, path: Path, before: bytes) -> None:
 
 def damage_made(bench: Bench, rng: Random) -> Injected:
     """Damage what a stage wrote; a reader notices."""
-    return _damage_and_read(bench, rng, rng.choice(MADE))
+    # An earlier fault that was not undone may have taken a file away.
+    left = [reader for reader in MADE if bench.files(reader.pattern)]
+    return _damage_and_read(bench, rng, rng.choice(left))
 
 
 def damage_owned(bench: Bench, rng: Random) -> Injected:

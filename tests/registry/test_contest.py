@@ -10,6 +10,7 @@ from layerline.config import Component, GateSection
 from layerline.errors import LayerlineError, SourceError, TrackingError
 from layerline.registry.administration import promote_version, rollback_champion
 from layerline.registry.client import open_registry
+from layerline.registry.gate import judge
 from layerline.registry.promotion import CHALLENGER, PREVIOUS, champion_of, promote, rollback
 from layerline.registry.registration import FILES_TAG, files_of
 from layerline.registry.version_files import files_sha256
@@ -71,6 +72,30 @@ def test_from_the_first_champion_to_the_rollback(store, fresh, tmp_path, aliases
         with pytest.raises(TrackingError, match="version 1, the champion before 2, was deleted"):
             rollback(client, "story", "champion")
     assert aliases("story") == {"champion": 2}
+
+
+def test_a_champion_that_another_machine_made_meanwhile_is_compared_with(
+    store, fresh, tmp_path, aliases, monkeypatch
+):
+    checkout = fresh()
+    checkout.train(epochs=2)
+    store.register(checkout, "machines", tmp_path / "w")
+    checkout.train(epochs=40, seed=1)
+    with open_registry(store.home, "testing") as client:
+        client.delete_registered_model_alias("machines", "champion")
+
+        def judge_slowly(*arguments, **options):
+            """The other machine, whose lock is another one, promotes while this one judges."""
+            verdict = judge(*arguments, **options)
+            if not aliases("machines"):
+                promote(client, "machines", "champion", "1")
+            return verdict
+
+        monkeypatch.setattr("layerline.registry.contest.judge", judge_slowly)
+        second = store.register(checkout, "machines", tmp_path / "w")
+    assert (second["promoted"], second["previous_version"]) == (True, 1)
+    assert second["gain_lower"] > 0
+    assert aliases("machines") == {"champion": 2}
 
 
 def test_without_a_champion_there_is_nothing_to_roll_back(store):

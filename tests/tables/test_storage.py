@@ -9,7 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from layerline.errors import SourceError
-from layerline.tables.storage import ROW_GROUP, TableWriter, read_batches, write_table
+from layerline.tables.storage import (
+    IMAGES,
+    ROW_GROUP,
+    TableWriter,
+    read_batches,
+    read_images,
+    write_table,
+)
 
 
 def rows(n_rows: int) -> pa.Table:
@@ -52,3 +59,13 @@ def test_batches_of_nothing(tmp_path: Path) -> None:
 def test_a_frame_is_written_without_its_index(tmp_path: Path) -> None:
     write_table(tmp_path / "t.parquet", pd.DataFrame({"x": [1, 2]}, index=[5, 6]))
     assert pq.read_schema(tmp_path / "t.parquet").names == ["x"]
+
+
+@pytest.mark.parametrize("dtype", ["V0", "<U0", "S0"])
+def test_an_array_whose_items_have_no_bytes_is_refused(dtype: str, tmp_path: Path) -> None:
+    """To map one, NumPy divides by zero, which ends the process."""
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (2, 2), }}\n".encode()
+    size = len(text).to_bytes(2, "little")
+    (tmp_path / IMAGES).write_bytes(b"\x93NUMPY\x01\x00" + size + text)
+    with pytest.raises(SourceError, match=r"cannot be read \(its items have no bytes\)"):
+        read_images(tmp_path)

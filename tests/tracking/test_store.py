@@ -10,7 +10,13 @@ import pytest
 from layerline.errors import TrackingError
 from layerline.tracking import database
 from layerline.tracking.flush import flush, run_id_of
-from layerline.tracking.store import ensure_experiments, ensure_store, open_client, tracking_uri
+from layerline.tracking.store import (
+    ensure_experiments,
+    ensure_store,
+    open_client,
+    store_uri,
+    tracking_uri,
+)
 from layerline.tracking.template import dump_fresh_store
 
 
@@ -126,3 +132,11 @@ def test_dead_server_is_reported_without_credentials(home, monkeypatch, closed_p
     with pytest.raises(TrackingError, match=f"127.0.0.1:{closed_port} does not answer") as caught:
         open_client(home)
     assert "secret" not in str(caught.value)
+
+
+def test_a_database_that_vanishes_while_it_is_read_is_not_made_again(home, monkeypatch):
+    ensure_store(home)
+    database = home / "mlflow.db"
+    monkeypatch.setattr("layerline.tracking.store.require_no_loss", lambda *_: database.unlink())
+    assert store_uri(home) != f"sqlite:///{database}"
+    assert not database.exists()

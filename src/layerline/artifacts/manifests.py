@@ -4,6 +4,7 @@ DVC trusts read-only cache objects without hashing them, so a flipped bit would 
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,11 +15,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from layerline.artifacts.atomic_files import named_when_full, sha256_of, sync, write_json
+from layerline.artifacts.atomic_files import named_when_full, sha256_of, sync, to_json, write_json
 from layerline.artifacts.json_files import damaged, read_json
 from layerline.errors import SourceError
 
 MANIFEST = "manifest.json"
+SEAL = "sha256"  # of the manifest's other content
 
 
 @contextlib.contextmanager
@@ -47,7 +49,9 @@ def replace_folder(path: Path, about: Mapping[str, Any]) -> Iterator[Path]:
             file.relative_to(temporary).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256}
             for file, sha256 in zip(files, found, strict=True)
         }
-        write_json(temporary / MANIFEST, {**about, "files": hashes})
+        content = {**about, "files": hashes}
+        content.pop(SEAL, None)  # of the manifest that `about` was read from
+        write_json(temporary / MANIFEST, {**content, SEAL: _seal_of(content)})
         for file in files:
             sync(file)
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
@@ -69,6 +73,10 @@ def _require_ours(path: Path) -> None:
         )
 
 
+def _seal_of(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(to_json(content).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class _FileRecord:
     sha256: str
@@ -84,6 +92,9 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any]:
         SourceError: the manifest or a file is missing or damaged.
     """
     manifest = read_json(folder / name)
+    seal = manifest.pop(SEAL, None)  # earlier releases wrote none
+    if seal is not None and seal != _seal_of(manifest):
+        raise damaged(folder / name, "its content is not what its own sha256 is of")
     try:
         files = _FILES.validate_python(manifest["files"])
     except ValidationError as error:

@@ -11,7 +11,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.model.pictures import PictureForm, decode_pictures, find_pictures
 from layerline.model.row_chunk import Chunk, ReadOptions, kept_columns
 from layerline.sources.reading.image_files import PICTURES
-from layerline.tables.storage import map_array
+from layerline.tables.npy_files import map_array
 
 IMAGES = (".npy",)
 FILE = "file"  # the column of a picture's path

@@ -67,8 +67,12 @@ def hold_contest(
         verdict = left_to_shadow(verdict)
     if not context.same_bytes:  # otherwise the tags keep how it became champion
         tag_version(client, version, _verdict_tags(verdict, candidate))
-    previous = None if champion is None else str(champion.version)
+    previous = _number(champion)
     if verdict.promote:
+        if _number(champion_of(client, project, alias)) != previous:
+            # Each machine has a lock of its own: another one promoted meanwhile, and that
+            # champion has not been compared with yet.
+            return hold_contest(client, params, candidate, version, verifier)
         promote(client, project, alias, version.number)
     elif waits:
         start_shadow(client, project, version.number, params.retrain.shadow_days)
@@ -177,6 +181,10 @@ def _latency(
         return None
     source = files_of(client, version.project, version.number)
     return verifier.time_row(version.uri, candidate.rows, source)
+
+
+def _number(version: "ModelVersion | None") -> str | None:
+    return None if version is None else str(version.version)
 
 
 def _is_same(champion: "ModelVersion | None", version: Version) -> bool:

@@ -1,6 +1,7 @@
 """A registered model's bundle: found by its URI, fetched, and compared with the version's tags."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +10,7 @@ from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import TrackingError
 from layerline.registry.client import open_registry
 from layerline.registry.promotion import champion_of
-from layerline.registry.registration import require_tags
+from layerline.registry.registration import files_of, require_tags
 from layerline.registry.version_files import INSIDE
 from layerline.text import first_line
 from layerline.tracking.model_uri import parse_uri
@@ -60,7 +61,9 @@ def download(model_uri: str, home: Path, folder: Path) -> Download:
             version = find_version(client, model_uri)
             # By number: the alias may move before the files are read.
             uri = model_uri if version is None else f"models:/{version.name}/{version.version}"
-            path = download_artifacts(artifact_uri=uri, dst_path=str(folder))
+            path = _copy_of(client, version, folder) or download_artifacts(
+                artifact_uri=uri, dst_path=str(folder)
+            )
         except MlflowException as error:
             if error.error_code not in _UNKNOWN:
                 raise
@@ -73,6 +76,15 @@ def download(model_uri: str, home: Path, folder: Path) -> Download:
         return Download(bundle)
     require_tags(uri, bundle, version.tags)
     return Download(bundle, str(version.version), str(version.run_id or ""), dict(version.tags))
+
+
+def _copy_of(client: "MlflowClient", version: "ModelVersion | None", folder: Path) -> str | None:
+    """A copy of a version whose files are on this machine, without MLflow's pool of threads.
+
+    A thread of that pool that dies for want of memory is waited for without end.
+    """
+    here = version and files_of(client, str(version.name), str(version.version))
+    return str(shutil.copytree(here, folder, dirs_exist_ok=True)) if here else None
 
 
 def find_version(client: "MlflowClient", model_uri: str) -> "ModelVersion | None":

@@ -20,7 +20,8 @@ from layerline.model.bundle import About
 from layerline.model.pictures import decode_pictures, picture_form
 from layerline.sources.reading.delimited import read_fields
 from layerline.sources.reading.dialect import SEPARATORS
-from layerline.tables.storage import NPY_ERRORS, to_frame
+from layerline.tables.npy_files import NPY_ERRORS
+from layerline.tables.storage import to_frame
 from layerline.text import first_line, listing
 
 MAX_CELLS = 20_000_000

@@ -1,6 +1,7 @@
 """Tables: what lies in data/raw and data/validated, and the task found from a target.
 
 storage.py  one reader and one writer
+npy_files.py  arrays on disk, mapped
 threads.py  reading ahead, writing behind
 task.py     the task that a target asks for
 """

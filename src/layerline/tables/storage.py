@@ -8,7 +8,6 @@ whole numbers are float64 and truth values are object columns of True, False and
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from tokenize import TokenError
 from types import TracebackType
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from layerline.errors import DataError, SourceError
+from layerline.tables.npy_files import map_array
 from layerline.tables.threads import Behind
 from layerline.text import closest, first_line, listing
 
@@ -27,8 +27,6 @@ TABLE, IMAGES, LABELS, QUARANTINE = (
     "labels.parquet",
     "quarantine.parquet",
 )
-# What numpy raises for a damaged file: its header is Python's syntax, its shape any number.
-NPY_ERRORS = (OSError, ValueError, TypeError, ArithmeticError, SyntaxError, TokenError, EOFError)
 SPLIT_VALUES = ("train", "valid", "test")
 ROW_GROUP = 1 << 17  # rows in each row group but the last, and in a batch
 GROUP_CELLS = 1 << 23  # a wide table has fewer rows in each
@@ -217,21 +215,6 @@ def read_images(folder: Path) -> np.ndarray:
         SourceError: the file is missing or damaged.
     """
     return map_array(folder / IMAGES, "run `dvc repro`")
-
-
-def map_array(path: Path, remedy: str) -> np.ndarray:
-    """The array of an .npy file, mapped from disk, not loaded.
-
-    Raises:
-        SourceError: the file is missing or damaged.
-    """
-    try:
-        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
-        if not array.ndim:
-            raise ValueError("it holds one number")
-    except NPY_ERRORS as error:
-        raise SourceError(f"{path}: cannot be read ({first_line(error)}); {remedy}") from None
-    return array
 
 
 def require_target(names: Sequence[str], target: str, where: str) -> None:

@@ -89,11 +89,10 @@ def store_uri(home: Path, *, create: bool = False) -> str:
     database = sqlite_path(uri)
     if database is None:
         return uri
-    if create or not is_missing(database):
+    if create:
         ensure_store(home)
         return uri
-    require_no_loss(home, database)
-    return _empty_store()
+    return uri if _has_store(home, database) else _empty_store()
 
 
 @cache
@@ -134,6 +133,17 @@ def check_reachable(uri: str) -> None:
 
 def _has_proxy(scheme: str, host: str) -> bool:
     return scheme in getproxies() and not proxy_bypass(host)
+
+
+def _has_store(home: Path, database: Path) -> bool:
+    """Whether there is a database to read; one that vanishes meanwhile is not made again."""
+    require_no_loss(home, database)
+    if is_missing(database):
+        return False
+    with store_lock(home):
+        refuse_other_schema(database)
+        follow_moved_checkout(database)
+    return True
 
 
 def ensure_store(home: Path) -> None:

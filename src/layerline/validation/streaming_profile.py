@@ -40,7 +40,8 @@ class Profiler:
 
     def result(self) -> dict[str, Any]:
         """As `profile` gives it, with `sampled` and `distinct_is_estimated` where it is so."""
-        columns = {name: sketch.result() for name, sketch in self._sketches.items()}
+        results = side_by_side(_Sketch.result, self._sketches.values())
+        columns = dict(zip(self._sketches, results, strict=True))
         return {"n_rows": self._n_rows, "columns": columns}
 
 

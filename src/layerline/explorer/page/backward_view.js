@@ -164,7 +164,7 @@ function layerLines(session, gradients) {
       strip,
     ];
   });
-  return [table(["layer", "chain rule", "|∂L/∂w|", "", "of |w|", "δ by unit"], rows, [2, 4])];
+  return [table(["layer", "chain rule", "|∂L/∂w|", "of the largest", "of |w|", "δ by unit"], rows, [2, 4])];
 }
 
 function rule(session, place) {

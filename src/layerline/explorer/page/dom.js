@@ -38,7 +38,7 @@ export function table(heads, rows, figures = []) {
   const body = el("tbody", {}, ...rows.map((row) => line("td", row)));
   return el(
     "div",
-    { className: "wide" },
+    { className: "wide", tabIndex: 0, role: "group", "aria-label": "table" },
     el("table", {}, el("thead", {}, line("th", heads)), body),
   );
 }

@@ -84,13 +84,13 @@ def is_equal(value: Any, truth: Any) -> bool:
     return bool(value == truth)
 
 
-def check_columnar(content: bytes, name: str, read: Callable[[Path], pa.Table]) -> None:
+def check_columnar(content: bytes, name: str, read: Callable[[Path, list[str]], pa.Table]) -> None:
     with on_disk(name, content) as path:
         try:
             table = read_files([path]).table
         except LayerlineError:
             return
-        truth = read(path)
+        truth = read(path, table.column_names)  # what no model reads may be damaged
     assert table.num_rows == truth.num_rows
     for found in table.column_names:
         pairs = zip(numbers_of(table[found]), numbers_of(truth[found]), strict=True)
@@ -100,15 +100,19 @@ def check_columnar(content: bytes, name: str, read: Callable[[Path], pa.Table]) 
 @fuzz(1)
 @given(damaged(tables().map(as_parquet)))
 def test_parquet(content: bytes) -> None:
-    check_columnar(content, "t.parquet", lambda path: pq.read_table(path, partitioning=None))
+    check_columnar(
+        content,
+        "t.parquet",
+        lambda path, names: pq.read_table(path, columns=names, partitioning=None),
+    )
 
 
 @fuzz(2)
 @given(damaged(st.builds(as_arrow, tables(), st.booleans())))
 def test_arrow(content: bytes) -> None:
-    def read(path: Path) -> pa.Table:
+    def read(path: Path, names: list[str]) -> pa.Table:
         is_file = content.startswith(b"ARROW1")
         with (pa.ipc.open_file if is_file else pa.ipc.open_stream)(content) as reader:
-            return reader.read_all()
+            return reader.read_all().select(names)
 
     check_columnar(content, "t.arrow", read)

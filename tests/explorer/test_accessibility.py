@@ -1,0 +1,111 @@
+"""axe finds nothing serious on any kind of page, light and dark, wide and narrow.
+
+axe-core comes with the package axe-playwright-python; LAYERLINE_AXE can name an axe.min.js instead.
+"""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+from exhibits import image_exhibit, table_exhibit
+from registered import flowers
+
+from layerline.config import ValidateSection
+from layerline.explorer.build_page import build_page
+from layerline.rendering.report_blocks import (
+    Code,
+    Figures,
+    Heading,
+    Paragraph,
+    Picture,
+    Points,
+    Table,
+)
+from layerline.rendering.templates import render_html
+from layerline.validation.profile import profile
+from layerline.validation.quarantine import validate
+from layerline.validation.report.page import Evidence, validation_page
+from layerline.validation.schema.infer import infer_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+FINDINGS = """
+axe.run(document, {resultTypes: ['violations']}).then((result) => result.violations
+  .filter((found) => ['serious', 'critical'].includes(found.impact))
+  .map((found) => `${found.id}: ${found.nodes.map((node) => node.html.slice(0, 150)).join(' ')}`))
+"""
+VIEWS = [
+    *(f"document.getElementById('tab-{view}').click()" for view in ("forward", "backward")),
+    *(f"document.getElementById('tab-{view}').click()" for view in ("whatif", "playground")),
+    "document.getElementById('tab-forward').click(),"
+    "Object.assign(explorer.session, {layer: 1, unit: 2}), explorer.session.run()",
+]
+
+
+def axe_script() -> str:
+    given = os.environ.get("LAYERLINE_AXE")
+    if given is None:
+        spec = importlib.util.find_spec("axe_playwright_python")
+        if spec is None or spec.origin is None:
+            pytest.skip("axe-playwright-python is not installed, and LAYERLINE_AXE is not set")
+        given = str(Path(spec.origin).parent / "axe.min.js")
+    return Path(given).read_text(encoding="utf-8")
+
+
+def a_report() -> str:
+    """Every kind of block, as cards, comparisons, studies, drift and backtests have them."""
+    names = [f"a metric with a long name {place}" for place in range(20)]
+    rows = [[f"{place}.123 (0.1 to 0.9)" for place in range(20)] for _ in range(3)]
+    blocks = [
+        Heading("A report", 1),
+        Figures([("log loss", "0.123", "0.1 to 0.2"), ("rows", "1,234", "of the test")]),
+        Paragraph("A sentence with `code` and **weight**."),
+        Heading("A part", 2),
+        Points(["one", "`two`"]),
+        Table(names, rows, marked=(0,)),
+        Picture(ROOT / "docs" / "images" / "run-metrics.png", "x.png", "Loss by epoch"),
+        Code("key: value"),
+    ]
+    return render_html("A report", blocks)
+
+
+def a_validation() -> str:
+    """Columns of every kind, a target, and rows that were set aside."""
+    frame = flowers(300)
+    schema = infer_schema(frame, "kind", "multiclass")
+    frame.loc[3, "count"] = 10_000
+    found = validate(frame, schema, ValidateSection(on_bad_rows="quarantine", max_bad_fraction=0.5))
+    about = profile(found.frame, schema.categories)
+    return validation_page(Evidence(found.report, about, schema, found.quarantine))
+
+
+PAGES = {
+    "a report": (a_report, ["0"]),
+    "a validation": (a_validation, ["0"]),
+    "the explorer of a table": (lambda: build_page(table_exhibit(hidden=[6, 5])), VIEWS),
+    "the explorer of images": (
+        lambda: build_page(image_exhibit("cnn", (8, 8), channels=[4])),
+        VIEWS[:3],
+    ),
+}
+
+
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_serious(name: str, is_dark: bool, tab, tmp_path: Path) -> None:
+    runner, page = tab
+    axe, (build, scripts) = axe_script(), PAGES[name]
+    path = tmp_path / "page.html"
+    path.write_text(build(), encoding="utf-8")
+
+    async def findings() -> list[str]:
+        await page.open(path.as_uri(), 390 if is_dark else 1200, 900, dark=is_dark)
+        await page.wait_for("document.readyState === 'complete'", 30)
+        await page.run(f"{axe};0")
+        found = []
+        for script in scripts:
+            await page.run(f"({script}, 0)")
+            found += await page.run(FINDINGS)
+        return found
+
+    assert runner.run(findings()) == []

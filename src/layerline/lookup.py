@@ -95,9 +95,7 @@ def is_import_path(name: str) -> bool:
     return _IMPORT_PATH.fullmatch(name) is not None
 
 
-def pick(
-    table: Mapping[str, T], name: str, where: str, own: Callable[[str], T] | None = None
-) -> T:
+def pick(table: Mapping[str, T], name: str, where: str, own: Callable[[str], T] | None = None) -> T:
     """Return `table[name]`; with `own`, an import path is a component of the user's.
 
     Raises:

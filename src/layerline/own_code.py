@@ -8,6 +8,7 @@ Each room that takes such a name makes a line of its table of what it finds here
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import inspect
 import sys
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from layerline.artifacts import find_workspace
+from layerline.config import Params, read_yaml
 from layerline.errors import LayerlineError, ParamsError, Problem
 from layerline.lookup import is_import_path
 from layerline.text import first_line
@@ -98,7 +100,7 @@ def find_function(name: str, where: str, given: tuple[str, ...], form: str) -> C
     Args:
         name: its import path.
         where: the key of params.yaml that has it.
-        given: what it is called with, by position; its keyword-only arguments are options.
+        given: what it is called with, by position; the other arguments are its options.
         form: how it must look, for the message.
 
     Raises:
@@ -106,20 +108,32 @@ def find_function(name: str, where: str, given: tuple[str, ...], form: str) -> C
     """
     _, found = find_own(name, where)
     attribute = name.partition(":")[2]
-    if not callable(found):
+    if not callable(found) or isinstance(found, type):
         what = "has no function" if found is None else "has no function but a value called"
         raise problem(name, where, f"{own_file(name)} {what} {attribute}; write `{form}`")
-    taken = [
-        parameter
-        for parameter in inspect.signature(found).parameters.values()
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
-    needed = [one for one in taken[len(given) :] if one.default is one.empty]
-    if len(taken) < len(given) or needed:
-        names = ", ".join(given) or "nothing"
-        message = f"{attribute} must take {names} by position: write `{form}`"
-        raise problem(name, where, message)
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    with calling(name, where):
+        taken = [one for one in inspect.signature(found).parameters.values() if one.kind in kinds]
+    if len(taken) < len(given):
+        names = ", ".join(given)
+        raise problem(name, where, f"{attribute} must take {names}: write `{form}`")
     return found
+
+
+def with_options_of(
+    build: Callable[..., Any], found: Callable[..., Any], name: str, where: str, n_given: int = 0
+) -> Callable[..., Any]:
+    """`build`, whose options are the arguments of `found` after those that it is given.
+
+    Raises:
+        ParamsError: its annotations name what is not there.
+    """
+    with calling(name, where):
+        parameters = list(inspect.signature(found, eval_str=True).parameters.values())[n_given:]
+    taken = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    options = [one.replace(kind=taken[1]) for one in parameters if one.kind in taken]
+    build.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    return build
 
 
 @contextlib.contextmanager
@@ -151,7 +165,27 @@ def own_files(value: Any) -> list[str]:
     if isinstance(value, str):
         is_there = is_import_path(value) and (find_workspace().root / own_file(value)).is_file()
         return [own_file(value).as_posix()] if is_there else []
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
     parts = value.values() if isinstance(value, Mapping) else value
     if not isinstance(value, Mapping | list | tuple):
         return []
     return list(dict.fromkeys(path for part in parts for path in own_files(part)))
+
+
+def files_of_stage(root: Path, params: Params, stage: str) -> list[str]:
+    """The user's own files that a stage runs; those of validate are named by the schema."""
+    schema = root / params.schema_path
+    if stage != "validate":
+        return own_files(getattr(params, stage))
+    content = read_yaml(schema) if schema.is_file() else {}
+    return own_files(content.get("checks", []) if isinstance(content, Mapping) else [])
+
+
+def unwatched_files(root: Path, params: Params, stage: str) -> list[str]:
+    """Those of them that are no dependencies of the stage in dvc.yaml."""
+    files, dvc_file = files_of_stage(root, params, stage), root / "dvc.yaml"
+    if not files or not dvc_file.is_file():
+        return []
+    deps = read_yaml(dvc_file).get("stages", {}).get(stage, {}).get("deps", [])
+    return [file for file in files if file not in deps]

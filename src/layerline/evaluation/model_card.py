@@ -21,6 +21,7 @@ from layerline.evaluation.model_card_sections import (
     slices_section,
     span,
 )
+from layerline.evaluation.own_metric import metric_name
 from layerline.evaluation.slice_metrics import worst_slices
 from layerline.rendering.report_blocks import (
     Block,
@@ -94,7 +95,9 @@ def _network(results: EvaluationResults) -> str:
 
 
 def _headline(results: EvaluationResults) -> Figures:
-    names = [name for name in _HEADLINES[results.is_regression] if name in results.metrics["test"]]
+    own = map(metric_name, results.params.evaluate.metrics)
+    wanted = (*_HEADLINES[results.is_regression], *own)
+    names = [name for name in wanted if name in results.metrics["test"]]
     confidence = f"{results.params.evaluate.confidence:.0%}"
     return Figures(
         [

@@ -38,7 +38,6 @@ SOURCES: Mapping[str, Source] = {
 }
 
 
-
 def find_source(name: str) -> Source:
     """The source of that name, which may be an import path.
 

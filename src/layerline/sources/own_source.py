@@ -1,16 +1,15 @@
 """A source of the user's own, named by its import path: `fetch.source: mine.sources:orders`.
 
-A function of keyword-only options that returns a DataFrame, the target among its columns; or
+A function of options alone that returns a DataFrame, the target among its columns; or
 images, (N, H, W) or (N, H, W, C) uint8, and a DataFrame of their labels. An option `path` names the
 file or folder that it reads, which DVC then watches.
 """
 
-import functools
 from pathlib import Path
 from typing import Any
 
 from layerline.errors import SourceError
-from layerline.own_code import calling, find_function, problem
+from layerline.own_code import calling, find_function, problem, with_options_of
 from layerline.sources.source import Source, SourceInfo
 from layerline.text import first_line
 
@@ -26,7 +25,6 @@ def find_own_source(name: str) -> Source:
     """
     function = find_function(name, _WHERE, (), "def NAME(*, ...) -> pd.DataFrame")
 
-    @functools.wraps(function)
     def fetch(folder: Path, target: str, **options: Any) -> SourceInfo:
         try:
             with calling(name, _WHERE):
@@ -37,7 +35,8 @@ def find_own_source(name: str) -> Source:
             raise SourceError(f"{name}: {first_line(error.__cause__)}") from error
         return _write(name, folder, found)
 
-    return Source(fetch, watched=("path",), is_versioned=False)
+    build = with_options_of(fetch, function, name, _WHERE)
+    return Source(build, watched=("path",), is_versioned=False)
 
 
 def _write(name: str, folder: Path, found: Any) -> SourceInfo:

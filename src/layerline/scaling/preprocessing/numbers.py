@@ -80,6 +80,11 @@ class Numbers:
         return result
 
     @property
+    def transforms(self) -> list[Transform]:
+        """What scales the columns."""
+        return [part.transform for part in self.scaled]
+
+    @property
     def features(self) -> list[str]:
         return [*self.names, *(f"{name} is missing" for name in self.indicators)]
 

@@ -26,7 +26,7 @@ from layerline.training.objectives.classification import (
     focal,
 )
 from layerline.training.objectives.links import IDENTITY, Link, log_link, quantile_link, read_link
-from layerline.training.objectives.own_loss import find_loss
+from layerline.training.objectives.own_loss import WHERE, find_loss
 from layerline.training.objectives.regression import huber, mae, mse, poisson, quantile
 from layerline.training.objectives.target_statistics import (
     Loss,
@@ -75,7 +75,7 @@ def find_objective(name: str) -> Objective:
     Raises:
         ParamsError: there is none; the message lists the known ones.
     """
-    return pick(LOSSES, name, "train.loss", lambda own: Objective(find_loss(own), CLASSES | NUMBERS))
+    return pick(LOSSES, name, WHERE, lambda own: Objective(find_loss(own), CLASSES | NUMBERS))
 
 
 def build_loss(
@@ -145,6 +145,7 @@ __all__ = [
     "build_link",
     "build_loss",
     "describe_targets",
+    "find_loss",
     "find_objective",
     "losses_of_members",
     "n_outputs",

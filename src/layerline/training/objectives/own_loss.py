@@ -2,7 +2,8 @@
 
 A function `(outputs, targets, *, ...options)`, or a class that options build and that is called so,
 such as an nn.Module. Outputs are (B, K) logits and targets (B,) indices of classes, or outputs
-(B, 1) and targets (B,) numbers, standardised. It returns the loss of each row (B,), or their mean.
+(B, 1) and targets (B,) numbers, standardised. It returns the loss of each row (B,), which depends
+on that row alone, or one number for the batch.
 """
 
 import functools
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from layerline.own_code import calling, find_function, find_own, problem
+from layerline.own_code import calling, find_function, find_own, problem, with_options_of
 from layerline.training.objectives.target_statistics import Loss, MeanOfRows, TargetFacts
 
 WHERE = "train.loss"
@@ -30,13 +31,12 @@ def find_loss(name: str) -> Callable[..., Loss]:
     if not is_class:
         found = find_function(name, WHERE, ("outputs", "targets"), _FORM)
 
-    @functools.wraps(found)
     def build(facts: TargetFacts, **options: Any) -> Loss:
         with calling(name, WHERE):
             plain = found(**options) if is_class else functools.partial(found, **options)
         return _checked(name, plain, facts)
 
-    return build
+    return with_options_of(build, found, name, WHERE, 0 if is_class else 2)
 
 
 def _checked(name: str, plain: Loss, facts: TargetFacts) -> Loss:
@@ -53,7 +53,7 @@ def _checked(name: str, plain: Loss, facts: TargetFacts) -> Loss:
     shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
     if shape not in ((), (2,)):
         of = f"outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)}"
-        message = f"gives {shape} for {of}, not (2,), a loss of each row, or (), their mean"
+        message = f"gives {shape} for {of}, not (2,), a loss of each row, or (), one of the batch"
         raise problem(name, WHERE, message)
     if not found.requires_grad:
         raise problem(name, WHERE, "gives a loss without a gradient; compute it with torch alone")

@@ -25,13 +25,23 @@ from layerline.scaling.preprocessing.scalers.affine import (
     robust_clip,
     standard,
 )
-from layerline.scaling.preprocessing.scalers.own_scaler import Own, find_scaler
+from layerline.scaling.preprocessing.scalers.own_scaler import Own, find_scaler, refuse_own
 from layerline.scaling.preprocessing.scalers.power import Power, power
 from layerline.scaling.preprocessing.scalers.quantile import Quantile, quantile
 from layerline.scaling.preprocessing.scalers.transform import Matrix, Transform
 
-__all__ = ["KINDS", "SCALERS", "Affine", "Matrix", "Own", "Power", "Quantile", "Scaler", "Transform"]
-__all__ += ["own_line", "read_transform"]
+__all__ = [
+    "KINDS",
+    "SCALERS",
+    "Affine",
+    "Matrix",
+    "Own",
+    "Power",
+    "Quantile",
+    "Scaler",
+    "Transform",
+]
+__all__ += ["find_scaler", "own_line", "read_transform", "refuse_own"]
 
 
 @dataclass(frozen=True)

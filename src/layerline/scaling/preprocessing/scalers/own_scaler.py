@@ -9,13 +9,21 @@ Shape: x is (B, F) float64 without gaps, and each column is scaled on its own.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from layerline.errors import ParamsError
-from layerline.own_code import calling, content_of, find_own, own_file, problem, run_code
+from layerline.own_code import (
+    calling,
+    content_of,
+    find_own,
+    own_file,
+    problem,
+    run_code,
+    with_options_of,
+)
 from layerline.scaling.preprocessing.scalers.transform import Matrix
 
 _WHERE = "scale.numeric"
@@ -47,7 +55,9 @@ class Own:
         with calling(self.name, _WHERE):
             z = np.asarray(self._fitted.transform(x.copy()), dtype=np.float64)
         if z.shape != x.shape:
-            raise problem(self.name, _WHERE, f"gives {z.shape} for values {x.shape}; keep the shape")
+            raise problem(
+                self.name, _WHERE, f"gives {z.shape} for values {x.shape}; keep the shape"
+            )
         return z
 
     def invert(self, z: Matrix) -> Matrix:
@@ -78,7 +88,6 @@ def find_scaler(name: str) -> Callable[..., Own]:
         raise problem(name, _WHERE, f"{message}; write `{_FORM}`")
     code = content_of(module).decode()
 
-    @functools.wraps(found)
     def fit(x: Matrix, **options: Any) -> Own:
         with calling(name, _WHERE, "cannot be fitted"):
             fitted = found(**options)
@@ -88,7 +97,19 @@ def find_scaler(name: str) -> Callable[..., Own]:
         _require_same(name, expected, frozen, x)
         return frozen
 
-    return fit
+    return with_options_of(fit, found, name, _WHERE)
+
+
+def refuse_own(transforms: Iterable[object], what: str) -> None:
+    """Refuse scalers of the user's own where only arithmetic that is known can go.
+
+    Raises:
+        ParamsError: there is one; `what` says what cannot have it.
+    """
+    for own in transforms:
+        if isinstance(own, Own):
+            message = f"is code of your own, which {what}; use a scaler of Layerline's for it"
+            raise problem(own.name, _WHERE, message)
 
 
 def _state(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +133,8 @@ def _require_same(name: str, expected: Matrix, frozen: Own, x: Matrix) -> None:
     if not np.array_equal(found, expected, equal_nan=True):
         message = "scales otherwise once it is restored: keep in attributes ending in _ all of it"
         raise problem(name, _WHERE, f"{message} that fit finds")
+    if not np.allclose(frozen.apply(x[-1:]), expected[-1:], equal_nan=True):
+        raise problem(name, _WHERE, "scales a row by its neighbours; keep in fit what it needs")
     if not np.isfinite(found).all():
         column = int(np.flatnonzero(~np.isfinite(found).all(axis=0))[0])
         value = x[~np.isfinite(found[:, column]), column][0]

@@ -16,7 +16,11 @@ OWN: dict[str, Any] = {
     "project": "own",
     "seed": 0,
     "threads": 1,
-    "fetch": {"source": "mine.sources:orders", "options": {"rows": 60, "path": "orders.txt"}, "target": "kind"},
+    "fetch": {
+        "source": "mine.sources:orders",
+        "options": {"rows": 60, "path": "orders.txt"},
+        "target": "kind",
+    },
     "validate": {},
     "scale": {
         "numeric": {"default": "standard", "columns": {"price": "mine.scalers:Logs"}},

@@ -21,6 +21,7 @@ baselines.py               simpler models for comparison
 baseline_comparison.py     is the network worth it?
 slices.py                  rows by level or range
 slice_metrics.py           metrics of each slice
+slice_coverage.py          what regions cover by slice
 class_metrics.py           precision and recall per class
 permutation_importance.py  what each column contributes
 worst_predictions.py       rows predicted worst

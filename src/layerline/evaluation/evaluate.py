@@ -40,6 +40,7 @@ from layerline.evaluation.permutation_importance import (
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.report_writer import PlotInputs, write_reports
 from layerline.evaluation.row_predictions import decide_rows, predict_rows, with_conformal
+from layerline.evaluation.slice_coverage import measure_coverage
 from layerline.evaluation.slice_metrics import measure_slices
 from layerline.evaluation.temperature import Calibration
 from layerline.evaluation.training_diagnosis import diagnose, guess_loss
@@ -176,6 +177,7 @@ def _measure(
         decision=done.decision,
         calibration=done.calibration,
         slices=measure_slices(done.raw, test, section, seed),
+        coverage=measure_coverage(done.raw, test, section, seed),
         importance_of=figure,
         importance=importance,
         baselines=(),

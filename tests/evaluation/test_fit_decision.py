@@ -208,7 +208,7 @@ def test_costs_make_decisions_cheaper(given, matrix):
     assert Decision.from_json(decision.to_json(classes), classes) == decision
     found = decision.classify(logits, actual)
     paid = costs[actual, found.predicted].mean()
-    assert measure(found)["cost"] == pytest.approx(paid)
+    assert measure(found)["mean_cost"] == pytest.approx(paid)
     assert paid < 0.99 * costs[actual, PLAIN.classify(logits, actual).predicted].mean()
     for k in range(3):  # no constant decision, and no other one by these probabilities, is cheaper
         assert paid <= costs[actual, k].mean()
@@ -229,7 +229,7 @@ def test_steps_choose_the_median_class():
 def test_a_class_that_the_target_lost_costs_as_much_as_the_worst_mistake():
     costs = cost_matrix({"a": {"b": 5}}, ("a", "b"))
     p = Predictions(np.array([0, 1, 0]), np.array([-1, -1, 1]), np.eye(2)[[0, 1, 0]], costs=costs)
-    assert p.row_losses("cost").tolist() == [5, 1, 5]
+    assert p.row_losses("mean_cost").tolist() == [5, 1, 5]
 
 
 def test_costs_in_the_words_of_the_card():

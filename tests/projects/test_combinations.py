@@ -57,9 +57,9 @@ def test_members_that_cannot_be_built_are_refused() -> None:
 
 def test_a_gate_by_cost_needs_costs() -> None:
     found = params("binary", "hash")
-    gate = dataclasses.replace(found.register.gate, metric="cost")
+    gate = dataclasses.replace(found.register.gate, metric="mean_cost")
     found = dataclasses.replace(found, register=dataclasses.replace(found.register, gate=gate))
     (problem,) = combination_problems(found)
-    assert str(problem).startswith("register.gate.metric: cost needs evaluate.class_costs")
+    assert str(problem).startswith("register.gate.metric: mean_cost needs evaluate.class_costs")
     costly = dataclasses.replace(found.evaluate, class_costs="steps")
     assert combination_problems(dataclasses.replace(found, evaluate=costly)) == []

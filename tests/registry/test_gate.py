@@ -118,8 +118,8 @@ def test_metrics_are_those_users_know():
     assert metric_of(GateSection(), "binary") == "log_loss"
     assert metric_of(GateSection(), "regression") == "rmse"
     assert metric_of(GateSection(metric="mae"), "regression") == "mae"
-    dear = GateSection(metric="cost")
-    assert (metric_of(dear, "binary"), live_metric(dear, "binary")) == ("cost", "log_loss")
+    dear = GateSection(metric="mean_cost")
+    assert (metric_of(dear, "binary"), live_metric(dear, "binary")) == ("mean_cost", "log_loss")
 
 
 def test_a_cheaper_model_is_promoted_though_it_is_wrong_more_often():
@@ -130,12 +130,12 @@ def test_a_cheaper_model_is_promoted_though_it_is_wrong_more_often():
     challenger = dataclasses.replace(champion, predicted=careful)
     verdicts = [
         judge(champion, challenger, GateSection(metric=metric), task="binary", seed=0)
-        for metric in ("cost", "accuracy")
+        for metric in ("mean_cost", "accuracy")
     ]
     assert [verdict.promote for verdict in verdicts] == [True, False]
     paid = [costs[p.actual, p.predicted].mean() for p in (champion, challenger)]
     assert [verdicts[0].champion_value, verdicts[0].challenger_value] == pytest.approx(paid)
-    assert "gain in cost" in verdicts[0].reason
+    assert "gain in mean_cost" in verdicts[0].reason
 
 
 def rules_of(verdict):

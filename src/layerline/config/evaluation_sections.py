@@ -71,7 +71,8 @@ class EvaluateSection:
     what a mistaken row of a class costs, also by the class that it is taken for; 1 where nothing is
     said. `steps` is the distance of the two in the order of the schema. `conformal` is the share of
     new rows whose true value is to be within their interval or set; in a mapping also `by`, the
-    target or a category, each of whose levels is to have that share.
+    target or a category, each of whose levels is to have that share. `metrics` are functions of the
+    user's own, by import path.
     """
 
     temperature: bool = True
@@ -81,12 +82,20 @@ class EvaluateSection:
     conformal: ConformalSection | Coverage | None = None
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    metrics: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     importance_rows: Annotated[int, Field(ge=0)] = 1000
     baselines: tuple[Literal["majority", "linear", "gradient_boosting"], ...] = (
         "majority",
         "linear",
     )
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "EvaluateSection":
+        names = [path.rpartition(":")[2] for path in self.metrics]
+        if len(set(names)) < len(names):
+            raise ValueError(f"metrics have one name twice: {', '.join(names)}; rename one")
+        return self
 
     @model_validator(mode="after")
     def _one_decision(self) -> "EvaluateSection":
@@ -112,7 +121,7 @@ class GateSection:
     fewer than `min_slice_rows` is shown, not judged. `max_latency_ms` is for one row, in process.
     """
 
-    metric: Literal["auto", "log_loss", "accuracy", "cost", "rmse", "mae"] = "auto"
+    metric: Literal["auto", "log_loss", "accuracy", "mean_cost", "rmse", "mae"] = "auto"
     margin: Annotated[float, Field(ge=0)] = 0.0
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     bootstrap: Annotated[int, Field(ge=100)] = 2000

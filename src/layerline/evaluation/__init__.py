@@ -5,6 +5,7 @@ predictions.py             truth and predictions of rows
 row_predictions.py         a network's predictions of rows
 prediction_table.py        predictions as tables, reports/predictions.parquet
 metrics.py                 the metrics of a split
+own_metric.py              functions in the user's project
 region_metrics.py          coverage and size of regions
 observations.py            rows that count as one observation
 resampling.py              bootstrap resamples of rows

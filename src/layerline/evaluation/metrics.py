@@ -185,9 +185,9 @@ def pinball(drawn: Drawn) -> Floats:
     return drawn.mean(drawn.predictions.row_losses("pinball"))
 
 
-def cost(drawn: Drawn) -> Floats:
+def mean_cost(drawn: Drawn) -> Floats:
     """Mean of what a row costs, by its true and its predicted class."""
-    return drawn.mean(drawn.predictions.row_losses("cost"))
+    return drawn.mean(drawn.predictions.row_losses("mean_cost"))
 
 
 CLASSIFICATION: Mapping[str, Metric] = {
@@ -218,7 +218,7 @@ CONFORMAL: Mapping[str, Metric] = {
     "conformal_coverage": Metric(conformal_coverage),
     "conformal_size": Metric(conformal_size, lower_is_better=True),
 }
-COSTS: Mapping[str, Metric] = {"cost": Metric(cost, lower_is_better=True)}
+COSTS: Mapping[str, Metric] = {"mean_cost": Metric(mean_cost, lower_is_better=True)}
 METRICS: Mapping[str, Metric] = {
     **CLASSIFICATION,
     **REGRESSION,

@@ -22,6 +22,7 @@ from layerline.evaluation.model_card_sections import (
     slices_section,
     span,
 )
+from layerline.evaluation.own_metric import metric_name
 from layerline.evaluation.slice_coverage import low_slices
 from layerline.evaluation.slice_metrics import worst_slices
 from layerline.rendering.report_blocks import (
@@ -39,7 +40,7 @@ from layerline.training.dataset import SPLITS
 
 _HEADLINES = {
     True: ("rmse", "mae", "r2"),
-    False: ("cost", "accuracy", "log_loss", "roc_auc", "f1_macro"),
+    False: ("mean_cost", "accuracy", "log_loss", "roc_auc", "f1_macro"),
 }
 _MAX_WORST = 10
 CAPTIONS = {
@@ -100,7 +101,9 @@ def _network(results: EvaluationResults) -> str:
 
 
 def _headline(results: EvaluationResults) -> Figures:
-    names = [name for name in _HEADLINES[results.is_regression] if name in results.metrics["test"]]
+    own = map(metric_name, results.params.evaluate.metrics)
+    wanted = (*_HEADLINES[results.is_regression], *own)
+    names = [name for name in wanted if name in results.metrics["test"]]
     confidence = f"{results.params.evaluate.confidence:.0%}"
     return Figures(
         [

@@ -67,9 +67,9 @@ class Predictions:
 
         Metrics: log_loss, accuracy (1 where wrong), brier (squared error of the probabilities),
         rmse (squared error), mae (absolute error), pinball (mean quantile loss over the levels),
-        cost (by the costs of the classes).
+        mean_cost (by the costs of the classes).
         """
-        if metric == "cost":
+        if metric == "mean_cost":
             assert self.costs is not None
             # A class that the target no longer has, -1, is as bad as the worst mistake.
             with_other = np.hstack([self.costs, self.costs.max(axis=1, keepdims=True)])

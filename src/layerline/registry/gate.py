@@ -67,7 +67,7 @@ def metric_of(section: GateSection, task: str) -> str:
 def live_metric(section: GateSection, task: str) -> str:
     """By which served rows are judged: the gate's, but for costs, which the log does not have."""
     metric = metric_of(section, task)
-    return "log_loss" if metric == "cost" else metric
+    return "log_loss" if metric == "mean_cost" else metric
 
 
 def metric_value(predictions: Predictions, metric: str) -> float:

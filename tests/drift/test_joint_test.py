@@ -13,7 +13,7 @@ from layerline.config import DriftSection
 from layerline.drift.drift_report import drift_table, joint_text, write_drift
 from layerline.drift.joint_sample import JointSample, image_blocks
 from layerline.drift.joint_test import JOINT, tell_apart
-from layerline.drift.known_rows import Learnt, known_rows
+from layerline.drift.learnt_rows import Learnt, known_rows
 from layerline.drift.new_rows import NewRows
 from layerline.drift.registered_drift import judge_rows
 from layerline.model.bundle import About

@@ -7,7 +7,7 @@ from layerline.artifacts.temporary import temporary_folder
 from layerline.config import DriftSection
 from layerline.drift.drift_check import Drift, check_drift
 from layerline.drift.joint_sample import JointSample
-from layerline.drift.known_rows import Learnt, known_rows
+from layerline.drift.learnt_rows import Learnt, known_rows
 from layerline.drift.new_rows import NewRows, read_new_rows
 from layerline.errors import LayerlineError, SourceError
 from layerline.model.load import load_bundle

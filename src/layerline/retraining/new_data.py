@@ -15,7 +15,7 @@ from layerline.scaling.validated_data import IMAGE_BATCH, ValidatedData, read_va
 
 if TYPE_CHECKING:
     from layerline.drift.drift_check import Drift
-    from layerline.drift.known_rows import Learnt
+    from layerline.drift.learnt_rows import Learnt
 
 MOST_COMPARED = 50_000
 Report = Callable[[str], None]
@@ -101,7 +101,7 @@ def _drift(
 
     Other new rows are never like a known one, though the known ones are like each other.
     """
-    from layerline.drift.known_rows import known_rows
+    from layerline.drift.learnt_rows import known_rows
     from layerline.drift.new_rows import NewRows
     from layerline.drift.registered_drift import judge_rows, load_learnt
 

@@ -39,7 +39,8 @@ class EvaluateSection:
     `positive` is the class that the threshold applies to; the second by default. `class_costs` say
     what a mistaken row of a class costs, 1 where it is left out. `conformal` is
     the share of new rows whose true value is to be within their interval or set; in a mapping also
-    `by`, the target or a category, each of whose levels is to have that share.
+    `by`, the target or a category, each of whose levels is to have that share. `metrics` are
+    functions of the user's own, by import path.
     """
 
     temperature: bool = True
@@ -49,12 +50,20 @@ class EvaluateSection:
     conformal: ConformalSection | Coverage | None = None
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    metrics: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     importance_rows: Annotated[int, Field(ge=0)] = 1000
     baselines: tuple[Literal["majority", "linear", "gradient_boosting"], ...] = (
         "majority",
         "linear",
     )
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "EvaluateSection":
+        names = [path.rpartition(":")[2] for path in self.metrics]
+        if len(set(names)) < len(names):
+            raise ValueError(f"metrics have one name twice: {', '.join(names)}; rename one")
+        return self
 
     @model_validator(mode="after")
     def _one_decision(self) -> "EvaluateSection":

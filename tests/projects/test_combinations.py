@@ -72,3 +72,13 @@ def test_members_that_cannot_be_built_are_refused() -> None:
     assert len(told) == 2
     assert told[0].startswith("train.members.space: train.options.dropuot: unknown key")
     assert told[1].startswith("train.members.space: train.optimizer.learning_rate: input should be")
+
+
+def test_a_gate_by_cost_needs_costs() -> None:
+    found = params("binary", "hash")
+    gate = dataclasses.replace(found.register.gate, metric="mean_cost")
+    found = dataclasses.replace(found, register=dataclasses.replace(found.register, gate=gate))
+    (problem,) = combination_problems(found)
+    assert str(problem).startswith("register.gate.metric: mean_cost needs evaluate.class_costs")
+    costly = dataclasses.replace(found.evaluate, class_costs="steps")
+    assert combination_problems(dataclasses.replace(found, evaluate=costly)) == []

@@ -129,6 +129,14 @@ def _weights_reach_what_is_set(params: Params) -> Iterator[Problem]:
             yield Problem(f"train.{name}", message)
 
 
+def _costs_are_known(params: Params) -> Iterator[Problem]:
+    if params.register.gate.metric == "mean_cost" and params.evaluate.class_costs is None:
+        message = (
+            "mean_cost needs evaluate.class_costs, what mistakes cost; set it, or use log_loss"
+        )
+        yield Problem("register.gate.metric", message)
+
+
 RULES: tuple[Rule, ...] = (
     _loss_fits_task,
     _classes_can_be_balanced,
@@ -138,5 +146,6 @@ RULES: tuple[Rule, ...] = (
     _stopping_fits_task,
     _folds_know_nothing_of_each_other,
     _weights_reach_what_is_set,
+    _costs_are_known,
     _exports_have_no_own_code,
 )

@@ -30,7 +30,7 @@ from layerline.model.load import load_bundle
 from layerline.model.predictor import Model
 from layerline.model.reference import Reference, describe_training, read_reference, write_reference
 from layerline.registry.candidate import write_model
-from layerline.registry.gate import metric_of
+from layerline.registry.gate import live_metric
 from layerline.registry.holdout import join_truth, read_holdout
 from layerline.scaling.scale import scale
 from layerline.tables.storage import TABLE, read_table, write_table
@@ -74,7 +74,7 @@ class Past:
         rows = read_table(workspace.validated)
         order, self.names, self.codes = _cut(rows, by, every)
         self.rows = rows.iloc[order].reset_index(drop=True)
-        self.metric = metric_of(params.register.gate, self._about["task"])
+        self.metric = live_metric(params.register.gate, self._about["task"])
         classes = self._about["classes"]
         self.classes = None if classes is None else tuple(classes)
         self._cache = workspace.locks.parent / "backtest" / self._key(by, every)

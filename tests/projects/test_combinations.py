@@ -33,6 +33,25 @@ def test_a_split_fits_the_tasks_of_its_line(task: str, split: str) -> None:
         assert "one of column, group, hash" in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("window", "n_told"), [(None, 0), ({"rows": 5}, 0), ({"rows": 5, "half_life_rows": 9}, 1)]
+)
+def test_what_knows_no_weights_is_refused_beside_weights_by_age(
+    window: object, n_told: int
+) -> None:
+    raw = {
+        "project": "shop",
+        "fetch": {"source": "files", "options": {"path": "x.csv"}, "target": "y"},
+        "scale": {"window": window},
+        "train": {"network": "mlp", "sampling": "balanced"},
+    }
+    found, problems = parse_params(raw)
+    assert found is not None, problems
+    told = [str(problem) for problem in combination_problems(found)]
+    message = "train.sampling: rows have weights (scale.window), and balanced draws rows"
+    assert [line.startswith(message) for line in told] == [True] * n_told
+
+
 SPACE = {
     "options.hidden": [[32], [64, 32]],
     "options.dropuot": [0.1],

@@ -87,7 +87,7 @@ def test_a_weight_is_as_many_rows_in_the_error(classes: bool) -> None:
 
 
 def test_losses_that_weigh_classes_are_refused() -> None:
-    with pytest.raises(ParamsError, match=r"train\.loss: 'focal'.*fetch\.weights needs"):
+    with pytest.raises(ParamsError, match=r"train\.loss: 'focal'.*row weights need"):
         build_loss(Component(name="focal"), "binary", has_weights=True)
 
 

@@ -36,6 +36,10 @@ class Place(NamedTuple):
     check: Callable[[str, Mapping[str, Any]], list[Problem]] | None = None
 
 
+def auto_loss() -> None:
+    """cross_entropy for classes, mse for numbers."""
+
+
 PLACES = (
     Place("fetch", "source", None, builders(SOURCES)),
     Place("scale", "split", "method", builders(SPLITS)),
@@ -45,7 +49,7 @@ PLACES = (
     Place("scale", "dates", "name", builders(DATES)),
     Place("scale", "target", "name", builders(TARGETS)),
     Place("train", "network", None, check=network_problems),
-    Place("train", "loss", "name", {"auto": lambda: None, **builders(LOSSES)}),
+    Place("train", "loss", "name", {"auto": auto_loss, **builders(LOSSES)}),
     Place("train", "optimizer", "name", builders(OPTIMIZERS)),
     Place("train", "schedule", "name", builders(SCHEDULES)),
     Place("train", "augment", "name", builders(AUGMENTATIONS)),

@@ -25,6 +25,7 @@ from layerline.validation.schema.entries import SchemaFile
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (ROOT / "schemas", ROOT / "src" / "layerline" / "projects" / "template")
+OWN = {"type": "string", "pattern": r"^[\w.]+:\w+$"}
 BY_COLUMN = ("numeric", "missing", "categorical", "dates")
 Schema = dict[str, Any]
 
@@ -70,14 +71,15 @@ def params_schema() -> Schema:
         if place.name_key is None:
             section.setdefault("allOf", []).extend(_beside(place.key, choices))
             del entry["type"]
-            entry["anyOf"] = [{"enum": list(choices)}]
-            if place.key == "network":  # torchvision:NAME, or an import path
-                entry["anyOf"].append({"type": "string", "pattern": r"^[\w.]+:\w+$"})
+            entry["anyOf"] = [{"enum": list(choices)}, OWN]  # torchvision:NAME, or an import path
             continue
         choice = f"{place.section}.{place.key}"
         schema["$defs"][choice] = {
             "anyOf": [{"enum": list(choices)}, *_mappings(place.name_key, choices)]
         }
+        if place.own:
+            mapping = {"type": "object", "properties": {place.name_key: OWN}}
+            schema["$defs"][choice]["anyOf"] += [OWN, mapping | {"required": [place.name_key]}]
         named = {"$ref": f"#/$defs/{choice}"}
         if entry.get("type") == "array":
             entry["items"] = named

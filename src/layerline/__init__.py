@@ -15,6 +15,7 @@ kernels/     hand-written speed, one switch
 rendering/   reports as Markdown and HTML
 config/      params.yaml as typed sections
 artifacts/   where artifacts are, atomic writes
+own_code     components in the user's project
 columns/     what one value means, everywhere
 tables/      data/raw and data/validated, read, written
 networks/    one architecture per file

@@ -11,6 +11,7 @@ Where columns may differ, params.yaml gives `Choices`: a default, and exceptions
 import difflib
 import inspect
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -21,6 +22,7 @@ from layerline.wrong_values import problems_of
 
 T = TypeVar("T")
 
+_IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
@@ -85,17 +87,28 @@ def builders(table: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     return {name: getattr(line, "build", line) for name, line in table.items()}
 
 
-def pick(table: Mapping[str, T], name: str, where: str) -> T:
-    """Return `table[name]`.
+def is_import_path(name: str) -> bool:
+    """Whether a name has the form of an import path.
+
+    >>> [is_import_path(name) for name in ("mine.losses:huberish", "mse", "a.b:", "C:/x")]
+    [True, False, False, False]
+    """
+    return _IMPORT_PATH.fullmatch(name) is not None
+
+
+def pick(table: Mapping[str, T], name: str, where: str, own: Callable[[str], T] | None = None) -> T:
+    """Return `table[name]`; with `own`, an import path is a component of the user's.
 
     Raises:
         ParamsError: the name is not in the table; the message lists the names that are.
     """
     if name in table:
         return table[name]
+    if own is not None and is_import_path(name):
+        return own(name)
     close = difflib.get_close_matches(name, table, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    names = ", ".join(sorted(table))
+    names = ", ".join([*sorted(table), *(["PACKAGE.MODULE:NAME"] if own else [])])
     raise ParamsError([Problem(where, f"{name!r} is not known; {hint}choose one of: {names}")])
 
 
@@ -160,7 +173,7 @@ def options_model(builder: Callable[..., Any], given: Collection[str] = ()) -> t
     """The builder's keyword-only arguments, but those in `given`, as a pydantic model."""
     fields: dict[str, Any] = {
         name: (
-            parameter.annotation,
+            Any if parameter.annotation is parameter.empty else parameter.annotation,
             ... if parameter.default is parameter.empty else parameter.default,
         )
         for name, parameter in inspect.signature(builder).parameters.items()

@@ -22,6 +22,7 @@ from layerline.config import (
     ScaleSection,
     TrainSection,
 )
+from layerline.config.evaluation_sections import ConformalSection
 from layerline.errors import LayerlineError, ParamsError
 from layerline.evaluation.baselines import CLASSIFIERS, REGRESSORS, fitting_baselines
 from layerline.evaluation.evaluate import evaluate
@@ -208,6 +209,22 @@ def test_the_card_cannot_be_broken_out_of(workspace: Callable[[str], Workspace])
     assert r"tall &lt;b>\|" in card
     for name in ("learning_curves", "confusion", "curves"):
         assert f"](plots/{name}.png)" in card
+
+
+@pytest.mark.parametrize(("name", "by"), [("kind", "kind"), ("height", "soil")])
+def test_coverage_by_slice_is_in_the_report_and_the_card(
+    name: str, by: str, workspace: Callable[[str], Workspace]
+) -> None:
+    made = workspace(name)
+    evaluate(made, params(slices=("size",), conformal=ConformalSection(level=0.8, by=by)))
+    found = read_json(made.reports / "evaluation.json")["coverage"]
+    assert [s["column"] for s in found][-2:] == [by, by]
+    assert {s["asked"] for s in found} == {0.8}
+    card = (made.reports / "model_card.md").read_text()
+    assert "Coverage by slice" in card
+    assert f"| {by} = " in card
+    evaluate(made, params())
+    assert "coverage" not in read_json(made.reports / "evaluation.json")
 
 
 def test_hostile_columns_levels_and_files_are_escaped(tmp_path: Path) -> None:

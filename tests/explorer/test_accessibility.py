@@ -1,6 +1,6 @@
 """axe finds nothing serious on any kind of page, light and dark, wide and narrow.
 
-axe-core comes with the package axe-playwright-python; LAYERLINE_AXE can name an axe.min.js instead.
+axe-core comes with the package axe-core-python; LAYERLINE_AXE can name an axe.min.js instead.
 """
 
 import importlib.util
@@ -45,9 +45,9 @@ VIEWS = [
 def axe_script() -> str:
     given = os.environ.get("LAYERLINE_AXE")
     if given is None:
-        spec = importlib.util.find_spec("axe_playwright_python")
+        spec = importlib.util.find_spec("axe_core_python")
         if spec is None or spec.origin is None:
-            pytest.skip("axe-playwright-python is not installed, and LAYERLINE_AXE is not set")
+            pytest.skip("axe-core-python is not installed, and LAYERLINE_AXE is not set")
         given = str(Path(spec.origin).parent / "axe.min.js")
     return Path(given).read_text(encoding="utf-8")
 

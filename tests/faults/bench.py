@@ -24,14 +24,13 @@ import arrivals
 import psutil
 from checkouts import Checkout
 from faults.surrounded import Surroundings
-from faults.warm import WarmProcess
+from faults.warm import HANGS_SECONDS, WarmProcess
 
 SETTINGS = {"past": 0.005, "present": 0.01, "next": 0.02}  # learning rates
 RESULTS = ("data/raw", "data/validated", "data/scaled", "models/preprocessor", "models/network")
 SEEN_BY_DVC = 255  # what DVC ends with when a stage failed
 # The contract's exit codes, without 1: that is a defect.
 USER_CODES = frozenset({0, 2, 3, 4, 5, 6, 7, 8})
-HANGS_SECONDS = 600.0  # whatever the machine is busy with
 # Absolute paths in MLflow's store, which a copy must not share with its template.
 _PATHS = (
     ("experiments", "artifact_location"),

@@ -44,6 +44,8 @@ def make_template(folder: Path) -> Iterator[Bench]:
         assert server.stdin is not None
         server.stdin.close()
         server.wait(60)
+        with server:  # closes its other pipe
+            pass
 
 
 def _make_project(folder: Path) -> Checkout:

@@ -9,6 +9,7 @@ same script or entry point as a shell would. Its exit status comes back on the c
 """
 
 import atexit
+import faulthandler
 import importlib
 import json
 import os
@@ -32,6 +33,8 @@ MODULES = (
     "mlflow.store.model_registry.sqlalchemy_store",
 )
 BACKLOG = 64
+HANGS_SECONDS = 600.0  # whatever the machine is busy with
+_SHOWN_BEFORE = 20.0  # seconds; a hang's output ends with what each thread waited for
 
 
 class WarmProcess:
@@ -143,6 +146,7 @@ def _prepare(request: dict[str, Any]) -> None:
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    faulthandler.dump_traceback_later(HANGS_SECONDS - _SHOWN_BEFORE)
     surround(request["surroundings"])
 
 

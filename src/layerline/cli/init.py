@@ -92,11 +92,9 @@ def init(
         click.echo(f"note: {note}")
     click.echo(f"wrote params.yaml and {schema_path.relative_to(workspace.root)}{kept}")
     if (workspace.root / "dvc.yaml").is_file():
-        section = load_params(workspace.params).fetch
-        click.echo(
-            f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root / 'dvc.yaml', section))}"
-        )
-        for path in untracked(workspace.root, section):
+        params = load_params(workspace.params)
+        click.echo(f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root, params))}")
+        for path in untracked(workspace.root, params.fetch):
             click.echo(
                 f"note: {path} is in neither git nor DVC: colleagues, and experiments with --queue "
                 f"or --temp, lack it until `dvc add {shlex.quote(path)}`"
@@ -200,9 +198,9 @@ def _keep_earlier_params(workspace: Workspace, text: str) -> str:
 @click.command()
 @handle_errors
 def watch() -> None:
-    """Make DVC watch the files named in params.yaml: deps of fetch, and of train for own code."""
+    """Make DVC watch the files named in params.yaml: the source's, and those of your own code."""
     from layerline.projects.watched_files import watch as write_deps
 
     workspace, params = open_project()
-    paths = write_deps(workspace.root / "dvc.yaml", params.fetch, params.train.network)
+    paths = write_deps(workspace.root, params)
     click.echo(f"dvc.yaml: watches {', '.join(paths) or 'no files'}")

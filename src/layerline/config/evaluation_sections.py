@@ -52,6 +52,8 @@ class EvaluateSection:
     """Resamples for the intervals of metrics; 0: no intervals."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """The confidence of these intervals."""
+    metrics: tuple[str, ...] = ()
+    """Metrics of your own, by import path: docs/evaluation.md."""
     slices: tuple[str, ...] = ()
     """Columns whose levels are evaluated one by one."""
     importance_rows: Annotated[int, Field(ge=0)] = 1000
@@ -61,6 +63,13 @@ class EvaluateSection:
         "linear",
     )
     """Models the network is compared with."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "EvaluateSection":
+        names = [path.rpartition(":")[2] for path in self.metrics]
+        if len(set(names)) < len(names):
+            raise ValueError(f"metrics have one name twice: {', '.join(names)}; rename one")
+        return self
 
     @model_validator(mode="after")
     def _one_decision(self) -> "EvaluateSection":

@@ -71,10 +71,12 @@ def _named_section(path: str, section: Schema, known: Schema) -> Iterator[Key]:
     if "anyOf" not in section:
         yield from _section_keys(path, section, known)
         return
-    for variant in section["anyOf"][1:]:  # the first are the names alone
-        ((key, name),) = ((k, e["const"]) for k, e in variant["properties"].items() if "const" in e)
-        yield Key(path, "", "", variant["description"], f"{key}: {name}")
-        yield from _section_keys(path, variant, known, f"{key}: {name}")
+    for variant in section["anyOf"]:
+        for key, entry in variant.get("properties", {}).items():
+            if "const" in entry:  # else names alone, or import paths
+                component = f"{key}: {entry['const']}"
+                yield Key(path, "", "", variant["description"], component)
+                yield from _section_keys(path, variant, known, component)
 
 
 def _options(path: str, component: str, then: Schema, known: Schema) -> Iterator[Key]:
@@ -96,8 +98,8 @@ def _values(entry: Schema, known: Schema) -> str:
         return f"a list, each {_values(entry['items'], known)}"
     names = [name for _, name in _sections_in(entry) if "anyOf" in known[name]]
     if names:
-        choices = in_words(known[names[0]]["anyOf"][0], known)
-        return f"{choices}; or a mapping with its name and options"
+        plain = [one for one in known[names[0]]["anyOf"] if "properties" not in one]
+        return f"{in_words({'anyOf': plain}, known)}; or a mapping with its name and options"
     return "a section" if "$ref" in entry else in_words(entry, known)
 
 

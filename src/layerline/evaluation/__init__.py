@@ -5,6 +5,7 @@ predictions.py             truth and predictions of rows
 row_predictions.py         a network's predictions of rows
 prediction_table.py        predictions as tables, reports/predictions.parquet
 metrics.py                 the metrics of a split
+own_metric.py              functions in the user's project
 region_metrics.py          coverage and size of regions
 observations.py            rows that count as one observation
 resampling.py              bootstrap resamples of rows
@@ -20,6 +21,7 @@ baselines.py               simpler models for comparison
 baseline_comparison.py     is the network worth it?
 slices.py                  rows by level or range
 slice_metrics.py           metrics of each slice
+slice_coverage.py          what regions cover by slice
 class_metrics.py           precision and recall per class
 permutation_importance.py  what each column contributes
 worst_predictions.py       rows predicted worst

@@ -13,6 +13,7 @@ from layerline.evaluation.class_metrics import ClassMetrics
 from layerline.evaluation.decision import Decision
 from layerline.evaluation.forgetting_report import Forgetting
 from layerline.evaluation.permutation_importance import Importance
+from layerline.evaluation.slice_coverage import SliceCoverage
 from layerline.evaluation.slice_metrics import SliceMetrics, worst_slices
 from layerline.evaluation.temperature import Calibration
 
@@ -29,6 +30,7 @@ class EvaluationResults:
     decision: Decision
     calibration: Calibration | None
     slices: Sequence[SliceMetrics]
+    coverage: Sequence[SliceCoverage]
     importance_of: str
     importance: Sequence[Importance]
     baselines: Sequence[Baseline]
@@ -59,6 +61,7 @@ class EvaluationResults:
             "calibration": None if self.calibration is None else _plain(self.calibration),
             "slices": [found.to_json() for found in self.slices],
             "worst_slices": [f"{s.column} = {s.level}" for s in worst_slices(self.slices)],
+            **({"coverage": [s.to_json() for s in self.coverage]} if self.coverage else {}),
             "importance": {
                 "of": self.importance_of,
                 "columns": [dataclasses.asdict(found) for found in self.importance],

@@ -14,6 +14,7 @@ from layerline.evaluation.forgetting_report import forgetting_section
 from layerline.evaluation.model_card_sections import (
     baselines_section,
     classes_section,
+    coverage_section,
     decision_section,
     importance_section,
     members_section,
@@ -21,6 +22,8 @@ from layerline.evaluation.model_card_sections import (
     slices_section,
     span,
 )
+from layerline.evaluation.own_metric import metric_name
+from layerline.evaluation.slice_coverage import low_slices
 from layerline.evaluation.slice_metrics import worst_slices
 from layerline.rendering.report_blocks import (
     Block,
@@ -72,6 +75,7 @@ def model_card(results: EvaluationResults, plots: Path) -> list[Block]:
         *decision_section(results),
         *classes_section(results),
         *slices_section(results),
+        *coverage_section(results),
         *forgetting_section(results.forgetting),
         *importance_section(results),
         *_plots(plots),
@@ -94,7 +98,9 @@ def _network(results: EvaluationResults) -> str:
 
 
 def _headline(results: EvaluationResults) -> Figures:
-    names = [name for name in _HEADLINES[results.is_regression] if name in results.metrics["test"]]
+    own = map(metric_name, results.params.evaluate.metrics)
+    wanted = (*_HEADLINES[results.is_regression], *own)
+    names = [name for name in wanted if name in results.metrics["test"]]
     confidence = f"{results.params.evaluate.confidence:.0%}"
     return Figures(
         [
@@ -122,6 +128,11 @@ def _conclusions(results: EvaluationResults) -> list[Block]:
         points.append(f"Significantly worse than on all rows: {named}.")
     elif results.slices:
         points.append("No slice is significantly worse than all rows together.")
+    if low := low_slices(results.coverage):
+        named = ", ".join(
+            f"{s.column} = {s.level} ({s.coverage.mean:.1%}, {s.n_rows} rows)" for s in low
+        )
+        points.append(f"Regions cover fewer than {low[0].asked:.0%} of the rows of: {named}.")
     return [Points([point for point in points if point])]
 
 

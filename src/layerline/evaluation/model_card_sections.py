@@ -184,6 +184,30 @@ def slices_section(results: EvaluationResults) -> list[Block]:
     return [Heading("Slices"), Table(header, rows, marked)]
 
 
+def coverage_section(results: EvaluationResults) -> list[Block]:
+    """The share of each slice's rows within their regions; too small ones are highlighted."""
+    if not results.coverage:
+        return []
+    rows = [
+        [
+            f"{part.column} = {part.level}",
+            f"{part.n_rows:,}",
+            f"{part.coverage.mean:.1%}",
+            f"{part.coverage.lower:.1%} to {part.coverage.upper:.1%}",
+            readable(part.size.mean),
+        ]
+        for part in results.coverage
+    ]
+    size = "mean width" if results.is_regression else "mean classes"
+    text = (
+        f"The share of each slice's test rows whose true value is within their region; "
+        f"{results.coverage[0].asked:.0%} should be."
+    )
+    marked = [position for position, part in enumerate(results.coverage) if part.is_low]
+    header = ["slice", "rows", "covered", "interval", size]
+    return [Heading("Coverage by slice"), Paragraph(text), Table(header, rows, marked)]
+
+
 def importance_section(results: EvaluationResults) -> list[Block]:
     """How much worse predictions are when a column is shuffled."""
     if not results.importance:

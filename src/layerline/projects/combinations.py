@@ -96,6 +96,17 @@ def _folds_know_nothing_of_each_other(params: Params) -> Iterator[Problem]:
         yield Problem("train.folds", message)
 
 
+def _exports_have_no_own_code(params: Params) -> Iterator[Problem]:
+    from layerline.lookup import is_import_path, read_choices
+
+    choices = read_choices(params.scale.numeric, "standard")
+    names = [choice.name for choice in (choices.default, *choices.columns.values())]
+    own = [name for name in names if is_import_path(name)]
+    if own and params.register.export:
+        message = f"scale.numeric: {own[0]} is code of your own, which no export carries"
+        yield Problem("register.export", f"{message}; remove one of the two")
+
+
 def _weights_reach_what_is_set(params: Params) -> Iterator[Problem]:
     from layerline.training.scores import SCORES
 
@@ -125,4 +136,5 @@ RULES: tuple[Rule, ...] = (
     _stopping_fits_task,
     _folds_know_nothing_of_each_other,
     _weights_reach_what_is_set,
+    _exports_have_no_own_code,
 )

@@ -148,9 +148,9 @@ def _entry_problems(
     if place.check is not None:
         return place.check(name, options)
     try:
-        builder = pick(place.table, name, where)
+        builder = pick(place.table, name, where, place.own)
     except ParamsError as error:
-        return list(error.problems)
+        return [Problem(where, problem.message) for problem in error.problems]
     return option_problems(builder, options, options_at)
 
 

@@ -8,10 +8,9 @@ travels with it. What it runs is in verifier_process.py.
 import contextlib
 import json
 import os
-import queue
+import select
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,14 +42,6 @@ class Verifier:
         self._folder = folder
         self._threads = threads
         self._n_requests = 0
-        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._answers.put(line)
-        self._answers.put(b"")
 
     def predict(
         self, uri: str, rows: Path, source: str | None = None, wait_seconds: float = WAIT_SECONDS
@@ -93,14 +84,15 @@ class Verifier:
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
-        try:
-            line = self._answers.get(timeout=wait_seconds)
-        except queue.Empty:
+        # No thread reads: one that died for want of memory would leave this waiting.
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], wait_seconds)[0]:
             self._process.kill()
             raise TrackingError(
                 f"{uri}: made no predictions within {wait_seconds:.0f} s; nothing was promoted; "
                 "if the artifact store is slow, run `dvc repro` again"
-            ) from None
+            )
+        line = self._process.stdout.readline()
         if not line:
             raise TrackingError(
                 f"{uri}: the process that loads it ended (exit code {self._process.wait()}); "
@@ -142,6 +134,7 @@ def start_verifier(home: Path, threads: int = 1) -> Iterator[Verifier]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
+                bufsize=0,  # an answer must not wait in a buffer that `select` does not see
                 cwd=folder,
                 env=_environment(home),
             )

@@ -53,9 +53,11 @@ def main() -> None:
 
 
 def _listen(stdin: BinaryIO, requests: "queue.SimpleQueue[bytes]") -> None:
-    for line in stdin:
-        requests.put(line)
-    os._exit(0)
+    try:
+        for line in stdin:
+            requests.put(line)
+    finally:  # whatever ends it: nobody else would hear of the end
+        os._exit(0)
 
 
 def _prepare() -> None:

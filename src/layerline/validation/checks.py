@@ -81,7 +81,7 @@ def check(
     places: Places = PLACES,
 ) -> Verdict:
     """Read all rows once and find every rule they break; nothing is refused yet."""
-    tallies, look = Tallies(), _Look(schema, rows.n_rows)
+    tallies, look = Tallies(), _Look(schema, rows.n_rows, places.schema)
     allowed = max(section.max_bad_fraction * rows.n_rows, MANY_ROWS)
     for start, frame in rows:
         hits = look.batch(start, frame, images)
@@ -110,9 +110,9 @@ def check(
 class _Look:
     """What is gathered while the rows go by."""
 
-    def __init__(self, schema: TableSchema, n_rows: int) -> None:
+    def __init__(self, schema: TableSchema, n_rows: int, file: str) -> None:
         self.schema = schema
-        self.checks = parse_checks(schema)
+        self.checks = parse_checks(schema, file)
         self.bad = np.zeros(n_rows, dtype=bool)
         self.repeats = Repeats(schema, n_rows)
         self._codes = np.full(n_rows if schema.classes else 0, -1, dtype=np.int32)

@@ -7,6 +7,7 @@ classes as indices (B,) int64 or as shares (B, K) float32, which mixing images m
 
 classification.py     cross entropy and its relatives
 regression.py         errors of numbers, counts, quantiles
+own_loss.py           a loss of the user's project
 target_statistics.py  what a loss may know of the training targets
 links.py              from outputs to the prediction
 """
@@ -25,6 +26,7 @@ from layerline.training.objectives.classification import (
     focal,
 )
 from layerline.training.objectives.links import IDENTITY, Link, log_link, quantile_link, read_link
+from layerline.training.objectives.own_loss import WHERE, find_loss
 from layerline.training.objectives.regression import huber, mae, mse, poisson, quantile
 from layerline.training.objectives.target_statistics import (
     Loss,
@@ -65,6 +67,15 @@ LOSSES: dict[str, Objective] = {
     "quantile": Objective(quantile, NUMBERS, lambda facts, given: quantile_link(given["levels"])),
     "poisson": Objective(poisson, NUMBERS, lambda facts, given: log_link(facts)),
 }
+
+
+def find_objective(name: str) -> Objective:
+    """The loss of that name, which may be an import path.
+
+    Raises:
+        ParamsError: there is none; the message lists the known ones.
+    """
+    return pick(LOSSES, name, WHERE, lambda own: Objective(find_loss(own), CLASSES | NUMBERS))
 
 
 def build_loss(
@@ -115,7 +126,7 @@ def _read(component: Component, task: str) -> tuple[Objective, dict[str, Any]]:
     name = component.name
     if name == "auto":
         name = "mse" if task == "regression" else "cross_entropy"
-    objective = pick(LOSSES, name, "train.loss")
+    objective = find_objective(name)
     if task not in objective.tasks:
         message = f"{name!r} does not fit a {task} task; use `auto`, or another loss"
         raise ParamsError([Problem("train.loss", message)])
@@ -134,6 +145,8 @@ __all__ = [
     "build_link",
     "build_loss",
     "describe_targets",
+    "find_loss",
+    "find_objective",
     "losses_of_members",
     "n_outputs",
     "read_link",

@@ -92,6 +92,9 @@ def _example_value(entry: Schema, sections: Schema, given: Any) -> Any:
         return example(sections[entry["$ref"].rpartition("/")[2]], sections)
     if "anyOf" in entry:
         return _example_value(entry["anyOf"][0], sections, given)
+    if entry.get("type") == "object":
+        inner = inside(entry)
+        return {} if inner is None else {"NAME": _example_value(inner, sections, None)}
     least = entry.get("minimum", entry.get("exclusiveMinimum", 0) + 1)
     return {"integer": least, "number": least, "boolean": True}.get(entry.get("type", ""), "NAME")
 

@@ -129,4 +129,4 @@ def _part(value: Any, step: Any) -> Any:
 
 
 def _joined(where: str, loc: Sequence[Any]) -> str:
-    return ".".join([*filter(None, [where]), *map(str, loc)])
+    return ".".join([*filter(None, [where]), *map(str, loc)]) or "(root)"

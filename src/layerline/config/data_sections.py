@@ -59,20 +59,36 @@ class ReusedPreprocessor:
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class WindowSection:
-    """Which train rows are recent enough: the last `rows`, or those of the last `days`."""
+    """Which train rows are recent enough, and how much less the older of them count."""
 
     rows: Annotated[int, Field(ge=1)] | None = None
     """How many of the last rows of the table, in its order."""
     days: Annotated[float, Field(gt=0)] | None = None
     """How many days (of numbers: units) before the newest row."""
+    half_life_rows: Annotated[float, Field(gt=0)] | None = None
+    """After how many rows, from the newest back, the weight of a row is half."""
+    half_life_days: Annotated[float, Field(gt=0)] | None = None
+    """After how many days (of numbers: units) the weight of a row is half."""
     by: str | None = None
-    """The column of dates or numbers that `days` are counted in."""
+    """The column of dates or numbers that days are counted in."""
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether train rows count less the older they are."""
+        return self.half_life_rows is not None or self.half_life_days is not None
 
 
 def _whole_window(window: WindowSection | None) -> WindowSection | None:
-    given = None if window is None else (window.rows is None, window.days is None, not window.by)
-    if given not in (None, (False, True, True), (True, False, False)):
-        raise ValueError("give either `rows: n`, or `days: n` and `by: COLUMN`")
+    if window is None:
+        return None
+    by_rows = [window.rows is not None, window.half_life_rows is not None]
+    by_days = [window.days is not None, window.half_life_days is not None]
+    is_twice = any(map(all, zip(by_rows, by_days, strict=True)))
+    if is_twice or not any(by_rows + by_days) or any(by_days) != bool(window.by):
+        raise ValueError(
+            "give either `rows: n`, or `days: n` and `by: COLUMN`; weights that halve with age "
+            "likewise: `half_life_rows: n`, or `half_life_days: n` and `by: COLUMN`"
+        )
     return window
 
 
@@ -83,7 +99,7 @@ class ScaleSection:
     split: Method = Component(name="hash")
     """How rows become train, validation and test rows, and its options."""
     window: Annotated[WindowSection | None, AfterValidator(_whole_window)] = None
-    """Which train rows are recent enough; the others are left out."""
+    """Which train rows are recent enough, and how much less older ones count."""
     numeric: Annotated[str | dict[str, Any], by_column("standard")] = "standard"
     """How numbers are scaled: a name, or a default and `columns` with exceptions."""
     missing: Annotated[str | dict[str, Any], by_column("median")] = "median"

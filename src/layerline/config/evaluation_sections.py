@@ -21,6 +21,8 @@ class ThresholdSection:
     """With metric: cost, what a false negative costs, in the same unit."""
 
 
+Costs = dict[str, Annotated[float, Field(ge=0)]]  # of a class, by that which it is taken for
+ClassCosts = Literal["steps", "squared_steps"] | dict[str, Annotated[float, Field(gt=0)] | Costs]
 Coverage = Annotated[float, Field(ge=0.5, lt=1)]
 
 
@@ -44,8 +46,9 @@ class EvaluateSection:
     """Binary tasks: the probability of a decision, or what it is chosen for."""
     positive: str | int | bool | None = None
     """The class that the threshold applies to; null: the second."""
-    class_costs: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
-    """What a mistaken row of a class costs; 1 where it is left out."""
+    class_costs: ClassCosts | None = None
+    """What a mistaken row of a class costs, also by the class that it is taken for; 1 where nothing
+    is said. steps: the distance of the two in the order of the schema."""
     conformal: ConformalSection | Coverage | None = None
     """The coverage of an interval or set around each prediction; null: none."""
     bootstrap: Annotated[int, Field(ge=0)] = 1000
@@ -89,7 +92,7 @@ class EvaluateSection:
 class GateSection:
     """When a challenger replaces the champion: the lower bound of its gain is above `margin`."""
 
-    metric: Literal["auto", "log_loss", "accuracy", "rmse", "mae"] = "auto"
+    metric: Literal["auto", "log_loss", "accuracy", "mean_cost", "rmse", "mae"] = "auto"
     """What models are compared by; auto: log_loss for classes, rmse for numbers."""
     margin: Annotated[float, Field(ge=0)] = 0.0
     """The lower bound of the gain must be above this."""

@@ -4,7 +4,7 @@ The reference and the messages about a wrong value both use them, so they agree.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -31,13 +31,24 @@ def in_words(entry: Schema, sections: Schema, given: Any = None) -> str:
     >>> in_words({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}, {})
     'a whole number ≥ 1, or `auto`'
     """
+    *first, last = dict.fromkeys(_forms(entry, sections, given))
+    return f"{', '.join(first)}, or {last}" if first else last
+
+
+def _forms(entry: Schema, sections: Schema, given: Any) -> Iterator[str]:
     if "anyOf" in entry:
-        return _choice([in_words(one, sections, given) for one in entry["anyOf"]])
+        for one in entry["anyOf"]:
+            yield from _forms(one, sections, given)
+    elif "enum" in entry or "const" in entry:
+        yield from (f"`{written(one)}`" for one in entry.get("enum", [entry.get("const")]))
+    else:
+        yield _form(entry, sections, given)
+
+
+def _form(entry: Schema, sections: Schema, given: Any) -> str:
     if "$ref" in entry:
         section = sections[entry["$ref"].rpartition("/")[2]]
         return f"a mapping such as `{written(example(section, sections, given))}`"
-    if "enum" in entry or "const" in entry:
-        return _choice([f"`{written(one)}`" for one in entry.get("enum", [entry.get("const")])])
     if entry.get("type") == "array":
         return _list_in_words(entry, sections)
     if (inner := inside(entry)) is not None:
@@ -97,12 +108,6 @@ def _example_value(entry: Schema, sections: Schema, given: Any) -> Any:
         return {} if inner is None else {"NAME": _example_value(inner, sections, None)}
     least = entry.get("minimum", entry.get("exclusiveMinimum", 0) + 1)
     return {"integer": least, "number": least, "boolean": True}.get(entry.get("type", ""), "NAME")
-
-
-def _choice(parts: list[str]) -> str:
-    """`a`; `a, or b`; `a, b, or c`, each once."""
-    *first, last = dict.fromkeys(parts)
-    return f"{', '.join(first)}, or {last}" if first else last
 
 
 def written(value: Any) -> str:

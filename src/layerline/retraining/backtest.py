@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerline.config import DriftSection
+from layerline.drift.joint_sample import JointSample
 from layerline.drift.new_rows import NewRows
 from layerline.drift.registered_drift import judge_rows
 from layerline.errors import ParamsError, Problem
@@ -39,7 +40,9 @@ def _has_drifted(moment: Moment) -> bool:
     fitted = moment.past.fitted(moment.trained)
     rows = NewRows(fitted.model, fitted.reference)
     rows.add(moment.past.of(moment.trained + 1, moment.now))
-    return bool(judge_rows(rows, moment.drift).drifted)
+    known = JointSample(fitted.model.about, fitted.reference.target_spec)
+    known.add(moment.past.of(0, moment.trained))
+    return bool(judge_rows(rows, known, moment.drift).drifted)
 
 
 POLICIES: Mapping[str, Callable[[Moment], bool]] = {

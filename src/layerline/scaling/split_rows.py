@@ -22,7 +22,7 @@ from layerline.scaling.splitting import (
     moments_of,
 )
 from layerline.scaling.splitting.rare_classes import deal_rare_classes, rare_class_note
-from layerline.scaling.splitting.repeats import deal_by_weight, repeat, separate_observations
+from layerline.scaling.splitting.repeats import deal_by_weight, repeat
 from layerline.scaling.splitting.row_hash import Hashes, count_distinct
 from layerline.scaling.splitting.split_counts import share_note
 from layerline.scaling.validated_data import ValidatedData
@@ -61,7 +61,7 @@ def split_rows(
     """
     _require_features(data)
     contents = data.hash_rows()
-    ids = separate_observations(contents, lambda: data.table[[data.target]][data.target])
+    ids = data.identify(contents)
     _require_differences(contents)
     is_classification = data.about["task"] != "regression"
     rows = SplitInput(

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.columns.spec import ColumnSpec
 from layerline.scaling.preprocessing.preprocessor import Images
 from layerline.scaling.splitting import hash_images, hash_rows
+from layerline.scaling.splitting.repeats import separate_observations
+from layerline.scaling.splitting.row_hash import Hashes
 from layerline.scaling.stored_table import Batch, StoredTable
 from layerline.tables.storage import read_images, table_path
 from layerline.tables.threads import in_order
@@ -46,12 +47,15 @@ class ValidatedData:
     def classes(self) -> tuple[Any, ...] | None:
         return None if self.about["classes"] is None else tuple(self.about["classes"])
 
-    def hash_rows(self) -> NDArray[np.uint64]:
-        """(B,) hashes of the used columns, those of the split included, or of the pixels."""
+    def hash_rows(self, names: Sequence[str] = ()) -> Hashes:
+        """(B,) hashes of the used columns, those of the split included, or of the pixels.
+
+        With `names` of these columns instead.
+        """
         if self.images is not None:
             return hash_images(self.images)
         columns = [ColumnSpec.from_dict(column) for column in self.about["columns"]]
-        features = [c.name for c in columns if c.use and c.name != self.target]
+        features = [*names] or [c.name for c in columns if c.use and c.name != self.target]
         hashes = np.empty(len(self.table), dtype=np.uint64)
 
         def put(batch: Batch) -> None:
@@ -61,6 +65,15 @@ class ValidatedData:
         for _ in in_order(put, self.table.batches(features)):
             pass
         return hashes
+
+    def identify(self, contents: Hashes) -> Hashes:
+        """(B,) the ids of rows with these hashes: data/scaled and versions know rows by them."""
+        return separate_observations(contents, lambda: self.table[[self.target]][self.target])
+
+    def names_for(self, specs: Sequence[ColumnSpec]) -> list[str]:
+        """Of the columns that a model reads, and the target, those that the table has."""
+        wanted = dict.fromkeys([*(spec.name for spec in specs), self.target])
+        return [name for name in wanted if name in self.table.names]
 
     def batches(self, input_columns: Sequence[str]) -> Iterator[Batch]:
         """All rows in order, some at a time: these columns and the target; of images the target."""

@@ -51,21 +51,36 @@ class ReusedPreprocessor:
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class WindowSection:
-    """Which train rows are recent enough.
+    """Which train rows are recent enough, and how much less the older of them count.
 
     The last `rows` of the table, in its order; or those of the last `days` (of numbers: units)
-    before the newest row, `by` a column.
+    before the newest row, `by` a column. With `half_life_rows` or `half_life_days` the weight of a
+    train row halves with each so many.
     """
 
     rows: Annotated[int, Field(ge=1)] | None = None
     days: Annotated[float, Field(gt=0)] | None = None
+    half_life_rows: Annotated[float, Field(gt=0)] | None = None
+    half_life_days: Annotated[float, Field(gt=0)] | None = None
     by: str | None = None
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether train rows count less the older they are."""
+        return self.half_life_rows is not None or self.half_life_days is not None
 
 
 def _whole_window(window: WindowSection | None) -> WindowSection | None:
-    given = None if window is None else (window.rows is None, window.days is None, not window.by)
-    if given not in (None, (False, True, True), (True, False, False)):
-        raise ValueError("give either `rows: n`, or `days: n` and `by: COLUMN`")
+    if window is None:
+        return None
+    by_rows = [window.rows is not None, window.half_life_rows is not None]
+    by_days = [window.days is not None, window.half_life_days is not None]
+    is_twice = any(map(all, zip(by_rows, by_days, strict=True)))
+    if is_twice or not any(by_rows + by_days) or any(by_days) != bool(window.by):
+        raise ValueError(
+            "give either `rows: n`, or `days: n` and `by: COLUMN`; weights that halve with age "
+            "likewise: `half_life_rows: n`, or `half_life_days: n` and `by: COLUMN`"
+        )
     return window
 
 
@@ -75,7 +90,7 @@ class ScaleSection:
 
     `numeric`, `missing`, `categorical` and `dates` are each a name, a name with options, or a
     default with exceptions by column: see `layerline.lookup.read_choices`. Train rows outside the
-    `window` are left out.
+    `window` are left out; older ones in it may count less.
     """
 
     split: Method = Component(name="hash")

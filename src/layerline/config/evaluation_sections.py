@@ -1,9 +1,11 @@
 """The sections on what follows training: evaluate, register and its gate."""
 
+import math
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 from pydantic.dataclasses import dataclass
 
 from layerline.config.components import SECTION
@@ -21,6 +23,35 @@ class ThresholdSection:
     false_negative: Annotated[float, Field(ge=0)] = 1.0
 
 
+def _class_costs(value: Any) -> Any:
+    # One rule in one sentence: a union would refuse once for each of its members.
+    if value is None or value in ("steps", "squared_steps"):
+        return value
+    if isinstance(value, Mapping) and all(map(_are_costs, value.values())):
+        return dict(value)
+    raise ValueError(
+        "must be steps, squared_steps, or for each class a number above 0, or a mapping of the "
+        "classes that it is taken for to numbers of at least 0"
+    )
+
+
+def _are_costs(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_cost(cost) for cost in value.values())
+    return _is_cost(value) and value > 0
+
+
+def _is_cost(value: Any) -> bool:
+    return isinstance(value, int | float) and value is not True and 0 <= value < math.inf
+
+
+Pairs = dict[str, float | dict[str, float]]
+ClassCosts = Annotated[
+    str | Pairs | None,
+    PlainValidator(
+        _class_costs, json_schema_input_type=Literal["steps", "squared_steps"] | Pairs | None
+    ),
+]
 Coverage = Annotated[float, Field(ge=0.5, lt=1)]
 
 
@@ -37,16 +68,17 @@ class EvaluateSection:
     """How outputs become decisions, and which metrics are computed on the rows of each split.
 
     `positive` is the class that the threshold applies to; the second by default. `class_costs` say
-    what a mistaken row of a class costs, 1 where it is left out. `conformal` is
-    the share of new rows whose true value is to be within their interval or set; in a mapping also
-    `by`, the target or a category, each of whose levels is to have that share. `metrics` are
-    functions of the user's own, by import path.
+    what a mistaken row of a class costs, also by the class that it is taken for; 1 where nothing is
+    said. `steps` is the distance of the two in the order of the schema. `conformal` is the share of
+    new rows whose true value is to be within their interval or set; in a mapping also `by`, the
+    target or a category, each of whose levels is to have that share. `metrics` are functions of the
+    user's own, by import path.
     """
 
     temperature: bool = True
     threshold: ThresholdSection | Annotated[float, Field(gt=0, lt=1)] | None = None
     positive: str | int | bool | None = None
-    class_costs: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
+    class_costs: ClassCosts = None
     conformal: ConformalSection | Coverage | None = None
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -89,7 +121,7 @@ class GateSection:
     fewer than `min_slice_rows` is shown, not judged. `max_latency_ms` is for one row, in process.
     """
 
-    metric: Literal["auto", "log_loss", "accuracy", "rmse", "mae"] = "auto"
+    metric: Literal["auto", "log_loss", "accuracy", "mean_cost", "rmse", "mae"] = "auto"
     margin: Annotated[float, Field(ge=0)] = 0.0
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     bootstrap: Annotated[int, Field(ge=100)] = 2000

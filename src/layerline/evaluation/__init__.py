@@ -11,6 +11,7 @@ observations.py            rows that count as one observation
 resampling.py              bootstrap resamples of rows
 bootstrap.py               confidence intervals, alone and paired
 decision.py                from logits to a class
+class_costs.py             what mistakes cost, by pair
 conformal.py               intervals and sets of known coverage
 conformal_groups.py        groups with margins of their own
 held_out.py                answers that decisions are fitted on

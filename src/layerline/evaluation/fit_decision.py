@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from layerline.config import EvaluateSection, ThresholdSection
 from layerline.errors import ParamsError, Problem
+from layerline.evaluation.class_costs import cost_matrix
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.predictions import Ints
@@ -32,12 +33,16 @@ def fit_decision(
         section: params.yaml's `evaluate`.
 
     Raises:
-        ParamsError: a threshold for more than two classes, or an unknown positive class.
+        ParamsError: a threshold for more than two classes, or a name that is no class.
     """
     positive = positive_index(section, classes)
     calibration = calibrate(logits, actual) if section.temperature else None
     temperature = calibration.temperature if calibration else 1.0
-    decision = Decision(temperature, None, positive, costs=_costs(section, classes))
+    costs = None
+    if section.class_costs is not None:
+        matrix = cost_matrix(section.class_costs, classes)
+        costs = tuple(tuple(row) for row in matrix.tolist())
+    decision = Decision(temperature, None, positive, costs=costs)
     if section.threshold is None:
         return decision, calibration
     if isinstance(section.threshold, ThresholdSection):
@@ -68,24 +73,6 @@ def positive_index(section: EvaluateSection, classes: Sequence[Any]) -> int:
         shown = ", ".join(map(repr, classes[:20]))
         raise ParamsError([Problem("evaluate.positive", f"{message}; the classes are {shown}")])
     return named[0]
-
-
-def _costs(section: EvaluateSection, classes: Sequence[Any]) -> tuple[float, ...] | None:
-    """The cost of a mistaken row of each class, as `evaluate.class_costs` has them."""
-    if section.class_costs is None:
-        return None
-    names = list(map(str, classes))
-    problems = [
-        Problem(
-            f"evaluate.class_costs.{name}",
-            f"is no class of the target; the classes are {', '.join(map(repr, names[:20]))}",
-        )
-        for name in section.class_costs
-        if name not in names
-    ]
-    if problems:
-        raise ParamsError(problems)
-    return tuple(section.class_costs.get(name, 1.0) for name in names)
 
 
 def default_decision(section: EvaluateSection) -> Decision:

@@ -38,7 +38,10 @@ from layerline.rendering.report_blocks import (
 from layerline.text import readable
 from layerline.training.dataset import SPLITS
 
-_HEADLINES = {True: ("rmse", "mae", "r2"), False: ("accuracy", "log_loss", "roc_auc", "f1_macro")}
+_HEADLINES = {
+    True: ("rmse", "mae", "r2"),
+    False: ("mean_cost", "accuracy", "log_loss", "roc_auc", "f1_macro"),
+}
 _MAX_WORST = 10
 CAPTIONS = {
     "learning_curves.png": "Loss by epoch",

@@ -1,6 +1,7 @@
 """Sections of the model card: metrics, baselines, members, decision, classes, slices, ..."""
 
 from layerline.evaluation.bootstrap import Interval
+from layerline.evaluation.class_costs import describe_costs
 from layerline.evaluation.evaluation_results import EvaluationResults
 from layerline.rendering.report_blocks import Block, Heading, Paragraph, Points, Table
 from layerline.text import readable
@@ -108,14 +109,8 @@ def decision_section(results: EvaluationResults) -> list[Block]:
             f"`{name}` is predicted from a probability of {readable(decision.threshold)} upwards."
         )
     elif decision.costs is not None:
-        pairs = zip(results.data["classes"], decision.costs, strict=True)
-        costs = ", ".join(f"`{name}` {cost:g}" for name, cost in pairs if cost != 1)
-        lines.append(
-            "The class with the highest probability times cost is predicted; a mistaken row costs "
-            f"1, but of {costs}."
-            if costs
-            else "Mistaken rows of all classes cost alike."
-        )
+        given = results.params.evaluate.class_costs or {}
+        lines.append(describe_costs(given, decision.costs, results.data["classes"]))
     else:
         lines.append("The class with the highest probability is predicted.")
     return [Heading("Decision"), Points(lines)]

@@ -110,8 +110,9 @@ def _exports_have_no_own_code(params: Params) -> Iterator[Problem]:
 def _weights_reach_what_is_set(params: Params) -> Iterator[Problem]:
     from layerline.training.scores import SCORES
 
-    train, weights = params.train, params.fetch.weights
-    if weights is None:
+    train, weights, window = params.train, params.fetch.weights, params.scale.window
+    by_age = window is not None and window.has_weights
+    if weights is None and not by_age:
         return
     if weights == params.fetch.target:
         yield Problem("fetch.weights", f"{weights!r} is the target; name another column")
@@ -121,10 +122,19 @@ def _weights_reach_what_is_set(params: Params) -> Iterator[Problem]:
         "transfer": (train.transfer is not None, "a transfer does not pass them on"),
         "early_stopping.metric": (train.monitored in SCORES, f"{train.monitored} has none"),
     }
+    where = "scale.window" if weights is None else "fetch.weights"
     for name, (is_set, reason) in refused.items():
         if is_set:
-            message = f"rows have weights (fetch.weights), and {reason}; remove one of the two"
+            message = f"rows have weights ({where}), and {reason}; remove one of the two"
             yield Problem(f"train.{name}", message)
+
+
+def _costs_are_known(params: Params) -> Iterator[Problem]:
+    if params.register.gate.metric == "mean_cost" and params.evaluate.class_costs is None:
+        message = (
+            "mean_cost needs evaluate.class_costs, what mistakes cost; set it, or use log_loss"
+        )
+        yield Problem("register.gate.metric", message)
 
 
 RULES: tuple[Rule, ...] = (
@@ -136,5 +146,6 @@ RULES: tuple[Rule, ...] = (
     _stopping_fits_task,
     _folds_know_nothing_of_each_other,
     _weights_reach_what_is_set,
+    _costs_are_known,
     _exports_have_no_own_code,
 )

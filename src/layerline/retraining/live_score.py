@@ -19,7 +19,7 @@ from layerline.model.bundle import ABOUT, About
 from layerline.model.reference import Reference, read_reference
 from layerline.registry.client import open_registry
 from layerline.registry.download import download
-from layerline.registry.gate import metric_of
+from layerline.registry.gate import live_metric
 from layerline.registry.holdout import join_truth
 from layerline.registry.promotion import versions_of
 from layerline.retraining.live_rows import ACTUAL, TIME, VERSION, Truths, join, read_truths
@@ -41,7 +41,7 @@ def score_labels(
     truths = read_truths(labels, live.id, reference.target_spec, about)
     rows = join(workspace, log or workspace.root / live.log, truths, about)
     tests = test_scores(workspace, params)
-    facts = score_rows(rows, about, metric_of(params.register.gate, about.task), tests)
+    facts = score_rows(rows, about, live_metric(params.register.gate, about.task), tests)
     facts |= _counts(rows, truths)
     write_json(workspace.reports / "live.json", facts)
     return facts

@@ -94,9 +94,8 @@ def build_loss(
         return loss
     if not isinstance(loss, MeanOfRows):
         message = (
-            f"{component.name!r} with these options is no mean over rows, which fetch.weights "
-            "needs; use cross_entropy without class_weights, and let the weights hold those of "
-            "the classes"
+            f"{component.name!r} with these options is no mean over rows, which row weights need; "
+            "use cross_entropy without class_weights, and let the weights hold those of the classes"
         )
         raise ParamsError([Problem("train.loss", message)])
     return weighted(loss, is_classes=task in CLASSES)

@@ -7,6 +7,8 @@ errors       messages for users, exit codes
 masking      secrets in text
 process      parent, threads, memory of processes
 text         numbers and lists in messages
+value_forms  forms of values, in words
+wrong_values pydantic's errors as problems
 lookup       tables of components, option schemas
 vision       torchvision beside torch
 kernels/     hand-written speed, one switch

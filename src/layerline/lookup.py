@@ -13,11 +13,12 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from layerline.errors import ParamsError, Problem
+from layerline.wrong_values import problems_of
 
 T = TypeVar("T")
 
@@ -111,15 +112,15 @@ def pick(table: Mapping[str, T], name: str, where: str, own: Callable[[str], T] 
     raise ParamsError([Problem(where, f"{name!r} is not known; {hint}choose one of: {names}")])
 
 
-def one_of(table: Mapping[str, object]) -> AfterValidator:
+def one_of(table: Mapping[str, object]) -> BeforeValidator:
     """A check for annotations: the value is a name of the table."""
 
-    def check(value: str) -> str:
-        if value not in table:
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or value not in table:
             raise ValueError(f"must be one of: {', '.join(table)}")
         return value
 
-    return AfterValidator(check)
+    return BeforeValidator(check, json_schema_input_type=Literal[tuple(table)])
 
 
 def option_problems(
@@ -159,6 +160,17 @@ def _read_options(
     where: str,
     given: Collection[str],
 ) -> tuple[dict[str, Any], list[Problem]]:
+    model = options_model(builder, given)
+    try:
+        # JSON mode is strict about scalars yet reads a list as a tuple, as YAML users expect.
+        read = model.model_validate_json(json.dumps(dict(options), default=str))
+    except ValidationError as error:
+        return {}, problems_of(error, model, dict(options), where)
+    return {name: getattr(read, name) for name in model.model_fields}, []
+
+
+def options_model(builder: Callable[..., Any], given: Collection[str] = ()) -> type[BaseModel]:
+    """The builder's keyword-only arguments, but those in `given`, as a pydantic model."""
     fields: dict[str, Any] = {
         name: (
             Any if parameter.annotation is parameter.empty else parameter.annotation,
@@ -167,25 +179,4 @@ def _read_options(
         for name, parameter in inspect.signature(builder).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and name not in given
     }
-    model = create_model("options", __config__=_STRICT, **fields)
-    try:
-        # JSON mode is strict about scalars yet reads a list as a tuple, as YAML users expect.
-        read = model.model_validate_json(json.dumps(dict(options), default=str))
-    except ValidationError as error:
-        return {}, problems_of(error, where, tuple(fields))
-    return {name: getattr(read, name) for name in fields}, []
-
-
-def problems_of(error: ValidationError, where: str, known: tuple[str, ...] = ()) -> list[Problem]:
-    """One Problem per pydantic error, with its dotted path and the value received."""
-    problems = []
-    for item in error.errors(include_url=False):
-        path = ".".join([*filter(None, [where]), *map(str, item["loc"])])
-        message = item["msg"][0].lower() + item["msg"][1:]
-        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
-            message = "unknown key" + (f"; did you mean {close[0]!r}?" if close else "")
-        elif item["type"] != "missing":
-            message = f"{message.removeprefix('value error, ')}, got {item['input']!r}"
-        problems.append(Problem(path, message))
-    return problems
+    return create_model("options", __config__=_STRICT, **fields)

@@ -7,8 +7,7 @@ import click
 
 from layerline.cli.command import handle_errors, open_project
 from layerline.cli.output import print_json, print_notes, print_table
-
-DRIFTED = 9  # the exit code with --fail
+from layerline.errors import ExitCode
 
 
 @click.command()
@@ -19,7 +18,7 @@ DRIFTED = 9  # the exit code with --fail
     metavar="ALIAS_OR_URI",
     help="An alias, a version's number or a model URI; default: register.alias of params.yaml.",
 )
-@click.option("--fail", is_flag=True, help=f"Exit with {DRIFTED} if anything drifted.")
+@click.option("--fail", is_flag=True, help=f"Exit with {ExitCode.DRIFTED} if anything drifted.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @handle_errors
 def drift(source: Path, against: str | None, fail: bool, as_json: bool) -> None:
@@ -43,4 +42,4 @@ def drift(source: Path, against: str | None, fail: bool, as_json: bool) -> None:
         print_table(*drift_table(found, limit=20))
         print_notes([joint_text(found.joint)] if found.joint.skipped else [])
         click.echo(f"{found.line()}; {files[1]}")
-    sys.exit(DRIFTED if fail and found.drifted else 0)
+    sys.exit(ExitCode.DRIFTED if fail and found.drifted else 0)

@@ -69,6 +69,7 @@ def init(
 
     FILE is a table (CSV, Excel, Parquet, JSON), or a folder of pictures with one folder a class.
     """
+    from layerline.projects.editor_files import write_editor_files
     from layerline.projects.init import Wishes
     from layerline.projects.watched_files import require_outside, untracked, watch
     from layerline.validation.schema.schema_file import write_schema
@@ -86,6 +87,7 @@ def init(
     kept = _keep_earlier_params(workspace, start.params_text)
     write_schema(schema_path, start.schema)
     write_text(workspace.params, start.params_text)
+    write_editor_files(workspace.root)
     for note in start.notes:
         click.echo(f"note: {note}")
     click.echo(f"wrote params.yaml and {schema_path.relative_to(workspace.root)}{kept}")

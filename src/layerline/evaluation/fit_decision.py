@@ -12,7 +12,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.evaluation.class_costs import cost_matrix
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
-from layerline.evaluation.predictions import Ints
+from layerline.evaluation.predictions import Floats, Ints
 from layerline.evaluation.temperature import Calibration, calibrate
 from layerline.evaluation.thresholds import choose_threshold
 from layerline.networks.serialization import NetworkSpec
@@ -23,6 +23,7 @@ def fit_decision(
     actual: Ints,
     classes: Sequence[Any],
     section: EvaluateSection,
+    weights: Floats | None = None,
 ) -> tuple[Decision, Calibration | None]:
     """Fit the decision on validation rows, as params.yaml asks.
 
@@ -31,12 +32,13 @@ def fit_decision(
         actual: (B,) their class indices.
         classes: the K labels.
         section: params.yaml's `evaluate`.
+        weights: (B,) what each row counts, 1 on average.
 
     Raises:
         ParamsError: a threshold for more than two classes, or a name that is no class.
     """
     positive = positive_index(section, classes)
-    calibration = calibrate(logits, actual) if section.temperature else None
+    calibration = calibrate(logits, actual, weights) if section.temperature else None
     temperature = calibration.temperature if calibration else 1.0
     costs = None
     if section.class_costs is not None:
@@ -47,7 +49,7 @@ def fit_decision(
         return decision, calibration
     if isinstance(section.threshold, ThresholdSection):
         scores = decision.probabilities(logits)[:, positive]
-        threshold = choose_threshold(scores, actual == positive, section.threshold)
+        threshold = choose_threshold(scores, actual == positive, section.threshold, weights)
     else:
         threshold = float(section.threshold)
     return dataclasses.replace(decision, threshold=threshold), calibration
@@ -98,4 +100,4 @@ def choose_decision(
     """
     if spec.classes is None:
         return default_decision(section), None
-    return fit_decision(held.outputs, held.rows.y.numpy(), spec.classes, section)
+    return fit_decision(held.outputs, held.rows.y.numpy(), spec.classes, section, held.multiples)

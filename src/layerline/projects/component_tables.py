@@ -39,6 +39,10 @@ class Place(NamedTuple):
     own: Callable[[str], Callable[..., Any]] | None = None
 
 
+def auto_loss() -> None:
+    """cross_entropy for classes, mse for numbers."""
+
+
 PLACES = (
     Place("fetch", "source", None, builders(SOURCES), own=lambda name: find_source(name).build),
     Place("scale", "split", "method", builders(SPLITS)),
@@ -48,7 +52,7 @@ PLACES = (
     Place("scale", "dates", "name", builders(DATES)),
     Place("scale", "target", "name", builders(TARGETS)),
     Place("train", "network", None, check=network_problems),
-    Place("train", "loss", "name", {"auto": lambda: None, **builders(LOSSES)}, own=find_loss),
+    Place("train", "loss", "name", {"auto": auto_loss, **builders(LOSSES)}, own=find_loss),
     Place("train", "optimizer", "name", builders(OPTIMIZERS)),
     Place("train", "schedule", "name", builders(SCHEDULES)),
     Place("train", "augment", "name", builders(AUGMENTATIONS)),

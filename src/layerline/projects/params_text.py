@@ -18,6 +18,7 @@ BEST_MINUTES = 60  # within which a training without haste ends
 MANY_INPUTS = 500  # beyond it embeddings cost more time and memory than they are worth
 
 _TEMPLATE = Template("""\
+# yaml-language-server: $$schema=schemas/params.schema.json
 # Every choice that changes a result, one section per stage; YAML 1.2. Unknown keys are refused.
 project: $project  # names the MLflow experiment and the registered model
 seed: 0

@@ -26,6 +26,7 @@ from layerline.config.evaluation_sections import ConformalSection
 from layerline.errors import LayerlineError, ParamsError
 from layerline.evaluation.baselines import CLASSIFIERS, REGRESSORS, fitting_baselines
 from layerline.evaluation.evaluate import evaluate
+from layerline.evaluation.looks import MANY, note_look
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION
 from layerline.networks import build_network
 from layerline.networks.serialization import NetworkSpec, save_network
@@ -247,6 +248,24 @@ def test_what_does_not_fit_is_refused_and_earlier_reports_stay(
     with pytest.raises(ParamsError, match=r"evaluate\.slices\.0: the data have no column 'soli'"):
         evaluate(made, params(slices=("soli",)))
     assert (made.reports / "metrics.json").read_bytes() == before
+
+
+def test_looks_are_counted_by_decision_and_many_of_them_are_warned_about(
+    workspace: Callable[[str], Workspace],
+) -> None:
+    made = workspace("kind")
+    for threshold in (0.3, 0.4, 0.4):
+        evaluate(made, params(threshold=threshold))
+    found = read_json(made.reports / "evaluation.json")["test_looks"]
+    assert (found["count"], found["warning"]) == (2, "")
+    text = "These test rows have been looked at 2 times"
+    assert text in (made.reports / "model_card.md").read_text().partition("## Limits")[2]
+    for number in range(MANY):
+        note_look(made, network=str(number))
+    evaluate(made, params(threshold=0.4))
+    assert read_json(made.reports / "evaluation.json")["test_looks"]["count"] == MANY + 2
+    card = (made.reports / "model_card.md").read_text()
+    assert "one would be above its interval by luck" in card.partition("## Data")[0]
 
 
 def test_a_baseline_that_fails_is_reported(workspace: Callable[[str], Workspace]) -> None:

@@ -32,6 +32,7 @@ forgetting_report.py       transfer: what the source's rows lost
 curves.py                  the numbers behind the plots
 plots.py                   plots as PNG
 evaluation_results.py      everything that evaluate found
+looks.py                   how often test rows were used
 report_writer.py           the files in reports/
 model_card.py              the model card
 model_card_sections.py     its tables and lists

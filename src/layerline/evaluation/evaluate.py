@@ -28,6 +28,7 @@ from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.forgetting_report import judge_forgetting
 from layerline.evaluation.held_out import HeldOut, read_held_out
 from layerline.evaluation.history import read_history
+from layerline.evaluation.looks import note_look
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
 from layerline.evaluation.observations import observation_groups
@@ -87,7 +88,9 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
         results, test = _measure(workspace, params, done, history), done.predictions["test"]
         known = baselines()
     worth = compare_with_baselines(test, known, section, params.seed)
-    results = dataclasses.replace(results, baselines=known, worth=worth)
+    named = {name: results.hashes[name] for name in ("network", "decision")}
+    looks = note_look(workspace, **named)
+    results = dataclasses.replace(results, baselines=known, worth=worth, looks=looks)
     inputs = PlotInputs(
         history, facts["kept_epoch"], worst_rows(test), done.position, done.spec.classes
     )

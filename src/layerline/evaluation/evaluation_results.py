@@ -12,6 +12,7 @@ from layerline.evaluation.bootstrap import Interval
 from layerline.evaluation.class_metrics import ClassMetrics
 from layerline.evaluation.decision import Decision
 from layerline.evaluation.forgetting_report import Forgetting
+from layerline.evaluation.looks import NO_LOOKS, Looks
 from layerline.evaluation.permutation_importance import Importance
 from layerline.evaluation.slice_coverage import SliceCoverage
 from layerline.evaluation.slice_metrics import SliceMetrics, worst_slices
@@ -41,6 +42,7 @@ class EvaluationResults:
     network: str
     members: Sequence[Mapping[str, Any]] = ()  # as the manifest of models/network has them
     forgetting: Forgetting | None = None
+    looks: Looks = NO_LOOKS
 
     @property
     def is_regression(self) -> bool:
@@ -69,6 +71,7 @@ class EvaluationResults:
             "baselines": {found.name: found.figures for found in self.baselines},
             "worth": self.worth,
             "diagnosis": self.diagnosis,
+            "test_looks": self.looks.to_json(self.params.evaluate.confidence),
             **({} if self.forgetting is None else {"forgetting": self.forgetting.to_json()}),
         }
 

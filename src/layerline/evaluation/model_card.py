@@ -136,6 +136,7 @@ def _conclusions(results: EvaluationResults) -> list[Block]:
             f"{s.column} = {s.level} ({s.coverage.mean:.1%}, {s.n_rows} rows)" for s in low
         )
         points.append(f"Regions cover fewer than {low[0].asked:.0%} of the rows of: {named}.")
+    points.append(results.looks.warning(results.params.evaluate.confidence))
     return [Points([point for point in points if point])]
 
 
@@ -174,7 +175,10 @@ def _shown(value: Any) -> str:
 
 
 def _limits(results: EvaluationResults) -> list[str]:
-    lines = ["The metrics hold for rows like the test rows; other populations were not measured."]
+    lines = [
+        "The metrics hold for rows like the test rows; other populations were not measured.",
+        results.looks.sentence,
+    ]
     n_rows = results.data["n_rows"]["test"]
     if n_rows < 1000:
         lines.append(

@@ -181,7 +181,8 @@ def report(lines: dict[str, dict[str, Any]], worst: float, version: str) -> str:
     ]
     return "\n".join([
         "# The explorer's page", "",
-        f"`python benchmarks/explorer.py`: {version}, headless, without a GPU; {cpu}, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.",
+        f"`python benchmarks/explorer.py`: {version}, headless, without a GPU; {cpu}, "
+        f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.",
         f"A tweak ({TWEAKS} of them) is one changed weight: the whole forward pass and all "
         "drawing. It is on the screen with the browser's next frame: frames come every 16.7 ms, "
         "and are composed in software here. An empty frame is one in which nothing changed.", "",

@@ -11,7 +11,7 @@ export function driftCard({ about }, state, build) {
     state.column = name;
     build();
   };
-  const heads = ["column", "", "effect", "missing", "new values"];
+  const heads = ["column", "", "effect", "missing", "new"];
   const lines = columns
     .slice(0, SHOWN)
     .map(({ name, role, drifted: has, effect, missing: [before, now], new: unseen }) => [
@@ -24,6 +24,6 @@ export function driftCard({ about }, state, build) {
       String(unseen ?? "–"),
     ]);
   const count = `${drifted.length} of ${columns.length} columns`,
-    text = `${title}: ${count} of ${rows.toLocaleString("en")} rows drifted. The effect is the share of rows that would have to move. A name shows how the prediction depends on that column.`;
+    text = `${title.replaceAll("\`", "")}: ${count} of ${rows.toLocaleString("en")} rows drifted. The effect is the share of rows that would have to move. New are rows with values that training did not have. A name shows how the prediction depends on that column.`;
   return section("Drift", text, table(heads, lines, [2, 3, 4]));
 }

@@ -28,7 +28,7 @@ from checkouts import Checkout, make_checkout  # noqa: E402
 
 from layerline.config import DriftSection  # noqa: E402
 from layerline.drift.column_counts import ColumnCounts  # noqa: E402
-from layerline.drift.drift_check import compare_columns  # noqa: E402
+from layerline.drift.drift_check import compare  # noqa: E402
 from layerline.model.column_sketch import sketch  # noqa: E402
 
 N_TRAINING = 5000
@@ -67,7 +67,7 @@ def alarms(n_rows: int, shift: float, seed: int, min_effect: float) -> list[bool
         counts.add(now + shift if at == 0 and shift else now)
         counted[str(at)] = ("column", counts)
     section = DriftSection(min_effect=min_effect)
-    found = compare_columns(counted, confidence=section.confidence, min_effect=min_effect)
+    found, _ = compare(counted, "", section.confidence, min_effect)
     return [column.drifted for column in found]
 
 

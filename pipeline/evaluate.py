@@ -15,8 +15,13 @@ LOGGED = ("metrics.json", "evaluation.json", "model_card.md", "model_card.html")
 
 def main(stage: Stage) -> None:
     from layerline.evaluation.evaluate import evaluate
+    from layerline.evaluation.looks import count_looks
 
     metrics = evaluate(stage.workspace, stage.params)
+    looks = count_looks(stage.workspace)
+    if warning := looks.warning(stage.params.evaluate.confidence):
+        stage.report(f"warning: {warning}")
+    stage.journal.tags({"layerline.test_looks": looks.count})
     figures = ", ".join(f"{name} {readable(value)}" for name, value in metrics["test"].items())
     stage.report(f"test {figures}")
     stage.journal.metrics(

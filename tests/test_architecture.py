@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NO_RESULT = {
     "layerline",
     *(f"layerline.{name}" for name in ("stage", "cli", "config", "errors", "lookup", "process")),
+    *("layerline.wrong_values", "layerline.value_forms"),
 }
 NO_RESULT_PACKAGES = ("layerline.projects", "layerline.tracking", "layerline.stage")
 

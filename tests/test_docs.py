@@ -1,6 +1,6 @@
 """The documentation: the reference is made from the code, and every link leads somewhere."""
 
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -8,35 +8,56 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import jsonschema_rs
 import pytest
+from registered import flowers
 from ruamel.yaml import YAML
 
+import layerline
 from layerline.cli import main
+from layerline.config.key_meanings import keys
+from layerline.errors import ExitCode, ParamsError
+from layerline.projects.component_tables import PLACES
+from layerline.projects.init import start_project
+from layerline.projects.preflight import check_params
+from layerline.validation.schema.schema_file import schema_text
 
 ROOT = Path(__file__).resolve().parents[1]
-PARAMS = [ROOT / "params.yaml", *sorted((ROOT / "recipes").glob("*.yaml"))]
+TEMPLATE = ROOT / "src" / "layerline" / "projects" / "template"
+FILES = [
+    *(folder / "params.yaml" for folder in (ROOT, TEMPLATE)),
+    *sorted((ROOT / "recipes").glob("*.yaml")),
+    *sorted((ROOT / "data" / "schemas").glob("*.yaml")),
+    TEMPLATE / "digits.yaml",
+]
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
-@pytest.fixture(scope="module")
-def pages() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "make_pages", ROOT / "docs" / "site" / "make_pages.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def read(path: Path) -> tuple[str, Any]:
+    """The first line of a YAML file, and its content as JSON has it."""
+    text = path.read_text(encoding="utf-8")
+    content = YAML(typ="safe").load(text)
+    return text.partition("\n")[0], json.loads(json.dumps(content))
+
+
+sys.path.insert(0, str(ROOT / "docs" / "site"))
+editor_schemas = importlib.import_module("editor_schemas")
+reference_pages = importlib.import_module("reference_pages")
 
 
 @pytest.fixture(scope="module")
-def site(pages: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def schemas() -> dict[str, dict[str, Any]]:
+    """The JSON schemas by the name that a file's first line has."""
+    made: dict[str, str] = editor_schemas.editor_schemas()
+    return {name: json.loads(text) for name, text in made.items()}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "pages"
-    pages.make_pages(folder)
+    importlib.import_module("make_pages").make_pages(folder)
     return folder
 
 
@@ -56,17 +77,94 @@ def test_every_page_is_in_the_navigation(site: Path) -> None:
     assert {str(page.relative_to(site)) for page in site.rglob("*.md")} == named
 
 
-@pytest.mark.parametrize("path", PARAMS, ids=lambda path: path.stem)
-def test_the_json_schema_takes_our_own_params(path: Path, pages: ModuleType) -> None:
-    content = YAML(typ="safe").load(path.read_text())
-    assert jsonschema_rs.is_valid(pages.params_schema(), json.loads(json.dumps(content)))
+def test_the_schemas_for_editors_are_those_of_the_code() -> None:
+    for folder in editor_schemas.FOLDERS:
+        for name, text in editor_schemas.editor_schemas().items():
+            remedy = "python docs/site/editor_schemas.py"
+            assert (folder / name).read_text(encoding="utf-8") == text, remedy
 
 
-def test_the_json_schema_refuses_an_unknown_key_and_a_wrong_type(pages: ModuleType) -> None:
-    content = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
-    for section, key, value in (("train", "epoch", 3), ("train", "epochs", "ten")):
-        wrong = {**content, section: {**content[section], key: value}}
-        assert not jsonschema_rs.is_valid(pages.params_schema(), wrong)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_file_names_its_schema_and_fits_it(path: Path, schemas: dict[str, Any]) -> None:
+    first, content = read(path)
+    named = first.removeprefix("# yaml-language-server: $schema=")
+    is_table = path.parent.name == "schemas" or path.name == "digits.yaml"
+    place = ROOT / "data" / "schemas" if is_table else ROOT  # where it lies, or is copied to
+    assert (place / named).resolve().parent == ROOT / "schemas"
+    assert jsonschema_rs.is_valid(schemas[Path(named).name], content)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        ("train", "epoch", 3),
+        ("train", "epochs", "ten"),
+        ("train", "optimizer", {"name": "adam", "learning_rat": 1}),
+        ("train", "optimizer", "adm"),
+        ("train", "options", {"widths": [3]}),
+        ("scale", "numeric", {"default": "standrad"}),
+        ("scale", "split", {"method": "time"}),
+        ("evaluate", "threshold", "f1"),
+    ],
+)
+def test_the_json_schema_refuses_what_the_reader_refuses(
+    path: str, key: str, value: Any, schemas: dict[str, Any], tmp_path: Path
+) -> None:
+    _, content = read(ROOT / "params.yaml")
+    content[path][key] = value
+    assert not jsonschema_rs.is_valid(schemas["params.schema.json"], content)
+    with pytest.raises(ParamsError):
+        check_params(content, "params.yaml")
+
+
+def test_what_the_commands_write_names_its_schema(tmp_path: Path, schemas: dict[str, Any]) -> None:
+    table = tmp_path / "flowers.csv"
+    flowers(60).to_csv(table, index=False)
+    start = start_project(table, "kind", "flowers")
+    assert start.params_text.startswith(
+        "# yaml-language-server: $schema=schemas/params.schema.json"
+    )
+    assert jsonschema_rs.is_valid(schemas["params.schema.json"], start.params)
+    text = schema_text(start.schema)
+    assert text.startswith("# yaml-language-server: $schema=../../schemas/table.schema.json\n")
+    assert jsonschema_rs.is_valid(schemas["table.schema.json"], YAML(typ="safe").load(text))
+
+
+def test_every_key_has_a_meaning_values_and_a_default(schemas: dict[str, Any]) -> None:
+    found = [key for schema in schemas.values() for key in keys(schema)]
+    assert len(found) > 250
+    assert not [key for key in found if not key.meaning]
+    assert not [key for key in found if key.values and not key.default]
+    assert not [key for key in found if "any value" in key.values]
+
+
+def test_every_component_is_in_the_reference(site: Path) -> None:
+    text = (site / "reference" / "params.md").read_text()
+    for place in PLACES:
+        for name in editor_schemas.table_of(place):
+            where = (
+                f"{place.section}.options"
+                if place.name_key is None
+                else f"{place.section}.{place.key}"
+            )
+            assert f"### {where} with `{place.name_key or place.key}: {name}`" in text
+
+
+def test_the_readme_has_the_exit_codes_of_the_code() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "\n".join(reference_pages.exit_codes()) in readme
+
+
+def test_the_reference_has_the_messages_and_the_python_interface(site: Path) -> None:
+    errors = (site / "reference" / "errors.md").read_text()
+    for code in ExitCode:
+        assert f"| {code} | {code.meaning} | {code.remedy} |" in errors
+    assert errors.count("\n| ") > 400
+    for text in ("must be a mapping with `project` and `fetch`", "the loss diverged at"):
+        assert text in errors
+    python = (site / "reference" / "python.md").read_text()
+    for name in layerline.__all__:
+        assert f"## layerline.{name}\n" in python
 
 
 def test_the_reference_has_every_command_and_key(site: Path) -> None:

@@ -108,6 +108,7 @@ def write_here(root: Path, preprocessor: Preprocessor, seed: int = 0) -> Workspa
             np.save(folder / f"{split}_x.npy", x)
             targets = y if preprocessor.classes is not None else (y - 1).astype(np.float32)
             np.save(folder / f"{split}_y.npy", targets)
+            np.save(folder / f"{split}_id.npy", np.arange(N_ROWS, dtype=np.uint64))
     return workspace
 
 

@@ -7,12 +7,15 @@ errors       messages for users, exit codes
 masking      secrets in text
 process      parent, threads, memory of processes
 text         numbers and lists in messages
+value_forms  forms of values, in words
+wrong_values pydantic's errors as problems
 lookup       tables of components, option schemas
 vision       torchvision beside torch
 kernels/     hand-written speed, one switch
 rendering/   reports as Markdown and HTML
 config/      params.yaml as typed sections
 artifacts/   where artifacts are, atomic writes
+own_code     components in the user's project
 columns/     what one value means, everywhere
 tables/      data/raw and data/validated, read, written
 networks/    one architecture per file

@@ -1,9 +1,10 @@
 """What can go wrong for a user, and the exit code each kind ends with.
 
-A message states the rule, the value that broke it, the place, and the remedy. To add a kind, add a
-class with its own `exit_code` and a row in the README's table of exit codes.
+A message states the rule, the value that broke it, the place, and the remedy. To add a kind, add an
+exit code, a class that has it, and a row in the README's table, which a test compares.
 """
 
+import enum
 import errno
 import os
 import re
@@ -11,10 +12,70 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
+class ExitCode(enum.IntEnum):
+    """How commands and stages end, what it means and what to do about it."""
+
+    meaning: str
+    remedy: str
+
+    def __new__(cls, code: int, meaning: str, remedy: str) -> "ExitCode":
+        """A number with its two texts."""
+        made = int.__new__(cls, code)
+        made._value_, made.meaning, made.remedy = code, meaning, remedy
+        return made
+
+    DEFECT = (
+        1,
+        "anything else: something that the machine lacks, or a defect in Layerline",
+        "free what the message names; report a defect, with the traceback that it names",
+    )
+    PARAMS = (
+        2,
+        "params.yaml or a command is invalid, or asks for something impossible",
+        "correct the keys that the message names; it has all problems at once",
+    )
+    DATA = (
+        3,
+        "the data violate the schema, or cannot be split",
+        "correct the rows that the message names, set them aside with "
+        "validate.on_bad_rows: quarantine, or change the schema if it is too narrow",
+    )
+    SOURCE = (
+        4,
+        "a source cannot be reached or read, or a checksum differs",
+        "repair the file or the connection; get the file again, or state its new sha256",
+    )
+    DIVERGED = (
+        5,
+        "the training diverged",
+        "a lower train.optimizer.learning_rate, or train.clip_norm: 1.0; look for outliers",
+    )
+    GATE = (
+        6,
+        "the gate refused the model (retraining only)",
+        "nothing is wrong: the champion stays; reports/registration.json has the comparison",
+    )
+    BUSY = (
+        7,
+        "another process holds the lock",
+        "wait for the process that the message names, or end it",
+    )
+    STORE = (
+        8,
+        "the registry or the tracking store is unavailable",
+        "start or repair the store, then `layerline flush` or `layerline register`",
+    )
+    DRIFTED = (
+        9,
+        "something drifted (`layerline drift --fail` only)",
+        "reports/drift/drift.html shows what; train on the new rows if they are right",
+    )
+
+
 class LayerlineError(Exception):
     """A failure reported to the user in one message, without a traceback."""
 
-    exit_code = 1
+    exit_code: int = ExitCode.DEFECT
 
 
 class Problem(NamedTuple):
@@ -30,7 +91,7 @@ class Problem(NamedTuple):
 class ParamsError(LayerlineError):
     """`params.yaml` is invalid; carries every problem found, not only the first."""
 
-    exit_code = 2
+    exit_code = ExitCode.PARAMS
 
     def __init__(self, problems: Sequence[Problem], file: str = "params.yaml") -> None:
         self.problems = tuple(problems)
@@ -41,37 +102,37 @@ class ParamsError(LayerlineError):
 class DataError(LayerlineError):
     """The data violate a rule: the schema, a class minimum, a split that cannot be made."""
 
-    exit_code = 3
+    exit_code = ExitCode.DATA
 
 
 class SourceError(LayerlineError):
     """A source cannot be reached or read, or bytes differ from their recorded checksum."""
 
-    exit_code = 4
+    exit_code = ExitCode.SOURCE
 
 
 class DivergedError(LayerlineError):
     """Training produced a loss that is not finite."""
 
-    exit_code = 5
+    exit_code = ExitCode.DIVERGED
 
 
 class GateError(LayerlineError):
     """The challenger did not pass the gate (exit code of `layerline retrain` only)."""
 
-    exit_code = 6
+    exit_code = ExitCode.GATE
 
 
 class BusyError(LayerlineError):
     """Another process holds the lock."""
 
-    exit_code = 7
+    exit_code = ExitCode.BUSY
 
 
 class TrackingError(LayerlineError):
     """The tracking server or the model registry is unavailable."""
 
-    exit_code = 8
+    exit_code = ExitCode.STORE
 
 
 # What a machine may lack: what to say, and the remedy.

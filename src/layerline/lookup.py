@@ -11,15 +11,18 @@ Where columns may differ, params.yaml gives `Choices`: a default, and exceptions
 import difflib
 import inspect
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from layerline.errors import ParamsError, Problem
+from layerline.wrong_values import problems_of
 
 T = TypeVar("T")
 
+_IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
@@ -84,29 +87,40 @@ def builders(table: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     return {name: getattr(line, "build", line) for name, line in table.items()}
 
 
-def pick(table: Mapping[str, T], name: str, where: str) -> T:
-    """Return `table[name]`.
+def is_import_path(name: str) -> bool:
+    """Whether a name has the form of an import path.
+
+    >>> [is_import_path(name) for name in ("mine.losses:huberish", "mse", "a.b:", "C:/x")]
+    [True, False, False, False]
+    """
+    return _IMPORT_PATH.fullmatch(name) is not None
+
+
+def pick(table: Mapping[str, T], name: str, where: str, own: Callable[[str], T] | None = None) -> T:
+    """Return `table[name]`; with `own`, an import path is a component of the user's.
 
     Raises:
         ParamsError: the name is not in the table; the message lists the names that are.
     """
     if name in table:
         return table[name]
+    if own is not None and is_import_path(name):
+        return own(name)
     close = difflib.get_close_matches(name, table, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    names = ", ".join(sorted(table))
+    names = ", ".join([*sorted(table), *(["PACKAGE.MODULE:NAME"] if own else [])])
     raise ParamsError([Problem(where, f"{name!r} is not known; {hint}choose one of: {names}")])
 
 
-def one_of(table: Mapping[str, object]) -> AfterValidator:
+def one_of(table: Mapping[str, object]) -> BeforeValidator:
     """A check for annotations: the value is a name of the table."""
 
-    def check(value: str) -> str:
-        if value not in table:
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or value not in table:
             raise ValueError(f"must be one of: {', '.join(table)}")
         return value
 
-    return AfterValidator(check)
+    return BeforeValidator(check, json_schema_input_type=Literal[tuple(table)])
 
 
 def option_problems(
@@ -146,33 +160,23 @@ def _read_options(
     where: str,
     given: Collection[str],
 ) -> tuple[dict[str, Any], list[Problem]]:
+    model = options_model(builder, given)
+    try:
+        # JSON mode is strict about scalars yet reads a list as a tuple, as YAML users expect.
+        read = model.model_validate_json(json.dumps(dict(options), default=str))
+    except ValidationError as error:
+        return {}, problems_of(error, model, dict(options), where)
+    return {name: getattr(read, name) for name in model.model_fields}, []
+
+
+def options_model(builder: Callable[..., Any], given: Collection[str] = ()) -> type[BaseModel]:
+    """The builder's keyword-only arguments, but those in `given`, as a pydantic model."""
     fields: dict[str, Any] = {
         name: (
-            parameter.annotation,
+            Any if parameter.annotation is parameter.empty else parameter.annotation,
             ... if parameter.default is parameter.empty else parameter.default,
         )
         for name, parameter in inspect.signature(builder).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and name not in given
     }
-    model = create_model("options", __config__=_STRICT, **fields)
-    try:
-        # JSON mode is strict about scalars yet reads a list as a tuple, as YAML users expect.
-        read = model.model_validate_json(json.dumps(dict(options), default=str))
-    except ValidationError as error:
-        return {}, problems_of(error, where, tuple(fields))
-    return {name: getattr(read, name) for name in fields}, []
-
-
-def problems_of(error: ValidationError, where: str, known: tuple[str, ...] = ()) -> list[Problem]:
-    """One Problem per pydantic error, with its dotted path and the value received."""
-    problems = []
-    for item in error.errors(include_url=False):
-        path = ".".join([*filter(None, [where]), *map(str, item["loc"])])
-        message = item["msg"][0].lower() + item["msg"][1:]
-        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
-            message = "unknown key" + (f"; did you mean {close[0]!r}?" if close else "")
-        elif item["type"] != "missing":
-            message = f"{message.removeprefix('value error, ')}, got {item['input']!r}"
-        problems.append(Problem(path, message))
-    return problems
+    return create_model("options", __config__=_STRICT, **fields)

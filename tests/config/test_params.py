@@ -226,7 +226,7 @@ def test_what_does_not_go_together_is_reported_before_any_work(
         ("{members: {space: {epochs: [3]}}}", r"members\.space\.epochs.* should match pattern"),
         (
             "{members: {space: {options.dropout: {low: 1, high: 0}}}}",
-            r"space\.options\.dropout: must be a list of values, or \{low",
+            r"space\.options\.dropout: needs low < high",
         ),
         ("{members: {count: 1}}", "members.count: input should be greater than or equal to 2"),
     ],

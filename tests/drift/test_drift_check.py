@@ -10,7 +10,7 @@ from registered import flowers
 
 from layerline.config import DriftSection
 from layerline.drift.column_counts import ColumnCounts
-from layerline.drift.drift_check import Drift, compare_columns, in_tenths
+from layerline.drift.drift_check import Drift, compare, in_tenths
 from layerline.drift.drift_report import write_drift
 from layerline.drift.new_rows import NewRows, is_request_log, read_new_rows
 from layerline.drift.registered_drift import judge_rows
@@ -21,7 +21,7 @@ from layerline.tables.storage import read_images
 
 
 def judge(rows: NewRows) -> Drift:
-    return judge_rows(rows, DriftSection())
+    return judge_rows(rows, "not here", DriftSection())
 
 
 @pytest.mark.parametrize("name", ["classes", "numbers"])
@@ -60,7 +60,7 @@ def test_a_shift_too_small_to_matter_is_no_drift_however_many_the_rows(shift, dr
     generator = np.random.default_rng(0)
     counts = ColumnCounts(sketch(pd.Series(generator.normal(size=30_000)), is_level=False))
     counts.add(pd.Series(generator.normal(shift, 1, 30_000)))
-    (found,) = compare_columns({"x": ("column", counts)}, confidence=0.95, min_effect=0.1)
+    (found,), _ = compare({"x": ("column", counts)}, "", confidence=0.95, min_effect=0.1)
     assert found.p_adjusted < 1e-6
     assert found.drifted == drifted
 

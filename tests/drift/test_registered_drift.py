@@ -2,12 +2,15 @@
 
 import dataclasses
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from registered import flowers
 
+from layerline.artifacts import Workspace
 from layerline.cli import main
 from layerline.config import DriftSection
 from layerline.drift.registered_drift import drift_of_file, load_learnt
@@ -37,7 +40,7 @@ def test_the_sketch_is_a_file_of_the_version(garden):
     assert set(learnt.reference.columns) == {"size", "soil", "count", "is wild", "planted"}
 
 
-def test_the_command_writes_its_report_and_fails_only_if_asked(garden, monkeypatch):
+def test_the_command_writes_its_report_and_fails_only_if_asked(garden, made, monkeypatch):
     monkeypatch.chdir(garden)
     rows = flowers(400, seed=9)
     rows.to_csv("same.csv", index=False)
@@ -46,14 +49,32 @@ def test_the_command_writes_its_report_and_fails_only_if_asked(garden, monkeypat
     quiet = runner.invoke(main, ["drift", "same.csv", "--fail"])
     assert quiet.exit_code == 0, quiet.output
     assert "no drift in" in quiet.output
+    assert "note: The joint distribution was not tested" in quiet.output
     loud = runner.invoke(main, ["drift", "moved.csv", "--against", "1", "--fail", "--json"])
     assert loud.exit_code == 9
     found = json.loads(loud.stdout)
     assert found == json.loads((garden / "reports" / "drift" / "drift.json").read_text())
     assert found["drifted"] is True
     assert {"drifted", "test", "p_adjusted", "effect"} <= set(found["columns"]["size"])
+    page = runner.invoke(main, ["explore", "models:/garden@champion", "--no-browser"])
+    assert page.exit_code == 0, page.output
+    text = (garden / "reports" / "explorer.html").read_text()
+    data = re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', text, re.S)
+    shown = json.loads(data[1])["drift"]
+    assert shown["title"] == "Drift of `moved.csv` from models:/garden/1"
+    assert {column["name"] for column in shown["columns"]} == set(found["columns"])
+    assert shown["columns"][0] | {"name": "size", "drifted": True} == shown["columns"][0]
     assert runner.invoke(main, ["drift", "moved.csv"]).exit_code == 0
     assert "<title>" in (garden / "reports" / "drift" / "drift.html").read_text()
+    shutil.copytree(made("classes").workspace.validated, garden / "data" / "validated")
+    shuffled = rows["size"].sample(frac=1, random_state=0).to_numpy()
+    rows.assign(size=shuffled).to_csv("shuffled.csv", index=False)
+    quiet = runner.invoke(main, ["drift", "same.csv", "--fail"])
+    assert quiet.exit_code == 0, quiet.output
+    joint = runner.invoke(main, ["drift", "shuffled.csv", "--fail"])
+    assert joint.exit_code == 9, joint.output
+    assert "drift in the joint distribution: new rows can be told apart by" in joint.output
+    shutil.rmtree(garden / "data")
     missing = runner.invoke(main, ["drift", "none.csv"])
     assert missing.exit_code == 4
     assert "none.csv: file not found" in missing.output
@@ -110,4 +131,4 @@ def test_a_version_of_an_earlier_release_is_said_to_have_none(garden, made, stor
             examples=candidate.holdout.rows,
         )
     with pytest.raises(SourceError, match="carries no sketch of its training rows"):
-        drift_of_file("models:/old/1", garden / "params.yaml", store.home, DriftSection())
+        drift_of_file("models:/old/1", garden / "params.yaml", Workspace(garden), DriftSection())

@@ -103,6 +103,23 @@ def test_what_a_predictor_says_of_itself(fitted: layerline.FittedModel) -> None:
     assert len(fitted.predict_frame(unseen, any_value=True)) == 1
 
 
+def test_weights_are_a_column_or_a_number_for_each_row() -> None:
+    random = np.random.default_rng(0)
+    rows, given = random.normal(size=(120, 2)), random.integers(1, 4, 120)
+    frame = pd.DataFrame(rows, columns=["weight", "b"]).assign(y=rows[:, 0])
+    short = {"members": None, "epochs": 2}
+    plain = layerline.fit(frame, "y", **short)
+    named = layerline.fit(frame.assign(own=given), "y", weights="own", **short)
+    beside = layerline.fit(frame, "y", weights=given, **short)
+    assert set(named.columns) == set(beside.columns) == {"b", "weight"}
+    assert (named.predict(frame) == beside.predict(frame)).all()
+    assert (named.predict(frame) != plain.predict(frame)).any()
+    mistakes = {"weights: the frame has no column 'ow'": "ow", "weights of shape": given[:3]}
+    for message, wrong in mistakes.items():
+        with pytest.raises(DataError, match=message):
+            layerline.fit(frame, "y", weights=wrong)
+
+
 def test_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An array and its targets; torch, the folder and the arguments stay as they were."""
     monkeypatch.chdir(tmp_path)

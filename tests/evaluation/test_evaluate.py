@@ -22,12 +22,14 @@ from layerline.config import (
     ScaleSection,
     TrainSection,
 )
+from layerline.config.evaluation_sections import ConformalSection
 from layerline.errors import LayerlineError, ParamsError
 from layerline.evaluation.baselines import CLASSIFIERS, REGRESSORS, fitting_baselines
 from layerline.evaluation.evaluate import evaluate
+from layerline.evaluation.looks import MANY, note_look
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION
 from layerline.networks import build_network
-from layerline.networks.serialization import NetworkSpec, save_network
+from layerline.networks.serialization import NetworkSpec, load_network, save_network
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
 
@@ -210,6 +212,40 @@ def test_the_card_cannot_be_broken_out_of(workspace: Callable[[str], Workspace])
         assert f"](plots/{name}.png)" in card
 
 
+@pytest.mark.parametrize(("name", "by"), [("kind", "kind"), ("height", "soil")])
+def test_coverage_by_slice_is_in_the_report_and_the_card(
+    name: str, by: str, workspace: Callable[[str], Workspace]
+) -> None:
+    made = workspace(name)
+    evaluate(made, params(slices=("size",), conformal=ConformalSection(level=0.8, by=by)))
+    found = read_json(made.reports / "evaluation.json")["coverage"]
+    assert [s["column"] for s in found][-2:] == [by, by]
+    assert {s["asked"] for s in found} == {0.8}
+    card = (made.reports / "model_card.md").read_text()
+    assert "Coverage by slice" in card
+    assert f"| {by} = " in card
+    evaluate(made, params())
+    assert "coverage" not in read_json(made.reports / "evaluation.json")
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "not kept"])
+def test_the_card_says_what_learnt_from_an_ensemble(
+    is_kept: bool, workspace: Callable[[str], Workspace]
+) -> None:
+    made = workspace("height")
+    network, spec = load_network(made.network)
+    member = {"seed": 0, "value": 0.5, "epoch": 2, "weight": 0.5, "drawn": {}}
+    distilled = {"value": 0.41, "ensemble": 0.4, "is_kept": is_kept, "epoch": 1}
+    about = {"kept_epoch": 2, "threads": 1, "members": [member] * 2, "distilled": distilled}
+    with replace_folder(made.network, about) as folder:
+        save_network(folder, network, spec)
+    evaluate(made, params())
+    card = (made.reports / "model_card.md").read_text()
+    assert "learnt their answers: validation loss 0.41, the ensemble's 0.4" in card
+    assert ("an `mlp` network that learnt the answers of 2 others" in card) is is_kept
+    assert ("as much as that of one network" in card) is is_kept
+
+
 def test_hostile_columns_levels_and_files_are_escaped(tmp_path: Path) -> None:
     script = "<script>alert(1)</script>"
     made = make("kind", tmp_path, script)
@@ -230,6 +266,24 @@ def test_what_does_not_fit_is_refused_and_earlier_reports_stay(
     with pytest.raises(ParamsError, match=r"evaluate\.slices\.0: the data have no column 'soli'"):
         evaluate(made, params(slices=("soli",)))
     assert (made.reports / "metrics.json").read_bytes() == before
+
+
+def test_looks_are_counted_by_decision_and_many_of_them_are_warned_about(
+    workspace: Callable[[str], Workspace],
+) -> None:
+    made = workspace("kind")
+    for threshold in (0.3, 0.4, 0.4):
+        evaluate(made, params(threshold=threshold))
+    found = read_json(made.reports / "evaluation.json")["test_looks"]
+    assert (found["count"], found["warning"]) == (2, "")
+    text = "These test rows have been looked at 2 times"
+    assert text in (made.reports / "model_card.md").read_text().partition("## Limits")[2]
+    for number in range(MANY):
+        note_look(made, network=str(number))
+    evaluate(made, params(threshold=0.4))
+    assert read_json(made.reports / "evaluation.json")["test_looks"]["count"] == MANY + 2
+    card = (made.reports / "model_card.md").read_text()
+    assert "one would be above its interval by luck" in card.partition("## Data")[0]
 
 
 def test_a_baseline_that_fails_is_reported(workspace: Callable[[str], Workspace]) -> None:

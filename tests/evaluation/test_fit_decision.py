@@ -8,11 +8,13 @@ from scipy.optimize import minimize_scalar
 from sklearn import metrics as reference
 
 from layerline.artifacts import write_json
-from layerline.config import EvaluateSection, ThresholdSection
+from layerline.config import EvaluateSection, ThresholdSection, parse_params
 from layerline.errors import ParamsError, SourceError
+from layerline.evaluation.class_costs import cost_matrix, describe_costs
 from layerline.evaluation.decision import PLAIN, Decision, read_decision, write_decision
 from layerline.evaluation.fit_decision import default_decision, fit_decision
-from layerline.evaluation.predictions import softmax
+from layerline.evaluation.metrics import measure
+from layerline.evaluation.predictions import Predictions, softmax
 from layerline.evaluation.temperature import calibrate, fit_temperature
 from layerline.evaluation.thresholds import SCORES, choose_threshold, threshold_counts
 
@@ -174,6 +176,8 @@ def test_a_fixed_threshold_is_taken_as_it_is():
     [
         ({"threshold": 0.5}, ("a", "b", "c"), "only a binary task has a threshold"),
         ({"class_costs": {"x": 2}}, ("a", "b", "c"), r"class_costs\.x: is no class of the target"),
+        ({"class_costs": {"a": {"x": 2}}}, ("a", "b"), r"class_costs\.a\.x: is no class"),
+        ({"class_costs": {"a": {"b": 0}, "b": {"a": 0}}}, ("a", "b"), "no mistake costs anything"),
         ({"positive": "x"}, ("a", "b"), "'x' is not one of the two classes"),
         ({"positive": "a"}, ("a", "b", "c"), "not one of the two classes"),
     ],
@@ -184,21 +188,71 @@ def test_what_does_not_fit_the_classes_is_refused(changes, classes, says):
         fit_decision(logits, actual, classes, EvaluateSection(**changes))
 
 
-def test_costs_of_classes_make_decisions_cheaper():
+@pytest.mark.parametrize(
+    ("given", "matrix"),
+    [
+        ({"b": 6}, [[0, 1, 1], [6, 0, 6], [1, 1, 0]]),
+        ({"b": {"a": 9, "c": 0}, "c": 2}, [[0, 1, 1], [9, 0, 0], [2, 2, 0]]),
+        ({"a": {"a": 0.5}}, [[0.5, 1, 1], [1, 0, 1], [1, 1, 0]]),
+        ("steps", [[0, 1, 2], [1, 0, 1], [2, 1, 0]]),
+        ("squared_steps", [[0, 1, 4], [1, 0, 1], [4, 1, 0]]),
+    ],
+    ids=["by class", "by pair", "of the right one", "steps", "squared"],
+)
+def test_costs_make_decisions_cheaper(given, matrix):
     logits, actual = drawn(1.0, n_classes=3)
-    classes, costs = ("a", "b", "c"), np.array([1.0, 6.0, 1.0])
-    section = EvaluateSection(class_costs={"b": 6}, temperature=False)
+    classes, costs = ("a", "b", "c"), np.array(matrix, dtype=np.float64)
+    section = EvaluateSection(class_costs=given, temperature=False)
     decision, _ = fit_decision(logits, actual, classes, section)
-    assert decision.costs == (1.0, 6.0, 1.0)
-    paid = []
-    for one in (decision, PLAIN):
-        found = one.classify(logits, actual)
-        paid.append((costs[actual] * (found.predicted != actual)).mean())
-    assert paid[0] < 0.9 * paid[1]
+    assert decision.matrix.tolist() == matrix
     assert Decision.from_json(decision.to_json(classes), classes) == decision
-    shares = decision.probabilities(logits)
-    two = np.sort(shares * costs, axis=1)[:, -2:]
-    assert decision.margins(shares) == pytest.approx(two[:, 1] - two[:, 0])
+    found = decision.classify(logits, actual)
+    paid = costs[actual, found.predicted].mean()
+    assert measure(found)["mean_cost"] == pytest.approx(paid)
+    assert paid < 0.99 * costs[actual, PLAIN.classify(logits, actual).predicted].mean()
+    for k in range(3):  # no constant decision, and no other one by these probabilities, is cheaper
+        assert paid <= costs[actual, k].mean()
+    expected = found.probabilities @ costs
+    assert (expected[np.arange(2000), found.predicted] == expected.min(axis=1)).all()
+    # A change of every probability by e changes no more than twice e of the margin.
+    moved = found.probabilities + 1e-6 * np.array([1, -1, 1])
+    change = np.abs(decision.margins(moved) - decision.margins(found.probabilities))
+    assert change.max() <= 2e-6 * (1 + 1e-6)
+
+
+def test_steps_choose_the_median_class():
+    shares = np.random.default_rng(0).dirichlet([1, 1, 1, 1, 1], 300)
+    chosen = Decision(costs=tuple(map(tuple, cost_matrix("steps", range(5))))).choose(shares)
+    assert (chosen == (shares.cumsum(axis=1) < 0.5).sum(axis=1)).all()
+
+
+def test_a_class_that_the_target_lost_costs_as_much_as_the_worst_mistake():
+    costs = cost_matrix({"a": {"b": 5}}, ("a", "b"))
+    p = Predictions(np.array([0, 1, 0]), np.array([-1, -1, 1]), np.eye(2)[[0, 1, 0]], costs=costs)
+    assert p.row_losses("mean_cost").tolist() == [5, 1, 5]
+
+
+def test_costs_in_the_words_of_the_card():
+    classes = ("a", "b", "c")
+    for asked, says in (
+        ({"b": 6, "c": {"a": 3}}, "costs 1, but of `b` 6, of `c` taken for `a` 3."),
+        ({"b": {"b": 2}}, "costs 1, but of `b` taken for `b` 2."),
+        ({"b": 1}, "costs 1."),
+        ("steps", "costs a unit for each step between the classes, in the order of the schema."),
+    ):
+        assert describe_costs(asked, cost_matrix(asked, classes).tolist(), classes).endswith(says)
+
+
+@pytest.mark.parametrize("given", ["far", {"a": 0}, {"a": {"b": -1}}, {"a": True}, {"a": "x"}, [1]])
+def test_costs_that_are_none_are_refused_once(given):
+    raw = {"project": "p", "fetch": {"source": "files"}, "evaluate": {"class_costs": given}}
+    (problem,) = parse_params(raw)[1]
+    assert problem.where in (
+        "evaluate.class_costs",
+        "evaluate.class_costs.a",
+        "evaluate.class_costs.a.b",
+    )
+    assert "got " in problem.message
 
 
 def test_costs_and_a_threshold_are_refused_together():

@@ -226,7 +226,8 @@ DECODED = {
     "a count": (Link("log", factor=1.5, shift=-2.0), NO_CURVE),
     "quantiles": (Link("quantile", levels=(0.1, 0.5, 0.9)), NO_CURVE),
 }
-DECISIONS = [Decision(), Decision(1.7), Decision(0.6, 0.2, 0), Decision(1.0, 0.7, 1)]
+DEAR = Decision(0.8, costs=((0.0, 1.0), (4.0, 0.0)))
+DECISIONS = [Decision(), Decision(1.7), Decision(0.6, 0.2, 0), Decision(1.0, 0.7, 1), DEAR]
 DECIDE = """
 (({about, outputs}) => outputs.map((row) => {
   const found = explorer.modules.prediction.decide(Float64Array.from(row), about);

@@ -1,18 +1,15 @@
 """A network of the user's own: built from the project, and loaded from what lies by its weights."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
 
 from layerline.artifacts import NETWORK_CODE, sha256_of
-from layerline.config import FetchSection
 from layerline.errors import ParamsError
 from layerline.networks import build_network, network_problems
 from layerline.networks.own_network import is_own
 from layerline.networks.serialization import NetworkSpec, load_network, save_network
-from layerline.projects.watched_files import watch
 
 WIDE = """
 from torch import nn
@@ -153,17 +150,3 @@ def test_its_options_are_checked_before_there_is_data(project):
     assert network_problems(NAME, {"width": 4}) == []
     (problem,) = network_problems(NAME, {"wide": 4})
     assert problem.where == "train.options.wide"
-
-
-def test_dvc_watches_its_file_and_no_earlier_one(project):
-    stages = "stages:\n  fetch:\n    deps: [pipeline/fetch.py]\n  train:\n    deps:\n"
-    deps = ("pipeline/train.py", "code/train.txt", "data/scaled", "mine/old.py")
-    Path("dvc.yaml").write_text(stages + "".join(f"      - {dep}\n" for dep in deps))
-    section = FetchSection(source="sklearn", options={"dataset": "digits"}, target="target")
-    assert watch(Path("dvc.yaml"), section, NAME) == ["mine/networks.py"]
-    text = Path("dvc.yaml").read_text()
-    assert "mine/networks.py" in text
-    assert "mine/old.py" not in text
-    assert all(dep in text for dep in deps[:3])
-    watch(Path("dvc.yaml"), section, "mlp")
-    assert "mine/networks.py" not in Path("dvc.yaml").read_text()

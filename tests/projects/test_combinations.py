@@ -33,6 +33,25 @@ def test_a_split_fits_the_tasks_of_its_line(task: str, split: str) -> None:
         assert "one of column, group, hash" in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("window", "n_told"), [(None, 0), ({"rows": 5}, 0), ({"rows": 5, "half_life_rows": 9}, 1)]
+)
+def test_what_knows_no_weights_is_refused_beside_weights_by_age(
+    window: object, n_told: int
+) -> None:
+    raw = {
+        "project": "shop",
+        "fetch": {"source": "files", "options": {"path": "x.csv"}, "target": "y"},
+        "scale": {"window": window},
+        "train": {"network": "mlp", "sampling": "balanced"},
+    }
+    found, problems = parse_params(raw)
+    assert found is not None, problems
+    told = [str(problem) for problem in combination_problems(found)]
+    message = "train.sampling: rows have weights (scale.window), and balanced draws rows"
+    assert [line.startswith(message) for line in told] == [True] * n_told
+
+
 SPACE = {
     "options.hidden": [[32], [64, 32]],
     "options.dropuot": [0.1],
@@ -53,3 +72,13 @@ def test_members_that_cannot_be_built_are_refused() -> None:
     assert len(told) == 2
     assert told[0].startswith("train.members.space: train.options.dropuot: unknown key")
     assert told[1].startswith("train.members.space: train.optimizer.learning_rate: input should be")
+
+
+def test_a_gate_by_cost_needs_costs() -> None:
+    found = params("binary", "hash")
+    gate = dataclasses.replace(found.register.gate, metric="mean_cost")
+    found = dataclasses.replace(found, register=dataclasses.replace(found.register, gate=gate))
+    (problem,) = combination_problems(found)
+    assert str(problem).startswith("register.gate.metric: mean_cost needs evaluate.class_costs")
+    costly = dataclasses.replace(found.evaluate, class_costs="steps")
+    assert combination_problems(dataclasses.replace(found, evaluate=costly)) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from layerline.config import FetchSection
+from layerline.config import FetchSection, Params
 from layerline.projects.watched_files import (
     must_fetch,
     source_paths,
@@ -46,8 +46,8 @@ def test_source_paths(
 
 
 def test_a_source_that_dvc_cannot_watch_is_fetched_again(tmp_path: Path) -> None:
-    def section(source: str, **options: object) -> FetchSection:
-        return FetchSection(source=source, options=options)
+    def section(source: str, **options: object) -> Params:
+        return Params(project="p", fetch=FetchSection(source=source, options=options))
 
     dvc = "stages: {fetch: {cmd: x, deps: [pipeline/fetch.py, shop.csv]}}\n"
     (tmp_path / "dvc.yaml").write_text(dvc)
@@ -79,9 +79,9 @@ def test_dvc_watches_files_of_any_name(tmp_path: Path, monkeypatch: pytest.Monke
         "stages:\n  fetch:\n    cmd: echo 1 > out\n    deps:\n      - dvc.yaml\n    outs: [out]\n"
     )
     section = FetchSection(source="files", options={"path": list(NAMES)})
-    assert watch(tmp_path / "dvc.yaml", section) == list(NAMES)
+    assert watch(tmp_path, Params(project="p", fetch=section)) == list(NAMES)
     assert unwatched(tmp_path / "dvc.yaml", section) == []
-    assert not must_fetch(tmp_path, section)
+    assert not must_fetch(tmp_path, Params(project="p", fetch=section))
     dvc(tmp_path, "init", "--no-scm", "-q")
     dvc(tmp_path, "repro", "-q")
     assert "up to date" in dvc(tmp_path, "status")
@@ -108,8 +108,8 @@ def test_a_pattern_is_watched_by_its_folder_but_never_by_the_root(
     deps = "stages: {fetch: {cmd: x, deps: [pipeline/fetch.py]}}\n"
     (tmp_path / "dvc.yaml").write_text(deps)
     section = FetchSection(source="files", options={"path": path})
-    assert watch(tmp_path / "dvc.yaml", section) == ([dep] if dep else [])
-    assert must_fetch(tmp_path, section) == (dep is None)
+    assert watch(tmp_path, Params(project="p", fetch=section)) == ([dep] if dep else [])
+    assert must_fetch(tmp_path, Params(project="p", fetch=section)) == (dep is None)
 
 
 def test_files_that_neither_git_nor_dvc_tracks(

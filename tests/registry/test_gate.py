@@ -5,10 +5,11 @@ import pytest
 
 from layerline.config import GateSection
 from layerline.errors import ParamsError
+from layerline.evaluation.class_costs import cost_matrix
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.slices import Slice
-from layerline.registry.gate import judge, metric_of, metric_value
+from layerline.registry.gate import judge, live_metric, metric_of, metric_value
 from layerline.registry.gate_rules import LOWER_IS_BETTER, Context
 
 
@@ -117,6 +118,24 @@ def test_metrics_are_those_users_know():
     assert metric_of(GateSection(), "binary") == "log_loss"
     assert metric_of(GateSection(), "regression") == "rmse"
     assert metric_of(GateSection(metric="mae"), "regression") == "mae"
+    dear = GateSection(metric="mean_cost")
+    assert (metric_of(dear, "binary"), live_metric(dear, "binary")) == ("mean_cost", "log_loss")
+
+
+def test_a_cheaper_model_is_promoted_though_it_is_wrong_more_often():
+    generator = np.random.default_rng(0)
+    costs = cost_matrix({"1": {"0": 20}}, (0, 1))
+    champion = dataclasses.replace(classes(generator), costs=costs)
+    careful = (champion.probabilities[:, 1] > 0.05).astype(int)
+    challenger = dataclasses.replace(champion, predicted=careful)
+    verdicts = [
+        judge(champion, challenger, GateSection(metric=metric), task="binary", seed=0)
+        for metric in ("mean_cost", "accuracy")
+    ]
+    assert [verdict.promote for verdict in verdicts] == [True, False]
+    paid = [costs[p.actual, p.predicted].mean() for p in (champion, challenger)]
+    assert [verdicts[0].champion_value, verdicts[0].challenger_value] == pytest.approx(paid)
+    assert "gain in mean_cost" in verdicts[0].reason
 
 
 def rules_of(verdict):

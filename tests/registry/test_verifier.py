@@ -153,6 +153,6 @@ def test_a_row_on_the_threshold_may_fall_on_either_side():
     require_same("models:/flowers/1", expected, found, 1e-6, Decision(threshold=0.3))
     with pytest.raises(LayerlineError, match="predicts prediction = yes for row 1"):
         require_same("models:/flowers/1", expected, found, 1e-6, Decision(threshold=0.4))
-    require_same("models:/flowers/1", expected, found, 1e-6, Decision(costs=(3.0, 7.0)))
+    require_same("models:/flowers/1", expected, found, 1e-6, Decision(costs=((0, 3.0), (7.0, 0))))
     with pytest.raises(LayerlineError, match="predicts prediction = yes for row 1"):
         require_same("models:/flowers/1", expected, found, 1e-6, PLAIN)

@@ -95,6 +95,26 @@ def test_policies_share_trainings_and_a_second_run_trains_nothing(shop):
     assert again[1].to_json(again[0]) == drift
 
 
+def test_weights_that_halve_with_age_are_a_policy_of_their_own(shop):
+    workspace, params = shop
+    told: list[str] = []
+    past = Past(workspace, params, "when", "week", told.append)
+    found = replay(past, 6, ("always", "weighted"), DriftSection())
+    never, always, weighted = (result.to_json(found[0]) for result in found)
+    assert len(told) == always["trainings"] + weighted["trainings"] == 4
+    assert "weighted by age" in told[-1]
+    assert weighted["live_score"] != always["live_score"]
+    assert never["params"] == {}
+    # Six of eight weeks, whose first and last day are 49 days apart.
+    window = {"half_life_days": 42.0, "by": "when"}
+    assert weighted["params"] == {"retrain.when": {}, "scale.window": window}
+    Past(workspace, params, "when", "week", told.append).fitted(5, past.halving(6))
+    assert len(told) == 4
+    past.rows["when"] = past.rows["when"].astype(str)
+    with pytest.raises(ParamsError, match="need dates or numbers, and 'when' is text"):
+        past.halving(6)
+
+
 def test_a_killed_training_is_made_again_and_another_choice_is_another_past(shop):
     workspace, params = shop
     told: list[str] = []
@@ -142,7 +162,7 @@ def test_the_command_writes_the_list_and_the_page(shop, monkeypatch):
     policies = json.loads(done.stdout)
     folder = workspace.reports / "backtest"
     assert policies == json.loads((folder / "backtest.json").read_text())
-    assert [policy["policy"] for policy in policies] == ["never", "always", "drift"]
+    assert [policy["policy"] for policy in policies] == ["never", "always", "drift", "weighted"]
     assert all({"live_score", "trainings", "seconds"} <= set(policy) for policy in policies)
     assert "data:image/png" in (folder / "backtest.html").read_text()
 

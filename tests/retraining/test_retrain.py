@@ -67,6 +67,8 @@ def test_a_month_of_runs(shop):
     assert (judged["outcome"], judged["exit_code"]) in {("promoted", 0), ("kept", 6)}
     assert judged["version"] == 2
     assert (judged["n_new_rows"], judged["drifted"], judged["why"]) == (40, [], "40 new rows")
+    drift = json.loads((shop.root / "reports" / "drift" / "drift.json").read_text())
+    assert drift["joint"]["n_rows"][1] == 40
     artifacts = shop.python(
         "import mlflow; c = mlflow.MlflowClient(); run = c.get_model_version('shop', '2').run_id; "
         "print(*(file.path for file in c.list_artifacts(run, 'drift')))"

@@ -23,11 +23,13 @@ def scaled(
     frame: pd.DataFrame,
     task: str = "binary",
     window: WindowSection | None = None,
+    weights: str | None = None,
     **split: object,
 ) -> tuple[dict[str, int], dict[str, np.ndarray], list[str]]:
     """The rows of each split, their targets, and the notes."""
     workspace = Workspace(tmp_path)
     about = {"kind": "table", "source": "files", "target": "target", "task": task}
+    about |= {} if weights is None else {"weights": weights}
     with replace_folder(workspace.raw, {**about, "split_column": None, "origin": {}}) as folder:
         write_table(folder / "table.parquet", frame)
     write_schema(tmp_path / "schema.yaml", infer_schema(frame, "target", task))
@@ -96,8 +98,52 @@ def test_of_the_train_rows_only_those_in_the_window_stay(
     assert len(known) == 400
 
 
+@pytest.mark.parametrize("by", [{"half_life_rows": 50}, {"half_life_days": 70, "by": "day"}])
+@pytest.mark.parametrize("weights", [None, "price"])
+def test_the_weight_of_a_train_row_halves_with_its_age(
+    tmp_path: Path, by: dict[str, object], weights: str | None
+) -> None:
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "size": generator.normal(size=400).round(4),
+            "day": np.arange(400.0),
+            "price": generator.uniform(1, 2, 400),
+            "target": generator.normal(size=400),
+        }
+    )
+    scaled(tmp_path, frame, "regression", WindowSection(**by), weights=weights)
+    folder = tmp_path / "data" / "scaled"
+    found = {
+        name: [np.load(folder / f"{name}_{kind}.npy") for kind in ("row", "weight")]
+        for name in ("train", "valid", "test")
+    }
+    price = frame["price"].to_numpy() if weights else np.ones(400)
+    for name in ("valid", "test"):
+        rows, given = found[name]
+        assert given.tolist() == price[rows].tolist()
+    rows, given = found["train"]
+    of_age = given / price[rows]
+    assert of_age.mean() == pytest.approx(1)
+    if "by" in by:
+        assert np.log2(of_age[-1] / of_age) == pytest.approx((rows[-1] - rows) / 70)
+    else:
+        assert of_age[-1] / of_age[-51] == pytest.approx(2)
+        assert of_age[-1] / of_age[-101] == pytest.approx(4)
+
+
+def test_rows_of_a_thousand_half_lives_ago_still_count(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(300.0), "target": np.arange(300.0) % 7 * 1.1})
+    scaled(tmp_path, frame, "regression", WindowSection(half_life_rows=0.2))
+    weights = np.load(tmp_path / "data" / "scaled" / "train_weight.npy")
+    assert weights.min() > 0
+    assert weights.max() == weights[-1] == pytest.approx(len(weights), rel=0.1)
+
+
 def test_a_window_is_of_rows_or_of_days() -> None:
-    for window in ({"rows": 5, "days": 3}, {"days": 3}, {"by": "day"}, {}):
+    twice = {"half_life_rows": 2, "half_life_days": 3, "by": "day"}
+    without = ({"half_life_days": 3}, {"half_life_rows": 3, "by": "day"}, twice)
+    for window in ({"rows": 5, "days": 3}, {"days": 3}, {"by": "day"}, {}, *without):
         _, problems = parse_params(
             {"project": "a", "fetch": {"source": "files"}, "scale": {"window": window}}
         )

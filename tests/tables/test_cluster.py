@@ -1,5 +1,6 @@
 """Workers of a real Dask cluster give the very same artifacts, also when one is killed."""
 
+import dataclasses
 import hashlib
 import os
 import signal
@@ -19,6 +20,7 @@ from layerline.tables import cluster, storage
 from layerline.tables.cluster import VARIABLE, on_workers
 from layerline.tables.storage import read_table
 from layerline.validation import row_batches
+from layerline.validation.schema.definitions import CrossRule
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.schema_file import write_schema
 from layerline.validation.validate import validate_raw
@@ -55,15 +57,34 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+OWN = """
+import numpy as np
+
+def plausible(frame):
+    return frame["a"] < 2.5
+
+class Halves:
+    def fit(self, x, y=None):
+        self.middle_ = float(np.nanmedian(x))
+        return self
+
+    def transform(self, x):
+        return np.asarray(x) > self.middle_
+"""
+
+
 def build(root: Path) -> dict[str, str]:
     """Fetch, validate and scale; the hash of each file."""
     workspace = Workspace(root)
     section = FetchSection(source="files", options={"path": "rows"}, target="y", task="binary")
     fetch(workspace, section)
-    write_schema(root / SCHEMA, infer_schema(read_table(workspace.raw).iloc[:2000], "y", "binary"))
+    schema = infer_schema(read_table(workspace.raw).iloc[:2000], "y", "binary")
+    rules = (CrossRule("mine.rows:plausible", "error"), CrossRule("a < 9 or b < 9", "error"))
+    write_schema(root / SCHEMA, dataclasses.replace(schema, checks=rules))
     section = ValidateSection(on_bad_rows="quarantine", max_bad_fraction=0.5)
     validate_raw(workspace, section, SCHEMA)
-    scale(workspace, ScaleSection(categorical="target"), seed=0)
+    numeric = {"default": "standard", "columns": {"b": "mine.rows:Halves"}}
+    scale(workspace, ScaleSection(categorical="target", numeric=numeric), seed=0)
     folders = (workspace.raw, workspace.validated, workspace.scaled, workspace.preprocessor)
     files = [file for folder in (*folders, workspace.reports) for file in folder.rglob("*")]
     return {
@@ -76,6 +97,9 @@ def build(root: Path) -> dict[str, str]:
 def test_a_cluster_gives_the_files_that_one_machine_gives(
     project: Path, workers: "distributed.LocalCluster", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (project / "params.yaml").write_text("project: p\n")  # its own code is found beside it
+    (project / "mine").mkdir()
+    (project / "mine" / "rows.py").write_text(OWN)
     local = build(project / "local")
     monkeypatch.setenv(VARIABLE, workers.scheduler_address)
     assert build(project / "cluster") == local

@@ -14,16 +14,23 @@ from torch import Tensor
 from layerline.artifacts import Workspace, read_json, read_manifest, replace_folder
 from layerline.config import (
     Component,
+    EvaluateSection,
     MembersSection,
     ScaleSection,
+    ThresholdSection,
     TrainSection,
     ValidateSection,
     parse_params,
 )
 from layerline.errors import DataError, ParamsError
 from layerline.evaluation.bootstrap import paired_gain
+from layerline.evaluation.conformal import fit_conformal
+from layerline.evaluation.conformal_groups import Groups
+from layerline.evaluation.fit_decision import fit_decision
 from layerline.evaluation.metrics import measure
-from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.predictions import Predictions, softmax
+from layerline.evaluation.temperature import calibrate, fit_temperature
+from layerline.evaluation.thresholds import choose_threshold
 from layerline.networks.serialization import NetworkSpec
 from layerline.projects.combinations import combination_problems
 from layerline.registry.gate import metric_value
@@ -80,7 +87,7 @@ def test_a_weight_is_as_many_rows_in_the_error(classes: bool) -> None:
 
 
 def test_losses_that_weigh_classes_are_refused() -> None:
-    with pytest.raises(ParamsError, match=r"train\.loss: 'focal'.*fetch\.weights needs"):
+    with pytest.raises(ParamsError, match=r"train\.loss: 'focal'.*row weights need"):
         build_loss(Component(name="focal"), "binary", has_weights=True)
 
 
@@ -149,6 +156,49 @@ def test_a_weight_is_as_many_rows_in_metrics_and_in_the_gate(classes: bool) -> N
     assert gain.mean == pytest.approx(losses[0] - losses[1])
     assert metric_value(weighted[0], metric) == pytest.approx(metric_value(twice[0], metric))
     assert weighted[0].take(np.arange(3)).multiples.mean() == pytest.approx(1)
+
+
+def test_a_weight_is_as_many_rows_in_temperature_and_threshold() -> None:
+    generator = np.random.default_rng(0)
+    logits = 3 * generator.normal(size=(300, 2))
+    actual = (softmax(logits / 3)[:, 1] > generator.random(300)).astype(int)
+    counts = np.where(actual == 1, 4, 1)
+    weights, many = counts / counts.mean(), np.repeat(np.arange(300), counts)
+    expected = fit_temperature(logits[many], actual[many])
+    assert fit_temperature(logits, actual, weights) == pytest.approx(expected, rel=1e-6)
+    assert fit_temperature(logits, actual) != pytest.approx(expected, rel=0.01)
+    equal = calibrate(logits, actual, np.ones(300))
+    assert dataclasses.astuple(equal) == pytest.approx(
+        dataclasses.astuple(calibrate(logits, actual))
+    )
+    scores = softmax(logits)[:, 1]
+    for metric in ("f1", "accuracy", "balanced_accuracy", "cost"):
+        section = ThresholdSection(metric=metric, false_positive=3.0)
+        found = choose_threshold(scores, actual == 1, section, weights)
+        assert found == choose_threshold(scores[many], actual[many] == 1, section)
+    section = EvaluateSection(threshold=ThresholdSection(metric="accuracy"))
+    decision, _ = fit_decision(logits, actual, ("a", "b"), section, weights)
+    plain, _ = fit_decision(logits, actual, ("a", "b"), section)
+    assert decision.threshold < plain.threshold
+
+
+def test_regions_cover_a_share_of_the_weights() -> None:
+    generator, covered = np.random.default_rng(0), []
+    for _ in range(300):
+        is_dear = generator.random(400) < 0.3
+        scores = np.abs(generator.normal(size=400)) * np.where(is_dear, 3, 1)
+        weights = np.where(is_dear, 7.0, 1.0)  # three quarters of all
+        fitted = fit_conformal(scores[:200], 0.9, weights[:200])
+        inside = scores[200:] <= fitted.score
+        plain = scores[200:] <= fit_conformal(scores[:200], 0.9).score
+        covered.append([np.average(found, weights=weights[200:]) for found in (inside, plain)])
+    assert np.mean(covered, axis=0)[0] == pytest.approx(0.905, abs=0.01)
+    assert np.mean(covered, axis=0)[1] < 0.85
+    ones = np.ones(len(scores))
+    assert fit_conformal(scores, 0.9, ones) == fit_conformal(scores, 0.9)
+    places, groups = is_dear.astype(int), Groups("dear", ("no", "yes"), first=0)
+    weighed, alike = (fitted.grouped(groups, scores, places, w).groups for w in (weights, None))
+    assert weighed == alike  # in each group all weights are equal
 
 
 def table(**columns: Any) -> pd.DataFrame:

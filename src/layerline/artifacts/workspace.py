@@ -75,6 +75,11 @@ class Workspace:
         return Path(os.environ.get("DVC_ROOT") or self.root).resolve()
 
     @property
+    def looks(self) -> Path:
+        """Which models were measured on which test rows."""
+        return self.home / ".layerline" / "looks"
+
+    @property
     def journals(self) -> Path:
         return journals_of(self.home)
 

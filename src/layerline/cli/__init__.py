@@ -5,6 +5,7 @@ output     tables, JSON and notes printed
 new        new, code
 init       init, watch
 schema     schema
+params     params
 models     predict, export, promote, rollback, history, verify
 serve      serve, replay
 explore    explore
@@ -45,6 +46,7 @@ from layerline.cli.init import init, watch
 from layerline.cli.labels import labels
 from layerline.cli.models import export, history, predict, promote, rollback, verify
 from layerline.cli.new import code, new
+from layerline.cli.params import params
 from layerline.cli.prune import prune
 from layerline.cli.register import register
 from layerline.cli.results import results
@@ -59,7 +61,7 @@ from layerline.cli.study import study
 from layerline.cli.transfer import transfer
 
 COMMANDS = (
-    *(new, init, schema, watch, code),
+    *(new, init, schema, params, watch, code),
     *(predict, serve, replay, promote, rollback, history, verify, export, register),
     *(retrain, drift, labels, shadow, schedule, backtest, prune),
     *(results, runs, compare, explore, adopt, flush, ui),

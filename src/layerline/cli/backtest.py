@@ -23,11 +23,11 @@ from layerline.cli.output import print_json, print_table
 @click.option(
     "--policy",
     "policies",
-    type=click.Choice(["never", "always", "drift"]),
+    type=click.Choice(["never", "always", "drift", "weighted"]),
     multiple=True,
     help="When to train again; repeatable. Default: all.",
 )
-@click.option("--apply", "is_applied", is_flag=True, help="Write the best into retrain.when.")
+@click.option("--apply", "is_applied", is_flag=True, help="Write the best into params.yaml.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @handle_errors
 def backtest(
@@ -44,7 +44,7 @@ def backtest(
     stopped.
     """
     from layerline.projects.param_paths import write_values
-    from layerline.retraining.backtest import AS_PARAMS, POLICIES, replay, winner
+    from layerline.retraining.backtest import POLICIES, replay, winner
     from layerline.retraining.backtest_report import backtest_table, write_backtest
     from layerline.retraining.past_periods import Past
 
@@ -56,7 +56,8 @@ def backtest(
     files = write_backtest(workspace.reports / "backtest", facts, f"Backtest by `{by}`")
     best = winner(facts)
     if is_applied and best is not None:
-        write_values(workspace.params, {"retrain.when": dict(AS_PARAMS[best])})
+        (chosen,) = (result for result in found if result.policy == best)
+        write_values(workspace.params, chosen.as_params())
     if as_json:
         print_json(facts)
         return

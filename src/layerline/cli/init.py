@@ -16,6 +16,7 @@ from layerline.errors import ParamsError, Problem
 
 if TYPE_CHECKING:
     from layerline.projects.init import Start, Wishes
+    from layerline.projects.params_text import Effort
 
 
 @click.command()
@@ -54,6 +55,12 @@ if TYPE_CHECKING:
     flag_value="best",
     help="Sixteen networks on eight folds: better on small tables, in several times the time.",
 )
+@click.option(
+    "--distil",
+    "effort",
+    flag_value="distil",
+    help="One network that learns what several answer, where it is nearly as good: fast to serve.",
+)
 @click.option("--force", is_flag=True, help="Infer the schema again and replace the existing one.")
 @handle_errors
 def init(
@@ -61,7 +68,7 @@ def init(
     target: str | None,
     project: str | None,
     size: str | None,
-    effort: str | None,
+    effort: "Effort | None",
     force: bool,
     **reading: Any,
 ) -> None:
@@ -69,6 +76,7 @@ def init(
 
     FILE is a table (CSV, Excel, Parquet, JSON), or a folder of pictures with one folder a class.
     """
+    from layerline.projects.editor_files import write_editor_files
     from layerline.projects.init import Wishes
     from layerline.projects.watched_files import require_outside, untracked, watch
     from layerline.validation.schema.schema_file import write_schema
@@ -78,7 +86,7 @@ def init(
         click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
     given = _source_options(**reading)
-    wishes = Wishes(effort == "fast", effort == "best", size=_read_size(size))
+    wishes = Wishes(effort, size=_read_size(size))
     start = _start(file, target, name, workspace.root, given, wishes)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)
@@ -86,15 +94,14 @@ def init(
     kept = _keep_earlier_params(workspace, start.params_text)
     write_schema(schema_path, start.schema)
     write_text(workspace.params, start.params_text)
+    write_editor_files(workspace.root)
     for note in start.notes:
         click.echo(f"note: {note}")
     click.echo(f"wrote params.yaml and {schema_path.relative_to(workspace.root)}{kept}")
     if (workspace.root / "dvc.yaml").is_file():
-        section = load_params(workspace.params).fetch
-        click.echo(
-            f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root / 'dvc.yaml', section))}"
-        )
-        for path in untracked(workspace.root, section):
+        params = load_params(workspace.params)
+        click.echo(f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root, params))}")
+        for path in untracked(workspace.root, params.fetch):
             click.echo(
                 f"note: {path} is in neither git nor DVC: colleagues, and experiments with --queue "
                 f"or --temp, lack it until `dvc add {shlex.quote(path)}`"
@@ -116,7 +123,7 @@ def _start(
 
     if is_image_folder(file):
         odd = [f"--{option}" for option in given]
-        odd += ["--fast"] * wishes.is_fast + ["--best"] * wishes.is_best
+        odd += [f"--{wishes.effort}"] if wishes.effort else []
         if odd:
             _refuse(odd[0], "is for tables, and this is a folder of pictures; remove it")
         return start_images(file, target or TARGET, name, root=root, size=wishes.size)
@@ -198,9 +205,9 @@ def _keep_earlier_params(workspace: Workspace, text: str) -> str:
 @click.command()
 @handle_errors
 def watch() -> None:
-    """Make DVC watch the files named in params.yaml: deps of fetch, and of train for own code."""
+    """Make DVC watch the files named in params.yaml: the source's, and those of your own code."""
     from layerline.projects.watched_files import watch as write_deps
 
     workspace, params = open_project()
-    paths = write_deps(workspace.root / "dvc.yaml", params.fetch, params.train.network)
+    paths = write_deps(workspace.root, params)
     click.echo(f"dvc.yaml: watches {', '.join(paths) or 'no files'}")

@@ -9,6 +9,7 @@ from layerline.cli.command import handle_errors, open_project
 from layerline.cli.output import print_json
 
 KINDS = ("cron", "systemd", "github", "kubernetes", "airflow", "prefect", "dagster")
+EVERY = ("hour", "day", "weekday", "week", "month")
 
 
 @click.command()
@@ -21,7 +22,7 @@ KINDS = ("cron", "systemd", "github", "kubernetes", "airflow", "prefect", "dagst
 )
 @click.option(
     "--every",
-    type=click.Choice(["hour", "day", "weekday", "week", "month"]),
+    type=click.Choice(EVERY),
     default="day",
     show_default=True,
     help="week: on Mondays; month: on its first day.",

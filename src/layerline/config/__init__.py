@@ -2,10 +2,13 @@
 
 params               the whole file, read and checked
 data_sections        fetch, validate, scale
-training_sections    train and what lies in it
+training_sections    train, early stopping, batches
+member_sections      train.members and its space
+transfer_sections    train.transfer and its parts
 evaluation_sections  evaluate, register, gate
 retraining_sections  retrain: drift, when, live, alerts
 components           what sections are made of
+key_meanings         what each key means
 rank_place           this process among several
 dotted_paths         values at dotted paths
 yaml_reader          YAML read within bounds
@@ -24,6 +27,8 @@ from layerline.config.data_sections import (
     WindowSection,
 )
 from layerline.config.evaluation_sections import EvaluateSection, GateSection, ThresholdSection
+from layerline.config.key_meanings import Key, keys, meanings
+from layerline.config.member_sections import Axis, MembersSection, RangeSection
 from layerline.config.params import (
     Params,
     credential_problems,
@@ -39,17 +44,12 @@ from layerline.config.retraining_sections import (
     WhenSection,
 )
 from layerline.config.training_sections import (
-    AdaptersSection,
-    Axis,
     BatchGrowthSection,
     DistributedSection,
     EarlyStoppingSection,
-    ForgettingSection,
-    MembersSection,
-    RangeSection,
     TrainSection,
-    TransferSection,
 )
+from layerline.config.transfer_sections import AdaptersSection, ForgettingSection, TransferSection
 from layerline.config.yaml_reader import parse_yaml, read_yaml
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "FetchSection",
     "ForgettingSection",
     "GateSection",
+    "Key",
     "MembersSection",
     "Named",
     "Params",
@@ -81,7 +82,9 @@ __all__ = [
     "WindowSection",
     "credential_problems",
     "flatten",
+    "keys",
     "load_params",
+    "meanings",
     "parse_params",
     "parse_yaml",
     "read_rank_place",

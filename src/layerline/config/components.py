@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from layerline.lookup import read_choices
@@ -17,7 +17,9 @@ class Component:
     """A named entry of a table and its options: `{name: adamw, learning_rate: 0.001}`."""
 
     name: str
+    """Its name in the table."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """Its own options."""
 
 
 def _component(key: str) -> BeforeValidator:
@@ -38,11 +40,11 @@ Named = Annotated[Component, _component("name")]
 Method = Annotated[Component, _component("method")]
 
 
-def by_column(default: str) -> AfterValidator:
+def by_column(default: str) -> BeforeValidator:
     """Validate a choice that may differ by column; `default` applies where none is named."""
 
-    def check(value: str | dict[str, Any]) -> str | dict[str, Any]:
+    def check(value: Any) -> Any:
         read_choices(value, default)
         return value
 
-    return AfterValidator(check)
+    return BeforeValidator(check, json_schema_input_type=str | dict[str, Any])

@@ -16,8 +16,8 @@ from layerline.config.retraining_sections import RetrainSection
 from layerline.config.training_sections import TrainSection
 from layerline.config.yaml_reader import read_yaml
 from layerline.errors import ParamsError, Problem
-from layerline.lookup import problems_of
 from layerline.masking import credentials_in
+from layerline.wrong_values import problems_of
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
@@ -25,16 +25,28 @@ class Params:
     """The whole of params.yaml."""
 
     project: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    """The name of the experiment, the registered model and the schema."""
     fetch: FetchSection
+    """Where the data come from and what to predict."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """What every random number follows from."""
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    """Threads of training; auto: one for small networks, else one per core. Another number
+    changes the last digits."""
     validate: ValidateSection = ValidateSection()
+    """How strictly the frozen schema is enforced."""
     scale: ScaleSection = ScaleSection()
+    """How rows are split and how columns become numbers."""
     train: TrainSection = TrainSection()
+    """The network and how it is trained."""
     evaluate: EvaluateSection = EvaluateSection()
+    """How outputs become decisions, and which metrics are computed."""
     register: RegisterSection = RegisterSection()
+    """Which alias the registered model gets, and by which gate."""
     retrain: RetrainSection = RetrainSection()
+    """How `layerline retrain` runs; no stage reads it."""
     study: dict[str, Any] = Field(default_factory=dict)
+    """A study of `layerline study run`; no stage reads it."""
 
     @property
     def schema_path(self) -> Path:
@@ -60,7 +72,7 @@ def parse_params(raw: Any) -> tuple[Params | None, list[Problem]]:
         # JSON mode: strict about scalars, yet a YAML list may fill a tuple.
         params = TypeAdapter(Params).validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        found = problems_of(error, "", _field_names(Params))
+        found = problems_of(error, Params, raw)
         found = [Problem(p.where, RENAMED.get(p.where, p.message)) for p in found]
         return None, [*problems, *found]
     return None if problems else params, problems
@@ -81,16 +93,6 @@ def credential_problems(raw: Mapping[str, Any], *, thorough: bool = False) -> li
         "cache; take it out of params.yaml (and change it where it was committed already)"
     )
     return [Problem(name, message) for name in credentials_in(flatten(copied), thorough=thorough)]
-
-
-def _field_names(section: type) -> tuple[str, ...]:
-    names: list[str] = []
-    for field in dataclasses.fields(section):
-        names.append(field.name)
-        for part in getattr(field.type, "__args__", (field.type,)):
-            if dataclasses.is_dataclass(part) and isinstance(part, type):
-                names.extend(_field_names(part))
-    return tuple(names)
 
 
 def load_params(path: Path) -> Params:

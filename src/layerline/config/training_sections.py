@@ -2,174 +2,54 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from layerline.config.components import SECTION, WITH_FROM, Component, Named
+from layerline.config.components import SECTION, Component, Named
+from layerline.config.member_sections import MembersSection
+from layerline.config.transfer_sections import TransferSection
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class EarlyStoppingSection:
-    """When to stop before the last epoch; the weights with the best monitored value are kept.
-
-    `metric` is the loss, the error (1 - accuracy, RMSE), log_loss, auc (1 - area), or mae. `target`
-    is a value of it that is good enough. With `time_minutes` the clock decides,
-    and runs are no longer reproducible to the byte.
-    """
+    """When to stop before the last epoch; the weights with the best monitored value are kept."""
 
     patience_epochs: Annotated[int, Field(ge=1)] | None = 20
+    """Epochs without a better value after which training stops; null: no such rule."""
     min_delta: Annotated[float, Field(ge=0)] = 0.0
+    """How much better a value must be to count."""
     metric: Literal["loss", "error", "log_loss", "auc", "mae"] = "loss"
+    """What is monitored on the validation rows: the loss, the error (1 - accuracy, RMSE),
+    log_loss, auc (1 - area) or mae."""
     target: Annotated[float, Field(ge=0)] | None = None
+    """A value of the metric that is good enough: training stops there."""
     time_minutes: Annotated[float, Field(gt=0)] | None = None
+    """A budget for the whole training; runs are then no longer reproducible to the byte."""
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class BatchGrowthSection:
-    """Multiply the batch size by `factor` every `every_epochs` epochs, up to `limit` rows.
+    """A batch size that grows.
 
     Source: Smith et al., Don't Decay the Learning Rate, Increase the Batch Size (2018).
     """
 
     factor: Annotated[float, Field(gt=1)] = 2.0
+    """What the batch size is multiplied by."""
     every_epochs: Annotated[int, Field(ge=1)] = 10
+    """After how many epochs."""
     limit: Annotated[int, Field(ge=1)] = 4096
-
-
-@dataclass(frozen=True, kw_only=True, config=SECTION)
-class RangeSection:
-    """Numbers between two bounds; with `log` evenly spread over their logarithms."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _rising(self) -> "RangeSection":
-        if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError("needs low < high, and low > 0 with log: true")
-        return self
-
-
-def _read_axis(value: Any) -> Any:
-    # pydantic would report both branches of a union: several lines for one mistake.
-    if isinstance(value, RangeSection) or (isinstance(value, list | tuple) and value):
-        return value
-    try:
-        return RangeSection(**value)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "must be a list of values, or {low: NUMBER, high: NUMBER, log: true or false} with "
-            "low < high, and low > 0 with log: true"
-        ) from None
-
-
-Axis = Annotated[Any, PlainValidator(_read_axis)]
-AxisPath = Annotated[str, Field(pattern=r"^(options|optimizer)\.[\w.]+$")]
-
-
-@dataclass(frozen=True, kw_only=True, config=SECTION)
-class MembersSection:
-    """Several networks of one training, and what is kept of them: docs/training.md.
-
-    `space` has values for paths below train, `options.NAME` or `optimizer.NAME`; a member draws its
-    own from there. `keep: greedy` chooses members by the validation rows, with weights.
-    """
-
-    count: Annotated[int, Field(ge=2, le=1000)] = 4
-    keep: Literal["greedy", "all", "best"] = "greedy"
-    space: dict[AxisPath, Axis] | None = None
-
-
-@dataclass(frozen=True, kw_only=True, config=SECTION)
-class AdaptersSection:
-    """Low-rank adapters: W + alpha / rank * B A, of which only A and B learn.
-
-    `on` are patterns of module paths that match linear layers or 1 × 1 convolutions.
-    Source: Hu et al., LoRA (2021).
-    """
-
-    rank: Annotated[int, Field(ge=1)] = 8
-    alpha: Annotated[float, Field(gt=0)] = 8.0
-    on: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
-
-
-@dataclass(frozen=True, kw_only=True, config=SECTION)
-class ForgettingSection:
-    """Rows the source was trained on, on which it and the new network are compared afterwards.
-
-    `data` is a folder `data` or `data/validated` of the source's checkout, a Parquet file of raw
-    rows with their target, or dvc:REVISION.
-    """
-
-    data: Annotated[str, Field(min_length=1)]
+    """The most rows of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
 class DistributedSection:
-    """How many processes of this machine train together, and how often they are restarted."""
+    """Processes of this machine that train together."""
 
     processes: Annotated[int, Field(ge=1, le=1024)]
+    """How many processes of this machine train together."""
     restarts: Annotated[int, Field(ge=0)] = 3
-
-
-def _read_distributed(value: Any) -> Any:
-    # pydantic would report both branches of a union: several lines for one mistake.
-    if value == "auto" or isinstance(value, DistributedSection):
-        return value
-    try:
-        return DistributedSection(**value)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "must be auto (the processes that torchrun started, else one), or "
-            "{processes: NUMBER, restarts: NUMBER}"
-        ) from None
-
-
-Distributed = Annotated[DistributedSection | Literal["auto"], PlainValidator(_read_distributed)]
-
-
-_FINE_TUNING = ("learn", "last_blocks", "rate_decay", "head_epochs", "unfreeze_every", "l2_sp")
-
-
-@dataclass(frozen=True, kw_only=True, config=WITH_FROM)
-class TransferSection:
-    """Which known weights training starts from, and which of them it trains: docs/transfer.md.
-
-    `source` is `from` in params.yaml. `columns` maps a source's column to its name here, or to null
-    where it is dropped. Blocks are counted from the head, which is not one of them.
-    """
-
-    source: Annotated[str, Field(alias="from", min_length=1)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    mode: Literal["fine_tune", "feature_extraction"] = "fine_tune"
-    columns: dict[str, str | None] = Field(default_factory=dict)
-    skip: tuple[str, ...] = ()
-    head: Literal["auto", "new", "keep"] = "auto"
-    learn: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    last_blocks: Annotated[int, Field(ge=1)] | None = None
-    rate_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    head_epochs: Annotated[int, Field(ge=0)] = 0
-    unfreeze_every: Annotated[int, Field(ge=1)] | None = None
-    l2_sp: Annotated[float, Field(ge=0)] = 0.0
-    adapters: AdaptersSection | None = None
-    forgetting: ForgettingSection | None = None
-    cache: bool = True
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> "TransferSection":
-        usual = {"rate_decay": 1.0, "head_epochs": 0, "l2_sp": 0.0}
-        given = [name for name in _FINE_TUNING if getattr(self, name) != usual.get(name)]
-        given += ["adapters"] if self.adapters else []
-        if self.mode == "feature_extraction" and given:
-            raise ValueError(
-                f"mode feature_extraction trains the head alone, so {given[0]} has no effect; "
-                "remove it, or set mode: fine_tune"
-            )
-        choices = [name for name in ("learn", "last_blocks", "adapters") if name in given]
-        if len(choices) > 1:
-            raise ValueError(f"{' and '.join(choices)} each choose what is trained; keep one")
-        return self
+    """How often they are restarted from the last snapshot."""
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
@@ -177,25 +57,45 @@ class TrainSection:
     """The network and how it is trained."""
 
     network: str = "mlp"
+    """A name of the table of networks, `torchvision:NAME`, or your own `module:function`."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """The network's own options."""
     loss: Named = Component(name="auto")
+    """The loss and its options; auto: cross_entropy for classes, mse for numbers."""
     optimizer: Named = Component(name="adamw")
+    """The optimizer and its options."""
     schedule: Named = Component(name="cosine")
+    """How the learning rate changes, and its options."""
     batch_size: Annotated[int, Field(ge=1)] = 128
+    """Rows of a step's batch."""
     batch_growth: BatchGrowthSection | None = None
+    """Larger batches in later epochs."""
     accumulate: Annotated[int, Field(ge=1)] = 1
+    """Batches whose gradients make one step."""
     epochs: Annotated[int, Field(ge=1)] = 100
+    """The most passes over the train rows."""
     early_stopping: EarlyStoppingSection | None = EarlyStoppingSection()
+    """When to stop before the last epoch; null: never, and the last weights are kept."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
+    """The longest that a step's gradient may be; longer ones are shortened."""
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The decay of an exponential average of the weights, which is validated and kept."""
     sampling: Literal["shuffled", "balanced"] = "shuffled"
+    """Whether rows are drawn as they are, or each class equally often."""
     augment: tuple[Named, ...] = ()
+    """Changes of images at random, in this order, each with its options."""
     members: MembersSection | None = None
+    """Several networks that differ, as one; null: one network."""
     folds: Annotated[int, Field(ge=2, le=100)] | None = None
+    """A network for each of so many folds of the train and validation rows, as one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What products are computed in; auto: bfloat16 where it is faster."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where training runs; auto: a GPU where there is one."""
     transfer: TransferSection | None = None
-    distributed: Distributed = "auto"
+    """Known weights to start from."""
+    distributed: DistributedSection | Literal["auto"] = "auto"
+    """How many processes train together; auto: those that torchrun started, else one."""
 
     @model_validator(mode="after")
     def _one_start(self) -> "TrainSection":

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from layerline.drift.column_counts import ColumnCounts
+from layerline.drift.joint_sample import JointSample
+from layerline.drift.joint_test import JOINT, JointDrift, ToldApart, judge, tell_apart
 from layerline.drift.new_rows import NewRows
 from layerline.drift.two_sample_tests import (
     LEAST_EFFECT,
@@ -22,7 +24,7 @@ from layerline.drift.two_sample_tests import (
     unseen,
 )
 from layerline.model.column_sketch import ColumnSketch
-from layerline.text import readable
+from layerline.text import listing, readable
 from layerline.validation.profile import moments
 
 PREDICTION = "prediction"
@@ -84,64 +86,82 @@ class ColumnDrift:
 
 @dataclasses.dataclass(frozen=True)
 class Drift:
-    """What was found in all columns."""
+    """What was found in each column, and in all together."""
 
     n_rows: int
     columns: tuple[ColumnDrift, ...]
+    joint: JointDrift
 
     @property
     def drifted(self) -> list[str]:
-        """The columns that did, the largest effect first."""
+        """The columns that did, the largest effect first; then JOINT, if it did."""
         found = [column for column in self.columns if column.drifted]
-        return [column.name for column in sorted(found, key=lambda column: -column.effect)]
+        names = [column.name for column in sorted(found, key=lambda column: -column.effect)]
+        return [*names, *([JOINT] if self.joint.drifted else [])]
 
     def to_json(self) -> dict[str, Any]:
         """The content of drift.json."""
         columns = {column.name: column.to_json() for column in self.columns}
-        return {"drifted": bool(self.drifted), "n_rows": self.n_rows, "columns": columns}
+        joint = {"joint": self.joint.to_json()}
+        return {"drifted": bool(self.drifted), "n_rows": self.n_rows, "columns": columns} | joint
 
     def line(self) -> str:
         """One line for people."""
-        names = self.drifted
+        names = [name for name in self.drifted if name != JOINT]
+        apart = f" by {listing(self.joint.columns, 3)}" if self.joint.columns else ""
+        joint = f"{JOINT}: new rows can be told apart{apart}"
         if not names:
-            return f"no drift in {len(self.columns)} columns of {self.n_rows:,} rows"
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        return f"drift in {len(names)} of {len(self.columns)} columns: {', '.join(names[:3])}{more}"
+            n_columns = f"{len(self.columns)} columns of {self.n_rows:,} rows"
+            return f"drift in {joint}" if self.joint.drifted else f"no drift in {n_columns}"
+        columns = f"drift in {len(names)} of {len(self.columns)} columns: {listing(names, 3)}"
+        return f"{columns}; and in {joint}" if self.joint.drifted else columns
 
 
-def check_drift(rows: NewRows, *, confidence: float, min_effect: float) -> Drift:
-    """Test every column, the predictions, and the target where the rows have it."""
+def check_drift(
+    rows: NewRows, known: JointSample | str, *, confidence: float, min_effect: float
+) -> Drift:
+    """Test every column, the predictions, the target where the rows have it, and all together.
+
+    `known` are training rows, or why there are none.
+    """
     counted = {name: ("column", counts) for name, counts in rows.columns.items()}
     if rows.target is not None:
         counted[rows.reference.target_spec.name] = ("target", rows.target)
     counted.setdefault(PREDICTION, (PREDICTION, rows.prediction))
-    columns = compare_columns(counted, confidence=confidence, min_effect=min_effect)
-    return Drift(rows.n_rows, columns)
+    told = known if isinstance(known, str) else tell_apart(known, rows.sample)
+    return Drift(rows.n_rows, *compare(counted, told, confidence, min_effect))
 
 
-def compare_columns(
-    counted: Mapping[str, tuple[str, ColumnCounts]], *, confidence: float, min_effect: float
-) -> tuple[ColumnDrift, ...]:
-    """Test columns together.
+def compare(
+    counted: Mapping[str, tuple[str, ColumnCounts]],
+    told: ToldApart | str,
+    confidence: float,
+    min_effect: float,
+) -> tuple[tuple[ColumnDrift, ...], JointDrift]:
+    """Judge columns, and what a classifier told apart, together.
 
     Args:
-        counted: the role and the counts of each.
+        counted: the role and the counts of each column.
+        told: of all columns; or why there is no test of them.
         confidence: of rows without drift, this share of checks finds none in any column.
         min_effect: the smallest share of rows that matters, see LEAST_EFFECT.
     """
-    found = {name: findings(counts) for name, (_, counts) in counted.items()}
-    flat = [finding for tests in found.values() for finding in tests]
-    adjusted = iter(adjust([finding.p_value for finding in flat]).tolist())
-    columns = []
-    for name, (role, counts) in counted.items():
-        tests = [finding._replace(p_value=next(adjusted)) for finding in found[name]]
-        is_there = {
-            finding: finding.p_value <= 1 - confidence
-            and finding.effect >= min_effect * LEAST_EFFECT[finding.test]
-            for finding in tests
+    tests = [findings(counts) for _, counts in counted.values()]
+    tests.append([] if isinstance(told, str) else [told.finding])
+    adjusted = iter(adjust([finding.p_value for found in tests for finding in found]).tolist())
+    judged = [
+        {
+            (new := finding._replace(p_value=next(adjusted))): new.p_value <= 1 - confidence
+            and new.effect >= min_effect * LEAST_EFFECT[new.test]
+            for finding in found
         }
-        columns.append(_column(name, role, counts, is_there))
-    return tuple(columns)
+        for found in tests
+    ]
+    columns = (
+        _column(name, role, counts, is_there)
+        for (name, (role, counts)), is_there in zip(counted.items(), judged, strict=False)
+    )
+    return tuple(columns), judge(told, judged[-1])
 
 
 def _column(

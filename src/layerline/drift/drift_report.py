@@ -8,6 +8,8 @@ import numpy as np
 
 from layerline.artifacts import replace_file, write_json, write_text
 from layerline.drift.drift_check import ColumnDrift, Drift, in_tenths
+from layerline.drift.joint_test import JOINT, JointDrift
+from layerline.drift.two_sample_tests import CLASSIFIER
 from layerline.rendering.report_blocks import Block, Figures, Heading, Paragraph, Picture, Table
 from layerline.rendering.templates import render_html
 from layerline.text import readable
@@ -35,7 +37,7 @@ def write_drift(folder: Path, drift: Drift, title: str) -> list[Path]:
     with replace_file(picture) as temporary:
         draw_columns(temporary, ranked(drift)[:N_PLOTS])
     write_text(page, render_html("Drift", _blocks(drift, title, picture)))
-    write_json(data, drift.to_json())
+    write_json(data, {"title": title, **drift.to_json()})
     return [data, page, picture]
 
 
@@ -45,8 +47,29 @@ def ranked(drift: Drift) -> list[ColumnDrift]:
 
 
 def drift_table(drift: Drift, limit: int = N_TABLE) -> tuple[list[str], list[list[str]]]:
-    """Header, and a row for each column."""
-    return list(HEADER), [_cells(column) for column in ranked(drift)[:limit]]
+    """Header, a row for all columns together, and one for each."""
+    return list(HEADER), [_joint(drift.joint), *map(_cells, ranked(drift)[:limit])]
+
+
+def _joint(joint: JointDrift) -> list[str]:
+    drifted = "drifted" if joint.drifted else ""
+    if joint.skipped:
+        return [JOINT, "", "skipped", *["–"] * 6]
+    found = [CLASSIFIER, f"{joint.p_adjusted:.2g}", f"{joint.effect:.3f}"]
+    return [JOINT, drifted, *found, *["–"] * 4]
+
+
+def joint_text(joint: JointDrift) -> str:
+    """What the classifier found, in a sentence."""
+    if joint.skipped:
+        return f"The joint distribution was not tested: {joint.skipped}."
+    n_known, n_new = joint.n_rows
+    text = (
+        f"A classifier that learnt to tell {n_known // 2:,} training rows from {n_new // 2:,} new "
+        f"ones ranks a new row above a training row in {joint.auc:.1%} of pairs that it has not "
+        "seen (its AUC; 50 % is chance)"
+    )
+    return f"{text}, above all by {', '.join(joint.columns)}." if joint.columns else f"{text}."
 
 
 def _cells(column: ColumnDrift) -> list[str]:
@@ -68,7 +91,8 @@ def _cells(column: ColumnDrift) -> list[str]:
 
 def _blocks(drift: Drift, title: str, picture: Path) -> list[Block]:
     header, rows = drift_table(drift)
-    n_drifted = len(drift.drifted)
+    n_drifted = sum(column.drifted for column in drift.columns)
+    marked = range(0 if drift.joint.drifted else 1, 1 + n_drifted)
     boxes = [
         ("rows", f"{drift.n_rows:,}", "compared"),
         (
@@ -88,7 +112,8 @@ def _blocks(drift: Drift, title: str, picture: Path) -> list[Block]:
             "P-values are adjusted for all tests by Benjamini and Hochberg. Dates move by "
             "themselves: only their gaps are tested."
         ),
-        Table(header, rows, marked=range(n_drifted), n_text=3),
+        Paragraph(joint_text(drift.joint)),
+        Table(header, rows, marked=marked, n_text=3),
         Heading("The columns that changed most"),
         Picture(picture, picture.name, "Shares of the training rows and of the new rows"),
     ]

@@ -12,15 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from layerline.columns.cast import cast_column
-from layerline.columns.judge import STRICT, breaches
-from layerline.columns.spec import ColumnSpec
 from layerline.drift.column_counts import ColumnCounts
+from layerline.drift.joint_sample import JointSample, read_column
 from layerline.errors import DataError, SourceError
 from layerline.model.bundle import Rows
 from layerline.model.chunks import check_input, read_chunks
 from layerline.model.image_inputs import read_images
-from layerline.model.inputs import require_columns, with_absent, without_words
+from layerline.model.inputs import require_columns, with_absent
 from layerline.model.predictor import Model
 from layerline.model.reference import Reference, image_looks
 from layerline.model.row_chunk import ReadOptions
@@ -40,6 +38,7 @@ class NewRows:
         prediction: the model's predictions of the rows that it can read.
         target: None until a row has the target.
         n_rows: how many were read.
+        sample: a part of them, row by row.
     """
 
     model: Model
@@ -48,20 +47,25 @@ class NewRows:
     prediction: ColumnCounts = dataclasses.field(init=False)
     target: ColumnCounts | None = None
     n_rows: int = 0
+    sample: JointSample = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         sketches = self.reference.columns.items()
         self.columns = {name: ColumnCounts(sketch) for name, sketch in sketches}
         self.prediction = ColumnCounts(self.reference.prediction)
+        self.sample = JointSample(self.model.about, self.reference.target_spec)
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: Rows, may_be_drawn: "np.ndarray | None" = None) -> None:
         """Count some rows, in any order of columns; of images an array or a table of pixels.
+
+        The sample is drawn from all of them, or from those that `may_be_drawn` (B,).
 
         Raises:
             DataError: a column is missing.
         """
         about = self.model.about
         self.n_rows += len(rows)
+        self.sample.add(rows, may_be_drawn)
         if about.image_shape is not None:
             self._add_images(rows)
             return
@@ -71,20 +75,12 @@ class NewRows:
         require_columns(rows, about.columns)
         read, is_bad = {}, np.zeros(len(rows), dtype=np.bool_)
         for spec in about.columns:
-            read[spec.name], unread = self._cast(rows, spec)
+            read[spec.name], unread = read_column(rows, spec, about)
             is_bad |= unread
             if spec.name in self.columns:
                 self.columns[spec.name].add(read[spec.name], unread)
         self._predict(pd.DataFrame(read, index=rows.index)[~is_bad])
         self._add_target(rows)
-
-    def _cast(self, rows: pd.DataFrame, spec: ColumnSpec) -> "tuple[pd.Series, np.ndarray]":
-        raw = without_words(rows[spec.name], self.model.about.dialect.missing)
-        cast = cast_column(raw, spec)
-        unread = np.zeros(len(rows), dtype=np.bool_)
-        for breach in breaches(cast, spec, rules=STRICT):
-            unread |= breach.rows
-        return cast.values, unread
 
     def _add_images(self, rows: Rows) -> None:
         about = self.model.about
@@ -109,7 +105,7 @@ class NewRows:
             return
         if self.target is None:
             self.target = ColumnCounts(self.reference.target)
-        self.target.add(*self._cast(rows, spec))
+        self.target.add(*read_column(rows, spec, self.model.about))
 
 
 def read_new_rows(path: Path, model: Model, reference: Reference) -> NewRows:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 Counts = NDArray[np.int64]
 
 # Relative to `min_effect`: a gap or an unknown value says more than a shift of the same rows.
+CLASSIFIER = "classifier"
 LEAST_EFFECT: Mapping[str, float] = {
+    CLASSIFIER: 1.0,
     "kolmogorov-smirnov": 1.0,
     "chi-squared": 1.0,
     "missing": 0.5,

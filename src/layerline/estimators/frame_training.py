@@ -16,7 +16,7 @@ from layerline.config import Params, Task
 from layerline.errors import LayerlineError
 from layerline.estimators.changed_params import changed
 from layerline.estimators.fitted_model import FittedModel, files_of
-from layerline.estimators.user_table import Targets, to_arrow, with_target
+from layerline.estimators.user_table import Targets, to_arrow, with_target, with_weights
 from layerline.evaluation.evaluate import measure_model
 from layerline.evaluation.history import read_history
 from layerline.origins import SourceContext, find_preprocessor, find_start
@@ -56,7 +56,7 @@ def fit(
     task: Literal["auto"] | Task = "auto",
     seed: int = 0,
     scale: Mapping[str, Any] | None = None,
-    weights: str | None = None,
+    weights: Targets | None = None,
     verbose: bool = False,
     **train: Any,
 ) -> FittedModel:
@@ -71,7 +71,7 @@ def fit(
         task: binary, multiclass or regression; auto finds it.
         seed: as in params.yaml.
         scale: changes to the section scale of params.yaml.
-        weights: a column of positive numbers: what each row counts.
+        weights: what each row counts: a column of positive numbers, or one for each row.
         verbose: print what the stages report, and show the progress.
         train: changes to the section train of params.yaml: `epochs=30, optimizer={"learning_rate":
             0.01}`, or by a dotted path, `**{"optimizer.learning_rate": 0.01}`. Without `members`
@@ -87,7 +87,8 @@ def fit(
     'binary'
     """
     table, name = with_target(data, target)
-    fetch = {} if weights is None else {"weights": weights}
+    table, weighing = with_weights(table, weights)
+    fetch = {} if weighing is None else {"weights": weighing}
     if train.get("members", ...) is None:
         train = {"folds": None, **train}
     changes = {"seed": seed, "fetch": fetch, "scale": scale or {}, "train": train}
@@ -167,6 +168,6 @@ def _in_words_of_frames(folder: Path) -> Iterator[None]:
         text = re.sub(r"\nall of it: reports/.*", "", str(error))
         for words in (str(folder / TABLE), f"data/raw/{TABLE}"):
             text = text.replace(words, "the frame")
-        text = re.sub(r"(?:\bfetch\.|--)(target|task)\b", r"\1", text)
+        text = re.sub(r"(?:\bfetch\.|--)(target|task|weights)\b", r"\1", text)
         error.args = (text,)
         raise

@@ -18,15 +18,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from layerline.config import Task
 from layerline.errors import LayerlineError
+from layerline.estimators.dealt_rows import Given, deal
 from layerline.estimators.frame_training import train_table
-from layerline.estimators.user_table import TARGET, named_rows
-from layerline.projects.init import SPLIT_NAME
-from layerline.scaling.splitting import hash_rows, separate_observations
-from layerline.scaling.splitting.row_hash import shares_of
-
-FEW_ROWS = 50  # below it all rows are trained on, and no others choose the epoch
-LEAST_VALID = 5
-Mask = NDArray[np.bool_]
+from layerline.estimators.user_table import named_rows
 
 
 class LayerlineEstimator(BaseEstimator):
@@ -106,31 +100,21 @@ class LayerlineEstimator(BaseEstimator):
             changes["members"] = several if self.members > 1 else None
         return {"network": self.network, **changes, **(self.train or {})}
 
-    def _fit(self, rows: pd.DataFrame, target: NDArray[Any], task: Task) -> None:
+    def _fit(self, given: Given, task: Task) -> None:
         """Train on named rows; mistakes are ValueErrors, as scikit-learn's own."""
-        if SPLIT_NAME in rows:
-            raise ValueError(f"a column may not be named {SPLIT_NAME!r}; rename it")
-        name = TARGET
-        while name in rows:
-            name += "_"
-        labels = None if task == "regression" else target
-        valid = _valid_rows(rows, target, self.valid, labels)
-        is_small = valid.all()
+        dealt = deal(given, self.valid, task)
         changes = {
             "seed": _seed_of(self.random_state),
+            "fetch": {} if dealt.weights is None else {"weights": dealt.weights},
             "train": self._train_changes(),
             "scale": self.scale or {},
             "validate": {"min_class_rows": 1},
             # Fitted on the very rows that were trained on, it would only sharpen.
-            "evaluate": {"temperature": not is_small},
+            "evaluate": {"temperature": not dealt.is_small},
         }
-        # Stages read three splits; nobody reads the test rows, which are the valid ones again.
-        parts = {"train": valid if is_small else ~valid, "valid": valid, "test": valid}
-        table = rows.assign(**{name: target})
-        dealt = [table[chosen].assign(**{SPLIT_NAME: part}) for part, chosen in parts.items()]
         try:
             self.model_ = train_table(
-                pd.concat(dealt), name, changes, task=task, verbose=self.verbose
+                dealt.table, dealt.target, changes, task=task, verbose=self.verbose
             )
         except LayerlineError as error:
             raise ValueError(str(error)) from error
@@ -159,22 +143,25 @@ class LayerlineClassifier(ClassifierMixin, LayerlineEstimator):
         classes_: the labels, in the order of `predict_proba`.
     """
 
-    def fit(self, X: Any, y: Any) -> "LayerlineClassifier":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LayerlineClassifier":
         """Train on rows X, a DataFrame or an array of numbers, and their labels y (B,).
 
+        `sample_weight` (B,), numbers of at least 0, is what each row counts.
+
         Raises:
-            ValueError: a parameter, the rows or the labels are wrong.
+            ValueError: a parameter, the rows, the labels or the weights are wrong.
         """
         X, y = validate_data(self, X, y, **_checks_of(X, is_fit=True))
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
+        given = Given(self._named(X), labels).weighed(sample_weight)
+        self.classes_, codes = np.unique(given.target, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y holds only one class, {self.classes_.tolist()[0]!r}; give at least two"
             )
         task: Task = "binary" if len(self.classes_) == 2 else "multiclass"
-        self._fit(self._named(X), codes, task)
+        self._fit(given._replace(target=codes), task)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -190,16 +177,18 @@ class LayerlineClassifier(ClassifierMixin, LayerlineEstimator):
 class LayerlineRegressor(RegressorMixin, LayerlineEstimator):
     """A regression by one or several networks; `LayerlineEstimator` explains its parameters."""
 
-    def fit(self, X: Any, y: Any) -> "LayerlineRegressor":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LayerlineRegressor":
         """Train on rows X, a DataFrame or an array of numbers, and their numbers y (B,).
 
+        `sample_weight` (B,), numbers of at least 0, is what each row counts.
+
         Raises:
-            ValueError: a parameter, the rows or the numbers are wrong.
+            ValueError: a parameter, the rows, the numbers or the weights are wrong.
         """
         numeric = {} if isinstance(X, pd.DataFrame) else {"y_numeric": True}
         X, y = validate_data(self, X, y, **_checks_of(X, is_fit=True), **numeric)
         target = column_or_1d(y, warn=True, dtype=np.float64)
-        self._fit(self._named(X), target, "regression")
+        self._fit(Given(self._named(X), target).weighed(sample_weight), "regression")
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:
@@ -222,24 +211,3 @@ def _seed_of(random_state: Any) -> int:
     if isinstance(random_state, int | np.integer):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _valid_rows(
-    rows: pd.DataFrame, target: NDArray[Any], share: float, labels: NDArray[Any] | None
-) -> Mask:
-    """(B,) the rows that early stopping looks at; all of them where there are few.
-
-    Args:
-        rows: the features.
-        target: of each row.
-        share: of the rows that are to be chosen.
-        labels: the class of each row; None for a regression.
-    """
-    hashes = separate_observations(hash_rows(rows), lambda: pd.Series(target))
-    valid: Mask = shares_of(hashes) < share
-    if labels is not None:
-        learnt = np.bincount(labels[~valid], minlength=labels.max() + 1) > 0
-        valid &= learnt[labels]
-    if len(rows) < FEW_ROWS or valid.sum() < LEAST_VALID or (~valid).sum() < LEAST_VALID:
-        return np.ones(len(rows), dtype=np.bool_)
-    return valid

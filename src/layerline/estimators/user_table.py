@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from layerline.errors import DataError
 from layerline.text import first_line, listing
 
-TARGET = "target"  # of a target that has no name
+TARGET, WEIGHT = "target", "weight"  # of values that come without a name
 
 Targets = str | Sequence[Any] | NDArray[Any] | pd.Series
 
@@ -52,6 +52,39 @@ def with_target(rows: pd.DataFrame | NDArray[Any], target: Targets) -> tuple[pd.
     if name in table:
         raise DataError(f"the target and a column are both named {name!r}; rename one of them")
     return table.reset_index(drop=True).assign(**{name: values}), name
+
+
+def with_weights(table: pd.DataFrame, weights: Targets | None) -> tuple[pd.DataFrame, str | None]:
+    """The rows with their weights as one column, and its name; None without weights.
+
+    Args:
+        table: the rows and their target.
+        weights: the name of a column, or one number for each row.
+
+    Raises:
+        DataError: no column has that name, or there is another number of weights than of rows.
+    """
+    if isinstance(weights, str) and weights not in table:
+        columns = listing(list(map(repr, table.columns)))
+        raise DataError(f"weights: the frame has no column {weights!r}; it has {columns}")
+    if weights is None or isinstance(weights, str):
+        return table, weights
+    values = np.asarray(weights)
+    if values.shape != (len(table),):
+        raise DataError(f"there are {len(table):,} rows, but weights of shape {values.shape}")
+    name = free_name(table, WEIGHT)
+    return table.assign(**{name: values}), name
+
+
+def free_name(table: pd.DataFrame, name: str) -> str:
+    """The name, or one like it that no column has.
+
+    >>> free_name(pd.DataFrame({"weight": [1], "weight_": [2]}), "weight")
+    'weight__'
+    """
+    while name in table:
+        name += "_"
+    return name
 
 
 def to_arrow(table: pd.DataFrame) -> pa.Table:

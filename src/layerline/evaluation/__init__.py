@@ -5,11 +5,13 @@ predictions.py             truth and predictions of rows
 row_predictions.py         a network's predictions of rows
 prediction_table.py        predictions as tables, reports/predictions.parquet
 metrics.py                 the metrics of a split
+own_metric.py              functions in the user's project
 region_metrics.py          coverage and size of regions
 observations.py            rows that count as one observation
 resampling.py              bootstrap resamples of rows
 bootstrap.py               confidence intervals, alone and paired
 decision.py                from logits to a class
+class_costs.py             what mistakes cost, by pair
 conformal.py               intervals and sets of known coverage
 conformal_groups.py        groups with margins of their own
 held_out.py                answers that decisions are fitted on
@@ -20,6 +22,7 @@ baselines.py               simpler models for comparison
 baseline_comparison.py     is the network worth it?
 slices.py                  rows by level or range
 slice_metrics.py           metrics of each slice
+slice_coverage.py          what regions cover by slice
 class_metrics.py           precision and recall per class
 permutation_importance.py  what each column contributes
 worst_predictions.py       rows predicted worst
@@ -29,6 +32,7 @@ forgetting_report.py       transfer: what the source's rows lost
 curves.py                  the numbers behind the plots
 plots.py                   plots as PNG
 evaluation_results.py      everything that evaluate found
+looks.py                   how often test rows were used
 report_writer.py           the files in reports/
 model_card.py              the model card
 model_card_sections.py     its tables and lists

@@ -69,10 +69,16 @@ class Conformal:
         fitted = None if groups is None else Groups.from_json(groups)
         return cls(float(state["coverage"]), float(state["score"]), fitted)
 
-    def grouped(self, groups: Groups, scores: Floats, places: Ints) -> "Conformal":
+    def grouped(
+        self, groups: Groups, scores: Floats, places: Ints, weights: Floats | None = None
+    ) -> "Conformal":
         """With a score for each group; `places` (B,) say to which one a row belongs."""
-        fitted = groups.fit(scores, places, lambda own: _quantile(own, self.coverage))
-        return dataclasses.replace(self, groups=fitted)
+
+        def quantile(is_in: NDArray[np.bool_]) -> float:
+            own = None if weights is None else weights[is_in]
+            return _quantile(scores[is_in], self.coverage, own)
+
+        return dataclasses.replace(self, groups=groups.fit(places, quantile))
 
 
 def interval_scores(numbers: Floats, actual: Floats) -> Floats:
@@ -85,17 +91,21 @@ def set_scores(probabilities: Floats, actual: Ints) -> Floats:
     return 1 - probabilities[np.arange(len(actual)), actual]
 
 
-def fit_conformal(scores: Floats, coverage: float) -> Conformal:
-    """From the scores (B,) of rows that the network did not learn from.
+def fit_conformal(scores: Floats, coverage: float, weights: Floats | None = None) -> Conformal:
+    """From the scores (B,) of rows that the network did not learn from, and what they count (B,).
 
     Raises:
         ParamsError: too few rows for the coverage.
     """
-    return Conformal(coverage, _quantile(scores, coverage))
+    return Conformal(coverage, _quantile(scores, coverage, weights))
 
 
-def _quantile(scores: Floats, coverage: float) -> float:
-    """The smallest score that covers a new row: rank (n + 1) * coverage, rounded up, of n."""
+def _quantile(scores: Floats, coverage: float, weights: Floats | None) -> float:
+    """The smallest score that covers a new row: rank (n + 1) * coverage, rounded up, of n.
+
+    With weights the rank is a sum of them, and the new row has their mean.
+    Source: Tibshirani et al., Conformal Prediction Under Covariate Shift (2019), equation 7.
+    """
     n_rows = len(scores)
     rank = math.ceil(round((n_rows + 1) * coverage, 9))
     if rank > n_rows:
@@ -105,4 +115,9 @@ def _quantile(scores: Floats, coverage: float) -> float:
             "or raise scale.split.valid"
         )
         raise ParamsError([Problem("evaluate.conformal", message)])
-    return float(np.sort(scores)[rank - 1])
+    if weights is None:
+        return float(np.sort(scores)[rank - 1])
+    order = np.argsort(scores, kind="stable")
+    ranks = np.cumsum(weights[order] / weights.mean())
+    place = np.searchsorted(ranks, (n_rows + 1) * coverage - 1e-9)
+    return float(scores[order[min(int(place), n_rows - 1)]])

@@ -40,10 +40,10 @@ class Groups:
         block = x[:, self.first : self.first + len(self.levels)]
         return np.where(block.max(axis=1) > 0, block.argmax(axis=1), -1)
 
-    def fit(self, scores: Floats, places: Ints, quantile: Callable[[Floats], float]) -> "Groups":
-        """With each level's own quantile of the scores (B,), where it has enough rows."""
-        of_level = [scores[places == place] for place in range(len(self.levels))]
-        found = [quantile(own) if len(own) >= ENOUGH_ROWS else None for own in of_level]
+    def fit(self, places: Ints, quantile: Callable[[NDArray[np.bool_]], float]) -> "Groups":
+        """With each level's own quantile, of the rows of a mask (B,), where they are enough."""
+        of_level = [places == place for place in range(len(self.levels))]
+        found = [quantile(own) if own.sum() >= ENOUGH_ROWS else None for own in of_level]
         return dataclasses.replace(self, scores=tuple(found))
 
     def margins(self, x: NDArray[np.floating] | None, otherwise: float) -> Floats:

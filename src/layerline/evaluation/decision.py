@@ -5,6 +5,7 @@ with the highest softmax probability.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,18 +31,26 @@ class Decision:
 
     The logits are divided by `temperature`. With a `threshold`, a row of a binary task gets the
     class `positive` (an index) where its probability is at least the threshold, else the other.
-    With `costs` (K,) of mistaken rows by their class, a row gets the class whose probability times
-    cost is highest: the least cost to be expected. `conformal` adds regions to the predictions.
+    With `costs` (K, K), by true and predicted class, a row gets the class with the lowest expected
+    cost. `conformal` adds regions to the predictions.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
     positive: int = 1
     conformal: Conformal | None = None
-    costs: tuple[float, ...] | None = None
+    costs: tuple[tuple[float, ...], ...] | None = None
 
-    def _weighed(self, probabilities: Floats) -> Floats:
-        return probabilities if self.costs is None else probabilities * np.asarray(self.costs)
+    @functools.cached_property
+    def matrix(self) -> Floats | None:
+        """`costs` as an array."""
+        return None if self.costs is None else np.asarray(self.costs, dtype=np.float64)
+
+    def _merits(self, probabilities: Floats) -> Floats:
+        """(B, K) by which a class is chosen, off by no more than a probability may be."""
+        if self.matrix is None:
+            return probabilities
+        return -(probabilities @ self.matrix) / self.matrix.sum(axis=0).max()
 
     def probabilities(self, logits: NDArray[np.floating]) -> Floats:
         """(B, K) logits -> (B, K) float64, rows sum to 1."""
@@ -52,7 +61,7 @@ class Decision:
     def choose(self, probabilities: Floats) -> Ints:
         """(B, K) probabilities -> (B,) class index."""
         if self.threshold is None:
-            return self._weighed(probabilities).argmax(axis=1)
+            return self._merits(probabilities).argmax(axis=1)
         is_positive = probabilities[:, self.positive] >= self.threshold
         return np.where(is_positive, self.positive, 1 - self.positive)
 
@@ -60,7 +69,7 @@ class Decision:
         """(B,) distance of each row's probabilities from the decision boundary."""
         if self.threshold is not None:
             return np.abs(probabilities[:, self.positive] - self.threshold)
-        ordered = np.sort(self._weighed(probabilities), axis=1)
+        ordered = np.sort(self._merits(probabilities), axis=1)
         return ordered[:, -1] - ordered[:, -2]
 
     def classify(
@@ -74,7 +83,14 @@ class Decision:
         chosen = self.choose(probabilities)
         fitted = self.conformal
         regions = None if fitted is None else fitted.sets(probabilities, chosen, x)
-        return Predictions(actual, chosen, probabilities, positive=self.positive, regions=regions)
+        return Predictions(
+            actual,
+            chosen,
+            probabilities,
+            positive=self.positive,
+            regions=regions,
+            costs=self.matrix,
+        )
 
     def decide_numbers(
         self,
@@ -102,7 +118,7 @@ class Decision:
             "threshold": self.threshold,
             "positive": classes[self.positive] if binary and classes is not None else None,
             **({} if self.conformal is None else {"conformal": self.conformal.to_json()}),
-            **({} if self.costs is None else {"costs": list(self.costs)}),
+            **({} if self.costs is None else {"costs": list(map(list, self.costs))}),
         }
 
     @classmethod
@@ -111,7 +127,8 @@ class Decision:
         positive, known = state["positive"], tuple(classes or ())
         index = known.index(positive) if positive in known else 1
         conformal = Conformal.from_json(state.get("conformal"))
-        costs = None if state.get("costs") is None else tuple(map(float, state["costs"]))
+        given = state.get("costs")
+        costs = None if given is None else tuple(tuple(map(float, row)) for row in given)
         return cls(float(state["temperature"]), state["threshold"], index, conformal, costs)
 
 

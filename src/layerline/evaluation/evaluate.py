@@ -28,9 +28,11 @@ from layerline.evaluation.fit_decision import choose_decision
 from layerline.evaluation.forgetting_report import judge_forgetting
 from layerline.evaluation.held_out import HeldOut, read_held_out
 from layerline.evaluation.history import read_history
+from layerline.evaluation.looks import note_look
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
 from layerline.evaluation.observations import observation_groups
+from layerline.evaluation.own_metric import measure_own
 from layerline.evaluation.permutation_importance import (
     Importance,
     group_features,
@@ -39,6 +41,7 @@ from layerline.evaluation.permutation_importance import (
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.report_writer import PlotInputs, write_reports
 from layerline.evaluation.row_predictions import decide_rows, predict_rows, with_conformal
+from layerline.evaluation.slice_coverage import measure_coverage
 from layerline.evaluation.slice_metrics import measure_slices
 from layerline.evaluation.temperature import Calibration
 from layerline.evaluation.training_diagnosis import diagnose, guess_loss
@@ -85,7 +88,9 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
         results, test = _measure(workspace, params, done, history), done.predictions["test"]
         known = baselines()
     worth = compare_with_baselines(test, known, section, params.seed)
-    results = dataclasses.replace(results, baselines=known, worth=worth)
+    named = {name: results.hashes[name] for name in ("network", "decision")}
+    looks = note_look(workspace, **named)
+    results = dataclasses.replace(results, baselines=known, worth=worth, looks=looks)
     inputs = PlotInputs(
         history, facts["kept_epoch"], worst_rows(test), done.position, done.spec.classes
     )
@@ -102,7 +107,7 @@ def measure_model(workspace: Workspace, params: Params) -> dict[str, dict[str, f
     data, facts = read_manifest(workspace.scaled), read_manifest(workspace.network)
     prepare_torch(params.seed, facts.get("threads", 1))
     done = _predict_all(workspace, params.evaluate, data, facts, params.scale)
-    return {split: dict(measure(found)) for split, found in done.predictions.items()}
+    return _all_metrics(params, done)
 
 
 def _predict_all(
@@ -155,7 +160,7 @@ def _measure(
 ) -> EvaluationResults:
     """Everything but the baselines, which are fitted in parallel."""
     section, seed, test = params.evaluate, params.seed, done.predictions["test"]
-    metrics = {split: measure(predictions) for split, predictions in done.predictions.items()}
+    metrics = _all_metrics(params, done)
     forgetting = judge_forgetting(workspace.network, section, seed)
     metrics |= {} if forgetting is None else forgetting.metrics
     classes = done.spec.classes
@@ -175,6 +180,7 @@ def _measure(
         decision=done.decision,
         calibration=done.calibration,
         slices=measure_slices(done.raw, test, section, seed),
+        coverage=measure_coverage(done.raw, test, section, seed),
         importance_of=figure,
         importance=importance,
         baselines=(),
@@ -184,8 +190,18 @@ def _measure(
         hashes=_hashes(workspace, done.data, done.facts),
         network=str(done.network),
         members=done.facts.get("members", ()),
+        distilled=done.facts.get("distilled"),
         forgetting=forgetting,
     )
+
+
+def _all_metrics(params: Params, done: _Evaluated) -> dict[str, dict[str, float]]:
+    """By split: the metrics of the task, and the user's own."""
+    own, classes = params.evaluate.metrics, done.spec.classes
+    return {
+        split: {**measure(found), **measure_own(own, split, found, classes)}
+        for split, found in done.predictions.items()
+    }
 
 
 def _hashes(

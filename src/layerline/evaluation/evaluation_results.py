@@ -12,7 +12,9 @@ from layerline.evaluation.bootstrap import Interval
 from layerline.evaluation.class_metrics import ClassMetrics
 from layerline.evaluation.decision import Decision
 from layerline.evaluation.forgetting_report import Forgetting
+from layerline.evaluation.looks import NO_LOOKS, Looks
 from layerline.evaluation.permutation_importance import Importance
+from layerline.evaluation.slice_coverage import SliceCoverage
 from layerline.evaluation.slice_metrics import SliceMetrics, worst_slices
 from layerline.evaluation.temperature import Calibration
 
@@ -29,6 +31,7 @@ class EvaluationResults:
     decision: Decision
     calibration: Calibration | None
     slices: Sequence[SliceMetrics]
+    coverage: Sequence[SliceCoverage]
     importance_of: str
     importance: Sequence[Importance]
     baselines: Sequence[Baseline]
@@ -38,7 +41,9 @@ class EvaluationResults:
     hashes: Mapping[str, str]
     network: str
     members: Sequence[Mapping[str, Any]] = ()  # as the manifest of models/network has them
+    distilled: Mapping[str, Any] | None = None  # as that manifest has it, too
     forgetting: Forgetting | None = None
+    looks: Looks = NO_LOOKS
 
     @property
     def is_regression(self) -> bool:
@@ -59,6 +64,7 @@ class EvaluationResults:
             "calibration": None if self.calibration is None else _plain(self.calibration),
             "slices": [found.to_json() for found in self.slices],
             "worst_slices": [f"{s.column} = {s.level}" for s in worst_slices(self.slices)],
+            **({"coverage": [s.to_json() for s in self.coverage]} if self.coverage else {}),
             "importance": {
                 "of": self.importance_of,
                 "columns": [dataclasses.asdict(found) for found in self.importance],
@@ -66,6 +72,7 @@ class EvaluationResults:
             "baselines": {found.name: found.figures for found in self.baselines},
             "worth": self.worth,
             "diagnosis": self.diagnosis,
+            "test_looks": self.looks.to_json(self.params.evaluate.confidence),
             **({} if self.forgetting is None else {"forgetting": self.forgetting.to_json()}),
         }
 

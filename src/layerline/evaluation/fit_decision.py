@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from layerline.config import EvaluateSection, ThresholdSection
 from layerline.errors import ParamsError, Problem
+from layerline.evaluation.class_costs import cost_matrix
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
-from layerline.evaluation.predictions import Ints
+from layerline.evaluation.predictions import Floats, Ints
 from layerline.evaluation.temperature import Calibration, calibrate
 from layerline.evaluation.thresholds import choose_threshold
 from layerline.networks.serialization import NetworkSpec
@@ -22,6 +23,7 @@ def fit_decision(
     actual: Ints,
     classes: Sequence[Any],
     section: EvaluateSection,
+    weights: Floats | None = None,
 ) -> tuple[Decision, Calibration | None]:
     """Fit the decision on validation rows, as params.yaml asks.
 
@@ -30,19 +32,24 @@ def fit_decision(
         actual: (B,) their class indices.
         classes: the K labels.
         section: params.yaml's `evaluate`.
+        weights: (B,) what each row counts, 1 on average.
 
     Raises:
-        ParamsError: a threshold for more than two classes, or an unknown positive class.
+        ParamsError: a threshold for more than two classes, or a name that is no class.
     """
     positive = positive_index(section, classes)
-    calibration = calibrate(logits, actual) if section.temperature else None
+    calibration = calibrate(logits, actual, weights) if section.temperature else None
     temperature = calibration.temperature if calibration else 1.0
-    decision = Decision(temperature, None, positive, costs=_costs(section, classes))
+    costs = None
+    if section.class_costs is not None:
+        matrix = cost_matrix(section.class_costs, classes)
+        costs = tuple(tuple(row) for row in matrix.tolist())
+    decision = Decision(temperature, None, positive, costs=costs)
     if section.threshold is None:
         return decision, calibration
     if isinstance(section.threshold, ThresholdSection):
         scores = decision.probabilities(logits)[:, positive]
-        threshold = choose_threshold(scores, actual == positive, section.threshold)
+        threshold = choose_threshold(scores, actual == positive, section.threshold, weights)
     else:
         threshold = float(section.threshold)
     return dataclasses.replace(decision, threshold=threshold), calibration
@@ -70,24 +77,6 @@ def positive_index(section: EvaluateSection, classes: Sequence[Any]) -> int:
     return named[0]
 
 
-def _costs(section: EvaluateSection, classes: Sequence[Any]) -> tuple[float, ...] | None:
-    """The cost of a mistaken row of each class, as `evaluate.class_costs` has them."""
-    if section.class_costs is None:
-        return None
-    names = list(map(str, classes))
-    problems = [
-        Problem(
-            f"evaluate.class_costs.{name}",
-            f"is no class of the target; the classes are {', '.join(map(repr, names[:20]))}",
-        )
-        for name in section.class_costs
-        if name not in names
-    ]
-    if problems:
-        raise ParamsError(problems)
-    return tuple(section.class_costs.get(name, 1.0) for name in names)
-
-
 def default_decision(section: EvaluateSection) -> Decision:
     """The decision of a regression, which has no classes.
 
@@ -111,4 +100,4 @@ def choose_decision(
     """
     if spec.classes is None:
         return default_decision(section), None
-    return fit_decision(held.outputs, held.rows.y.numpy(), spec.classes, section)
+    return fit_decision(held.outputs, held.rows.y.numpy(), spec.classes, section, held.multiples)

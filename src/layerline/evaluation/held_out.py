@@ -15,6 +15,7 @@ from torch import nn
 
 from layerline.artifacts import OUT_OF_FOLD
 from layerline.errors import SourceError
+from layerline.evaluation.predictions import Floats
 from layerline.training.dataset import Rows
 from layerline.training.fold_rows import join
 from layerline.training.inference import predict
@@ -26,6 +27,12 @@ class HeldOut(NamedTuple):
     outputs: NDArray[np.float32]
     rows: Rows
     is_out_of_fold: bool = False
+
+    @property
+    def multiples(self) -> Floats | None:
+        """(B,) what each row counts, 1 on average; None where rows have no weights."""
+        weights = self.rows.weights
+        return None if weights is None else (weights / weights.mean()).numpy()
 
 
 def read_held_out(folder: Path, network: nn.Module, rows: Mapping[str, Rows]) -> HeldOut:

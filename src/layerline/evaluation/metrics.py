@@ -185,6 +185,11 @@ def pinball(drawn: Drawn) -> Floats:
     return drawn.mean(drawn.predictions.row_losses("pinball"))
 
 
+def mean_cost(drawn: Drawn) -> Floats:
+    """Mean of what a row costs, by its true and its predicted class."""
+    return drawn.mean(drawn.predictions.row_losses("mean_cost"))
+
+
 CLASSIFICATION: Mapping[str, Metric] = {
     "accuracy": Metric(accuracy),
     "balanced_accuracy": Metric(balanced_accuracy),
@@ -213,7 +218,14 @@ CONFORMAL: Mapping[str, Metric] = {
     "conformal_coverage": Metric(conformal_coverage),
     "conformal_size": Metric(conformal_size, lower_is_better=True),
 }
-METRICS: Mapping[str, Metric] = {**CLASSIFICATION, **REGRESSION, **QUANTILES, **CONFORMAL}
+COSTS: Mapping[str, Metric] = {"mean_cost": Metric(mean_cost, lower_is_better=True)}
+METRICS: Mapping[str, Metric] = {
+    **CLASSIFICATION,
+    **REGRESSION,
+    **QUANTILES,
+    **CONFORMAL,
+    **COSTS,
+}
 LOWER_IS_BETTER = frozenset(name for name, metric in METRICS.items() if metric.lower_is_better)
 
 
@@ -222,7 +234,8 @@ def table_of(predictions: Predictions) -> Mapping[str, Metric]:
     table = CLASSIFICATION if predictions.probabilities is not None else REGRESSION
     of_levels = {} if predictions.quantiles is None else QUANTILES
     of_regions = {} if predictions.regions is None else CONFORMAL
-    return {**table, **of_levels, **of_regions}
+    of_costs = {} if predictions.costs is None else COSTS
+    return {**table, **of_levels, **of_regions, **of_costs}
 
 
 def measure(

@@ -14,6 +14,7 @@ from layerline.evaluation.forgetting_report import forgetting_section
 from layerline.evaluation.model_card_sections import (
     baselines_section,
     classes_section,
+    coverage_section,
     decision_section,
     importance_section,
     members_section,
@@ -21,6 +22,8 @@ from layerline.evaluation.model_card_sections import (
     slices_section,
     span,
 )
+from layerline.evaluation.own_metric import metric_name
+from layerline.evaluation.slice_coverage import low_slices
 from layerline.evaluation.slice_metrics import worst_slices
 from layerline.rendering.report_blocks import (
     Block,
@@ -35,7 +38,10 @@ from layerline.rendering.report_blocks import (
 from layerline.text import readable
 from layerline.training.dataset import SPLITS
 
-_HEADLINES = {True: ("rmse", "mae", "r2"), False: ("accuracy", "log_loss", "roc_auc", "f1_macro")}
+_HEADLINES = {
+    True: ("rmse", "mae", "r2"),
+    False: ("mean_cost", "accuracy", "log_loss", "roc_auc", "f1_macro"),
+}
 _MAX_WORST = 10
 CAPTIONS = {
     "learning_curves.png": "Loss by epoch",
@@ -72,6 +78,7 @@ def model_card(results: EvaluationResults, plots: Path) -> list[Block]:
         *decision_section(results),
         *classes_section(results),
         *slices_section(results),
+        *coverage_section(results),
         *forgetting_section(results.forgetting),
         *importance_section(results),
         *_plots(plots),
@@ -90,11 +97,15 @@ def model_card(results: EvaluationResults, plots: Path) -> list[Block]:
 def _network(results: EvaluationResults) -> str:
     n_members = sum(member.get("weight", 0) > 0 for member in results.members)
     name = f"`{results.params.train.network}`"
+    if results.distilled is not None and results.distilled["is_kept"]:
+        return f"an {name} network that learnt the answers of {n_members} others"
     return f"an ensemble of {n_members} {name} networks" if n_members > 1 else f"an {name} network"
 
 
 def _headline(results: EvaluationResults) -> Figures:
-    names = [name for name in _HEADLINES[results.is_regression] if name in results.metrics["test"]]
+    own = map(metric_name, results.params.evaluate.metrics)
+    wanted = (*_HEADLINES[results.is_regression], *own)
+    names = [name for name in wanted if name in results.metrics["test"]]
     confidence = f"{results.params.evaluate.confidence:.0%}"
     return Figures(
         [
@@ -122,6 +133,12 @@ def _conclusions(results: EvaluationResults) -> list[Block]:
         points.append(f"Significantly worse than on all rows: {named}.")
     elif results.slices:
         points.append("No slice is significantly worse than all rows together.")
+    if low := low_slices(results.coverage):
+        named = ", ".join(
+            f"{s.column} = {s.level} ({s.coverage.mean:.1%}, {s.n_rows} rows)" for s in low
+        )
+        points.append(f"Regions cover fewer than {low[0].asked:.0%} of the rows of: {named}.")
+    points.append(results.looks.warning(results.params.evaluate.confidence))
     return [Points([point for point in points if point])]
 
 
@@ -160,7 +177,10 @@ def _shown(value: Any) -> str:
 
 
 def _limits(results: EvaluationResults) -> list[str]:
-    lines = ["The metrics hold for rows like the test rows; other populations were not measured."]
+    lines = [
+        "The metrics hold for rows like the test rows; other populations were not measured.",
+        results.looks.sentence,
+    ]
     n_rows = results.data["n_rows"]["test"]
     if n_rows < 1000:
         lines.append(

@@ -1,6 +1,7 @@
 """Sections of the model card: metrics, baselines, members, decision, classes, slices, ..."""
 
 from layerline.evaluation.bootstrap import Interval
+from layerline.evaluation.class_costs import describe_costs
 from layerline.evaluation.evaluation_results import EvaluationResults
 from layerline.rendering.report_blocks import Block, Heading, Paragraph, Points, Table
 from layerline.text import readable
@@ -84,7 +85,14 @@ def members_section(results: EvaluationResults) -> list[Block]:
             "judged it; the validation metrics above are those of the networks' answers out of "
             "fold."
         )
-    text += " A prediction costs as much as those of all that are kept."
+    learnt = results.distilled
+    if learnt is not None:
+        figures = f"{readable(learnt['value'])}, the ensemble's {readable(learnt['ensemble'])}"
+        text += f" A single network learnt their answers: validation {monitored} {figures}."
+    if learnt is not None and learnt["is_kept"]:
+        text += " It is the model, and a prediction costs as much as that of one network."
+    else:
+        text += " A prediction costs as much as those of all that are kept."
     header = ["seed", *names, "best epoch", f"validation {monitored}", "weight"]
     return [Heading("Members"), Table(header, rows), Paragraph(text)]
 
@@ -108,14 +116,8 @@ def decision_section(results: EvaluationResults) -> list[Block]:
             f"`{name}` is predicted from a probability of {readable(decision.threshold)} upwards."
         )
     elif decision.costs is not None:
-        pairs = zip(results.data["classes"], decision.costs, strict=True)
-        costs = ", ".join(f"`{name}` {cost:g}" for name, cost in pairs if cost != 1)
-        lines.append(
-            "The class with the highest probability times cost is predicted; a mistaken row costs "
-            f"1, but of {costs}."
-            if costs
-            else "Mistaken rows of all classes cost alike."
-        )
+        given = results.params.evaluate.class_costs or {}
+        lines.append(describe_costs(given, decision.costs, results.data["classes"]))
     else:
         lines.append("The class with the highest probability is predicted.")
     return [Heading("Decision"), Points(lines)]
@@ -182,6 +184,30 @@ def slices_section(results: EvaluationResults) -> list[Block]:
         if part.is_worse:
             marked.append(position)
     return [Heading("Slices"), Table(header, rows, marked)]
+
+
+def coverage_section(results: EvaluationResults) -> list[Block]:
+    """The share of each slice's rows within their regions; too small ones are highlighted."""
+    if not results.coverage:
+        return []
+    rows = [
+        [
+            f"{part.column} = {part.level}",
+            f"{part.n_rows:,}",
+            f"{part.coverage.mean:.1%}",
+            f"{part.coverage.lower:.1%} to {part.coverage.upper:.1%}",
+            readable(part.size.mean),
+        ]
+        for part in results.coverage
+    ]
+    size = "mean width" if results.is_regression else "mean classes"
+    text = (
+        f"The share of each slice's test rows whose true value is within their region; "
+        f"{results.coverage[0].asked:.0%} should be."
+    )
+    marked = [position for position, part in enumerate(results.coverage) if part.is_low]
+    header = ["slice", "rows", "covered", "interval", size]
+    return [Heading("Coverage by slice"), Paragraph(text), Table(header, rows, marked)]
 
 
 def importance_section(results: EvaluationResults) -> list[Block]:

@@ -27,7 +27,8 @@ class Predictions:
     conformal: (B, 2) bounds of a number, or (B, K) which classes are in the set.
     `positive` is the class of two that a threshold, precision and recall are about. Rows of equal
     `groups` (B,) are copies, or belong together: they are one observation to the bootstrap.
-    `weights` (B,) are what each row counts in a metric.
+    `weights` (B,) are what each row counts in a metric. `costs` (K, K) of a row are by its true and
+    its predicted class.
     """
 
     actual: Floats | Ints
@@ -39,6 +40,7 @@ class Predictions:
     groups: Groups = None
     regions: NDArray[Any] | None = None
     weights: Floats | None = None
+    costs: Floats | None = None
 
     @property
     def multiples(self) -> Floats:
@@ -54,7 +56,7 @@ class Predictions:
 
     def take(self, rows: NDArray[Any]) -> "Predictions":
         """Some of the rows, by position or by a mask (B,)."""
-        plain = ("positive", "levels")
+        plain = ("positive", "levels", "costs")
         names = (field.name for field in dataclasses.fields(self) if field.name not in plain)
         values = {name: getattr(self, name) for name in names}
         taken = {name: value[rows] for name, value in values.items() if value is not None}
@@ -64,8 +66,14 @@ class Predictions:
         """(B,) loss of each row, whose mean is the metric (for rmse, its square); lower is better.
 
         Metrics: log_loss, accuracy (1 where wrong), brier (squared error of the probabilities),
-        rmse (squared error), mae (absolute error), pinball (mean quantile loss over the levels).
+        rmse (squared error), mae (absolute error), pinball (mean quantile loss over the levels),
+        mean_cost (by the costs of the classes).
         """
+        if metric == "mean_cost":
+            assert self.costs is not None
+            # A class that the target no longer has, -1, is as bad as the worst mistake.
+            with_other = np.hstack([self.costs, self.costs.max(axis=1, keepdims=True)])
+            return with_other[self.actual.astype(np.int64), self.predicted.astype(np.int64)]
         if metric == "log_loss":
             assert self.probabilities is not None
             rows = np.arange(len(self.actual))

@@ -62,10 +62,10 @@ def with_conformal(
     else:
         actual = read_curve(spec.target_curve).apply(_actual(rows, spec))
         scores = interval_scores(_numbers(outputs, spec), actual)
-    conformal = fit_conformal(scores, coverage)
+    conformal = fit_conformal(scores, coverage, held.multiples)
     if groups is not None:
         places = rows.y.numpy() if groups.first is None else groups.places(rows.x.numpy())
-        conformal = conformal.grouped(groups, scores, places)
+        conformal = conformal.grouped(groups, scores, places, held.multiples)
     return dataclasses.replace(decision, conformal=conformal)
 
 

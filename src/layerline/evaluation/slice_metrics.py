@@ -59,7 +59,7 @@ def measure_slices(
     found = []
     for part in cut_rows(rows, section.slices, "evaluate.slices"):
         taken = predictions.take(part.is_in)
-        figures = _figures(taken, section, seed)
+        figures = figures_of(taken, main_metrics(taken), section, seed)
         lower = figures[main_metrics(predictions)[0]].lower
         is_worse = len(taken.actual) >= MIN_ROWS and lower > overall
         found.append(SliceMetrics(part.column, part.level, len(taken.actual), figures, is_worse))
@@ -76,8 +76,11 @@ def _loss(found: SliceMetrics) -> float:
     return next(iter(found.figures.values())).mean
 
 
-def _figures(part: Predictions, section: EvaluateSection, seed: int) -> dict[str, Interval]:
-    names, n_rows = main_metrics(part), len(part.actual)
+def figures_of(
+    part: Predictions, names: Sequence[str], section: EvaluateSection, seed: int
+) -> dict[str, Interval]:
+    """These metrics of a slice's rows, in this order, with their bootstrap intervals."""
+    n_rows = len(part.actual)
     table, values = table_of(part), measure(part)
     if not section.bootstrap:
         return {name: Interval(values[name], values[name], values[name]) for name in names}

@@ -4,6 +4,7 @@ Source: Guo et al., On Calibration of Modern Neural Networks (2017).
 """
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,23 +33,28 @@ class Calibration:
     kept: bool
 
 
-def fit_temperature(logits: NDArray[np.floating], actual: Ints) -> float | None:
+def fit_temperature(
+    logits: NDArray[np.floating], actual: Ints, weights: Floats | None = None
+) -> float | None:
     """The temperature with the lowest log loss of logits (B, K) whose classes are `actual` (B,).
 
     None without a minimum: every row is right, and lower temperatures are always better.
+    `weights` (B,) are what each row counts.
+
     The loss is convex in 1 / temperature, so Newton's steps find it.
     Source: Guo et al., On Calibration of Modern Neural Networks (2017), section 4.2.
     """
     z = logits.astype(np.float64)
     z -= z.max(axis=1, keepdims=True)
-    chosen = z[np.arange(len(z)), actual].mean()
+    mean = partial(np.average, weights=weights)
+    chosen = mean(z[np.arange(len(z)), actual])
     sharpness = 1.0
     low, high = 1 / _LIMITS[1], 1 / _LIMITS[0]
     for _ in range(_STEPS):
         shares = softmax(z * sharpness)
         expected = (shares * z).sum(axis=1)
-        slope = expected.mean() - chosen
-        curve = ((shares * np.square(z)).sum(axis=1) - np.square(expected)).mean()
+        slope = mean(expected) - chosen
+        curve = mean((shares * np.square(z)).sum(axis=1) - np.square(expected))
         step = slope / curve if curve > 0 else np.sign(slope) * np.inf
         following = float(np.clip(sharpness - step, sharpness / 3, sharpness * 3))
         following = min(max(following, low), high)
@@ -58,7 +64,9 @@ def fit_temperature(logits: NDArray[np.floating], actual: Ints) -> float | None:
     return None if sharpness in (low, high) else 1 / sharpness
 
 
-def calibrate(logits: NDArray[np.floating], actual: Ints) -> Calibration:
+def calibrate(
+    logits: NDArray[np.floating], actual: Ints, weights: Floats | None = None
+) -> Calibration:
     """Fit a temperature; keep it if it lowers the log loss in cross-validation.
 
     On the rows it is fitted on, a temperature cannot lose. So each fifth of the rows is judged with
@@ -67,25 +75,33 @@ def calibrate(logits: NDArray[np.floating], actual: Ints) -> Calibration:
     A temperature below 1 makes the model more confident. Validation rows are biased towards that:
     they chose the epoch, and the cost of confident mistakes shows only in mistakes. So the gain
     must be at least `MIN_ERRORS_OF_MEAN` standard errors, and at least `MIN_WRONG` rows must be
-    predicted wrongly.
+    predicted wrongly. `weights` (B,) are what each row counts.
     """
-    plain = _row_losses(logits, actual, 1.0)
-    before = float(plain.mean())
-    temperature = fit_temperature(logits, actual)
+    plain, mean = _row_losses(logits, actual, 1.0), partial(np.average, weights=weights)
+    before = float(mean(plain))
+    temperature = fit_temperature(logits, actual, weights)
     if temperature is None or len(actual) < 2 * N_FOLDS:
         return Calibration(1.0, before, before, kept=False)
     fold = np.arange(len(actual)) % N_FOLDS
     losses = np.empty(len(actual))
     for k in range(N_FOLDS):
         inside = fold == k
-        fitted = fit_temperature(logits[~inside], actual[~inside])
+        others = None if weights is None else weights[~inside]
+        fitted = fit_temperature(logits[~inside], actual[~inside], others)
         losses[inside] = _row_losses(logits[inside], actual[inside], fitted or 1.0)
     gains = plain - losses
-    needed = MIN_ERRORS_OF_MEAN * gains.std() / np.sqrt(len(gains)) if temperature < 1 else 0.0
+    needed = MIN_ERRORS_OF_MEAN * _error_of_mean(gains, weights) if temperature < 1 else 0.0
     n_wrong = np.count_nonzero(logits.argmax(axis=1) != actual)
     enough = temperature > 1 or n_wrong >= MIN_WRONG
-    kept = bool(enough and gains.mean() > needed)
-    return Calibration(temperature if kept else 1.0, before, float(losses.mean()), kept)
+    kept = bool(enough and mean(gains) > needed)
+    return Calibration(temperature if kept else 1.0, before, float(mean(losses)), kept)
+
+
+def _error_of_mean(gains: Floats, weights: Floats | None) -> float:
+    """Rows of unequal weights know as much as fewer equal ones. Source: Kish (1965), 11.7."""
+    spread = np.average(np.square(gains - np.average(gains, weights=weights)), weights=weights)
+    n_rows = len(gains) if weights is None else weights.sum() ** 2 / np.square(weights).sum()
+    return float(np.sqrt(spread / n_rows))
 
 
 def _row_losses(logits: NDArray[np.floating], actual: Ints, temperature: float) -> Floats:

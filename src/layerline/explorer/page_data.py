@@ -17,6 +17,7 @@ from layerline.explorer.network_layers import members_of
 from layerline.explorer.sample_rows import Sample, columns_of
 from layerline.model.predictor import Model
 from layerline.networks.ensemble import Ensemble
+from layerline.scaling.preprocessing.scalers import refuse_own
 
 _GRID_NAME = re.compile(r"(.*?)(\d+)_(\d+)")
 
@@ -29,6 +30,7 @@ def page_data(exhibit: Exhibit) -> str:
         **_model_data(model, exhibit.title),
         "version": __version__,
         "beside": None if beside is None else _model_data(beside.model, beside.title),
+        "drift": exhibit.drift,
         "rows": {"n": len(sample.rows), "origin": sample.origin, "actual": _actual(sample)},
         **_inputs(model, sample),
     }
@@ -38,6 +40,8 @@ def page_data(exhibit: Exhibit) -> str:
 
 def _model_data(model: Model, title: str) -> dict[str, Any]:
     about = model.about
+    if numbers := model.preprocessor.numbers:
+        refuse_own(numbers.transforms, "the page cannot run")
     return {
         "title": title,
         "project": about.project,

@@ -94,5 +94,10 @@ def is_seen(rows: pd.DataFrame | NDArray[Any], seen: Seen | None) -> NDArray[np.
         hashes = hash_rows(rows[list(seen.columns)]) if is_there else None
     if hashes is None:
         return None
+    return holds(seen, hashes)
+
+
+def holds(seen: Seen, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """(B,) which of the hashes are in the record."""
     known = hashes if seen.rows.dtype == np.uint64 else _upper(hashes)
     return np.asarray(np.isin(known, seen.rows))

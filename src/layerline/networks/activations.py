@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import nn
 
 from layerline.lookup import one_of
@@ -32,7 +33,9 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     "tanh": ActivationKind(nn.Tanh, "glorot"),
 }
 
-Activation = Annotated[str, one_of(ACTIVATIONS)]
+Activation = Annotated[
+    str, one_of(ACTIVATIONS), Field(description="The function after each hidden layer.")
+]
 
 
 def is_activation(module: nn.Module) -> bool:

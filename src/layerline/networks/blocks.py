@@ -12,7 +12,9 @@ from layerline.networks.activations import ACTIVATIONS, Activation, initialise
 
 Width = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
-Norm = Literal["none", "batch", "layer"]
+Norm = Annotated[
+    Literal["none", "batch", "layer"], Field(description="How each hidden layer is normalised.")
+]
 
 
 def _read_rates(value: object) -> float | tuple[float, ...]:
@@ -27,7 +29,11 @@ def _read_rates(value: object) -> float | tuple[float, ...]:
     return rates if listed else rates[0]
 
 
-DropoutRates = Annotated[float | tuple[float, ...], PlainValidator(_read_rates)]
+DropoutRates = Annotated[
+    float | tuple[float, ...],
+    PlainValidator(_read_rates, json_schema_input_type=Probability | list[Probability]),
+    Field(description="The share of a hidden layer's units that are dropped; or one a layer."),
+]
 
 
 def rate_of_each(dropout: float | tuple[float, ...], n_layers: int) -> tuple[float, ...]:

@@ -16,6 +16,12 @@ from layerline.networks.blocks import Probability, Width
 class CNN(nn.Module):
     """Blocks of convolution, batch norm and activation, each ending in 2 × 2 max pooling; a head.
 
+    Options:
+        channels: of the convolutions of each block.
+        convs_per_block: before the pooling.
+        kernel: the side of each convolution's window.
+        dropout: the share of features that are dropped before the head.
+
     Shape: (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
 
     Source: Simonyan and Zisserman, Very Deep Convolutional Networks (2015), with batch norm (Ioffe

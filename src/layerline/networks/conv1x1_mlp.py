@@ -29,6 +29,10 @@ class Conv1x1MLP(nn.Sequential):
 
     The textbook form is channels (64,) and hidden (256,) on images of 28 × 28.
 
+    Options:
+        channels: of each 1×1 convolution.
+        hidden: the widths of the hidden layers.
+
     Shape: (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
 
     Source: Lin et al., Network In Network (2014), for convolutions of one pixel.

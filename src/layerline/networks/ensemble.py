@@ -15,10 +15,16 @@ Mean = Literal["probabilities", "outputs", "exponentials"]
 class Ensemble(nn.Module):
     """Members of one architecture, each with its own weights; their predictions are averaged.
 
-    `mean: probabilities` averages softmax probabilities, so the outputs are their logs; `outputs`
-    averages the outputs themselves, for numbers; `exponentials` is the log of the mean of their
-    exponentials, for outputs that are logs of counts. `variations` are each member's options where
-    they differ from `member_options`, `weights` what each one counts. `train.members` makes one.
+    `train.members` makes one.
+
+    Options:
+        member: the name of the architecture.
+        member_options: its options.
+        members: how many.
+        mean: of softmax probabilities, so that outputs are their logs; of outputs themselves, for
+            numbers; exponentials: the log of the mean of exponentials, for logs of counts.
+        variations: each member's options, where they differ from `member_options`.
+        weights: what each member counts.
 
     Shape: as the member's -> (B, d_out); (B, d_hidden) when `d_out` is None, the hidden features of
     all members side by side.

@@ -23,9 +23,18 @@ from layerline.networks.embeddings import NO_EMBEDDINGS, TableEmbeddings
 class MLP(nn.Sequential):
     """Blocks of Linear, norm, activation and dropout, then a linear head.
 
-    `residual` adds a skip connection around each block except the first; it is a projection where
-    widths differ. With `category_sizes` the last C columns of x are integer codes, each of which
-    becomes a learnt vector; `numeric_embeddings` embeds the numbers.
+    With `category_sizes` the last C columns of x are integer codes, each of which becomes a learnt
+    vector.
+
+    Options:
+        hidden: the widths of the hidden layers.
+        input_dropout: the share of inputs that are dropped.
+        bias: whether linear layers have one.
+        residual: a skip connection around each block except the first; a projection where widths
+            differ.
+        embedding_width: of a category's learnt vector; null: by the number of its levels.
+        numeric_embeddings: a vector for each number: none, piecewise_linear or periodic, with its
+            options.
 
     Shape: (B, F) or (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
 

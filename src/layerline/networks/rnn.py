@@ -22,8 +22,14 @@ Cell = Annotated[str, one_of(CELLS)]
 class RNN(nn.Module):
     """The image's rows as the steps of a sequence, from the top down, or both ways.
 
-    `readout` is what the head reads of the steps' outputs: the last step's of each direction, or
-    the mean or maximum over all steps.
+    Options:
+        cell: what a step computes.
+        hidden: the width of a step's state.
+        layers: how many, one above the other.
+        bidirectional: read the rows from both ends.
+        dropout: the share of features that are dropped between layers and before the head.
+        readout: what the head reads: the last step's outputs of each direction, or the mean or
+            maximum over all steps.
 
     Shape: (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
 

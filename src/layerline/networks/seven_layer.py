@@ -20,6 +20,9 @@ class SevenLayer(nn.Sequential):
     No bias, norm or dropout, so each number of the forward pass can be followed on paper; `trace`
     records them all.
 
+    Options:
+        hidden: the widths of the six hidden layers.
+
     Shape: (B, F) or (B, C, H, W), float32 -> (B, d_out); (B, d_hidden) when `d_out` is None.
 
     Source: Goodfellow, Bengio, Courville, Deep Learning (2016), section 6.1; He et al. (2015) for

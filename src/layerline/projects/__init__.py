@@ -5,6 +5,7 @@ code_hashes       the package's code as DVC dependencies
 template/         the files of a new project
 init              params.yaml and a first schema
 init_images       the same for picture folders
+editor_files      schemas/, for editors
 params_text       the text of params.yaml
 watched_files     source files that DVC watches
 preflight         the whole params file checked

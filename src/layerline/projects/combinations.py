@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from layerline.config import Params
 from layerline.errors import Problem
-from layerline.lookup import option_problems
+from layerline.lookup import is_import_path, option_problems
 
 Rule = Callable[[Params], Iterator[Problem]]
 
@@ -96,11 +96,23 @@ def _folds_know_nothing_of_each_other(params: Params) -> Iterator[Problem]:
         yield Problem("train.folds", message)
 
 
+def _exports_have_no_own_code(params: Params) -> Iterator[Problem]:
+    from layerline.lookup import is_import_path, read_choices
+
+    choices = read_choices(params.scale.numeric, "standard")
+    names = [choice.name for choice in (choices.default, *choices.columns.values())]
+    own = [name for name in names if is_import_path(name)]
+    if own and params.register.export:
+        message = f"scale.numeric: {own[0]} is code of your own, which no export carries"
+        yield Problem("register.export", f"{message}; remove one of the two")
+
+
 def _weights_reach_what_is_set(params: Params) -> Iterator[Problem]:
     from layerline.training.scores import SCORES
 
-    train, weights = params.train, params.fetch.weights
-    if weights is None:
+    train, weights, window = params.train, params.fetch.weights, params.scale.window
+    by_age = window is not None and window.has_weights
+    if weights is None and not by_age:
         return
     if weights == params.fetch.target:
         yield Problem("fetch.weights", f"{weights!r} is the target; name another column")
@@ -110,10 +122,42 @@ def _weights_reach_what_is_set(params: Params) -> Iterator[Problem]:
         "transfer": (train.transfer is not None, "a transfer does not pass them on"),
         "early_stopping.metric": (train.monitored in SCORES, f"{train.monitored} has none"),
     }
+    where = "scale.window" if weights is None else "fetch.weights"
     for name, (is_set, reason) in refused.items():
         if is_set:
-            message = f"rows have weights (fetch.weights), and {reason}; remove one of the two"
+            message = f"rows have weights ({where}), and {reason}; remove one of the two"
             yield Problem(f"train.{name}", message)
+
+
+def _a_network_can_learn_answers(params: Params) -> Iterator[Problem]:
+    train = params.train
+    if train.members is None or not train.members.distil:
+        return
+    reasons = {
+        "train.folds": (train.folds is not None, "every row taught the ensemble, none can judge"),
+        "train.sampling": (train.sampling == "balanced", "answers are no classes to draw by"),
+        "train.augment": (bool(train.augment), "answers are those of unchanged rows"),
+        "train.loss": (
+            train.loss.name in ("quantile", "poisson") or is_import_path(train.loss.name),
+            "it does not take answers as targets",
+        ),
+        "fetch.weights": (params.fetch.weights is not None, "answers have no weights"),
+        "scale.window": (
+            params.scale.window is not None and params.scale.window.has_weights,
+            "answers have no weights",
+        ),
+    }
+    for where, (is_set, reason) in reasons.items():
+        if is_set:
+            yield Problem(where, f"{reason}, for train.members.distil; remove one of the two")
+
+
+def _costs_are_known(params: Params) -> Iterator[Problem]:
+    if params.register.gate.metric == "mean_cost" and params.evaluate.class_costs is None:
+        message = (
+            "mean_cost needs evaluate.class_costs, what mistakes cost; set it, or use log_loss"
+        )
+        yield Problem("register.gate.metric", message)
 
 
 RULES: tuple[Rule, ...] = (
@@ -125,4 +169,7 @@ RULES: tuple[Rule, ...] = (
     _stopping_fits_task,
     _folds_know_nothing_of_each_other,
     _weights_reach_what_is_set,
+    _costs_are_known,
+    _a_network_can_learn_answers,
+    _exports_have_no_own_code,
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from layerline.artifacts import STAGES, write_text
 from layerline.errors import ParamsError, Problem, SourceError
 from layerline.projects.code_hashes import FOLDER, PREFIX, template_text
+from layerline.projects.editor_files import editor_files
 
 _CODE_STAGE = """\
   code:
@@ -72,6 +73,7 @@ def _files(is_top: bool) -> dict[str, str]:
         f"pipeline/{stage}.py": (scripts / f"{stage}.py").read_text(encoding="utf-8")
         for stage in STAGES
     }
+    found |= editor_files()
     return found | ({CI: template_text("ci.yml")} if is_top else {})
 
 

@@ -130,10 +130,11 @@ def _entries(value: Any, where: str) -> Iterator[tuple[str, Any]]:
     """Each component of a list, or of a default and columns, with its dotted path; or the one."""
     if isinstance(value, list):
         yield from ((f"{where}.{index}", entry) for index, entry in enumerate(value))
-    elif isinstance(value, Mapping) and isinstance(value.get("columns"), Mapping):
+    elif isinstance(value, Mapping) and value and set(value) <= {"default", "columns"}:
         if "default" in value:
             yield f"{where}.default", value["default"]
-        for column, entry in value["columns"].items():
+        columns = value.get("columns")
+        for column, entry in columns.items() if isinstance(columns, Mapping) else ():
             yield f"{where}.columns.{column}", entry
     else:
         yield where, value
@@ -147,9 +148,9 @@ def _entry_problems(
     if place.check is not None:
         return place.check(name, options)
     try:
-        builder = pick(place.table, name, where)
+        builder = pick(place.table, name, where, place.own)
     except ParamsError as error:
-        return list(error.problems)
+        return [Problem(where, problem.message) for problem in error.problems]
     return option_problems(builder, options, options_at)
 
 

@@ -1,8 +1,9 @@
-"""The user's own files as dependencies of the fetch stage, so that DVC watches them.
+"""The user's own files as dependencies of the stages, so that DVC watches them.
 
-DVC runs fetch again when a dependency in dvc.yaml changes, and its list there is fixed text. So
+DVC runs a stage again when a dependency in dvc.yaml changes, and its list there is fixed text. So
 `layerline init` (and `layerline watch`, after params.yaml was edited) writes the source's files
-into it, and fetch prints a note if they are missing there.
+into fetch's, and files of the user's own code into those of the stages that run it. A stage prints
+a note if one is missing there.
 """
 
 import io
@@ -12,15 +13,17 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from layerline.artifacts import write_text
-from layerline.config import FetchSection
+from layerline.artifacts import STAGES, write_text
+from layerline.config import FetchSection, Params
 from layerline.errors import ParamsError, Problem
-from layerline.lookup import pick
-from layerline.sources import SOURCES, Source
+from layerline.own_code import files_of_stage, unwatched_files
+from layerline.projects.code_hashes import FOLDER
+from layerline.sources import Source, find_source
 from layerline.sources.reading.archives import split_archive
 
 OUTPUT_FOLDERS = ("data/raw", "data/validated", "data/scaled", "models", "reports", "runs")
 OWN = ("pipeline/", "src/")  # dependencies that belong to the project itself
+_CODE = ".py"
 
 
 def source_paths(section: FetchSection) -> list[str]:
@@ -29,7 +32,7 @@ def source_paths(section: FetchSection) -> list[str]:
 
 
 def _line(section: FetchSection) -> Source:
-    return pick(SOURCES, section.source, "fetch.source")
+    return find_source(section.source)
 
 
 def _outermost(path: str) -> str:
@@ -65,11 +68,12 @@ def _escaped(path: str) -> str:
     return path.replace("${", "\\${")
 
 
-def must_fetch(root: Path, section: FetchSection) -> bool:
+def must_fetch(root: Path, params: Params) -> bool:
     """Whether the source may have changed without DVC noticing.
 
     URLs, databases, patterns in the root, and local files that dvc.yaml does not name.
     """
+    section = params.fetch
     line = _line(section)
     if line.is_versioned:
         return False
@@ -78,6 +82,7 @@ def must_fetch(root: Path, section: FetchSection) -> bool:
         line.reads_elsewhere(section.options)
         or len(_as_deps(section)) < len(paths)
         or bool(unwatched(root / "dvc.yaml", section))
+        or bool(unwatched_files(root, params, "fetch"))
     )
 
 
@@ -112,23 +117,28 @@ def _in_git(root: Path, path: str) -> bool:
     return found.returncode != 0 or bool(found.stdout)
 
 
-def watch(dvc_file: Path, section: FetchSection, network: str | None = None) -> list[str]:
-    """Make the source's paths, and no earlier ones, dependencies of fetch; return them.
+def watch(root: Path, params: Params) -> list[str]:
+    """Make the source's paths and the user's own code, and no earlier ones, dependencies.
 
-    With the name of a network of the user's own, its file becomes one of train.
+    Return them: first those of fetch.
     """
-    content = _load(dvc_file)
-    deps, paths = content["stages"]["fetch"]["deps"], _as_deps(section)
-    _set_deps(deps, [_escaped(path) for path in paths], [d for d in deps if d.startswith(OWN)])
-    if network is not None:
-        code, deps = own_code(network), content["stages"]["train"]["deps"]
-        kept = [dep for dep in deps if dep.startswith(OWN) or not dep.endswith(".py")]
-        _set_deps(deps, code, kept)
-        paths += code
+    dvc_file = root / "dvc.yaml"
+    content, watched = _load(dvc_file), list[str]()
+    for stage in STAGES:
+        if stage not in content["stages"]:
+            continue
+        code, deps = files_of_stage(root, params, stage), content["stages"][stage]["deps"]
+        paths = [*(_as_deps(params.fetch) if stage == "fetch" else ()), *code]
+        fixed = (*OWN, f"{FOLDER}/{stage}.txt")  # a project of `layerline new` has the latter
+        kept = [dep for dep in deps if dep.startswith(fixed)]
+        if stage != "fetch":
+            kept += [dep for dep in deps if not dep.endswith(_CODE)]
+        _set_deps(deps, [_escaped(path) for path in paths], kept)
+        watched += paths
     stream = io.StringIO()
     _yaml().dump(content, stream)
     write_text(dvc_file, stream.getvalue())
-    return paths
+    return list(dict.fromkeys(watched))
 
 
 def _set_deps(deps: list[str], paths: list[str], kept: list[str]) -> None:
@@ -136,13 +146,6 @@ def _set_deps(deps: list[str], paths: list[str], kept: list[str]) -> None:
     for old in [dep for dep in deps if dep not in (*kept, *paths)]:
         deps.remove(old)
     deps.extend(path for path in paths if path not in deps)
-
-
-def own_code(network: str) -> list[str]:
-    """The file of a network of the user's own, from the project's root."""
-    module, colon, _ = network.partition(":")
-    is_own = bool(colon) and module != "torchvision"
-    return [f"{module.replace('.', '/')}.py"] if is_own else []
 
 
 def _as_deps(section: FetchSection) -> list[str]:

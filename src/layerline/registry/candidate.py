@@ -64,12 +64,13 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     bundle = folder / "bundle"
     about = write_model(bundle, workspace, params, holdout, expected)
     metrics = workspace.reports / "metrics.json"
+    decision = read_decision(workspace.decision, about.classes)
     return Candidate(
         about=about,
         bundle=bundle,
-        holdout=holdout,
+        holdout=dataclasses.replace(holdout, costs=decision.matrix),
         expected=expected,
-        decision=read_decision(workspace.decision, about.classes),
+        decision=decision,
         rows=write_rows(folder, holdout.rows),
         run_id=run_id,
         test_metrics=read_json_as(metrics, _test_metrics) if metrics.exists() else None,

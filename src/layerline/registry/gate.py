@@ -64,6 +64,12 @@ def metric_of(section: GateSection, task: str) -> str:
     return "rmse" if task == "regression" else "log_loss"
 
 
+def live_metric(section: GateSection, task: str) -> str:
+    """By which served rows are judged: the gate's, but for costs, which the log does not have."""
+    metric = metric_of(section, task)
+    return "log_loss" if metric == "mean_cost" else metric
+
+
 def metric_value(predictions: Predictions, metric: str) -> float:
     """The metric as users know it: accuracy is the share of correct rows, rmse is not squared."""
     mean = float((predictions.row_losses(metric) * predictions.multiples).mean())

@@ -21,6 +21,7 @@ from layerline.text import readable
 UNITS = {
     "log_loss": "nats",
     "accuracy": "of the rows",
+    "mean_cost": "of cost",
     "rmse": "squared error",
     "mae": "absolute error",
 }

@@ -26,8 +26,8 @@ class Holdout:
     `frame` holds every column, the target too; of images only the columns beside the pixels.
     `actual` is (B,) class index, or the target in the user's unit, of which `target_scale` is about
     one standardised unit. Rows of equal `groups` (B,) are copies, or belong together: they count
-    as one observation, and `weights` (B,) are what each row counts. `target_profile` is that of
-    all rows, train rows too.
+    as one observation, and `weights` (B,) are what each row counts; `costs` (K, K) are those of the
+    decision that is to be registered. `target_profile` is that of all rows, train rows too.
     """
 
     rows: Rows
@@ -39,6 +39,7 @@ class Holdout:
     task: str
     groups: NDArray[Any] | None = None
     weights: NDArray[np.float64] | None = None
+    costs: NDArray[np.float64] | None = None
     target_profile: TargetProfile | None = None
 
 
@@ -90,7 +91,7 @@ def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
         DataError: as `join_truth`.
     """
     joined = join_truth(table, test.actual, test.classes)
-    return dataclasses.replace(joined, groups=test.groups, weights=test.weights)
+    return dataclasses.replace(joined, groups=test.groups, weights=test.weights, costs=test.costs)
 
 
 def join_truth(

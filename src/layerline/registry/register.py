@@ -46,6 +46,7 @@ def register_model(
         temporary_folder() as folder,
     ):
         # Importing torch takes seconds in both processes: they do it at the same time.
+        from layerline.evaluation.looks import count_looks
         from layerline.registry.candidate import log_candidate, prepare
         from layerline.registry.contest import hold_contest
         from layerline.registry.description import describe
@@ -58,6 +59,7 @@ def register_model(
             version = log_candidate(client, candidate)
             report(f"{version.uri} {'logged' if version.is_new else 'already exists'}")
             facts = hold_contest(client, params, candidate, version, verifier)
+            facts["test_looks"] = count_looks(workspace).count
             describe(client, workspace, candidate, facts)
     alias = f"models:/{project}@{params.register.alias}"
     holder = facts["champion_version"]

@@ -12,6 +12,7 @@ predecessor        the version before, on the same rows
 alias_moves        promoted by the shadow, rolled back
 alerts             one message a change of state
 alert_channels     webhook, mail, command
+foreground         a scheduler that just runs here
 scheduler_files    files for cron, systemd, Airflow, ...
 scheduler_templates/  their templates
 backtest           other policies, replayed

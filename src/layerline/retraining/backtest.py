@@ -4,7 +4,7 @@ Each period's rows are predicted by the model that a policy has then, before it 
 Equal trainings of two policies are done once, and kept in .layerline/backtest, so that a run that
 was killed goes on where it stopped. The gate is not replayed: a new model serves at once.
 
-To add a policy: a function and a line in POLICIES.
+To add a policy: a line in POLICIES, with a function.
 """
 
 import dataclasses
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from layerline.config import DriftSection
+from layerline.config import DriftSection, WindowSection
+from layerline.drift.joint_sample import JointSample
 from layerline.drift.new_rows import NewRows
 from layerline.drift.registered_drift import judge_rows
 from layerline.errors import ParamsError, Problem
@@ -39,16 +40,26 @@ def _has_drifted(moment: Moment) -> bool:
     fitted = moment.past.fitted(moment.trained)
     rows = NewRows(fitted.model, fitted.reference)
     rows.add(moment.past.of(moment.trained + 1, moment.now))
-    return bool(judge_rows(rows, moment.drift).drifted)
+    known = JointSample(fitted.model.about, fitted.reference.target_spec)
+    known.add(moment.past.of(0, moment.trained))
+    return bool(judge_rows(rows, known, moment.drift).drifted)
 
 
-POLICIES: Mapping[str, Callable[[Moment], bool]] = {
-    "never": lambda moment: False,
-    "always": lambda moment: True,
-    "drift": _has_drifted,
+class Policy(NamedTuple):
+    """When to train; and whether the weights of rows halve in the time of the first training."""
+
+    trains: Callable[[Moment], bool]
+    is_weighted: bool = False
+
+
+POLICIES: Mapping[str, Policy] = {
+    "never": Policy(lambda moment: False),
+    "always": Policy(lambda moment: True),
+    "drift": Policy(_has_drifted),
+    "weighted": Policy(lambda moment: True, is_weighted=True),
 }
 # What `retrain.when` is for a policy; `retrain` is not run for one that is not here.
-AS_PARAMS: Mapping[str, Mapping[str, Any]] = {"always": {}, "drift": {"drift": True}}
+_WHEN: Mapping[str, Mapping[str, Any]] = {"always": {}, "drift": {"drift": True}, "weighted": {}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +70,7 @@ class PolicyResult:
         losses: of each period, (B,) the losses of its rows.
         trained: the periods after which it trained, the first included.
         seconds: all its trainings took, wherever they were done.
+        window: that of its trainings, if not that of params.yaml.
     """
 
     policy: str
@@ -67,6 +79,17 @@ class PolicyResult:
     losses: Sequence[NDArray[np.float64]]
     trained: Sequence[int]
     seconds: float
+    window: WindowSection | None = None
+
+    def as_params(self) -> dict[str, Any]:
+        """What params.yaml says for this policy, by path; nothing for one that never trains."""
+        found: dict[str, Any] = {}
+        if self.policy in _WHEN:
+            found["retrain.when"] = dict(_WHEN[self.policy])
+        if self.window is not None:
+            given = {k: v for k, v in dataclasses.asdict(self.window).items() if v is not None}
+            found["scale.window"] = given
+        return found
 
     def to_json(self, never: "PolicyResult") -> dict[str, Any]:
         """As backtest.json holds it; `gain` is over never training again, above 0 is better."""
@@ -80,6 +103,7 @@ class PolicyResult:
             "gain": gain.mean,
             "gain_lower": gain.lower,
             "gain_upper": gain.upper,
+            "params": self.as_params(),
             "trainings": len(self.trained),
             "seconds": round(self.seconds, 1),
             "n_rows": len(mine),
@@ -127,11 +151,12 @@ def replay(past: Past, first: int, names: Sequence[str], drift: DriftSection) ->
 
 
 def _replay(past: Past, first: int, name: str, drift: DriftSection) -> PolicyResult:
-    trained, losses = [first - 1], []
+    policy, trained, losses = POLICIES[name], [first - 1], []
+    window = past.halving(first) if policy.is_weighted else None
     last = len(past.names) - 1
     for period in range(first, last + 1):
-        losses.append(past.losses(trained[-1], period))
-        if period < last and POLICIES[name](Moment(past, trained[-1], period, drift)):
+        losses.append(past.losses(trained[-1], period, window))
+        if period < last and policy.trains(Moment(past, trained[-1], period, drift)):
             trained.append(period)
-    seconds = sum(past.fitted(period).seconds for period in trained)
-    return PolicyResult(name, past.metric, past.names[first:], losses, trained, seconds)
+    seconds = sum(past.fitted(period, window).seconds for period in trained)
+    return PolicyResult(name, past.metric, past.names[first:], losses, trained, seconds, window)

@@ -15,7 +15,7 @@ from layerline.scaling.validated_data import IMAGE_BATCH, ValidatedData, read_va
 
 if TYPE_CHECKING:
     from layerline.drift.drift_check import Drift
-    from layerline.drift.registered_drift import Learnt
+    from layerline.drift.learnt_rows import Learnt
 
 MOST_COMPARED = 50_000
 Report = Callable[[str], None]
@@ -69,50 +69,61 @@ def look_at_new_data(
         SourceError: data/validated is damaged.
     """
     data = read_validated(workspace)
-    hashes = data.hash_rows()
-    is_new = np.isin(hashes, known, invert=True)
-    n_new, n_rows = len(np.unique(hashes[is_new])), len(np.unique(hashes))
+    contents = data.hash_rows()
+    ids = data.identify(contents)
+    is_new = ~(np.isin(ids, known) | np.isin(contents, known))
+    found, which, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    n_new, n_rows, once = len(np.unique(ids[is_new])), len(found), (counts == 1)[which]
     places = np.flatnonzero(is_new)
     is_new[:] = False
     is_new[places[:: max(len(places) // MOST_COMPARED, 1)]] = True
-    found = NewData(n_new, len(known), n_rows)
+    news = NewData(n_new, len(known), n_rows)
     if not n_new:
-        return found
+        return news
     try:
-        drift = _drift(workspace, params, data, is_new)
+        drift = _drift(workspace, params, data, is_new, once)
         files = _write(workspace, drift)
     except (LayerlineError, OSError) as error:
         report(f"note: drift was not checked: {error}")
-        return found
+        return news
     report(f"{n_new:,} new rows: {drift.line()}")
-    return dataclasses.replace(found, drifted=tuple(drift.drifted), files=tuple(files))
+    return dataclasses.replace(news, drifted=tuple(drift.drifted), files=tuple(files))
 
 
 def _drift(
-    workspace: Workspace, params: Params, data: ValidatedData, is_new: NDArray[np.bool_]
+    workspace: Workspace,
+    params: Params,
+    data: ValidatedData,
+    is_new: NDArray[np.bool_],
+    once: NDArray[np.bool_],
 ) -> "Drift":
+    """Of the joint distribution rows are compared whose content is there `once`.
+
+    Other new rows are never like a known one, though the known ones are like each other.
+    """
+    from layerline.drift.learnt_rows import known_rows
     from layerline.drift.new_rows import NewRows
     from layerline.drift.registered_drift import judge_rows, load_learnt
 
     uri = f"models:/{params.project}@{params.register.alias}"
     learnt = load_learnt(uri, workspace.home)
     rows = NewRows(learnt.model, learnt.reference)
-    for part in _new_parts(data, is_new, learnt):
+    places = np.flatnonzero(is_new)
+    for part in _new_parts(data, places, learnt):
+        drawn, places = once[places[: len(part)]], places[len(part) :]
         if len(part):
-            rows.add(part)
-    return judge_rows(rows, params.retrain.drift)
+            rows.add(part, drawn)
+    return judge_rows(rows, known_rows(learnt, data, once & ~is_new), params.retrain.drift)
 
 
-def _new_parts(data: ValidatedData, is_new: NDArray[np.bool_], learnt: "Learnt") -> Any:
+def _new_parts(data: ValidatedData, places: NDArray[np.intp], learnt: "Learnt") -> Any:
     if data.images is not None:
-        places = np.flatnonzero(is_new)
         for at in range(0, len(places), IMAGE_BATCH):
             yield np.asarray(data.images[places[at : at + IMAGE_BATCH]])
         return
-    wanted = [spec.name for spec in learnt.model.about.columns]
-    names = [name for name in dict.fromkeys([*wanted, data.target]) if name in data.table.names]
-    for start, rows in data.table.batches(names):
-        yield rows[is_new[start : start + len(rows)]]
+    for start, rows in data.table.batches(data.names_for(learnt.model.about.columns)):
+        first, end = np.searchsorted(places, [start, start + len(rows)])
+        yield rows.iloc[places[first:end] - start]
 
 
 def _write(workspace: Workspace, drift: "Drift") -> list[Path]:

@@ -23,14 +23,14 @@ from layerline.artifacts import (
     write_json,
 )
 from layerline.artifacts.temporary import temporary_folder
-from layerline.config import Params
+from layerline.config import Params, WindowSection
 from layerline.errors import DataError, ParamsError, Problem
 from layerline.evaluation.evaluate import measure_model
 from layerline.model.load import load_bundle
 from layerline.model.predictor import Model
 from layerline.model.reference import Reference, describe_training, read_reference, write_reference
 from layerline.registry.candidate import write_model
-from layerline.registry.gate import metric_of
+from layerline.registry.gate import live_metric
 from layerline.registry.holdout import join_truth, read_holdout
 from layerline.scaling.scale import scale
 from layerline.tables.storage import TABLE, read_table, write_table
@@ -54,6 +54,8 @@ class Fitted:
 class Past:
     """data/validated in the order of a column, cut into periods; `fitted` trains, once for each.
 
+    Where a window is given, it takes the place of scale.window.
+
     Attributes:
         names: of the periods, in order; codes: (B,) the period of each row.
     """
@@ -72,12 +74,13 @@ class Past:
         rows = read_table(workspace.validated)
         order, self.names, self.codes = _cut(rows, by, every)
         self.rows = rows.iloc[order].reset_index(drop=True)
-        self.metric = metric_of(params.register.gate, self._about["task"])
+        self.metric = live_metric(params.register.gate, self._about["task"])
         classes = self._about["classes"]
         self.classes = None if classes is None else tuple(classes)
         self._cache = workspace.locks.parent / "backtest" / self._key(by, every)
-        self._known: dict[int, Fitted] = {}
-        self._losses: dict[tuple[int, int], NDArray[np.float64]] = {}
+        self._known: dict[tuple[int, WindowSection | None], Fitted] = {}
+        self._losses: dict[tuple[int, int, WindowSection | None], NDArray[np.float64]] = {}
+        self._by = by
 
     def _key(self, by: str, every: Every) -> str:
         sections = {
@@ -93,24 +96,46 @@ class Past:
         start, end = np.searchsorted(self.codes, [first, last + 1])
         return self.rows.iloc[start:end]
 
-    def fitted(self, last: int) -> Fitted:
+    def halving(self, n_periods: int) -> WindowSection:
+        """The window in which the weight of a row halves in so many periods.
+
+        Raises:
+            ParamsError: the periods are of text.
+        """
+        moments = self.rows[self._by]
+        if not pd.api.types.is_datetime64_any_dtype(moments):
+            if not pd.api.types.is_numeric_dtype(moments) or pd.api.types.is_bool_dtype(moments):
+                message = f"weights by age need dates or numbers, and {self._by!r} is text"
+                raise ParamsError([Problem("--policy", message)], "layerline backtest")
+            span = float(moments.iloc[-1] - moments.iloc[0])
+        else:
+            span = (moments.iloc[-1] - moments.iloc[0]) / pd.Timedelta(days=1)
+        half_life = float(f"{span * n_periods / max(len(self.names) - 1, 1):.3g}")
+        return WindowSection(half_life_days=half_life, by=self._by)
+
+    def fitted(self, last: int, window: WindowSection | None = None) -> Fitted:
         """The model trained on all rows up to the period `last`; from the cache if it is there.
 
         Raises:
             DataError: these rows cannot be learnt from.
         """
-        if last not in self._known:
-            folder = self._cache / f"until-{last}"
+        if (last, window) not in self._known:
+            kind = "" if window is None else f"-{window.half_life_days:g}-days"
+            folder = self._cache / f"until-{last}{kind}"
             if not folder.is_dir():
-                self._train(last, folder)
+                self._train(last, folder, window)
             reference = read_reference(folder)
             assert reference is not None
             seconds = read_json_as(folder / "seconds.json", float)
-            self._known[last] = Fitted(load_bundle(folder / "bundle"), reference, seconds)
-        return self._known[last]
+            model = load_bundle(folder / "bundle")
+            self._known[last, window] = Fitted(model, reference, seconds)
+        return self._known[last, window]
 
-    def _train(self, last: int, folder: Path) -> None:
+    def _train(self, last: int, folder: Path, window: WindowSection | None) -> None:
         rows, start = self.of(0, last), time.perf_counter()
+        section = self._params.scale
+        if window is not None:
+            section = dataclasses.replace(section, window=window)
         unfinished = folder.with_name(f".{folder.name}.tmp")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
@@ -119,7 +144,7 @@ class Past:
             about = {k: v for k, v in self._about.items() if k not in ("files", "format")}
             with replace_folder(workspace.validated, about | {"n_rows": len(rows)}) as target:
                 write_table(target / TABLE, rows)
-            scale(workspace, self._params.scale, seed=self._params.seed)
+            scale(workspace, section, seed=self._params.seed)
             train(workspace, self._params, lambda record: None)
             measure_model(workspace, self._params)
             seconds = time.perf_counter() - start
@@ -130,17 +155,20 @@ class Past:
             write_reference(unfinished, reference)
         write_json(unfinished / "seconds.json", round(seconds, 3))
         os.replace(unfinished, folder)
-        until = f"{len(rows):,} rows until {self.names[last]}"
+        how = "" if window is None else ", weighted by age,"
+        until = f"{len(rows):,} rows until {self.names[last]}{how}"
         self._report(f"trained on {until} in {seconds:.1f} s")
 
-    def losses(self, last: int, period: int) -> NDArray[np.float64]:
+    def losses(
+        self, last: int, period: int, window: WindowSection | None = None
+    ) -> NDArray[np.float64]:
         """(B,) the losses of a period's rows, predicted by the model trained until `last`."""
-        if (last, period) not in self._losses:
+        if (last, period, window) not in self._losses:
             rows = self.of(period, period)
-            predicted = self.fitted(last).model.predict(rows, any_value=True)
+            predicted = self.fitted(last, window).model.predict(rows, any_value=True)
             joined = join_truth(predicted, self._actual(rows), self.classes)
-            self._losses[last, period] = joined.row_losses(self.metric)
-        return self._losses[last, period]
+            self._losses[last, period, window] = joined.row_losses(self.metric)
+        return self._losses[last, period, window]
 
     def _actual(self, rows: pd.DataFrame) -> NDArray[Any]:
         target = rows[self._about["target"]]

@@ -9,7 +9,7 @@ from layerline.artifacts import Workspace
 from layerline.config import Params
 from layerline.drift.new_rows import read_request_log
 from layerline.model.bundle import About
-from layerline.registry.gate import metric_of
+from layerline.registry.gate import live_metric
 from layerline.registry.holdout import join_truth
 from layerline.registry.predict import load_registered
 from layerline.retraining.live_rows import VERSION, id_text, log_files, rows_path
@@ -36,7 +36,7 @@ def weigh_predecessor(
         DataError: it does not read today's rows.
     """
     about, _ = served(workspace, params)
-    metric = metric_of(params.register.gate, about.task)
+    metric = live_metric(params.register.gate, about.task)
     rows = _answered(workspace, params, about, pair.champion)
     if rows is None:
         return None

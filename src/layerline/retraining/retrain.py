@@ -140,7 +140,7 @@ def _run(workspace: Workspace, params: Params, report: Callable[[str], None]) ->
         return Verdict(change.outcome, change.message, registration=facts)
     _require_files(workspace.root, params)
     with Dvc(workspace.root, report) as dvc:
-        if must_fetch(workspace.root, params.fetch):
+        if must_fetch(workspace.root, params):
             report("fetching the source again: DVC cannot watch it")
             dvc.repro("--force", "--single-item", "fetch")
         if dvc.is_clean():

@@ -4,6 +4,7 @@ To add a scheduler: its template in scheduler_templates/, and a line in SCHEDULE
 """
 
 import datetime
+import functools
 import re
 import shlex
 import sys
@@ -67,6 +68,29 @@ class Times(NamedTuple):
             raise ParamsError([Problem("--at", message)], "layerline schedule")
         return datetime.time.fromisoformat(self.at)
 
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The time zone.
+
+        Raises:
+            ParamsError: there is none of that name.
+        """
+        return zoneinfo.ZoneInfo(require_timezone(self.timezone))
+
+    def next_after(self, moment: datetime.datetime) -> datetime.datetime:
+        """The first of these times after a moment, in UTC; once where a clock is set back."""
+        hours = range(24) if self.every == "hour" else [self.clock.hour]
+        day = moment.astimezone(self.zone).date()
+        while True:
+            is_there = {"weekday": day.weekday() < 5, "week": not day.weekday()}
+            is_there["month"] = day.day == 1
+            for hour in hours if is_there.get(self.every, True) else ():
+                clock = self.clock.replace(hour=hour)
+                found = datetime.datetime.combine(day, clock, self.zone)
+                if found.astimezone(datetime.UTC) > moment:
+                    return found.astimezone(datetime.UTC)
+            day += datetime.timedelta(days=1)
+
     def cron(self) -> str:
         """As cron writes it; weeks begin on Monday."""
         return _cron(self.every, self.clock, 0)
@@ -79,8 +103,7 @@ class Times(NamedTuple):
         """
         if self.every == "hour":
             return self.cron()
-        zone = zoneinfo.ZoneInfo(self.timezone)
-        local = datetime.datetime.combine(datetime.date(2024, 1, 10), self.clock, zone)
+        local = datetime.datetime.combine(datetime.date(2024, 1, 10), self.clock, self.zone)
         utc = local.astimezone(datetime.UTC)
         days = utc.day - local.day
         if days and self.every == "month":
@@ -102,6 +125,7 @@ def _cron(every: Every, clock: datetime.time, days: int) -> str:
     return f"{clock.minute} {hour} {'1' if every == 'month' else '*'} * {week}"
 
 
+@functools.cache  # the list is read from a thousand files
 def require_timezone(name: str) -> str:
     """A time zone's name.
 

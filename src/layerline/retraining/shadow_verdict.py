@@ -18,7 +18,7 @@ from layerline.config import GateSection, Params
 from layerline.errors import TrackingError
 from layerline.model.bundle import About
 from layerline.registry.client import open_registry
-from layerline.registry.gate import metric_of
+from layerline.registry.gate import live_metric
 from layerline.registry.promotion import CHALLENGER
 from layerline.retraining.live_rows import ACTUAL, SHADOW, TIME, VERSION, rows_path
 from layerline.retraining.live_score import predictions_of, served, test_scores, with_truth
@@ -88,7 +88,7 @@ def look_at_shadow(workspace: Workspace, params: Params) -> dict[str, Any] | Non
         return None
     about, _ = served(workspace, params)
     gate = params.register.gate
-    metric = metric_of(gate, about.task)
+    metric = live_metric(gate, about.task)
     rows, most, gains = _predicted_by_both(workspace, about, pair), 1.0, np.empty(0)
     if len(rows):
         most = largest_loss(metric, test_scores(workspace, params).get(pair.champion) or {})

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layerline.errors import LayerlineError
+from layerline.errors import ExitCode, LayerlineError
 from layerline.tracking.flush import flush
 from layerline.tracking.journal_damage import unreported_damage
 from layerline.tracking.store_session import QUIET, environment, open_session
@@ -18,7 +18,7 @@ _REMEDY = "fix the store, then try again: no run was changed"
 class RequestError(LayerlineError):
     """A command was asked for something that does not exist, or is ambiguous."""
 
-    exit_code = 2
+    exit_code = ExitCode.PARAMS
 
 
 def flush_first(home: Path) -> list[str]:

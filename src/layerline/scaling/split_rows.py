@@ -22,11 +22,11 @@ from layerline.scaling.splitting import (
     moments_of,
 )
 from layerline.scaling.splitting.rare_classes import deal_rare_classes, rare_class_note
-from layerline.scaling.splitting.repeats import deal_by_weight, repeat, separate_observations
+from layerline.scaling.splitting.repeats import deal_by_weight, repeat
 from layerline.scaling.splitting.row_hash import Hashes, count_distinct
 from layerline.scaling.splitting.split_counts import share_note
 from layerline.scaling.validated_data import ValidatedData
-from layerline.scaling.window import is_within
+from layerline.scaling.window import is_within, weights_by_age
 
 SMALL_TABLE = 10_000  # rows, for which a salt is looked for
 FEW_ROWS = 30  # in a whole table: more likely a part of one
@@ -54,14 +54,14 @@ def split_rows(
     seed: int,
     window: WindowSection | None = None,
 ) -> SplitRows:
-    """Deal the rows; train rows outside the window are left out.
+    """Deal the rows; train rows outside the window are left out, or count less with their age.
 
     Raises:
         DataError: there is nothing to learn from, a split is empty, or a class has no train row.
     """
     _require_features(data)
     contents = data.hash_rows()
-    ids = separate_observations(contents, lambda: data.table[[data.target]][data.target])
+    ids = data.identify(contents)
     _require_differences(contents)
     is_classification = data.about["task"] != "regression"
     rows = SplitInput(
@@ -93,6 +93,8 @@ def split_rows(
     traits = _traits(rows, split, options)
     if weights := data.about.get("weights"):
         traits["weight"] = data.table[[weights]][weights].to_numpy(dtype=np.float64)
+    if window is not None and window.has_weights:
+        traits["weight"] = weights_by_age(rows, labels, window) * traits.get("weight", 1.0)
     return SplitRows(labels, ids, n_rows, kept, traits)
 
 

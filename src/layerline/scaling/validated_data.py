@@ -1,7 +1,7 @@
 """What data/validated holds: the rows, the images if there are any, and its manifest."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +11,8 @@ from layerline.artifacts import Workspace, read_manifest
 from layerline.columns.spec import ColumnSpec
 from layerline.scaling.preprocessing.preprocessor import Images
 from layerline.scaling.splitting import hash_images, hash_rows
+from layerline.scaling.splitting.repeats import separate_observations
+from layerline.scaling.splitting.row_hash import Hashes
 from layerline.scaling.stored_table import Batch, StoredTable
 from layerline.tables.cluster import scheduler_address
 from layerline.tables.row_groups import map_groups
@@ -49,16 +51,28 @@ class ValidatedData:
     def classes(self) -> tuple[Any, ...] | None:
         return None if self.about["classes"] is None else tuple(self.about["classes"])
 
-    def hash_rows(self) -> NDArray[np.uint64]:
-        """(B,) hashes of the used columns, those of the split included, or of the pixels."""
+    def hash_rows(self, names: Sequence[str] = ()) -> Hashes:
+        """(B,) hashes of the used columns, those of the split included, or of the pixels.
+
+        With `names` of these columns instead.
+        """
         if self.images is not None:
             return hash_images(self.images)
         columns = [ColumnSpec.from_dict(column) for column in self.about["columns"]]
-        features = [c.name for c in columns if c.use and c.name != self.target]
+        features = [*names] or [c.name for c in columns if c.use and c.name != self.target]
         hashes = np.empty(len(self.table), dtype=np.uint64)
         for start, found in self.map(hash_rows, features):
             hashes[start : start + len(found)] = found
         return hashes
+
+    def identify(self, contents: Hashes) -> Hashes:
+        """(B,) the ids of rows with these hashes: data/scaled and versions know rows by them."""
+        return separate_observations(contents, lambda: self.table[[self.target]][self.target])
+
+    def names_for(self, specs: Sequence[ColumnSpec]) -> list[str]:
+        """Of the columns that a model reads, and the target, those that the table has."""
+        wanted = dict.fromkeys([*(spec.name for spec in specs), self.target])
+        return [name for name in wanted if name in self.table.names]
 
     def map(
         self, function: Callable[..., A], names: list[str], *beside: NDArray[Any]

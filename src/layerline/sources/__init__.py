@@ -11,6 +11,7 @@ fetch         the stage: run, find task, seal
 last_fetch    what changed since last time
 files         CSV, Parquet, Arrow, JSON lines
 image_folder  pictures in folders or archives
+own_source    a function of the user's project
 openml        tables of openml.org
 sklearn       data sets of scikit-learn
 sql           queries and tables of databases
@@ -20,7 +21,9 @@ reading/      readers of each kind of file
 
 from collections.abc import Mapping
 
+from layerline.lookup import pick
 from layerline.sources import files, image_folder, openml, sklearn, sql, torchvision
+from layerline.sources.own_source import find_own_source
 from layerline.sources.source import Source, SourceInfo
 
 SOURCES: Mapping[str, Source] = {
@@ -34,4 +37,14 @@ SOURCES: Mapping[str, Source] = {
     "torchvision": Source(torchvision.fetch, watched=(), is_versioned=True),
 }
 
-__all__ = ["SOURCES", "Source", "SourceInfo"]
+
+def find_source(name: str) -> Source:
+    """The source of that name, which may be an import path.
+
+    Raises:
+        ParamsError: there is none; the message lists the known ones.
+    """
+    return pick(SOURCES, name, "fetch.source", find_own_source)
+
+
+__all__ = ["SOURCES", "Source", "SourceInfo", "find_source"]

@@ -5,8 +5,8 @@ from typing import Any
 
 from layerline.artifacts import Workspace, replace_folder
 from layerline.config import FetchSection
-from layerline.lookup import pick, read_options
-from layerline.sources import SOURCES
+from layerline.lookup import read_options
+from layerline.sources import SOURCES, find_source
 from layerline.sources.last_fetch import compare_with_last
 from layerline.tables.storage import read_column
 from layerline.tables.task import resolve_task
@@ -25,7 +25,7 @@ def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
         SourceError: the source cannot be reached or read.
         DataError: the table is empty, has no target column, or its target fits no task.
     """
-    build = pick(SOURCES, section.source, "fetch.source").build
+    build = find_source(section.source).build
     options = read_options(build, section.options, "fetch.options")
     about: dict[str, Any] = {"source": section.source, "target": section.target}
     with replace_folder(workspace.raw, about) as folder:

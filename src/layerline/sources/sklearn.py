@@ -14,6 +14,11 @@ def fetch(folder: Path, target: str, *, dataset: Dataset) -> SourceInfo:
 
     Classes have scikit-learn's names (iris: setosa, ...), the digits are the numbers 0 to 9.
 
+    Args:
+        folder: where `table.parquet` goes.
+        target: the name of the target column.
+        dataset: one of scikit-learn's own.
+
     Raises:
         ParamsError: a feature already has the target's name.
     """

@@ -22,6 +22,7 @@ from layerline.artifacts import STAGES, Workspace, write_json
 from layerline.config import Params, RankPlace, load_params, read_rank_place
 from layerline.errors import BusyError, LayerlineError, TrackingError
 from layerline.masking import mask_output
+from layerline.own_code import unwatched_files
 from layerline.process import collect_rarely, deliver_lost_interrupts
 from layerline.stage.messages import (
     print_error,
@@ -144,6 +145,8 @@ def _run(name: str, work: Callable[[Stage], None], params: Params, workspace: Wo
     status, message, code = "FINISHED", "", 0
     try:
         work(stage)
+        for file in unwatched_files(workspace.root, params, name):
+            stage.report(f"note: DVC does not watch {file} for changes yet; run `layerline watch`")
         write_json(workspace.run_file(name), _run_facts(stage))
         record_stage_end(name, 0)
     except KeyboardInterrupt as error:

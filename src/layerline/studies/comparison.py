@@ -17,7 +17,6 @@ from layerline.artifacts import Workspace, read_json, read_manifest, write_json
 from layerline.config import Params, read_yaml
 from layerline.config.components import SECTION
 from layerline.errors import DivergedError, ParamsError, Problem, SourceError
-from layerline.lookup import problems_of
 from layerline.projects.outdated import require_current
 from layerline.projects.preflight import check_params
 from layerline.studies.search_objectives import Objective, read_objectives
@@ -25,6 +24,7 @@ from layerline.studies.search_trial import Bench
 from layerline.studies.study_file import find_study
 from layerline.studies.study_storage import study_folder
 from layerline.training.epoch_records import EpochRecord
+from layerline.wrong_values import problems_of
 
 ROWS = "rows"
 CURVES = ("train_loss", "valid_loss", "valid_error")
@@ -93,11 +93,10 @@ def read_comparison(workspace: Workspace, name: str) -> tuple[str, ComparisonSec
         ParamsError: there is none, or with every problem in it.
     """
     name, content = find_study(workspace, name)
-    known = tuple(field.name for field in dataclasses.fields(ComparisonSection))
     try:
         return name, TypeAdapter(ComparisonSection).validate_json(json.dumps(content, default=str))
     except ValidationError as error:
-        raise ParamsError(problems_of(error, "", known), name) from None
+        raise ParamsError(problems_of(error, ComparisonSection, content), name) from None
 
 
 def run_comparison(

@@ -12,7 +12,7 @@ from layerline.artifacts import Workspace
 from layerline.config import read_yaml
 from layerline.config.components import SECTION, Component, Named
 from layerline.errors import ParamsError, Problem
-from layerline.lookup import problems_of
+from layerline.wrong_values import problems_of
 
 FOLDER = Path("recipes") / "studies"
 Scalar = bool | int | float | str | None
@@ -123,7 +123,4 @@ def parse_study(content: Any, name: str) -> StudySection:
         # JSON mode: strict about scalars, yet a YAML list may fill a tuple.
         return TypeAdapter(StudySection).validate_json(json.dumps(content, default=str))
     except ValidationError as error:
-        raise ParamsError(problems_of(error, "", _KEYS), name) from None
-
-
-_KEYS = ("space", "objective", "trials", "minutes", "sampler", "pruner", "seeds", "choices")
+        raise ParamsError(problems_of(error, StudySection, content), name) from None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from layerline.artifacts import SourceFiles, Workspace, read_json, write_json
 from layerline.config import Params
 from layerline.errors import ParamsError, Problem, SourceError
+from layerline.evaluation.looks import note_look
 from layerline.studies.study_report import Study
 from layerline.studies.trial import MODES, Cell, open_bench, require_rows, train_cell
 
@@ -67,6 +68,7 @@ def run_study(
         try:
             figure = float(read_json(path)["figure"])
         except (SourceError, KeyError, TypeError, ValueError):
+            note_look(workspace, study=bench.key, mode=cell.mode)
             figure = train_cell(bench, cell)
             write_json(path, {"figure": figure})
         figures[cell] = figure

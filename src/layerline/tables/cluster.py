@@ -36,12 +36,12 @@ def on_workers(address: str, function: Callable[[A], B], items: Iterable[A]) -> 
     from distributed import KilledWorker
 
     client = _connect(address)
-    work = client.scatter(function, broadcast=True)
+    work, folder = client.scatter(function, broadcast=True), os.getcwd()  # noqa: PTH109
     n_ahead = max(_AHEAD * sum(client.nthreads().values()), 1)
     running: deque[Any] = deque()
     try:
         for item in items:
-            running.append(client.submit(_call, work, item, pure=False))
+            running.append(client.submit(_call, folder, work, item, pure=False))
             if len(running) > n_ahead:
                 yield running.popleft().result()
         while running:
@@ -53,7 +53,8 @@ def on_workers(address: str, function: Callable[[A], B], items: Iterable[A]) -> 
         client.cancel(list(running))
 
 
-def _call(function: Callable[[A], B], item: A) -> B:
+def _call(folder: str, function: Callable[[A], B], item: A) -> B:
+    os.chdir(folder)  # where code of the user's own is looked for
     return function(item)
 
 

@@ -16,7 +16,9 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 from pydantic import Field
 
 Schedule = Callable[[float], float]
-Warmup = Annotated[float, Field(ge=0, lt=1)]
+Warmup = Annotated[
+    float, Field(ge=0, lt=1, description="The share of the steps in which the rate rises from 0.")
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, le=1)]
 
@@ -50,6 +52,10 @@ def step(
 ) -> Schedule:
     """Multiply the rate by `factor` at each share of the training in `at`.
 
+    Options:
+        at: shares of the training at each of which the rate falls.
+        factor: what the rate is multiplied by.
+
     Source: He et al., Deep Residual Learning (2016), section 4.2.
 
     >>> [step()(progress) for progress in (0.0, 0.5)]
@@ -61,6 +67,9 @@ def step(
 def exponential(*, final: Positive = 0.01, warmup: Warmup = 0.0) -> Schedule:
     """Fall by the same ratio each step, down to `final` times the base rate.
 
+    Options:
+        final: the last rate, as a share of the base rate.
+
     >>> exponential(final=0.01)(0.5)
     0.1
     """
@@ -69,6 +78,9 @@ def exponential(*, final: Positive = 0.01, warmup: Warmup = 0.0) -> Schedule:
 
 def cosine(*, warmup: Warmup = 0.0, final: Share = 0.0) -> Schedule:
     """Half a cosine from the base rate down to `final` times the base rate.
+
+    Options:
+        final: the last rate, as a share of the base rate.
 
     Source: Loshchilov and Hutter, SGDR (2017), without restarts.
     """
@@ -85,6 +97,11 @@ def one_cycle(
 
     The warm-up is in it. Source: Smith and Topin, Super-Convergence (2018); the shape and the
     numbers of torch.optim.lr_scheduler.OneCycleLR, the momentum stays as it is.
+
+    Options:
+        rise: the share of the steps in which the rate rises.
+        start: the first rate, as a share of the base rate.
+        final: the last rate, as a share of the base rate.
     """
 
     def factor(progress: float) -> float:
@@ -111,6 +128,12 @@ class ReduceOnPlateau:
 
     Better means lower than the best by more than `min_delta`; the count restarts after each
     reduction. Source: torch.optim.lr_scheduler.ReduceLROnPlateau with an absolute threshold.
+
+    Options:
+        factor: what the rate is multiplied by.
+        patience_epochs: epochs without a better value.
+        min_delta: how much better a value must be to count.
+        final: the least rate, as a share of the base rate.
     """
 
     def __init__(

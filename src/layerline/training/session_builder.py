@@ -11,7 +11,7 @@ from layerline.kernels.cuda_graphs import StepGraphs
 from layerline.kernels.ranks import ALONE, Ranks
 from layerline.kernels.shared_norm import share_norms
 from layerline.kernels.switch import is_on
-from layerline.lookup import pick, read_options
+from layerline.lookup import is_import_path, pick, read_options
 from layerline.networks import find_network
 from layerline.networks.embeddings import TableEmbeddings
 from layerline.networks.stack import NotStackableError, stack_networks
@@ -163,6 +163,7 @@ def _is_graphable(session: Session, train: Rows, section: TrainSection) -> bool:
         and session.fine_tuning is None  # other parameters from epoch to epoch
         and OPTIMIZERS[section.optimizer.name].graphable
         and find_network(section.network).is_recordable
+        and not is_import_path(section.loss.name)
         and not any(isinstance(module, TableEmbeddings) for module in session.network.modules())
     )
 

@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch import Generator, nn
 
+from layerline import own_code
 from layerline.artifacts import Workspace, read_manifest
-from layerline.config import Params, RankPlace, TrainSection, read_yaml
+from layerline.config import Params, RankPlace, TrainSection
 from layerline.kernels.ranks import ALONE, Ranks
+from layerline.lookup import is_import_path
 from layerline.networks.embeddings import fit_embeddings
-from layerline.networks.own_network import code_sha256, is_own, source_file
+from layerline.networks.own_network import code_sha256, is_own
 from layerline.networks.serialization import NetworkSpec
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
@@ -19,6 +21,7 @@ from layerline.training.epoch_records import FitResult
 from layerline.training.fold_rows import Fold, deal_folds, join
 from layerline.training.member import Member
 from layerline.training.network_spec import build_spec, describe_data
+from layerline.training.objectives.own_loss import WHERE
 from layerline.training.optimizers import takes_all_rows
 from layerline.training.rank_group import rank_facts
 from layerline.training.stand_in_rows import stand_in
@@ -58,6 +61,7 @@ class TrainingSetup:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides bytes, as JSON values."""
+        loss = self.section.loss.name
         return {
             "data": self.files,
             "train": dataclasses.asdict(self.section),
@@ -67,6 +71,7 @@ class TrainingSetup:
             "is_streamed": self.data.train.is_streamed,
             **rank_facts(self.ranks),
             **({"code": code_sha256(self.spec.network)} if is_own(self.spec.network) else {}),
+            **({"loss_code": own_code.code_sha256(loss, WHERE)} if is_import_path(loss) else {}),
         }
 
     def manifest_facts(self, result: FitResult) -> dict[str, Any]:
@@ -121,17 +126,7 @@ def read_setup(
         seed=params.seed,
         threads=threads,
         files=manifest["files"],
-        notes=tuple(filter(None, (note, _unwatched(workspace, spec.network)))),
+        notes=(note,) if note else (),
         folds=folds,
     )
     return setup, network
-
-
-def _unwatched(workspace: Workspace, network: str) -> str:
-    """A note where DVC would not see a change of the user's own network."""
-    path, dvc_file = source_file(network), workspace.root / "dvc.yaml"
-    if not is_own(network) or not dvc_file.is_file():
-        return ""
-    deps = read_yaml(dvc_file)["stages"]["train"].get("deps", [])
-    name = path.relative_to(workspace.root).as_posix()
-    return "" if name in deps else f"DVC does not watch {name}: run `layerline watch`"

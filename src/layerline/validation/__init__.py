@@ -8,6 +8,7 @@ row_rules.py           rules that rows break
 table_rules.py         rules that the table breaks
 column_warnings.py     columns that deserve a look
 cross_column.py        rules over several columns
+own_rule.py            a function in the user's project
 image_rules.py         rules for images
 leakage.py             features that give the target away
 duplicates.py          values and rows that repeat

@@ -37,10 +37,10 @@ class BatchFindings(NamedTuple):
 
 
 class BatchCheck:
-    """Looks at batches of a table with this schema."""
+    """Looks at batches of a table with this schema, which came from `file`."""
 
-    def __init__(self, schema: TableSchema) -> None:
-        self._schema = schema
+    def __init__(self, schema: TableSchema, file: str) -> None:
+        self._schema, self._file = schema, file
 
     def __call__(
         self,
@@ -50,7 +50,7 @@ class BatchCheck:
     ) -> BatchFindings:
         schema = self._schema
         casts = cast_columns(frame, schema)
-        hits = row_hits(frame, casts, schema, parse_checks(schema))
+        hits = row_hits(frame, casts, schema, parse_checks(schema, self._file))
         if images is not None:
             hits += blank_images(images, schema)
         values = {name: cast.values for name, cast in casts.items()}

@@ -86,7 +86,7 @@ def check(
     sampled = np.zeros(rows.n_rows, dtype=bool)
     sampled[sampled_rows(rows.n_rows, len(schema.columns))] = True
     beside = [images] if images is not None and len(images) == rows.n_rows else []
-    for start, found in rows.map(BatchCheck(schema), sampled, *beside):
+    for start, found in rows.map(BatchCheck(schema, places.schema), sampled, *beside):
         look.add(start, found)
         tallies.add(found.hits, start)
         if tallies.keeps_rows and look.bad.sum() > allowed:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from layerline.columns.cast import Cast, cast_column
 from layerline.columns.spec import ColumnSpec
+from layerline.lookup import is_import_path
 from layerline.tables.threads import side_by_side
 from layerline.validation.cross_column import broken_rows
+from layerline.validation.own_rule import OwnRule, find_rule
 from layerline.validation.pandera_schema import to_pandera
 from layerline.validation.schema.contradictions import expression_kinds
 from layerline.validation.schema.definitions import TableSchema
@@ -23,6 +25,8 @@ from layerline.validation.schema.severities import Severity
 from layerline.validation.violations import Hit, samples
 
 DECIMALS = "decimals"
+SHOWN_COLUMNS = 4  # of the first row that breaks a rule of the user's own
+Check = tuple[Expression | OwnRule, Severity]
 
 
 def cast_columns(frame: pd.DataFrame, schema: TableSchema) -> dict[str, Cast]:
@@ -31,22 +35,28 @@ def cast_columns(frame: pd.DataFrame, schema: TableSchema) -> dict[str, Cast]:
     return {c.name: cast_column(frame[c.name], c) for c in schema.columns if c.name in found}
 
 
-def parse_checks(schema: TableSchema) -> list[tuple[Expression, Severity]]:
-    """The cross-column rules that are not off."""
+def parse_checks(schema: TableSchema, file: str = "the schema") -> list[Check]:
+    """The cross-column rules, and those of the user's own, that are not off."""
     kinds = expression_kinds({column.name: column.dtype for column in schema.columns})
     default = schema.setting("check").severity
-    return [
-        (parse(check.text, kinds), check.severity if default == "error" else default)
-        for check in schema.checks
-        if "off" not in (check.severity, default)
-    ]
+    found: list[Check] = []
+    for index, check in enumerate(schema.checks):
+        if "off" in (check.severity, default):
+            continue
+        severity = check.severity if default == "error" else default
+        if is_import_path(check.text):
+            rule = find_rule(check.text, tuple(schema.names), f"checks.{index}", file)
+            found.append((rule, severity))
+        else:
+            found.append((parse(check.text, kinds), severity))
+    return found
 
 
 def row_hits(
     frame: pd.DataFrame,
     casts: Mapping[str, Cast],
     schema: TableSchema,
-    checks: Sequence[tuple[Expression, Severity]],
+    checks: Sequence[Check],
 ) -> list[Hit]:
     """Every rule that rows of this batch break, in the schema's order of columns."""
     hits = [_type_hit(frame[name], cast) for name, cast in casts.items() if cast.bad.any()]
@@ -121,17 +131,20 @@ def _is_clean_number(values: NDArray[np.float64], spec: ColumnSpec) -> bool:
     return bool(above and below and np.isfinite(low) and np.isfinite(high))
 
 
-def _cross_hits(
-    casts: Mapping[str, Cast], checks: Sequence[tuple[Expression, Severity]]
-) -> list[Hit]:
+def _cross_hits(casts: Mapping[str, Cast], checks: Sequence[Check]) -> list[Hit]:
     hits = []
     for check, severity in checks:
         if not set(check.columns) <= set(casts):
             continue  # a missing column is reported already
         frame = pd.DataFrame({name: casts[name].values for name in check.columns})
-        rows = np.flatnonzero(broken_rows(check, frame))
+        shown = check.columns
+        if isinstance(check, OwnRule):
+            broken, shown = check.broken_rows(frame), shown[:SHOWN_COLUMNS]
+        else:
+            broken = broken_rows(check, frame)
+        rows = np.flatnonzero(broken)
         if len(rows):
-            first = (f"{name} = {frame[name].iloc[rows[0]]}" for name in check.columns)
+            first = (f"{name} = {frame[name].iloc[rows[0]]}" for name in shown)
             values = [", ".join(first)]
             hits.append(Hit("check", None, rows, values, check.text, severity))
     return hits

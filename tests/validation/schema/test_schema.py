@@ -195,7 +195,7 @@ HEAD = "target: y\ntask: regression\ncolumns:\n  y: {kind: number, dtype: float6
             HEAD + "  x: {kind: number, dtype: int64, accept: [target_leek]}\n",
             ["columns.x.accept: 'target_leek' is not known; did you mean 'target_leak'"],
         ),
-        ("[]\n", ["should be"]),
+        ("[]\n", ["(root): must be a mapping such as `{target: NAME, task: binary, columns: {"]),
     ],
 )
 def test_mistakes_are_all_reported(text: str, messages: list[str], tmp_path: Path) -> None:

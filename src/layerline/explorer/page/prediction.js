@@ -24,13 +24,20 @@ export function decide(outputs, about) {
     const probabilities = softmax(outputs.map((value) => value / temperature));
     const chosen =
       threshold === null
-        ? argmax(costs ? probabilities.map((share, k) => share * costs[k]) : probabilities)
+        ? argmax(costs ? merits(probabilities, costs) : probabilities)
         : probabilities[positive] >= threshold
           ? positive
           : 1 - positive;
     return { probabilities, chosen };
   }
   return { number: toUnit(outputs, about) };
+}
+
+// Less is paid for a higher one: minus what predicting each class costs on average.
+function merits(probabilities, costs) {
+  return probabilities.map(
+    (_, k) => -probabilities.reduce((sum, share, actual) => sum + share * costs[actual][k], 0),
+  );
 }
 
 function toUnit(outputs, about) {

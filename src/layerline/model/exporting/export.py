@@ -27,6 +27,7 @@ from layerline.model.load import load_bundle
 from layerline.model.predictor import Model
 from layerline.scaling.preprocessing.categories import codes_of
 from layerline.scaling.preprocessing.numbers import to_numbers
+from layerline.scaling.preprocessing.scalers import refuse_own
 from layerline.tables.storage import read_parquet
 
 TOLERANCE = 1e-5  # of probabilities; of numbers, of one standardised unit
@@ -112,6 +113,8 @@ def write_exports(model: Model, formats: Sequence[str], folder: Path, rows: Rows
     Raises:
         LayerlineError: an export predicts something else than the model.
     """
+    if numbers := model.preprocessor.numbers:
+        refuse_own(numbers.transforms, "neither ONNX nor torch.export carries")
     rows = rows[:PROVED_ROWS]
     typed = rows
     if isinstance(rows, pd.DataFrame):

@@ -96,7 +96,7 @@ class Portable(nn.Module):
             if decision.costs is None:
                 return probabilities.argmax(dim=1), probabilities
             costs = torch.tensor(decision.costs, dtype=probabilities.dtype)
-            return (probabilities * costs).argmax(dim=1), probabilities
+            return (probabilities @ -costs).argmax(dim=1), probabilities
         is_positive = (probabilities[:, decision.positive] >= decision.threshold).to(torch.int64)
         index = is_positive if decision.positive == 1 else 1 - is_positive
         return index, probabilities

@@ -13,12 +13,17 @@ class Line(Protocol):
     def build(self) -> Callable[..., Any]: ...
 
 
-def chosen(table: Mapping[str, Line], choice: Choice, where: str) -> Callable[..., Any]:
+def chosen(
+    table: Mapping[str, Line],
+    choice: Choice,
+    where: str,
+    own: Callable[[str], Line] | None = None,
+) -> Callable[..., Any]:
     """The builder that is chosen, with its options filled in.
 
     Raises:
         ParamsError: the name or an option is unknown.
     """
-    builder = pick(table, choice.name, where).build
+    builder = pick(table, choice.name, where, own).build
     options = read_options(builder, choice.options, where)
     return lambda *given: builder(*given, **options)

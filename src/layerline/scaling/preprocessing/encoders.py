@@ -18,8 +18,13 @@ from layerline.lookup import read_choices
 from layerline.scaling.preprocessing.categories import CODE, MISSING, VALUES, Category
 from layerline.scaling.preprocessing.scalers import Matrix
 
-Count = Annotated[int, Field(ge=1)]
-Limit = Annotated[int, Field(ge=2)] | None
+Count = Annotated[
+    int, Field(ge=1, description="Levels with fewer train rows become one rare level.")
+]
+Limit = Annotated[
+    Annotated[int, Field(ge=2)] | None,
+    Field(description="The most levels; all but the most common become one rare level."),
+]
 Smooth = Literal["auto"] | Annotated[float, Field(ge=0)]
 
 
@@ -60,6 +65,10 @@ def target(
     smooth: Smooth = "auto",
 ) -> Category:
     """The target's mean for each level, drawn to the mean of all where there are few rows.
+
+    Options:
+        smooth: how many rows the mean of all counts as, beside a level's own; auto: by the variance
+            within and between levels.
 
     Source: Micci-Barreca, A preprocessing scheme for high-cardinality categorical attributes
     (2001); sklearn.preprocessing.TargetEncoder.

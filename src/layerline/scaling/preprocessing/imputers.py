@@ -44,7 +44,11 @@ def _simple(values: Matrix, strategy: str) -> NDArray[np.float64]:
 
 
 def constant(values: Matrix, *, value: float) -> NDArray[np.float64]:
-    """A value of the user's choice."""
+    """A value of the user's choice.
+
+    Options:
+        value: what stands for a missing number, in the column's own unit.
+    """
     return np.full(values.shape[1], value)
 
 

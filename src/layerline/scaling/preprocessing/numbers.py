@@ -18,7 +18,13 @@ from layerline.errors import DataError
 from layerline.lookup import Choice, read_choices
 from layerline.scaling.preprocessing.choices import chosen
 from layerline.scaling.preprocessing.imputers import IMPUTERS
-from layerline.scaling.preprocessing.scalers import SCALERS, Matrix, Transform, read_transform
+from layerline.scaling.preprocessing.scalers import (
+    SCALERS,
+    Matrix,
+    Transform,
+    own_line,
+    read_transform,
+)
 
 FIT_VALUES = 1 << 23  # numbers in memory at a time; scikit-learn makes a few copies of them
 
@@ -72,6 +78,11 @@ class Numbers:
             index = {name: position for position, name in enumerate(self.names)}
             result[:, n_columns:] = gaps[:, [index[name] for name in self.indicators]]
         return result
+
+    @property
+    def transforms(self) -> list[Transform]:
+        """What scales the columns."""
+        return [part.transform for part in self.scaled]
 
     @property
     def features(self) -> list[str]:
@@ -153,7 +164,7 @@ def fit_values(
         )
     fill = chosen(IMPUTERS, missing, "scale.missing")(values)
     filled = np.where(gaps, fill, values) if gaps.any() else values
-    return fill, chosen(SCALERS, numeric, "scale.numeric")(filled)
+    return fill, chosen(SCALERS, numeric, "scale.numeric", own_line)(filled)
 
 
 def _blocks(choices: Sequence[tuple[Choice, Choice]], n_rows: int) -> Iterator[list[int]]:

@@ -23,6 +23,9 @@ Floats = NDArray[np.float64]
 _LARGEST_LOG = 700.0  # beyond it exp is infinite in float64
 
 
+Clamp = Annotated[bool, Field(description="Keep predictions within the train rows' range.")]
+
+
 @dataclasses.dataclass(frozen=True)
 class TargetCurve:
     """`name` is none, log (of y + offset) or quantile (normal, by rank).
@@ -114,23 +117,29 @@ def _clamped(curve: TargetCurve, y: Floats, clamp: bool) -> TargetCurve:
     return dataclasses.replace(curve, lowest=float(y.min()), highest=float(y.max()))
 
 
-def standard(y: Floats, *, clamp: bool = False) -> TargetScale:
+def standard(y: Floats, *, clamp: Clamp = False) -> TargetScale:
     """Mean 0, standard deviation 1."""
     return _after(NO_CURVE, y, clamp)
 
 
-def log(y: Floats, *, offset: float = 0.0, clamp: bool = False) -> TargetScale:
+def log(y: Floats, *, offset: float = 0.0, clamp: Clamp = False) -> TargetScale:
     """The logarithm of y + offset, then as `standard`: for prices, durations, sizes.
 
     A squared error of logarithms aims at the geometric mean, which lies below the mean.
+
+    Options:
+        offset: added before the logarithm is taken.
     """
     return _after(TargetCurve("log", offset), y, clamp)
 
 
 def quantile(
-    y: Floats, *, quantiles: Annotated[int, Field(ge=2, le=10_000)] = 1000, clamp: bool = False
+    y: Floats, *, quantiles: Annotated[int, Field(ge=2, le=10_000)] = 1000, clamp: Clamp = False
 ) -> TargetScale:
     """By rank, normally distributed; predictions never leave the seen range.
+
+    Options:
+        quantiles: into how many parts the targets are cut.
 
     Source: sklearn.preprocessing.QuantileTransformer, with all train rows.
     """
@@ -138,7 +147,7 @@ def quantile(
     return TargetScale(0.0, 1.0, _clamped(TargetCurve("quantile", quantiles=values), y, clamp))
 
 
-def none(y: Floats, *, clamp: bool = False) -> TargetScale:
+def none(y: Floats, *, clamp: Clamp = False) -> TargetScale:
     """Numbers as they are."""
     return TargetScale(0.0, 1.0, _clamped(NO_CURVE, y, clamp))
 

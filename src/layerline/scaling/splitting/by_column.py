@@ -12,6 +12,9 @@ from layerline.scaling.splitting.split import SPLIT_NAMES, TRAIN, VALID, Labels,
 def by_column(rows: SplitInput, *, column: str, valid: Share = 0.15) -> Labels:
     """By the column's value; where no row is valid, a `valid` share of the train rows becomes so.
 
+    Options:
+        column: the column with the values train, valid and test.
+
     Raises:
         DataError: another value, or a gap.
     """

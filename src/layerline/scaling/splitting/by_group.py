@@ -16,6 +16,9 @@ def by_group(
     """By the hash of the group's name; the shares are shares of groups.
 
     The columns that name the group are not learnt from: the test groups are groups never seen.
+
+    Options:
+        column: the column, or columns, that name the group.
     """
     hashes = hash_keys(rows, column, "scale.split.column")
     return cut(shares_of(hashes, salt), valid, test)

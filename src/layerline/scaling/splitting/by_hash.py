@@ -15,7 +15,10 @@ def by_hash(
 ) -> Labels:
     """By the hash of the row's content, or of `keys`: rows stay put as the table grows.
 
-    Rows with equal content stay together. Another `salt` deals all rows again.
+    Rows with equal content stay together.
+
+    Options:
+        keys: columns that decide alone; null: all.
     """
     hashes = rows.row_hashes if keys is None else hash_keys(rows, keys, "scale.split.keys")
     return cut(shares_of(hashes, salt), valid, test)

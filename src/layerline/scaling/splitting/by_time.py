@@ -26,9 +26,13 @@ def by_time(
 ) -> Labels:
     """The latest rows are test, those before them valid; rows of one moment stay together.
 
-    With `gap` (days, for dates) the rows just before valid and just before test are left out: they
-    may already hold what is to be predicted. As the table grows the shares move the limits;
-    `valid_from` and `test_from` (a date or a number) fix them.
+    Options:
+        column: the column of dates or numbers.
+        gap: days (of numbers: units) just before valid and just before test whose rows are left
+            out: they may already hold what is to be predicted.
+        valid_from: a date or a number from which on rows are valid; null: the shares decide, and
+            move as the table grows.
+        test_from: the same of test.
 
     Raises:
         DataError: the column is neither dates nor numbers, has gaps, or has too few moments.

@@ -10,8 +10,8 @@ from layerline.errors import DataError
 from layerline.scaling.splitting.row_hash import Hashes, hash_rows
 from layerline.scaling.splitting.split import TEST, TRAIN, VALID, Labels, SplitInput
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-Salt = Annotated[int, Field(ge=0, lt=2**31)]
+Share = Annotated[float, Field(gt=0, lt=1, description="The share of the rows.")]
+Salt = Annotated[int, Field(ge=0, lt=2**31, description="Another one deals all rows again.")]
 Names = str | tuple[str, ...]
 
 

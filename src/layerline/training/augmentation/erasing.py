@@ -24,8 +24,13 @@ def erase(
 ) -> Augment:
     """Paint a random rectangle of some images with the background.
 
-    Its share of the image is from `smallest` to `largest`, its height over its width from `aspect`
-    to 1 / `aspect`. Source: Zhong et al., Random Erasing Data Augmentation (2020).
+    Options:
+        probability: that an image gets one.
+        smallest: its least share of the image.
+        largest: its largest share of the image.
+        aspect: the least height over width, and the least width over height.
+
+    Source: Zhong et al., Random Erasing Data Augmentation (2020).
     """
     sides = image_sides("erase", inputs)
 

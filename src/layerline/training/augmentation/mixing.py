@@ -20,8 +20,10 @@ from layerline.training.augmentation.augmenter_input import (
 )
 from layerline.training.augmentation.erasing import rectangles
 
-Alpha = Annotated[float, Field(gt=0)]
-Probability = Annotated[float, Field(gt=0, le=1)]
+Alpha = Annotated[
+    float, Field(gt=0, description="Of Beta(alpha, alpha): larger mixes more evenly.")
+]
+Probability = Annotated[float, Field(gt=0, le=1, description="That a batch's row is mixed.")]
 
 
 def mixup(inputs: InputFacts, *, alpha: Alpha = 0.2, probability: Probability = 1.0) -> Augment:

@@ -20,6 +20,9 @@ from layerline.training.augmentation.augmenter_input import (
 def shift(inputs: InputFacts, *, pixels: Annotated[int, Field(ge=1)] = 2) -> Augment:
     """Move each image by up to `pixels`, whole ones, along both axes.
 
+    Options:
+        pixels: the most.
+
     Raises:
         ParamsError: an image could leave its frame.
     """
@@ -64,7 +67,11 @@ def _windows(framed: Tensor, sides: tuple[int, int], down: Tensor, right: Tensor
 
 
 def flip(inputs: InputFacts, *, probability: Annotated[float, Field(gt=0, le=1)] = 0.5) -> Augment:
-    """Mirror images, left for right. Not for digits and letters."""
+    """Mirror images, left for right. Not for digits and letters.
+
+    Options:
+        probability: that an image is mirrored.
+    """
     image_sides("flip", inputs)
 
     def augment(x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -75,7 +82,11 @@ def flip(inputs: InputFacts, *, probability: Annotated[float, Field(gt=0, le=1)]
 
 
 def rotate(inputs: InputFacts, *, degrees: Annotated[float, Field(gt=0, le=180)] = 10.0) -> Augment:
-    """Turn each image about its centre by up to `degrees` either way, with bilinear sampling."""
+    """Turn each image about its centre by up to `degrees` either way, with bilinear sampling.
+
+    Options:
+        degrees: the most.
+    """
     height, width = image_sides("rotate", inputs)
 
     def augment(x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

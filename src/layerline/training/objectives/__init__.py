@@ -7,6 +7,7 @@ classes as indices (B,) int64 or as shares (B, K) float32, which mixing images m
 
 classification.py     cross entropy and its relatives
 regression.py         errors of numbers, counts, quantiles
+own_loss.py           a loss of the user's project
 target_statistics.py  what a loss may know of the training targets
 links.py              from outputs to the prediction
 """
@@ -23,8 +24,10 @@ from layerline.training.objectives.classification import (
     brier,
     cross_entropy,
     focal,
+    ordinal,
 )
 from layerline.training.objectives.links import IDENTITY, Link, log_link, quantile_link, read_link
+from layerline.training.objectives.own_loss import WHERE, find_loss
 from layerline.training.objectives.regression import huber, mae, mse, poisson, quantile
 from layerline.training.objectives.target_statistics import (
     Loss,
@@ -58,6 +61,7 @@ LOSSES: dict[str, Objective] = {
     "cross_entropy": Objective(cross_entropy, CLASSES),
     "focal": Objective(focal, CLASSES),
     "brier": Objective(brier, CLASSES),
+    "ordinal": Objective(ordinal, CLASSES),
     "binary_cross_entropy": Objective(binary_cross_entropy, frozenset({"binary"})),
     "mse": Objective(mse, NUMBERS),
     "mae": Objective(mae, NUMBERS),
@@ -65,6 +69,15 @@ LOSSES: dict[str, Objective] = {
     "quantile": Objective(quantile, NUMBERS, lambda facts, given: quantile_link(given["levels"])),
     "poisson": Objective(poisson, NUMBERS, lambda facts, given: log_link(facts)),
 }
+
+
+def find_objective(name: str) -> Objective:
+    """The loss of that name, which may be an import path.
+
+    Raises:
+        ParamsError: there is none; the message lists the known ones.
+    """
+    return pick(LOSSES, name, WHERE, lambda own: Objective(find_loss(own), CLASSES | NUMBERS))
 
 
 def build_loss(
@@ -83,9 +96,8 @@ def build_loss(
         return loss
     if not isinstance(loss, MeanOfRows):
         message = (
-            f"{component.name!r} with these options is no mean over rows, which fetch.weights "
-            "needs; use cross_entropy without class_weights, and let the weights hold those of "
-            "the classes"
+            f"{component.name!r} with these options is no mean over rows, which row weights need; "
+            "use cross_entropy without class_weights, and let the weights hold those of the classes"
         )
         raise ParamsError([Problem("train.loss", message)])
     return weighted(loss, is_classes=task in CLASSES)
@@ -115,7 +127,7 @@ def _read(component: Component, task: str) -> tuple[Objective, dict[str, Any]]:
     name = component.name
     if name == "auto":
         name = "mse" if task == "regression" else "cross_entropy"
-    objective = pick(LOSSES, name, "train.loss")
+    objective = find_objective(name)
     if task not in objective.tasks:
         message = f"{name!r} does not fit a {task} task; use `auto`, or another loss"
         raise ParamsError([Problem("train.loss", message)])
@@ -134,6 +146,8 @@ __all__ = [
     "build_link",
     "build_loss",
     "describe_targets",
+    "find_loss",
+    "find_objective",
     "losses_of_members",
     "n_outputs",
     "read_link",

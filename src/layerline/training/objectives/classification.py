@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -42,8 +42,17 @@ def _is_weight(value: Any) -> bool:
     return isinstance(value, int | float) and value is not True and 0 < value < math.inf
 
 
-ClassWeights = Annotated[str | tuple[float, ...] | None, PlainValidator(_class_weights_option)]
-PositiveWeight = Annotated[str | float, PlainValidator(_positive_weight_option)]
+ClassWeights = Annotated[
+    str | tuple[float, ...] | None,
+    PlainValidator(
+        _class_weights_option, json_schema_input_type=Literal["balanced"] | list[float] | None
+    ),
+    Field(description="What a row of each class counts; balanced: by 1 / its class's share."),
+]
+PositiveWeight = Annotated[
+    str | float,
+    PlainValidator(_positive_weight_option, json_schema_input_type=Literal["balanced"] | float),
+]
 
 
 def cross_entropy(
@@ -55,6 +64,9 @@ def cross_entropy(
     """Softmax cross entropy, in nats, the mean of the rows by the weights of their classes.
 
     `balanced` weighs a class by 1 / (its share of the train rows times K), as scikit-learn does.
+
+    Options:
+        label_smoothing: the share of each target that is spread over all classes.
 
     Source: torch.nn.functional.cross_entropy; Szegedy et al. (2016) for the smoothing.
     """
@@ -92,7 +104,10 @@ def focal(
 ) -> Loss:
     """Cross entropy times (1 - p)^gamma, p the probability of the true class: easy rows count less.
 
-    With gamma 0 it is the cross entropy. Source: Lin et al., Focal Loss (2017), equation 5.
+    Options:
+        gamma: how much less easy rows count; 0 is the cross entropy.
+
+    Source: Lin et al., Focal Loss (2017), equation 5.
     """
     weights = _class_weights(class_weights, facts)
 
@@ -124,11 +139,36 @@ def brier(facts: TargetFacts) -> Loss:
     return MeanOfRows(lambda outputs, targets: of_rows(outputs, targets).mean(), of_rows)
 
 
+def ordinal(facts: TargetFacts) -> Loss:
+    """Cross entropy of each "at most this class", the mean of these; classes are in their order.
+
+    A mistake costs more the further it is off; of two classes it is the cross entropy.
+
+    Source: Frank and Hall, A Simple Approach to Ordinal Classification (2001), as one softmax;
+    Epstein, A Scoring System for Probability Forecasts of Ranked Categories (1969), with logs.
+    """
+
+    def of_rows(outputs: Tensor, targets: Tensor) -> Tensor:
+        shares = targets
+        if targets.dtype == torch.int64:
+            shares = F.one_hot(targets, outputs.shape[1]).to(outputs)
+        logs = outputs.log_softmax(1)
+        at_most = logs.logcumsumexp(1)[:, :-1]
+        above = logs.flip(1).logcumsumexp(1).flip(1)[:, 1:]
+        true = shares.cumsum(1)[:, :-1]
+        return -(true * at_most + (1 - true) * above).mean(1)
+
+    return MeanOfRows(lambda outputs, targets: of_rows(outputs, targets).mean(), of_rows)
+
+
 def binary_cross_entropy(facts: TargetFacts, *, pos_weight: PositiveWeight = 1.0) -> Loss:
     """Logistic loss; rows of the second class count `pos_weight` times.
 
-    `balanced` is the first class's train rows for each of the second's. The logit is the difference
-    of the two outputs, so that probabilities stay the softmax of both.
+    The logit is the difference of the two outputs, so that probabilities stay the softmax of both.
+
+    Options:
+        pos_weight: how often a row of the second class counts; balanced: the first class's train
+            rows for each of the second's.
 
     Source: torch.nn.functional.binary_cross_entropy_with_logits.
     """

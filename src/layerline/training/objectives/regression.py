@@ -32,7 +32,11 @@ def mae(facts: TargetFacts) -> Loss:
 
 
 def huber(facts: TargetFacts, *, delta: Annotated[float, Field(gt=0)] = 1.0) -> Loss:
-    """Quadratic up to `delta` standard deviations, linear beyond. Source: Huber (1964)."""
+    """Quadratic up to `delta` standard deviations, linear beyond. Source: Huber (1964).
+
+    Options:
+        delta: standard deviations up to which the loss is quadratic.
+    """
     return _of_numbers(F.huber_loss, delta=delta)
 
 
@@ -61,6 +65,9 @@ Levels = Annotated[
 
 def quantile(facts: TargetFacts, *, levels: Levels = (0.05, 0.5, 0.95)) -> Loss:
     """Pinball loss, the mean over rows and levels; output q is the quantile of `levels[q]`.
+
+    Options:
+        levels: the quantiles that are learnt, rising.
 
     Source: Koenker and Bassett (1978); sklearn.metrics.mean_pinball_loss.
     """

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from layerline.training.optimizers.parameter_groups import Beta, Decay, Rate, groups
 
-Tiny = Annotated[float, Field(gt=0)]
+Tiny = Annotated[float, Field(gt=0, description="Added to what is divided by.")]
 
 
 def sgd(
@@ -20,7 +20,11 @@ def sgd(
     nesterov: bool = True,
     weight_decay: Decay = 0.0,
 ) -> Optimizer:
-    """Stochastic gradient descent. Source: Sutskever et al. (2013) for momentum."""
+    """Stochastic gradient descent. Source: Sutskever et al. (2013) for momentum.
+
+    Options:
+        nesterov: look ahead by the momentum.
+    """
     return torch.optim.SGD(
         groups(network, weight_decay),
         lr=learning_rate,

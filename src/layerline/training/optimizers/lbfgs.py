@@ -24,6 +24,10 @@ def lbfgs(
     It wants all rows in each step and the same loss in each, so no dropout, which `options` of a
     network turn off. The rate is the first length that the line search tries. Nothing decays.
 
+    Options:
+        iterations: of one step.
+        history: how many past steps the curvature is taken from.
+
     Source: Nocedal and Wright, Numerical Optimization (2006), algorithms 7.5 and 3.5.
     """
     # It flattens gradients as they lie, which kernels in channels_last order do not allow.

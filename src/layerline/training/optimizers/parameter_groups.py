@@ -7,9 +7,11 @@ from pydantic import Field
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-Rate = Annotated[float, Field(gt=0)]
-Decay = Annotated[float, Field(ge=0)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, description="The base rate, which the schedule changes.")]
+Decay = Annotated[float, Field(ge=0, description="How strongly weights are drawn to 0.")]
+Beta = Annotated[
+    float, Field(ge=0, lt=1, description="What a running mean keeps of the past at each step.")
+]
 
 _SPARED = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.Embedding, nn.EmbeddingBag)
 

@@ -6,6 +6,7 @@
 
 import io
 import json
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,35 +19,18 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 from layerline.artifacts import write_text
 from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import Written
-from layerline.config import parse_yaml, read_yaml
+from layerline.config import meanings, parse_yaml, read_yaml
 from layerline.errors import ParamsError, Problem
-from layerline.lookup import problems_of
 from layerline.validation.schema.contradictions import contradictions
 from layerline.validation.schema.definitions import CrossRule, TableSchema
-from layerline.validation.schema.entries import KEYS, ColumnEntry, SchemaFile
+from layerline.validation.schema.entries import ColumnEntry, SchemaFile
 from layerline.validation.schema.severities import RULES, Setting
+from layerline.wrong_values import problems_of
 
-HEADER = """\
+_INTRODUCTION = """\
+yaml-language-server: $schema=../../schemas/table.schema.json
 What the data must look like. Inferred once from the first data, then enforced by the stage
 `validate`: edit it where it is wrong or too narrow, and commit it.
-
-target, task   what is predicted; binary and multiclass need the classes as the target's levels
-columns        one line a column:
-  kind         number, category, date, or text (free text, which no network here reads)
-  dtype        int64 (whole numbers), float64 (decimals), bool, str or datetime64[us]
-  nullable     true: values may be missing
-  use          false: the column must be there, but the network does not see it
-  min, max     a number outside is bad; inferred as the seen range and ten times its width
-               on each side
-  levels       the only values a category may have
-  pattern      a regular expression that the whole text must match
-  unique       true: no value may come twice
-  written      {decimal: ',', thousands: '.', unit: '€', dates: day_first}: how its text is written,
-               where not the plain way; `layerline predict` and `serve` read the same
-  accept       [target_leak, ...]: warnings not reported for this column
-unique         [[customer, day], ...]: columns whose values together may not come twice
-checks         ["start <= end", ...]: rules over the columns of a row
-rules          NAME: error, warning or off; all names: docs/validation.md
 """
 
 
@@ -76,7 +60,7 @@ def _parse(raw: Any, path: Path) -> TableSchema:
         # JSON mode: strict about scalars, yet a mapping may fill a section.
         file = TypeAdapter(SchemaFile).validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        raise ParamsError(problems_of(error, "", KEYS), str(path)) from None
+        raise ParamsError(problems_of(error, SchemaFile, raw), str(path)) from None
     problems = contradictions(file)
     if problems:
         raise ParamsError(problems, str(path))
@@ -131,12 +115,26 @@ def schema_text(schema: TableSchema) -> str:
         document["image"] = image
     document["columns"] = columns
     document.update(_extras(schema))
-    document.yaml_set_start_comment(HEADER)
+    document.yaml_set_start_comment(_header())
     stream = io.StringIO()
     yaml = YAML()
     yaml.width = 1 << 20  # a column stays one line, also with a thousand levels
     yaml.dump(document, stream)
     return stream.getvalue()
+
+
+def _header() -> str:
+    """What each key of the file means, for whoever edits it."""
+    lines = []
+    for key, meaning in meanings(SchemaFile).items():
+        lines.append(_line(key, meaning))
+        if key == "columns":
+            lines += [_line(f"  {key}", meaning) for key, meaning in meanings(ColumnEntry).items()]
+    return "\n".join([_INTRODUCTION, *lines]) + "\n"
+
+
+def _line(key: str, meaning: str) -> str:
+    return textwrap.fill(f"{key:<12} {meaning}", 98, subsequent_indent=" " * 13)
 
 
 def write_schema(path: Path, schema: TableSchema) -> None:

@@ -9,6 +9,7 @@ transform  what a frozen scaler can do
 affine     standard, minmax, maxabs, robust, none
 quantile   by rank, uniform or normal
 power      Yeo-Johnson's power
+own_scaler a class in the user's project
 """
 
 from collections.abc import Callable, Mapping
@@ -24,12 +25,23 @@ from layerline.scaling.preprocessing.scalers.affine import (
     robust_clip,
     standard,
 )
+from layerline.scaling.preprocessing.scalers.own_scaler import Own, find_scaler, refuse_own
 from layerline.scaling.preprocessing.scalers.power import Power, power
 from layerline.scaling.preprocessing.scalers.quantile import Quantile, quantile
 from layerline.scaling.preprocessing.scalers.transform import Matrix, Transform
 
-__all__ = ["KINDS", "SCALERS", "Affine", "Matrix", "Power", "Quantile", "Scaler", "Transform"]
-__all__ += ["read_transform"]
+__all__ = [
+    "KINDS",
+    "SCALERS",
+    "Affine",
+    "Matrix",
+    "Own",
+    "Power",
+    "Quantile",
+    "Scaler",
+    "Transform",
+]
+__all__ += ["find_scaler", "own_line", "read_transform", "refuse_own"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,16 @@ SCALERS: Mapping[str, Scaler] = {
     "power": Scaler(power),
     "none": Scaler(none),
 }
-KINDS: Mapping[str, Any] = {kind.kind: kind for kind in (Affine, Quantile, Power)}
+KINDS: Mapping[str, Any] = {kind.kind: kind for kind in (Affine, Quantile, Power, Own)}
+
+
+def own_line(name: str) -> Scaler:
+    """The line of a scaler of the user's own.
+
+    Raises:
+        ParamsError: there is none, or it has no `fit` and `transform`.
+    """
+    return Scaler(find_scaler(name))
 
 
 def read_transform(state: Mapping[str, Any]) -> Transform:

@@ -78,6 +78,10 @@ def quantile(
 ) -> Quantile:
     """By rank: normally distributed, or uniform in [0, 1].
 
+    Options:
+        output: the distribution of the result.
+        quantiles: into how many parts the values are cut.
+
     Source: sklearn.preprocessing.QuantileTransformer, with all train rows.
     """
     from sklearn.preprocessing import QuantileTransformer

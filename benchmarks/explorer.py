@@ -9,6 +9,7 @@ It needs a Chromium or Chrome; see browser.py.
 import argparse
 import asyncio
 import json
+import os
 import platform
 import statistics
 import sys
@@ -42,13 +43,15 @@ MAX_BYTES = 200_000
 
 # What a user waits for: the change, the forward pass, and all that is drawn until the next frame.
 TWEAK = """
-(async (count) => {
+(async (count, isIdle) => {
   const {session} = explorer, times = [];
   for (let turn = 0; turn < count; turn++) {
     await new Promise(requestAnimationFrame);
     const started = performance.now();
-    session.layers[0].weight[turn * 7 % session.layers[0].weight.length] += 0.01;
-    session.weightsChanged();
+    if (!isIdle) {
+      session.layers[0].weight[turn * 7 % session.layers[0].weight.length] += 0.01;
+      session.weightsChanged();
+    }
     const drawn = performance.now();
     await new Promise((done) => { const {port1, port2} = new MessageChannel();
       port1.onmessage = done; requestAnimationFrame(() => port2.postMessage(0)); });
@@ -95,7 +98,8 @@ async def measure(page: Page, path: Path) -> dict[str, Any]:
         await asyncio.sleep(0.3)
         paints.append(await page.run(PAINT))
     ready = await page.run("performance.getEntriesByType('navigation')[0].domComplete")
-    times = await page.run(f"({TWEAK})({TWEAKS})")
+    times = await page.run(f"({TWEAK})({TWEAKS}, false)")
+    idle = await page.run(f"({TWEAK})({TWEAKS}, true)")
     shown, drawn, forward = (sorted(part) for part in zip(*times, strict=True))
     p95 = int(0.95 * TWEAKS)
     return {
@@ -103,6 +107,9 @@ async def measure(page: Page, path: Path) -> dict[str, Any]:
         "paint": statistics.median(paints),
         "ready": ready,
         "shown": shown[p95],
+        "shown median": statistics.median(shown),
+        "idle": statistics.median(shown for shown, _, _ in idle),
+        "idle p95": sorted(shown for shown, _, _ in idle)[p95],
         "drawn": drawn[p95],
         "forward": forward[p95],
         "median": statistics.median(forward),
@@ -168,18 +175,20 @@ def report(lines: dict[str, dict[str, Any]], worst: float, version: str) -> str:
     )  # fmt: skip
     rows = [
         f"| {name} | {m['size'] / 1e6:.2f} | {m['paint']:.0f} | {m['ready']:.0f} "
-        f"| {m['median']:.2f} | {m['forward']:.2f} | {m['drawn']:.1f} | {m['shown']:.1f} |"
+        f"| {m['median']:.2f} | {m['forward']:.2f} | {m['drawn']:.1f} "
+        f"| {m['shown median']:.1f} | {m['shown']:.1f} | {m['idle']:.1f} | {m['idle p95']:.1f} |"
         for name, m in lines.items()
     ]
     return "\n".join([
         "# The explorer's page", "",
-        f"`python benchmarks/explorer.py`: {version}, headless, without a GPU; {cpu}.",
+        f"`python benchmarks/explorer.py`: {version}, headless, without a GPU; {cpu}, "
+        f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.",
         f"A tweak ({TWEAKS} of them) is one changed weight: the whole forward pass and all "
-        "drawing. It is on the screen with the browser's next frame, which it composes in "
-        "software here.", "",
+        "drawing. It is on the screen with the browser's next frame: frames come every 16.7 ms, "
+        "and are composed in software here. An empty frame is one in which nothing changed.", "",
         "| page | MB | first paint, ms | loaded, ms | forward, ms, median | forward, p95 "
-        "| tweak, p95 | on the screen, p95 |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|", *rows, "",
+        "| tweak, p95 | on the screen, median | p95 | empty frame, median | p95 |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|", *rows, "",
         f"Numbers against NumPy in float64: {NETWORKS} random networks (1 to 5 hidden layers, "
         f"batch norm, ReLU), {ROWS} rows each, every unit of every layer of {NETWORKS * ROWS:,} "
         f"rows: the largest relative difference is {worst:.1e}.", "",

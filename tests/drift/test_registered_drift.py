@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -55,6 +56,14 @@ def test_the_command_writes_its_report_and_fails_only_if_asked(garden, made, mon
     assert found == json.loads((garden / "reports" / "drift" / "drift.json").read_text())
     assert found["drifted"] is True
     assert {"drifted", "test", "p_adjusted", "effect"} <= set(found["columns"]["size"])
+    page = runner.invoke(main, ["explore", "models:/garden@champion", "--no-browser"])
+    assert page.exit_code == 0, page.output
+    text = (garden / "reports" / "explorer.html").read_text()
+    data = re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', text, re.S)
+    shown = json.loads(data[1])["drift"]
+    assert shown["title"] == "Drift of `moved.csv` from models:/garden/1"
+    assert {column["name"] for column in shown["columns"]} == set(found["columns"])
+    assert shown["columns"][0] | {"name": "size", "drifted": True} == shown["columns"][0]
     assert runner.invoke(main, ["drift", "moved.csv"]).exit_code == 0
     assert "<title>" in (garden / "reports" / "drift" / "drift.html").read_text()
     shutil.copytree(made("classes").workspace.validated, garden / "data" / "validated")

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 
 import pandas as pd
 import pytest
@@ -64,6 +65,31 @@ def test_what_if_names_columns_that_matter_and_slices(made, browse, tmp_path) ->
         ranks = [first.index(column) for column in ("size", "count", "is wild")]
         assert max(ranks[:2]) < ranks[2]  # the target does not depend on it
         assert "clay" in found[5]
+
+
+def test_what_drifted_is_shown_and_leads_to_its_partial_dependence(browse, tmp_path) -> None:
+    columns = {
+        name: {"role": "column", "drifted": name == "c", "effect": effect, "missing": [0.0, 0.25]}
+        for name, effect in (("a", 0.01), ("b", 0.02), ("c", 0.4), ("d", 0.03))
+    }
+    file = tmp_path / "drift.json"
+    content = {"title": "Drift of `x.csv`", "n_rows": 1000, "columns": columns}
+    file.write_text(json.dumps(content))
+    exhibit = table_exhibit(hidden=[6]).with_drift(file)
+    card = """(document.getElementById('tab-whatif').click(),
+      [...document.querySelectorAll('#whatif section')].map((one) => one.innerText)
+        .find((text) => text.startsWith('Drift')))"""
+    chosen = """([...document.querySelectorAll('#whatif td button.link')]
+      .find((one) => one.innerText === 'c').click(),
+      [...document.querySelectorAll('#whatif select')].map((one) => one.value))"""
+    text, selected = browse(written(exhibit, tmp_path), card, chosen)
+    assert "1 of 4 columns of 1,000 rows drifted" in text
+    assert "0.0 % → 25.0 %" in text
+    assert text.index("\nc") < text.index("\nb")
+    assert selected[0] == "c"
+    other = file.with_name("other.json")
+    other.write_text(json.dumps({**content, "columns": {"e": columns["a"]}}))
+    assert table_exhibit(hidden=[6]).with_drift(other).drift is None
 
 
 def test_a_second_model_answers_beside_the_first(made, browse, tmp_path) -> None:

@@ -81,6 +81,7 @@ def test_balanced_weights_are_scikit_learns() -> None:
         ("focal", {}),
         ("focal", {"gamma": 0.5, "class_weights": "balanced"}),
         ("brier", {}),
+        ("ordinal", {}),
     ],
 )
 def test_indices_and_shares_of_one_class_are_the_same_target(
@@ -126,6 +127,28 @@ def test_brier_is_the_squared_error_of_the_probabilities() -> None:
     positive = outputs.softmax(1)[:, 1].numpy()
     expected = 2 * brier_score_loss(targets.numpy(), positive)  # scikit-learn has one class's
     assert float(build_loss(named("brier"), "binary")(outputs, targets)) == pytest.approx(expected)
+
+
+def test_ordinal_is_the_mean_cross_entropy_of_at_most_each_class() -> None:
+    outputs, targets = logits(60, 4), torch.arange(60) % 4
+    loss = build_loss(named("ordinal"), "multiclass")
+    at_most = outputs.double().softmax(1).cumsum(1)
+    expected = [
+        F.binary_cross_entropy(at_most[:, k], (targets <= k).double()).item() for k in range(3)
+    ]
+    assert float(loss(outputs, targets)) == pytest.approx(np.mean(expected), rel=1e-5)
+    sure = torch.tensor([[9.0, 0, 0, 0], [0, 9.0, 0, 0], [0, 0, 0, 9.0]])
+    near_to_far = [float(loss(one[None], torch.tensor([0]))) for one in sure]
+    assert near_to_far == sorted(near_to_far)
+    two, both = logits(50, 2), torch.arange(50) % 2
+    expected_of_two = float(F.cross_entropy(two, both))
+    assert float(build_loss(named("ordinal"), "binary")(two, both)) == pytest.approx(
+        expected_of_two
+    )
+    extreme = torch.tensor([[200.0, -200.0, 0.0]], requires_grad=True)
+    build_loss(named("ordinal"), "multiclass")(extreme, torch.tensor([1])).backward()
+    assert extreme.grad is not None
+    assert torch.isfinite(extreme.grad).all()
 
 
 def test_binary_cross_entropy_is_the_cross_entropy_of_both_outputs() -> None:

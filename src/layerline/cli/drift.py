@@ -1,5 +1,6 @@
 """`layerline drift`: new rows against the training rows of a model."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def drift(source: Path, against: str | None, fail: bool, as_json: bool) -> None:
     found = drift_of_file(uri, source, workspace, params.retrain.drift)
     files = write_drift(workspace.reports / "drift", found, f"Drift of `{source.name}` from {uri}")
     if as_json:
-        print_json(found.to_json())
+        print_json(json.loads(files[0].read_bytes()))
     else:
         print_table(*drift_table(found, limit=20))
         print_notes([joint_text(found.joint)] if found.joint.skipped else [])

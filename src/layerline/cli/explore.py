@@ -39,6 +39,7 @@ def explore(
 ) -> None:
     """Write a network as one HTML page that runs it, offline, and open it in the browser.
 
+    What the last `layerline drift` found is on it, where the model reads its columns.
     MODEL_OR_RUN is models:/NAME@champion, models:/NAME/3, a run of this project (its id, name or
     `champion`), or a model's folder. Without it, the model in models/.
     """
@@ -49,6 +50,8 @@ def explore(
 
     workspace = find_workspace()
     exhibit = open_exhibit(TEXTBOOK if textbook else model, workspace.root)
+    if workspace.params.is_file():
+        exhibit = exhibit.with_drift(workspace.reports / "drift" / "drift.json")
     if beside is not None:
         exhibit = exhibit.with_beside(open_exhibit(beside, workspace.root))
     page = output or (workspace.reports if workspace.params.is_file() else Path()) / "explorer.html"

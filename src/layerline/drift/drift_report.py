@@ -38,7 +38,7 @@ def write_drift(folder: Path, drift: Drift, title: str) -> list[Path]:
     with replace_file(picture) as temporary:
         draw_columns(temporary, ranked(drift)[:N_PLOTS])
     write_text(page, render_html("Drift", _blocks(drift, title, picture)))
-    write_json(data, drift.to_json())
+    write_json(data, {"title": title, **drift.to_json()})
     return [data, page, picture]
 
 

@@ -35,6 +35,7 @@ SCRIPTS = (
     "overview.js",
     "layer_view.js",
     "partial_dependence.js",
+    "drift.js",
     "problems.js",
     "playground_training.js",
     "playground.js",

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,16 @@ class Exhibit(NamedTuple):
     title: str
     source: str | None = None
     beside: "Exhibit | None" = None
+    drift: dict[str, Any] | None = None  # what a check found in this model's columns
+
+    def with_drift(self, file: Path) -> "Exhibit":
+        """The same, with what the last drift check found; without, where its columns are others."""
+        if not file.is_file():
+            return self
+        found = read_json_as(file, _drift)
+        names = {column.name for column in self.model.about.columns if column.use}
+        known = {column["name"] for column in found["columns"]}
+        return self._replace(drift=found) if names and names <= known else self
 
     def with_beside(self, other: "Exhibit") -> "Exhibit":
         """The same, with a second model that answers for the same rows.
@@ -82,6 +92,20 @@ class Exhibit(NamedTuple):
         if self.has_classes:
             return torch.from_numpy(actual.astype(np.int64))
         return torch.from_numpy(self.model.preprocessor.encode_target(pd.Series(actual)))
+
+
+def _drift(content: dict[str, Any]) -> dict[str, Any]:
+    """Of a drift.json what the page shows: the columns that drifted first, then by effect."""
+    columns = [
+        {
+            "name": name,
+            "new": one.get("unseen", one.get("outside")),
+            **{key: one[key] for key in ("role", "drifted", "effect", "missing")},
+        }
+        for name, one in content["columns"].items()
+    ]
+    columns.sort(key=lambda one: (not one["drifted"], -one["effect"]))
+    return {"title": content["title"], "rows": content["n_rows"], "columns": columns}
 
 
 def open_exhibit(source: str | None, folder: Path = Path()) -> Exhibit:

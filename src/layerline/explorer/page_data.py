@@ -30,6 +30,7 @@ def page_data(exhibit: Exhibit) -> str:
         **_model_data(model, exhibit.title),
         "version": __version__,
         "beside": None if beside is None else _model_data(beside.model, beside.title),
+        "drift": exhibit.drift,
         "rows": {"n": len(sample.rows), "origin": sample.origin, "actual": _actual(sample)},
         **_inputs(model, sample),
     }

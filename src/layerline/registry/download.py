@@ -13,6 +13,7 @@ from layerline.registry.promotion import champion_of
 from layerline.registry.registration import files_of, require_tags
 from layerline.registry.version_files import INSIDE
 from layerline.text import first_line
+from layerline.tracking.mlflow_names import plain_tags
 from layerline.tracking.model_uri import parse_uri
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def download(model_uri: str, home: Path, folder: Path) -> Download:
     if version is None:
         return Download(bundle)
     require_tags(uri, bundle, version.tags)
-    return Download(bundle, str(version.version), str(version.run_id or ""), dict(version.tags))
+    return Download(
+        bundle, str(version.version), str(version.run_id or ""), plain_tags(version.tags)
+    )
 
 
 def _copy_of(client: "MlflowClient", version: "ModelVersion | None", folder: Path) -> str | None:

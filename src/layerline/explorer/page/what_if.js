@@ -2,6 +2,7 @@
 // partial dependence. All of it is computed here, with the weights as they are now.
 import { byId, el, plot, renew, section, short, table } from "./dom.js";
 import { heatMap } from "./drawing.js";
+import { driftCard } from "./drift.js";
 import { columnChoice, importanceBars, permutationImportance, sliceTable } from "./importance.js";
 import { features } from "./inputs.js";
 import { dependence, OPERATIONS, weightCount } from "./partial_dependence.js";
@@ -28,6 +29,7 @@ export function showWhatIf(session) {
       calibration(session, rows),
       dependence(session, state, build),
       ...relied(session, rows, state, build),
+      ...(session.about.drift ? [driftCard(session, state, build)] : []),
       ...(session.rival ? [rivalCard(session, rows, load)] : []),
     ]);
   };

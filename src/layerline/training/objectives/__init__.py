@@ -24,6 +24,7 @@ from layerline.training.objectives.classification import (
     brier,
     cross_entropy,
     focal,
+    ordinal,
 )
 from layerline.training.objectives.links import IDENTITY, Link, log_link, quantile_link, read_link
 from layerline.training.objectives.own_loss import WHERE, find_loss
@@ -60,6 +61,7 @@ LOSSES: dict[str, Objective] = {
     "cross_entropy": Objective(cross_entropy, CLASSES),
     "focal": Objective(focal, CLASSES),
     "brier": Objective(brier, CLASSES),
+    "ordinal": Objective(ordinal, CLASSES),
     "binary_cross_entropy": Objective(binary_cross_entropy, frozenset({"binary"})),
     "mse": Objective(mse, NUMBERS),
     "mae": Objective(mae, NUMBERS),

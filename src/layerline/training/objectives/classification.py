@@ -139,6 +139,28 @@ def brier(facts: TargetFacts) -> Loss:
     return MeanOfRows(lambda outputs, targets: of_rows(outputs, targets).mean(), of_rows)
 
 
+def ordinal(facts: TargetFacts) -> Loss:
+    """Cross entropy of each "at most this class", the mean of these; classes are in their order.
+
+    A mistake costs more the further it is off; of two classes it is the cross entropy.
+
+    Source: Frank and Hall, A Simple Approach to Ordinal Classification (2001), as one softmax;
+    Epstein, A Scoring System for Probability Forecasts of Ranked Categories (1969), with logs.
+    """
+
+    def of_rows(outputs: Tensor, targets: Tensor) -> Tensor:
+        shares = targets
+        if targets.dtype == torch.int64:
+            shares = F.one_hot(targets, outputs.shape[1]).to(outputs)
+        logs = outputs.log_softmax(1)
+        at_most = logs.logcumsumexp(1)[:, :-1]
+        above = logs.flip(1).logcumsumexp(1).flip(1)[:, 1:]
+        true = shares.cumsum(1)[:, :-1]
+        return -(true * at_most + (1 - true) * above).mean(1)
+
+    return MeanOfRows(lambda outputs, targets: of_rows(outputs, targets).mean(), of_rows)
+
+
 def binary_cross_entropy(facts: TargetFacts, *, pos_weight: PositiveWeight = 1.0) -> Loss:
     """Logistic loss; rows of the second class count `pos_weight` times.
 

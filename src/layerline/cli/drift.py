@@ -8,8 +8,8 @@ import click
 
 from layerline.cli.command import handle_errors, open_project
 from layerline.cli.output import print_json, print_notes, print_table
-from layerline.process import collect_rarely
 from layerline.errors import ExitCode
+from layerline.process import collect_rarely
 
 
 @click.command()

@@ -54,8 +54,9 @@ def _text(
 
 Version {facts["version"]} {became} `{facts["alias"]}`: {facts["reason"]}
 
-The [model card]({page}/model_card.html) has all figures, plots and limits, and
-[{LINEAGE}]({page}/{LINEAGE}) what it was made of: every hash, DVC's files, the gate's numbers.
+The [model card]({page}/model_card.html) has all figures, plots and limits.
+
+[{LINEAGE}]({page}/{LINEAGE}) has what it was made of: every hash, DVC's files, the gate's numbers.
 
 ```python
 import layerline

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LINEAGE = "lineage.json"
 _OURS = ("layerline.", "dvc.", "mlflow.source.git.")
+_OF_REPLAY = "layerline.cursor."
 
 
 def log_lineage(client: "MlflowClient", facts: Mapping[str, Any]) -> None:
@@ -29,7 +30,8 @@ def log_lineage(client: "MlflowClient", facts: Mapping[str, Any]) -> None:
 
 
 def _ours(tags: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in plain_tags(tags).items() if name.startswith(_OURS)}
+    known = plain_tags(tags).items()
+    return {k: v for k, v in known if k.startswith(_OURS) and not k.startswith(_OF_REPLAY)}
 
 
 def _listed(tags: Mapping[str, str]) -> dict[str, Any]:

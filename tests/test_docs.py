@@ -4,9 +4,11 @@ import importlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +185,24 @@ def test_troubleshooting_quotes_messages_that_the_code_still_has() -> None:
     quoted = [text for row in rows if "dvc repro" not in row for text in re.findall("`(.*?)`", row)]
     assert len(quoted) > 20
     assert not [text for text in quoted if text not in code]
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_on_the_site(
+    site: Path, tmp_path: Path, obstacles: Callable[..., list[str]]
+) -> None:
+    tools = ROOT / ".venv-tools" / "bin"
+    mkdocs = shutil.which("mkdocs", path=f"{tools}{os.pathsep}{os.environ['PATH']}")
+    if mkdocs is None:
+        pytest.skip("mkdocs is not installed: `make docs` does it")
+    (tmp_path / "build").mkdir()
+    shutil.copytree(site, tmp_path / "build" / "pages")
+    shutil.copyfile(ROOT / "mkdocs.yml", tmp_path / "mkdocs.yml")
+    subprocess.run([mkdocs, "build", "--strict", "--quiet"], cwd=tmp_path, check=True)
+    folder = tmp_path / "build" / "site"
+    for name in ("index", "tutorial", "reference/params", "reference/python", "reference/errors"):
+        for is_dark in (False, True):
+            assert obstacles(folder / f"{name}.html", is_dark=is_dark) == []
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ from layerline.evaluation.evaluate import evaluate
 from layerline.evaluation.looks import MANY, note_look
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION
 from layerline.networks import build_network
-from layerline.networks.serialization import NetworkSpec, save_network
+from layerline.networks.serialization import NetworkSpec, load_network, save_network
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
 
@@ -229,6 +229,24 @@ def test_coverage_by_slice_is_in_the_report_and_the_card(
     assert f"| {by} = " in card
     evaluate(made, params())
     assert "coverage" not in read_json(made.reports / "evaluation.json")
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "not kept"])
+def test_the_card_says_what_learnt_from_an_ensemble(
+    is_kept: bool, workspace: Callable[[str], Workspace]
+) -> None:
+    made = workspace("height")
+    network, spec = load_network(made.network)
+    member = {"seed": 0, "value": 0.5, "epoch": 2, "weight": 0.5, "drawn": {}}
+    distilled = {"value": 0.41, "ensemble": 0.4, "is_kept": is_kept, "epoch": 1}
+    about = {"kept_epoch": 2, "threads": 1, "members": [member] * 2, "distilled": distilled}
+    with replace_folder(made.network, about) as folder:
+        save_network(folder, network, spec)
+    evaluate(made, params())
+    card = (made.reports / "model_card.md").read_text()
+    assert "learnt their answers: validation loss 0.41, the ensemble's 0.4" in card
+    assert ("an `mlp` network that learnt the answers of 2 others" in card) is is_kept
+    assert ("as much as that of one network" in card) is is_kept
 
 
 def test_hostile_columns_levels_and_files_are_escaped(tmp_path: Path) -> None:

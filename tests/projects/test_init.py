@@ -139,7 +139,7 @@ def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Pat
     file = tmp_path / "t.parquet"
     frame.to_parquet(file)
     usual = start_project(file, "kind", "demo")
-    fast = start_project(file, "kind", "demo", wishes=Wishes(is_fast=True))
+    fast = start_project(file, "kind", "demo", wishes=Wishes("fast"))
     assert usual.params["train"].pop("members") == {"count": 8, "keep": "all"}
     assert usual.params["train"].pop("folds") == 8
     assert fast.params == usual.params
@@ -157,7 +157,7 @@ def test_the_best_start_has_folds_and_a_budget(frame: pd.DataFrame, tmp_path: Pa
     file = tmp_path / "t.parquet"
     frame.to_parquet(file)
     params, problems = parse_params(
-        start_project(file, "kind", "demo", wishes=Wishes(is_best=True)).params
+        start_project(file, "kind", "demo", wishes=Wishes("best")).params
     )
     assert not problems
     assert (params.train.folds, params.train.members.count) == (8, 16)
@@ -211,3 +211,14 @@ def test_the_size_of_pieces_changes_nothing(
     sentences = advice(whole, schema)
     assert len(sentences) > 5
     assert [note for note in usual.notes if note in sentences] == sentences
+
+
+def test_the_distilled_start_has_members_and_no_folds(frame: pd.DataFrame, tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    frame.to_parquet(file)
+    start = start_project(file, "kind", "demo", wishes=Wishes("distil"))
+    params, problems = parse_params(start.params)
+    assert not problems
+    assert not combination_problems(params)
+    assert (params.train.folds, params.train.members.keep) == (None, "greedy")
+    assert params.train.members.distil

@@ -15,6 +15,7 @@ from layerline.registry.promotion import CHALLENGER, PREVIOUS, champion_of, prom
 from layerline.registry.registration import FILES_TAG, files_of
 from layerline.registry.version_files import files_sha256
 from layerline.tables.storage import read_table, write_table
+from layerline.tracking.mlflow_names import plain_tags, stored_tag
 
 
 @pytest.fixture
@@ -266,9 +267,8 @@ def test_rows_that_the_champion_was_trained_on_are_left_out(store, fresh, tmp_pa
     assert (facts["n_test_rows"], facts["n_left_out"]) == (n_fresh, len(test) - n_fresh)
     assert 0 < n_fresh < len(test)
     with open_registry(store.home, "testing") as client:
-        numbers = json.loads(
-            client.get_model_version("moved", "2").tags["layerline.verdict_numbers"]
-        )
+        tags = plain_tags(client.get_model_version("moved", "2").tags)
+    numbers = json.loads(tags["layerline.verdict_numbers"])
     assert numbers["n_left_out"] == facts["n_left_out"]
     assert numbers["checks"] == list(facts["checks"])
 
@@ -285,7 +285,7 @@ def test_a_champion_without_a_record_of_its_rows_is_compared_by_all(store, fresh
     write_json(manifest, {"files": files})
     with open_registry(store.home, "testing") as client:
         whole = files_sha256(Path(files_of(client, "older", "1")))
-        client.set_model_version_tag("older", "1", FILES_TAG, whole)
+        client.set_model_version_tag("older", "1", stored_tag(FILES_TAG), whole)
     checkout.train(epochs=30)
     facts = store.register(checkout, "older", tmp_path / "w")
     assert facts["promoted"]

@@ -13,6 +13,7 @@ from layerline.registry.predict import load_registered
 from layerline.registry.registration import FILES_TAG, files_of, files_sha256
 from layerline.serving.load_model import load, parse_source
 from layerline.tables.storage import read_parquet
+from layerline.tracking.mlflow_names import plain_tags, stored_tag
 
 # The file as such versions carry it; it is never rewritten.
 OLD_PYFUNC = """
@@ -49,6 +50,10 @@ def old(store, made, tmp_path_factory):
             (files / "pyfunc_model.py").write_text(OLD_PYFUNC)
             for cache in files.rglob("__pycache__"):
                 shutil.rmtree(cache)
+            for tag, value in plain_tags(client.get_model_version("old", number).tags).items():
+                client.set_model_version_tag("old", number, tag, value)
+                if stored_tag(tag) != tag:
+                    client.delete_model_version_tag("old", number, stored_tag(tag))
             client.set_model_version_tag("old", number, FILES_TAG, files_sha256(files))
     return store.home
 

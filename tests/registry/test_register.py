@@ -1,11 +1,15 @@
+import json
 import subprocess
 
 import numpy as np
 import pytest
 
+from layerline.artifacts import read_json
 from layerline.errors import BusyError, SourceError, TrackingError
 from layerline.registry.client import open_registry, registry_lock
 from layerline.registry.register import register_model
+from layerline.registry.registration import FILES_TAG
+from layerline.tracking.mlflow_names import plain_tags
 
 
 @pytest.mark.usefixtures("store")
@@ -30,6 +34,14 @@ def test_a_trained_checkout_is_registered(fresh):
     assert 'layerline.load("models:/flowers/1")' in version.description
     assert f"runs/{facts['run_id']}/artifacts/model_card.html" in version.description
     assert run.data.tags["mlflow.note.content"] == version.description
+    shown = [name for name in version.tags if not name.startswith("mlflow.")]
+    assert len(shown) <= 10
+    assert {"layerline.verdict", "layerline.verdict_reason"} <= {*shown}
+    assert f"runs/{facts['run_id']}/artifacts/lineage.json" in version.description
+    lineage = read_json(next((checkout.workspace.home / "mlartifacts").rglob("lineage.json")))
+    assert lineage["registration"] == json.loads(json.dumps(facts))
+    assert lineage["version"]["layerline.files_sha256"] == plain_tags(version.tags)[FILES_TAG]
+    assert lineage["run"]["layerline.key"] == checkout.key
 
 
 @pytest.mark.usefixtures("store")

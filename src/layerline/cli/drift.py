@@ -9,6 +9,7 @@ import click
 from layerline.cli.command import handle_errors, open_project
 from layerline.cli.output import print_json, print_notes, print_table
 from layerline.errors import ExitCode
+from layerline.process import collect_rarely
 
 
 @click.command()
@@ -28,6 +29,7 @@ def drift(source: Path, against: str | None, fail: bool, as_json: bool) -> None:
     The file is one that `layerline predict` reads, or what `layerline serve --request-log` writes.
     Writes reports/drift/drift.json and drift.html.
     """
+    collect_rarely()
     from layerline.drift.drift_report import drift_table, joint_text, write_drift
     from layerline.drift.registered_drift import drift_of_file
 

@@ -16,6 +16,7 @@ from layerline.errors import ParamsError, Problem
 
 if TYPE_CHECKING:
     from layerline.projects.init import Start, Wishes
+    from layerline.projects.params_text import Effort
 
 
 @click.command()
@@ -54,6 +55,12 @@ if TYPE_CHECKING:
     flag_value="best",
     help="Sixteen networks on eight folds: better on small tables, in several times the time.",
 )
+@click.option(
+    "--distil",
+    "effort",
+    flag_value="distil",
+    help="One network that learns what several answer, where it is nearly as good: fast to serve.",
+)
 @click.option("--force", is_flag=True, help="Infer the schema again and replace the existing one.")
 @handle_errors
 def init(
@@ -61,7 +68,7 @@ def init(
     target: str | None,
     project: str | None,
     size: str | None,
-    effort: str | None,
+    effort: "Effort | None",
     force: bool,
     **reading: Any,
 ) -> None:
@@ -79,7 +86,7 @@ def init(
         click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
     given = _source_options(**reading)
-    wishes = Wishes(effort == "fast", effort == "best", size=_read_size(size))
+    wishes = Wishes(effort, size=_read_size(size))
     start = _start(file, target, name, workspace.root, given, wishes)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)
@@ -116,7 +123,7 @@ def _start(
 
     if is_image_folder(file):
         odd = [f"--{option}" for option in given]
-        odd += ["--fast"] * wishes.is_fast + ["--best"] * wishes.is_best
+        odd += [f"--{wishes.effort}"] if wishes.effort else []
         if odd:
             _refuse(odd[0], "is for tables, and this is a folder of pictures; remove it")
         return start_images(file, target or TARGET, name, root=root, size=wishes.size)

@@ -38,7 +38,15 @@ class MembersSection:
     """How many networks are trained."""
     keep: Literal["greedy", "all", "best"] = "greedy"
     """What is kept: members chosen by the validation rows, with weights; their mean; the best."""
+    distil: bool = False
+    """Whether one network learns the ensemble's answers, and is kept where it is nearly as good."""
     space: dict[AxisPath, Axis] | None = None
     """What a member draws its own value of: paths below train, `options.NAME` or
     `optimizer.NAME`, each with a list of values or a range; null: a space around the values of
     params.yaml; {}: members differ in their seeds alone."""
+
+    @model_validator(mode="after")
+    def _an_ensemble_to_learn_from(self) -> "MembersSection":
+        if self.distil and self.keep == "best":
+            raise ValueError("keep: best leaves one network, and distil needs several; keep one")
+        return self

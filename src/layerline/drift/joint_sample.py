@@ -54,6 +54,8 @@ class JointSample:
         if may_be_drawn is not None:
             keys[~may_be_drawn] = 1.0
         places = np.flatnonzero(keys < self._limit)
+        if len(places) > MOST_SAMPLED:  # the others would be read in vain
+            places = np.sort(places[np.argsort(keys[places], kind="stable")[:MOST_SAMPLED]])
         if not len(places):
             return
         read = self._read(rows.iloc[places] if isinstance(rows, pd.DataFrame) else rows[places])
@@ -98,8 +100,9 @@ def read_column(
 def _plain(values: pd.Series, spec: ColumnSpec) -> NDArray[Any]:
     if spec.kind == "number":
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    text = values.astype(object).map(lambda level: str(plain_level(level)), na_action="ignore")
-    return text.to_numpy(dtype=object, na_value=np.nan)
+    codes, levels = pd.factorize(values)
+    names = np.array([*(str(plain_level(level)) for level in levels), np.nan], dtype=object)
+    return names[codes]  # a gap's code is -1
 
 
 def image_blocks(images: NDArray[Any]) -> Columns:

@@ -118,33 +118,11 @@ def read_new_rows(path: Path, model: Model, reference: Reference) -> NewRows:
             rows.
     """
     counted = NewRows(model, reference)
-    for rows in _spaced(_rows_of(path, model), _step(path)):
+    for rows in _rows_of(path, model):
         counted.add(rows)
     if not counted.n_rows:
         raise DataError(f"{path}: holds no rows, so nothing can be compared")
     return counted
-
-
-def _spaced(parts: Iterable[Rows], step: int) -> Iterator[Rows]:
-    """Each row that is a multiple of `step`, in pieces that are worth their cost."""
-    waiting: list[Rows] = []
-    start = 0
-    for rows in parts:
-        # Copies, since a slice keeps the whole piece in memory.
-        waiting.append(rows if step == 1 else rows[-start % step :: step].copy())
-        start += len(rows)
-        if sum(map(len, waiting)) >= CHUNK_ROWS // 4:
-            yield _joined(waiting)
-            waiting = []
-    if sum(map(len, waiting)):
-        yield _joined(waiting)
-
-
-def _joined(parts: list[Rows]) -> Rows:
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    frames = [part for part in parts if isinstance(part, pd.DataFrame)]
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
 def _step(path: Path) -> int:
@@ -160,7 +138,8 @@ def _rows_of(path: Path, model: Model) -> Iterator[Rows]:
     if is_request_log(path):
         return (_as_rows(entry["row"] for entry in part) for part in read_request_log(path))
     check_input(path)
-    options = ReadOptions(CHUNK_ROWS, as_text=True, dialect=model.about.dialect, keep=())
+    dialect = model.about.dialect
+    options = ReadOptions(CHUNK_ROWS, as_text=True, dialect=dialect, keep=(), step=_step(path))
     return (chunk.rows() for chunk in read_chunks(path, options))
 
 

@@ -190,6 +190,7 @@ def _measure(
         hashes=_hashes(workspace, done.data, done.facts),
         network=str(done.network),
         members=done.facts.get("members", ()),
+        distilled=done.facts.get("distilled"),
         forgetting=forgetting,
     )
 

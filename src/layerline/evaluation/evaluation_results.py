@@ -41,6 +41,7 @@ class EvaluationResults:
     hashes: Mapping[str, str]
     network: str
     members: Sequence[Mapping[str, Any]] = ()  # as the manifest of models/network has them
+    distilled: Mapping[str, Any] | None = None  # as that manifest has it, too
     forgetting: Forgetting | None = None
     looks: Looks = NO_LOOKS
 

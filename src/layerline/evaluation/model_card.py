@@ -97,6 +97,8 @@ def model_card(results: EvaluationResults, plots: Path) -> list[Block]:
 def _network(results: EvaluationResults) -> str:
     n_members = sum(member.get("weight", 0) > 0 for member in results.members)
     name = f"`{results.params.train.network}`"
+    if results.distilled is not None and results.distilled["is_kept"]:
+        return f"an {name} network that learnt the answers of {n_members} others"
     return f"an ensemble of {n_members} {name} networks" if n_members > 1 else f"an {name} network"
 
 

@@ -85,7 +85,14 @@ def members_section(results: EvaluationResults) -> list[Block]:
             "judged it; the validation metrics above are those of the networks' answers out of "
             "fold."
         )
-    text += " A prediction costs as much as those of all that are kept."
+    learnt = results.distilled
+    if learnt is not None:
+        figures = f"{readable(learnt['value'])}, the ensemble's {readable(learnt['ensemble'])}"
+        text += f" A single network learnt their answers: validation {monitored} {figures}."
+    if learnt is not None and learnt["is_kept"]:
+        text += " It is the model, and a prediction costs as much as that of one network."
+    else:
+        text += " A prediction costs as much as those of all that are kept."
     header = ["seed", *names, "best epoch", f"validation {monitored}", "weight"]
     return [Heading("Members"), Table(header, rows), Paragraph(text)]
 

@@ -32,6 +32,7 @@ class ReadOptions:
         keep: the columns that go to the output; None keeps all.
         report: is called with each note for the user.
         pictures: what picture files are brought to; None where the model takes none.
+        step: of a Parquet file each row whose place is a multiple of it.
     """
 
     n_rows: int
@@ -40,6 +41,7 @@ class ReadOptions:
     keep: tuple[str, ...] | None = None
     report: Callable[[str], None] = print_nothing
     pictures: PictureForm | None = None
+    step: int = 1
 
     def rows_of(self, n_columns: int) -> int:
         """Rows in a chunk of so many columns."""

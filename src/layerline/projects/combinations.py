@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from layerline.config import Params
 from layerline.errors import Problem
-from layerline.lookup import option_problems
+from layerline.lookup import is_import_path, option_problems
 
 Rule = Callable[[Params], Iterator[Problem]]
 
@@ -129,6 +129,29 @@ def _weights_reach_what_is_set(params: Params) -> Iterator[Problem]:
             yield Problem(f"train.{name}", message)
 
 
+def _a_network_can_learn_answers(params: Params) -> Iterator[Problem]:
+    train = params.train
+    if train.members is None or not train.members.distil:
+        return
+    reasons = {
+        "train.folds": (train.folds is not None, "every row taught the ensemble, none can judge"),
+        "train.sampling": (train.sampling == "balanced", "answers are no classes to draw by"),
+        "train.augment": (bool(train.augment), "answers are those of unchanged rows"),
+        "train.loss": (
+            train.loss.name in ("quantile", "poisson") or is_import_path(train.loss.name),
+            "it does not take answers as targets",
+        ),
+        "fetch.weights": (params.fetch.weights is not None, "answers have no weights"),
+        "scale.window": (
+            params.scale.window is not None and params.scale.window.has_weights,
+            "answers have no weights",
+        ),
+    }
+    for where, (is_set, reason) in reasons.items():
+        if is_set:
+            yield Problem(where, f"{reason}, for train.members.distil; remove one of the two")
+
+
 def _costs_are_known(params: Params) -> Iterator[Problem]:
     if params.register.gate.metric == "mean_cost" and params.evaluate.class_costs is None:
         message = (
@@ -147,5 +170,6 @@ RULES: tuple[Rule, ...] = (
     _folds_know_nothing_of_each_other,
     _weights_reach_what_is_set,
     _costs_are_known,
+    _a_network_can_learn_answers,
     _exports_have_no_own_code,
 )

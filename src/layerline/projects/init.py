@@ -14,7 +14,7 @@ from layerline.columns.forms import Choices
 from layerline.columns.written import Written
 from layerline.config import Task, parse_params
 from layerline.errors import DataError, ParamsError, Problem, SourceError
-from layerline.projects.params_text import MANY_ROWS, Table, params_text
+from layerline.projects.params_text import MANY_ROWS, Effort, Table, params_text
 from layerline.scaling.splitting import find_salt, hash_rows, separate_observations
 from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.display_names import renamed, shown_as
@@ -33,8 +33,7 @@ SPLIT_NAME = "split"
 class Wishes(NamedTuple):
     """What the user decides; the rest is found in the table."""
 
-    is_fast: bool = False  # a single network instead of members
-    is_best: bool = False  # more members, on folds
+    effort: Effort | None = None  # a single network; one that learns from several; many on folds
     task: Literal["auto"] | Task = "auto"
     size: tuple[int, int] | None = None  # (height, width) of pictures
 
@@ -102,8 +101,7 @@ def _describe(
         split=split or _by_content(columns, schema),
         schema=schema,
         n_rows=len(columns),
-        is_fast=wishes.is_fast,
-        is_best=wishes.is_best,
+        effort=wishes.effort,
     )
     notes = [*reading.notes, reason, *advice(columns, schema)]
     if split_column:

@@ -4,7 +4,7 @@ import io
 import json
 from dataclasses import dataclass
 from string import Template
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
@@ -16,6 +16,8 @@ MANY_ROWS = 10_000  # from here on a larger batch learns as well and faster
 VERY_MANY_ROWS = 50_000  # from here on members take long, and gain less
 BEST_MINUTES = 60  # within which a training without haste ends
 MANY_INPUTS = 500  # beyond it embeddings cost more time and memory than they are worth
+
+Effort = Literal["fast", "distil", "best"]
 
 _TEMPLATE = Template("""\
 # yaml-language-server: $$schema=schemas/params.schema.json
@@ -72,16 +74,15 @@ class Table:
     split: str  # as YAML
     schema: TableSchema
     n_rows: int
-    is_fast: bool = False
-    is_best: bool = False
+    effort: Effort | None = None
 
 
 def params_text(project: str, table: Table) -> str:
     """params.yaml for a table, with comments."""
     options = (f"    {key}: {scalar(value)}" for key, value in table.source_options.items())
     categorical, n_inputs = _encode_categories(table.schema)
-    training = default_training(table.n_rows, n_inputs, is_fast=table.is_fast)
-    if table.is_best:
+    training = default_training(table.n_rows, n_inputs, table.effort)
+    if table.effort == "best":
         training |= best_training(table.n_rows)
     return _TEMPLATE.substitute(
         project=project,
@@ -96,7 +97,7 @@ def params_text(project: str, table: Table) -> str:
     )
 
 
-def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> dict[str, Any]:
+def default_training(n_rows: int, n_inputs: int, effort: Effort | None = None) -> dict[str, Any]:
     """The section `train` to start from, by the size of the table; if fast, of one network.
 
     Embedded, an MLP finds thresholds in single features as trees do; batch norm next to it
@@ -112,7 +113,9 @@ def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> di
         options |= {"norm": "batch"}
     members: dict[str, Any] = {"count": 8 if n_rows < VERY_MANY_ROWS else 4, "keep": "greedy"}
     folds = {}
-    if n_rows < FEW_ROWS:  # few validation rows choose badly, and are missed in training
+    if effort == "distil":
+        members["distil"] = True
+    elif n_rows < FEW_ROWS:  # few validation rows choose badly, and are missed in training
         members["keep"], folds = "all", {"folds": members["count"]}
     return {
         "network": "mlp",
@@ -123,7 +126,7 @@ def default_training(n_rows: int, n_inputs: int, *, is_fast: bool = False) -> di
         "batch_size": 256 if n_rows >= MANY_ROWS else 128,
         "epochs": 200 if n_rows < FEW_ROWS else 100,
         "early_stopping": {"patience_epochs": 40 if n_rows < FEW_ROWS else 20},
-        **({} if is_fast else {"members": members, **folds}),
+        **({} if effort == "fast" else {"members": members, **folds}),
     }
 
 

@@ -13,6 +13,7 @@ contest.py           champion and challenger, same rows
 gate.py              which of them is better
 gate_rules.py        the gate's other rules
 description.py       what pages say of a version
+lineage_file.py      lineage.json in the version's run
 promotion.py         the alias and its history
 integrity.py         unchanged since registration?
 administration.py    promote, roll back, verify, history

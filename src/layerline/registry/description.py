@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import Workspace, read_json
 from layerline.registry.candidate import Candidate
+from layerline.registry.lineage_file import LINEAGE, log_lineage
 from layerline.text import readable
 
 if TYPE_CHECKING:
@@ -23,12 +24,11 @@ def describe(
     A champion that is registered again keeps the verdict that made it the champion.
     """
     run = client.get_run(candidate.run_id)
-    page = f"#/experiments/{run.info.experiment_id}/runs/{candidate.run_id}"
+    log_lineage(client, facts)
+    page = f"#/experiments/{run.info.experiment_id}/runs/{candidate.run_id}/artifacts"
     details = workspace.reports / "evaluation.json"
     intervals = read_json(details).get("intervals") or {} if details.exists() else {}
-    text = _text(
-        facts, candidate.test_metrics or {}, intervals, f"{page}/artifacts/model_card.html"
-    )
+    text = _text(facts, candidate.test_metrics or {}, intervals, page)
     if _is_free(run.data.tags.get(NOTE)):
         client.set_tag(candidate.run_id, NOTE, text)
     name, number = facts["project"], str(facts["version"])
@@ -45,7 +45,7 @@ def _text(
     facts: Mapping[str, Any],
     metrics: Mapping[str, float | None],
     intervals: Mapping[str, Mapping[str, float]],
-    card: str,
+    page: str,
 ) -> str:
     uri = facts["model_uri"]
     became = "became" if facts["promoted"] else "did not become"
@@ -54,7 +54,9 @@ def _text(
 
 Version {facts["version"]} {became} `{facts["alias"]}`: {facts["reason"]}
 
-The [model card]({card}) has all figures, plots and limits.
+The [model card]({page}/model_card.html) has all figures, plots and limits.
+
+[{LINEAGE}]({page}/{LINEAGE}) has what it was made of: every hash, DVC's files, the gate's numbers.
 
 ```python
 import layerline

@@ -13,6 +13,7 @@ from layerline.registry.promotion import champion_of
 from layerline.registry.registration import files_of, require_tags
 from layerline.registry.version_files import INSIDE
 from layerline.text import first_line
+from layerline.tracking.mlflow_names import plain_tags
 from layerline.tracking.model_uri import parse_uri
 
 if TYPE_CHECKING:
@@ -55,15 +56,11 @@ def download(model_uri: str, home: Path, folder: Path) -> Download:
     from mlflow.exceptions import MlflowException
 
     with open_registry(home, f"loading {model_uri}") as client:
-        from mlflow.artifacts import download_artifacts
-
         try:
             version = find_version(client, model_uri)
             # By number: the alias may move before the files are read.
             uri = model_uri if version is None else f"models:/{version.name}/{version.version}"
-            path = _copy_of(client, version, folder) or download_artifacts(
-                artifact_uri=uri, dst_path=str(folder)
-            )
+            path = _copy_of(client, version, folder) or _fetch(uri, folder)
         except MlflowException as error:
             if error.error_code not in _UNKNOWN:
                 raise
@@ -75,7 +72,9 @@ def download(model_uri: str, home: Path, folder: Path) -> Download:
     if version is None:
         return Download(bundle)
     require_tags(uri, bundle, version.tags)
-    return Download(bundle, str(version.version), str(version.run_id or ""), dict(version.tags))
+    return Download(
+        bundle, str(version.version), str(version.run_id or ""), plain_tags(version.tags)
+    )
 
 
 def _copy_of(client: "MlflowClient", version: "ModelVersion | None", folder: Path) -> str | None:
@@ -85,6 +84,12 @@ def _copy_of(client: "MlflowClient", version: "ModelVersion | None", folder: Pat
     """
     here = version and files_of(client, str(version.name), str(version.version))
     return str(shutil.copytree(here, folder, dirs_exist_ok=True)) if here else None
+
+
+def _fetch(uri: str, folder: Path) -> str:
+    from mlflow.artifacts import download_artifacts  # slow to import
+
+    return str(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
 
 
 def find_version(client: "MlflowClient", model_uri: str) -> "ModelVersion | None":

@@ -31,6 +31,7 @@ from layerline.registry.version_files import (
     remove_compiled_code,
 )
 from layerline.tables.storage import read_parquet
+from layerline.tracking.mlflow_names import plain_tags
 from layerline.tracking.version_tags import HASH_TAGS
 
 if TYPE_CHECKING:
@@ -127,8 +128,9 @@ def _parts(version: "ModelVersion", bundle: Path) -> Iterator[Finding]:
         yield Finding("manifest", False, str(error))
         return
     yield Finding("manifest", True, f"{len(found)} files have the sha256 of their manifest")
+    tags = plain_tags(version.tags)
     for tag, name in HASH_TAGS.items():
-        recorded = version.tags.get(tag)
+        recorded = tags.get(tag)
         if name not in found and recorded is None:
             continue  # older bundles have no decision.json
         passed = None if recorded is None else recorded == found.get(name)
@@ -138,7 +140,7 @@ def _parts(version: "ModelVersion", bundle: Path) -> Iterator[Finding]:
 
 
 def _all_files(version: "ModelVersion", folder: Path) -> Finding:
-    recorded, found = version.tags.get(FILES_TAG), files_sha256(folder)
+    recorded, found = plain_tags(version.tags).get(FILES_TAG), files_sha256(folder)
     passed = None if recorded is None else recorded == found
     message = (
         "an earlier release registered it, without a hash of all files"
@@ -153,7 +155,7 @@ def _mlmodel(version: "ModelVersion", folder: Path) -> Finding:
         found = mlmodel_sha256(folder)
     except SourceError as error:
         return Finding("MLmodel", False, str(error))
-    recorded = version.tags.get(MLMODEL_TAG)
+    recorded = plain_tags(version.tags).get(MLMODEL_TAG)
     if recorded is None:
         return Finding("MLmodel", True, "MLmodel loads the version's own code and bundle")
     message = f"MLmodel has sha256 {found[:12]}…, registered was {recorded[:12]}…"

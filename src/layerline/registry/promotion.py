@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from layerline.errors import TrackingError
+from layerline.tracking.mlflow_names import plain_tags, stored_tag
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -68,12 +69,12 @@ def _note_reign(
     at = datetime.now(UTC).isoformat(timespec="seconds")
     reigns.append({"alias": alias, "at": at, "by": by, "after": after})
     text = json.dumps(reigns[-_KEPT_REIGNS:])
-    client.set_model_version_tag(project, version, REIGNS, text)
+    client.set_model_version_tag(project, version, stored_tag(REIGNS), text)
 
 
 def reigns_of(tags: dict[str, str]) -> list[dict[str, Any]]:
     """When a version was given an alias, by whom, and who held it before; oldest first."""
-    return list(json.loads(tags.get(REIGNS, "[]")))
+    return list(json.loads(plain_tags(tags).get(REIGNS, "[]")))
 
 
 def name_challenger(client: "MlflowClient", project: str, version: str) -> None:

@@ -10,7 +10,7 @@ from layerline.artifacts.temporary import temporary_folder
 from layerline.model.bundle import About, Rows, check_bundle
 from layerline.registry.mlflow_model import save_mlflow_model
 from layerline.registry.version_files import files_sha256, mlmodel_sha256
-from layerline.tracking.mlflow_names import plain
+from layerline.tracking.mlflow_names import plain, plain_tags, stored_tag
 from layerline.tracking.version_tags import HASH_TAGS, compare_tags
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def find_version(
 ) -> "ModelVersion | None":
     """The newest version of the project that carries all these tags."""
     found = client.search_model_versions(f"name = '{project}'")
-    same = [version for version in found if tags.items() <= version.tags.items()]
+    same = [one for one in found if tags.items() <= plain_tags(one.tags).items()]
     return max(same, key=lambda version: int(version.version), default=None)
 
 
@@ -87,11 +87,12 @@ def log_version(
     folders = {"bundle": bundle, **({"exports": exports} if exports else {})}
     model_id, files_tags = _log_model(client, run_id, folders, about, examples, tags)
     _ensure_registered_model(client, about.project)
+    named = {**tags, **files_tags, "layerline.version": about.layerline}
     created = client.create_model_version(
         about.project,
         source=f"models:/{model_id}",
         run_id=run_id,
-        tags={**tags, **files_tags, "layerline.version": about.layerline},
+        tags={stored_tag(name): value for name, value in named.items()},
         model_id=model_id,
     )
     number = str(created.version)
@@ -114,7 +115,10 @@ def _log_model(
 
     experiment_id = client.get_run(run_id).info.experiment_id
     model = client.create_logged_model(
-        experiment_id, name=about.project, source_run_id=run_id, tags=dict(tags)
+        experiment_id,
+        name=about.project,
+        source_run_id=run_id,
+        tags={stored_tag(name): value for name, value in tags.items()},
     )
     model_id: str = model.model_id
     with temporary_folder() as folder:
@@ -168,4 +172,4 @@ def tag_version(client: "MlflowClient", version: Version, tags: Mapping[str, Any
     for name, value in tags.items():
         if value is not None:
             text = value if isinstance(value, str) else json.dumps(value)
-            client.set_model_version_tag(version.project, version.number, name, text)
+            client.set_model_version_tag(version.project, version.number, stored_tag(name), text)

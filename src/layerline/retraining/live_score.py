@@ -23,6 +23,7 @@ from layerline.registry.gate import live_metric
 from layerline.registry.holdout import join_truth
 from layerline.registry.promotion import versions_of
 from layerline.retraining.live_rows import ACTUAL, TIME, VERSION, Truths, join, read_truths
+from layerline.tracking.mlflow_names import plain_tags
 
 CONFIDENCE = 0.95
 _DRAWN = 20_000_000  # values in all resamples of a day
@@ -62,7 +63,8 @@ def test_scores(workspace: Workspace, params: Params) -> dict[str, Mapping[str, 
     """The metrics on the test rows that each version was registered with."""
     with open_registry(workspace.home, "reading test scores") as client:
         versions = versions_of(client, params.project)
-    tags = {str(one.version): one.tags.get("layerline.test_metrics") for one in versions}
+    named = {str(one.version): plain_tags(one.tags) for one in versions}
+    tags = {number: found.get("layerline.test_metrics") for number, found in named.items()}
     return {number: json.loads(text) for number, text in tags.items() if text}
 
 

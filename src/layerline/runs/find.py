@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from layerline.runs.digests import Carried, Folders, Wanted, carried
 from layerline.runs.dvc_hashes import lists_cut, with_whole_lists
 from layerline.runs.run import Run, experiments, search
+from layerline.tracking.mlflow_names import plain_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -109,7 +110,7 @@ def _merged(hits: Iterable[Hit]) -> list[Hit]:
 
 def _versions(client: "MlflowClient", asked: Wanted) -> Iterator[Hit]:
     for version in client.search_model_versions():
-        for tag, digest in version.tags.items():
+        for tag, digest in plain_tags(version.tags).items():
             if tag.startswith("layerline.") and "sha256" in tag and asked.is_met_by(digest):
                 uri = f"models:/{version.name}/{version.version}"
                 path = tag.removeprefix("layerline.").removesuffix("_sha256")

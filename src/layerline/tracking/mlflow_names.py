@@ -1,12 +1,13 @@
 """What MLflow calls metrics and tags, so that its pages are readable; all else uses our names.
 
 Its charts stand together by what is before a slash: `test/accuracy` is `test_accuracy` everywhere
-else. Its pages hide tags that begin with `mlflow.`: so do hashes and ids, which `layerline runs`
-reads, and which are for people in the artifacts dvc.lock and registration.json. Runs of earlier
-releases have the plain names there, too.
+else. Its pages hide tags that begin with `mlflow.`: so do hashes and ids of runs and versions,
+which commands read, and which are for people in the artifact lineage.json. What earlier releases
+wrote has the plain names there, too.
 """
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _HIDDEN = "mlflow."
 _LINEAGE = re.compile(
     r"dvc\.\w+\.(deps|outs)|layerline\.(run|restored)\.\w+|layerline\.sha256\.(?!network$).+"
     r"|layerline\.registration\.(?!(version|promoted|reason)$).+"
+    r"|layerline\.(preprocessor|spec|decision|code|files|mlmodel)_sha256"
+    r"|layerline\.(verdict_numbers|test_metrics|reigns)"
 )
 
 
@@ -56,6 +59,16 @@ def plain_tag(name: str) -> str:
     """
     known = name.removeprefix(_HIDDEN)
     return known if _LINEAGE.fullmatch(known) else name
+
+
+def plain_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """All tags by their plain names; where both names are there, the hidden one is the newer.
+
+    >>> plain_tags({"mlflow.layerline.reigns": "new", "layerline.reigns": "old"})
+    {'layerline.reigns': 'new'}
+    """
+    in_order = sorted(tags, key=lambda name: name.startswith(_HIDDEN))
+    return {plain_tag(name): tags[name] for name in in_order}
 
 
 def metric_history(client: "MlflowClient", run_id: str, name: str) -> list[Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from layerline.artifacts import NETWORK_CODE, NETWORK_SPEC, NETWORK_WEIGHTS
 from layerline.errors import SourceError
+from layerline.tracking.mlflow_names import plain_tags
 
 HASH_TAGS = {
     "layerline.network_sha256": NETWORK_WEIGHTS,
@@ -27,8 +28,9 @@ def compare_tags(uri: str, found: Mapping[str, str], tags: Mapping[str, str]) ->
     Raises:
         SourceError: names the file, its sha256 and the registered one.
     """
+    recorded_tags = plain_tags(tags)
     for tag, name in HASH_TAGS.items():
-        recorded = tags.get(tag)
+        recorded = recorded_tags.get(tag)
         if recorded is not None and recorded != found.get(name):
             raise SourceError(
                 f"{uri}: {name} has sha256 {found.get(name, 'missing')[:12]}…, registered was "

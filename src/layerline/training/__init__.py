@@ -5,6 +5,7 @@ setup.py              what a training is made of
 members.py            one network or several, what is kept
 member_settings.py    what members differ in
 turns.py              trainings in turns, epoch by epoch
+distillation.py       one network from an ensemble
 member_choice.py      which members are worth keeping
 ranked_session.py     a step of several ranks
 rank_group.py         processes that train together

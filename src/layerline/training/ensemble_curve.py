@@ -91,10 +91,10 @@ class EnsembleCurve:
         if keep == "all":
             return [1 / len(members)] * len(members)
         answers = [_answers(member) for member in members]
-        return choose_members(answers, self._mean, self._value)
+        return choose_members(answers, self._mean, self.value)
 
-    def _value(self, outputs: Tensor) -> float:
-        """What early stopping monitors."""
+    def value(self, outputs: Tensor) -> float:
+        """What early stopping monitors, of outputs (N, O) for the validation rows."""
         loss, error, score = self._measure(outputs, self._rows)
         if score is not None:
             return score

@@ -132,7 +132,7 @@ class Members:
             members = [self._build_member(number) for number in numbers]
             training = Training(members, self.setup.data, section)
         if self.turns.all:  # all clocks tell the time since the first one began
-            training.clock.load(self.turns.all[0].training.clock.minutes * 60, 0.0)
+            training.clock.load(self.turns.minutes * 60, 0.0)
         self.members |= dict(zip(numbers, members, strict=True))
         return training
 

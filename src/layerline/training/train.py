@@ -10,6 +10,7 @@ from layerline.artifacts import SourceFiles, Workspace
 from layerline.config import Params, read_rank_place
 from layerline.training.cleanup import prune
 from layerline.training.device import choose_device, enough_memory
+from layerline.training.distillation import distill
 from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.learner import Learner
 from layerline.training.members import Members
@@ -53,6 +54,8 @@ def train(
         members = Members(setup, lambda facts: _open_snapshots(workspace, setup, facts), learner)
         try:
             kept = members.run(on_epoch, report)
+            if setup.section.members is not None and setup.section.members.distil:
+                kept = distill(members, kept, report)
         except KeyboardInterrupt:
             if setup.ranks.rank:
                 raise

@@ -58,6 +58,11 @@ class Turns:
         running = [turn.training.epoch - 1 for turn in self.all if not turn.training.is_done]
         return min(running, default=max(epochs))
 
+    @property
+    def minutes(self) -> float:
+        """How long they have trained: every clock tells the time since the first one began."""
+        return self.all[0].training.clock.minutes
+
     def run_round(
         self,
         epoch: int,

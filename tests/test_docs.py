@@ -25,6 +25,7 @@ from layerline.projects.component_tables import PLACES
 from layerline.projects.init import start_project
 from layerline.projects.preflight import check_params
 from layerline.validation.schema.schema_file import schema_text
+from layerline.validation.schema.severities import RULES
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "src" / "layerline" / "projects" / "template"
@@ -164,6 +165,11 @@ def test_the_reference_has_the_messages_and_the_python_interface(site: Path) -> 
     assert errors.count("\n| ") > 400
     for text in ("must be a mapping with `project` and `fetch`", "the loss diverged at"):
         assert text in errors
+    assert "| the disk is full | free some space; run it again |" in errors
+    table = (site / "reference" / "table.md").read_text()
+    assert all(
+        f"| `{name}` | each {rule.scope} | {rule.about} |" in table for name, rule in RULES.items()
+    )
     python = (site / "reference" / "python.md").read_text()
     for name in layerline.__all__:
         assert f"## layerline.{name}\n" in python

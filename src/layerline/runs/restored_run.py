@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_manifest, read_run_key
+from layerline.artifacts import (
+    NETWORK_WEIGHTS,
+    Workspace,
+    read_json_as,
+    read_manifest,
+    read_run_key,
+)
 from layerline.config import Params, flatten
 from layerline.evaluation.history import read_history
 from layerline.runs.open_store import open_store

@@ -31,3 +31,8 @@ if (location.protocol === "file:") {
     }
   };
 }
+
+// The theme's dialog has no name, which screen readers would say.
+addEventListener("DOMContentLoaded", () => {
+  document.querySelector("[data-md-component=search]")?.setAttribute("aria-label", "Search");
+});

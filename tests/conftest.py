@@ -7,9 +7,10 @@ os.environ.update(OMP_NUM_THREADS="1", MLFLOW_DISABLE_TELEMETRY="true")
 for name in [n for n in os.environ if n.startswith(("DVC_", "MLFLOW_TRACKING"))]:
     del os.environ[name]
 
+from browsers import axe, obstacles, tab  # noqa: E402
 from tables_made import csv_file, frame  # noqa: E402
 
-__all__ = ["csv_file", "frame"]
+__all__ = ["axe", "csv_file", "frame", "obstacles", "tab"]
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -4,9 +4,11 @@ import importlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from layerline.projects.component_tables import PLACES
 from layerline.projects.init import start_project
 from layerline.projects.preflight import check_params
 from layerline.validation.schema.schema_file import schema_text
+from layerline.validation.schema.severities import RULES
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "src" / "layerline" / "projects" / "template"
@@ -162,6 +165,11 @@ def test_the_reference_has_the_messages_and_the_python_interface(site: Path) -> 
     assert errors.count("\n| ") > 400
     for text in ("must be a mapping with `project` and `fetch`", "the loss diverged at"):
         assert text in errors
+    assert "| the disk is full | free some space; run it again |" in errors
+    table = (site / "reference" / "table.md").read_text()
+    assert all(
+        f"| `{name}` | each {rule.scope} | {rule.about} |" in table for name, rule in RULES.items()
+    )
     python = (site / "reference" / "python.md").read_text()
     for name in layerline.__all__:
         assert f"## layerline.{name}\n" in python
@@ -183,6 +191,24 @@ def test_troubleshooting_quotes_messages_that_the_code_still_has() -> None:
     quoted = [text for row in rows if "dvc repro" not in row for text in re.findall("`(.*?)`", row)]
     assert len(quoted) > 20
     assert not [text for text in quoted if text not in code]
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_on_the_site(
+    site: Path, tmp_path: Path, obstacles: Callable[..., list[str]]
+) -> None:
+    tools = ROOT / ".venv-tools" / "bin"
+    mkdocs = shutil.which("mkdocs", path=f"{tools}{os.pathsep}{os.environ['PATH']}")
+    if mkdocs is None:
+        pytest.skip("mkdocs is not installed: `make docs` does it")
+    (tmp_path / "build").mkdir()
+    shutil.copytree(site, tmp_path / "build" / "pages")
+    shutil.copyfile(ROOT / "mkdocs.yml", tmp_path / "mkdocs.yml")
+    subprocess.run([mkdocs, "build", "--strict", "--quiet"], cwd=tmp_path, check=True)
+    folder = tmp_path / "build" / "site"
+    for name in ("index", "tutorial", "reference/params", "reference/python", "reference/errors"):
+        for is_dark in (False, True):
+            assert obstacles(folder / f"{name}.html", is_dark=is_dark) == []
 
 
 @pytest.mark.slow

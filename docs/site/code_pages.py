@@ -33,6 +33,9 @@ def errors_page() -> Iterator[str]:
     )
     yield "| exit code | meaning | what to do |\n|---:|---|---|"
     yield from (f"| {code} | {code.meaning} | {code.remedy} |" for code in ExitCode)
+    yield "\n## What a machine may lack\n\n| message | remedy |\n|---|---|"
+    lacks = dict.fromkeys(errors._LACKS.values())
+    yield from (f"| {what} | {remedy}; run it again |" for what, remedy in lacks)
     found = messages()
     for code in ExitCode:
         listed = sorted({(one.file, one.text) for one in found if one.code == code})

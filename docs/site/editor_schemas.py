@@ -22,6 +22,7 @@ from layerline.lookup import builders, options_model
 from layerline.networks import NETWORKS, SIZES
 from layerline.projects.component_tables import PLACES, Place
 from layerline.validation.schema.entries import SchemaFile
+from layerline.validation.schema.severities import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (ROOT / "schemas", ROOT / "src" / "layerline" / "projects" / "template")
@@ -34,7 +35,7 @@ def editor_schemas() -> dict[str, str]:
     """The names and texts of the files."""
     schemas = {
         "params": params_schema(),
-        "table": json_schema(SchemaFile, "Layerline's schema of a table"),
+        "table": table_schema(),
     }
     return {
         f"{name}.schema.json": json.dumps(one, indent=1) + "\n" for name, one in schemas.items()
@@ -59,6 +60,13 @@ def json_schema(section: type, title: str) -> Schema:
     """The JSON schema of a file whose top is this section, with the meaning of each key."""
     found = TypeAdapter(section).json_schema(schema_generator=_WithMeanings)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": title}
+
+
+def table_schema() -> Schema:
+    """The JSON schema of data/schemas/NAME.yaml, with the names of the rules."""
+    found = json_schema(SchemaFile, "Layerline's schema of a table")
+    found["properties"]["rules"]["propertyNames"] = {"anyOf": [{"enum": list(RULES)}, OWN]}
+    return found
 
 
 def params_schema() -> Schema:

@@ -41,6 +41,7 @@ def make_pages(folder: Path) -> None:
     (folder / "README.md").rename(folder / "index.md")
     for page in folder.rglob("*.md"):
         page.write_text(_with_moved_links(page, folder))
+    shutil.copyfile(ROOT / "docs" / "site" / "site.css", folder / "site.css")
     reference = folder / "reference"
     reference.mkdir()
     for name, page in _REFERENCE.items():

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 import click
-from editor_schemas import json_schema, params_schema
+from editor_schemas import params_schema, table_schema
 
 from layerline.config.key_meanings import Key, keys
 from layerline.errors import ExitCode
-from layerline.validation.schema.entries import SchemaFile
+from layerline.validation.schema.severities import RULES
 
 _EDITORS = (
     "Editors with the YAML language server (VS Code's YAML extension, Neovim, JetBrains) complete "
@@ -30,7 +30,15 @@ def table_page() -> Iterator[str]:
     yield "# The schema of the data\n"
     yield "Every key of `data/schemas/NAME.yaml`, from the code that reads it.\n"
     yield _EDITORS.format("table.schema.json")
-    yield from _tables(keys(json_schema(SchemaFile, "")))
+    yield from _tables(keys(table_schema()))
+
+    yield "\n## Rules\n\n| rule | looks at | broken by | default | may be set to |"
+    yield "|---|---|---|---|---|"
+    for name, rule in RULES.items():
+        severity, limit = rule.default
+        default = severity if limit is None else f"{severity}, limit {limit:g}"
+        cells = (f"`{name}`", f"each {rule.scope}", rule.about, default, ", ".join(rule.may_be))
+        yield f"| {' | '.join(cells)} |"
 
 
 def _tables(found: Iterable[Key]) -> Iterator[str]:

@@ -56,6 +56,16 @@ def test_metrics_come_with_intervals_baselines_and_the_card(project, layerline):
     assert "model card: reports/model_card.html" in lines
 
 
+@pytest.mark.parametrize(("looks", "shown"), [(7, True), (1, False), ("many", False)])
+def test_looks_at_the_test_rows_are_shown(project, layerline, looks, shown):
+    verdict = {"version": 2, "champion_version": 2, "alias": "champion", "reason": "better"}
+    verdict |= {"model_uri": "models:/shop/2", "test_looks": looks}
+    Path("reports/registration.json").write_text(json.dumps(verdict))
+    lines = layerline("results", code=4).stdout.splitlines()  # no network is recorded
+    assert "models:/shop/2 is the champion: better" in lines
+    assert ("these test rows have been looked at 7 times" in lines) == shown
+
+
 def test_json_is_alone_on_stdout(project, layerline):
     result = layerline("results", "--json")
     facts = json.loads(result.stdout)

@@ -40,7 +40,9 @@ def test_the_sketch_is_a_file_of_the_version(garden):
     assert set(learnt.reference.columns) == {"size", "soil", "count", "is wild", "planted"}
 
 
-def test_the_command_writes_its_report_and_fails_only_if_asked(garden, made, monkeypatch):
+def test_the_command_writes_its_report_and_fails_only_if_asked(
+    garden, made, monkeypatch, obstacles
+):
     monkeypatch.chdir(garden)
     rows = flowers(400, seed=9)
     rows.to_csv("same.csv", index=False)
@@ -78,6 +80,7 @@ def test_the_command_writes_its_report_and_fails_only_if_asked(garden, made, mon
     missing = runner.invoke(main, ["drift", "none.csv"])
     assert missing.exit_code == 4
     assert "none.csv: file not found" in missing.output
+    assert obstacles(garden / "reports" / "drift" / "drift.html") == []
 
 
 def test_truths_of_what_was_served_give_the_live_score(garden, monkeypatch):

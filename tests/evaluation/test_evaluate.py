@@ -198,7 +198,9 @@ def test_baselines_stand_in_the_same_table_and_beat_a_network_without_training(
     assert "| gradient_boosting |" in card
 
 
-def test_the_card_cannot_be_broken_out_of(workspace: Callable[[str], Workspace]) -> None:
+def test_the_card_cannot_be_broken_out_of_and_axe_finds_nothing_serious(
+    workspace: Callable[[str], Workspace], obstacles: Callable[..., list[str]]
+) -> None:
     made = workspace("kind")
     evaluate(made, params(slices=("kind",)))
     page = (made.reports / "model_card.html").read_text()
@@ -210,6 +212,7 @@ def test_the_card_cannot_be_broken_out_of(workspace: Callable[[str], Workspace])
     assert r"tall &lt;b>\|" in card
     for name in ("learning_curves", "confusion", "curves"):
         assert f"](plots/{name}.png)" in card
+    assert obstacles(made.reports / "model_card.html") == []
 
 
 @pytest.mark.parametrize(("name", "by"), [("kind", "kind"), ("height", "soil")])

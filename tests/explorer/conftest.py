@@ -1,9 +1,6 @@
-"""Trained checkouts, and a real Chromium that runs scripts on a page."""
+"""Trained checkouts, and scripts that a real Chromium runs on a page."""
 
-import asyncio
-import importlib.util
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +9,7 @@ from registered import clean_environment, made
 
 __all__ = ["clean_environment", "made"]
 
-_PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "browser.py"
-_SPEC = importlib.util.spec_from_file_location("layerline_test_browser", _PATH)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-chromium = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = chromium  # dataclasses and pickling look modules up
-_SPEC.loader.exec_module(chromium)
-
 SIZE = (1200, 900)
-
-
-@pytest.fixture(scope="session")
-def tab() -> Iterator[tuple[asyncio.Runner, Any]]:
-    """One browser for all tests of a worker, and the loop that its page belongs to."""
-    try:
-        chromium.find_browser()
-    except chromium.BrowserError as error:
-        pytest.skip(str(error))
-    with asyncio.Runner() as runner:
-        manager = chromium.browser()
-        page = runner.run(manager.__aenter__())
-        runner.run(page.watch())
-        yield runner, page
-        runner.run(manager.__aexit__(None, None, None))
 
 
 @pytest.fixture

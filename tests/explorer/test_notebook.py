@@ -1,9 +1,10 @@
-"""The notebook: every cell runs, in the order of what it needs, as marimo would run it."""
+"""Notebooks: marimo runs every cell, of those that are written and of those in docs/."""
 
-import ast
+import importlib.util
 import subprocess
 import sys
-from types import SimpleNamespace
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from layerline.explorer import find_model
 from layerline.explorer.notebook import write_notebook
 from layerline.explorer.textbook import textbook_exhibit
 
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "docs" / "notebooks"
 NETWORKS = {
     "batch norm": {"hidden": [6, 5], "activation": "gelu"},
     "layer norm, residual": {"hidden": [6, 6, 4], "norm": "layer", "residual": True},
@@ -23,28 +25,15 @@ NETWORKS = {
 }
 
 
-def run_cells(text: str) -> dict[str, Any]:
-    """Run the cells of a notebook without marimo, which is not installed with Layerline."""
-    known: dict[str, Any] = {}
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef):
-            body = [part for part in node.body if not _imports_marimo(part)]
-            returned = body[-1]
-            assert isinstance(returned, ast.Return)
-            assert {argument.arg for argument in node.args.args} <= set(known), node.name
-            exec(compile(ast.Module(body[:-1], []), node.name, "exec"), known)
-            known |= {"mo": known.get("mo", _fake_display())}
+def run_notebook(path: Path) -> Mapping[str, Any]:
+    """Run a notebook's cells as marimo does, in the order of what they need; what they define."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    _, known = module.app.run()
     return known
-
-
-def _imports_marimo(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Import) and node.names[0].name == "marimo"
-
-
-def _fake_display() -> SimpleNamespace:
-    """The two things of marimo that the notebook shows something with."""
-    slider = lambda low, high, value, label: SimpleNamespace(value=value)  # noqa: E731
-    return SimpleNamespace(md=str, ui=SimpleNamespace(slider=slider))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -52,7 +41,7 @@ def test_the_cells_agree_with_torch(name, tmp_path, monkeypatch) -> None:
     exhibit = table_exhibit(**NETWORKS[name])
     monkeypatch.setattr(find_model, "open_exhibit", lambda source: exhibit)
     write_notebook(tmp_path / "walk.py", exhibit)
-    known = run_cells((tmp_path / "walk.py").read_text(encoding="utf-8"))
+    known = run_notebook(tmp_path / "walk.py")
     expected = exhibit.model.network(known["torch"].from_numpy(known["x_0"]).float())
     last = known[max(key for key in known if key.startswith("x_"))]
     np.testing.assert_allclose(last, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
@@ -69,9 +58,22 @@ def test_equal_models_have_equal_notebooks_and_convolutions_none(tmp_path) -> No
         write_notebook(tmp_path / "c.py", image_exhibit("cnn", (8, 8), channels=[3]))
 
 
-def test_marimo_itself_runs_it_as_a_script(tmp_path) -> None:
-    pytest.importorskip("marimo", reason="marimo is not among Layerline's packages")
+def test_the_textbooks_walk_in_docs_is_what_the_command_writes(tmp_path) -> None:
     write_notebook(tmp_path / "walk.py", textbook_exhibit())
-    command = [sys.executable, "walk.py"]
+    written = (tmp_path / "walk.py").read_text(encoding="utf-8")
+    assert (NOTEBOOKS / "seven_layers.py").read_text(encoding="utf-8") == written
+
+
+def test_a_table_is_trained_and_saved_in_a_notebook() -> None:
+    known = run_notebook(NOTEBOOKS / "first_model.py")
+    assert known["accuracy"] > 0.8
+    assert known["is_same"]
+    assert set(known["predicted"]["prediction"]) <= {"one", "two", "three"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_notebook_of_docs_runs_as_a_script(path, tmp_path) -> None:
+    command = [sys.executable, str(path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -195,14 +195,14 @@ def clock_set_back(bench: Bench, rng: Random) -> Injected:
     return Injected(f"{stage} at {moment}", "next")
 
 
+_MISREAD = ("a%20b", "a?b")  # by MLflow: refused
 _PATHS = (
+    *_MISREAD,
     "with a blank",
     "größe-数",
     "it's",
     'qu"ote',
-    "a%20b",
     "a#b",
-    "a?b",
     "a&b;c",
     "-x",
     "$HOME",
@@ -215,6 +215,11 @@ def odd_path(bench: Bench, rng: Random) -> Injected:
     moved = copy_bench(bench, bench.root.with_name(name))
     try:
         moved.choose("next")
+        if name in _MISREAD:
+            done = moved.run("layerline", "flush")
+            require(done.code == 8, "refused in an odd path", f"{name}\n{done.output}")
+            require("rename the folder" in done.output, "with a message", done.output)
+            return Injected(f"in a folder {name!r}")
         for command in (("dvc", "repro"), PREDICT, ("layerline", "results"), ("layerline", "runs")):
             done = moved.run(*command)
             require_no_defect(done)

@@ -150,7 +150,7 @@ def test_transfer_is_refused(shop):
         Past(workspace, dataclasses.replace(params, train=section), "when", "week", print)
 
 
-def test_the_command_writes_the_list_and_the_page(shop, monkeypatch):
+def test_the_command_writes_the_list_and_the_page(shop, monkeypatch, obstacles):
     workspace, _ = shop
     monkeypatch.chdir(workspace.root)
     options = ["backtest", "--by", "when", "--every", "month", "--policy", "always"]
@@ -165,6 +165,7 @@ def test_the_command_writes_the_list_and_the_page(shop, monkeypatch):
     assert [policy["policy"] for policy in policies] == ["never", "always", "drift", "weighted"]
     assert all({"live_score", "trainings", "seconds"} <= set(policy) for policy in policies)
     assert "data:image/png" in (folder / "backtest.html").read_text()
+    assert obstacles(folder / "backtest.html") == []
 
 
 def test_the_best_policy_is_written_into_params_only_if_it_is_surely_better(shop, monkeypatch):

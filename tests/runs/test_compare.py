@@ -111,7 +111,7 @@ def test_without_shared_rows_the_rest_is_compared(own_lab):
     assert (found.paired, found.shared.n_rows) == ((0, 2), 300)
 
 
-def test_the_command_writes_shows_and_logs_it(own_lab, layerline):
+def test_the_command_writes_shows_and_logs_it(own_lab, layerline, obstacles):
     result = layerline(own_lab, "compare", "champion", "kind-fox", "mlp-four")
     one, two, four = (own_lab.run(key) for key in ("one", "two", "four"))
     folder = f"comparison/{one.short}-{two.short}-{four.short}"
@@ -134,6 +134,7 @@ def test_the_command_writes_shows_and_logs_it(own_lab, layerline):
         assert f"{four.short} has no predictions.parquet" in words
     assert f"also attached to each of the runs in MLflow, under {folder}" in result.stdout
     assert "![Loss by epoch](comparison.png)" in (written / "comparison.md").read_text()
+    assert obstacles(written / "comparison.html") == []
 
 
 def test_as_json_and_elsewhere(own_lab, layerline):

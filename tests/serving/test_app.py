@@ -183,6 +183,12 @@ def test_docs_load_nothing_from_elsewhere(served):
     assert server.ask("/docs/../app.py").status == 404
 
 
+def test_axe_finds_nothing_serious_in_the_docs(served, obstacles):
+    drawn = """new Promise((done) => setInterval(() =>
+      document.querySelector('.opblock') && done(0), 50))"""
+    assert obstacles(f"http://127.0.0.1:{served('classes').port}/docs", [drawn]) == []
+
+
 def test_a_token_is_asked_for_everywhere_but_health(bundle, tmp_path):
     with serving(str(bundle("classes")), tmp_path, Limits(token=TOKEN)) as server:
         for path in ("/model", "/metrics", "/docs", "/openapi.json"):

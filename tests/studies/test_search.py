@@ -52,7 +52,7 @@ def rows(home):
         return list(csv.DictReader(file))
 
 
-def test_the_best_trial_is_applied_and_its_bytes_repeated(home):
+def test_the_best_trial_is_applied_and_its_bytes_repeated(home, obstacles):
     found = json.loads(layerline("run", "s.yaml", "--apply", "--json").stdout)
     table = rows(home)
     assert [int(row["trial"]) for row in table] == [0, 1, 2, 3, 4]
@@ -68,9 +68,10 @@ def test_the_best_trial_is_applied_and_its_bytes_repeated(home):
     train(home, load_params(home.params), lambda record: None)
     repeated = sha256_of(home.network / "network.safetensors")
     assert repeated == found["best"]["network_sha256"] == best["network_sha256"]
-    page = (home.reports / "studies" / "s" / "study.html").read_text()
-    assert "The best value so far" in page
-    assert "data:image/png" in page
+    page = home.reports / "studies" / "s" / "study.html"
+    assert "The best value so far" in page.read_text()
+    assert "data:image/png" in page.read_text()
+    assert obstacles(page) == []
 
 
 def test_a_study_goes_on_and_equals_one_that_was_never_stopped(home):

@@ -5,9 +5,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from layerline.tracking.flush import FlushReport, flush, follow, main, run_id_of
 from layerline.tracking.follower import start_follower
-from layerline.tracking.journal import Dataset
+from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.spool import lock_journal
 from layerline.tracking.store import open_client
 
@@ -75,6 +77,21 @@ def test_names_and_values_that_mlflow_refuses_are_made_to_fit(home, new_journal,
     assert names == {"valid/loss _log_", "up", "abs/path"}
     assert query("SELECT length(key), length(value) FROM params") == [(250, 6000)]
     assert len(tags_of("key-1")["layerline.long"]) == 8000
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a?b"])
+def test_a_folder_that_mlflow_would_misread_is_refused(name, tmp_path):
+    home = tmp_path / name
+    start = {"key": "key-1", "stage": "train", "experiment": "digits", "run_name": "first"}
+    with Journal.create(home / ".layerline" / "journals", **start) as journal:
+        journal.metrics({"loss": 0.5})
+    report = flush(home)
+    assert (report.sent, report.waiting) == (0, 1)
+    assert "rename the folder" in report.errors[0]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    home.rename(tmp_path / "a#b")
+    assert flush(tmp_path / "a#b") == FlushReport(sent=1, waiting=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["a#b"]
 
 
 def test_nothing_to_send_needs_no_mlflow(home, python):

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from layerline.tracking import flush as flushing
-from layerline.tracking.flush import N_ATTEMPTS, N_ATTEMPTS_AFTER_END, flush, follow
+from layerline.tracking.flush import N_ATTEMPTS, N_ATTEMPTS_AFTER_END, FlushReport, flush, follow
 
 
 class Refusing(http.server.BaseHTTPRequestHandler):
@@ -66,3 +66,29 @@ def test_follower_tries_less_and_less_often_and_gives_up_after_the_end(
     assert refusing.n_requests == 8 + N_ATTEMPTS_AFTER_END
     assert journal.path.exists()
     assert not list(journal.path.parent.glob("*.done"))
+
+
+def test_a_server_that_says_yes_to_everything_is_not_believed(home, new_journal, monkeypatch):
+    class Agreeing(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_GET = do_POST = do_PATCH = do_DELETE = answer
+
+        def log_message(self, *_: object) -> None: ...
+
+    with new_journal() as journal:
+        journal.metrics({"loss": 0.5})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Agreeing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        report = flush(home)
+        server.shutdown()
+    assert (report.sent, report.waiting) == (0, 1)
+    assert "does not have it" in report.errors[0]
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert flush(home) == FlushReport(sent=1, waiting=0)

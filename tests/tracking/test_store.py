@@ -54,6 +54,7 @@ def test_other_mlflow_than_the_templates_migrates(home, monkeypatch, query):
         (None, "sqlite:///{home}/mlflow.db"),
         ("sqlite:///runs/all.db", "sqlite:///{home}/runs/all.db"),
         ("sqlite:////srv/all.db", "sqlite:////srv/all.db"),
+        ("sqlite:////srv/all%20runs.db", "sqlite:////srv/all runs.db"),
         ("http://tracking:5000", "http://tracking:5000"),
         ("postgresql://u:p@db/mlflow", "postgresql://u:p@db/mlflow"),
     ],

@@ -9,7 +9,7 @@ from layerline.columns.spec import ColumnSpec
 from layerline.config import ValidateSection
 from layerline.errors import ParamsError
 from layerline.validation.checks import Places, check
-from layerline.validation.quarantine import set_aside
+from layerline.validation.quarantine import with_reasons
 from layerline.validation.row_batches import FrameRows
 from layerline.validation.schema.definitions import CrossRule, TableSchema
 from layerline.validation.schema.schema_file import parse_schema, schema_text
@@ -51,7 +51,7 @@ def test_rows_that_break_it_are_named_and_can_be_set_aside():
     assert "8 rows that break `mine.rules:few_pieces` (pieces = 8, price = 0.8, kind = b;" in (
         broken.message
     )
-    aside = set_aside(0, frame, verdict)
+    aside = with_reasons(frame[verdict.bad], 0, verdict)
     assert aside["reason"].unique().tolist() == ["breaks `mine.rules:few_pieces`"]
 
 

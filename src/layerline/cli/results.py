@@ -86,6 +86,9 @@ def _print_verdict(workspace: Workspace, facts: dict[str, Any]) -> None:
         is_champion = verdict["version"] == verdict["champion_version"]
         place = f"is the {verdict['alias']}" if is_champion else "was not promoted"
         click.echo(f"{verdict['model_uri']} {place}: {verdict['reason']}")
+        looks = verdict.get("test_looks")
+        if isinstance(looks, int) and looks > 1:
+            click.echo(f"these test rows have been looked at {looks} times")
     for name in ("model_card.html", "model_card.md"):
         if (workspace.reports / name).is_file():
             click.echo(f"model card: {workspace.reports / name}")

@@ -7,6 +7,8 @@ import numpy as np
 
 from layerline.config.dotted_paths import with_values
 
+_BY_COLUMN = {"default", "columns"}
+
 
 def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The params with the changes; names of changes may be dotted.
@@ -19,6 +21,9 @@ def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     {'epochs': 2, 'optimizer': {'name': 'adamw', 'weight_decay': 0.1, 'learning_rate': 0.3}}
     >>> changed(raw, {"train": {"optimizer": {"name": "sgd"}}})["train"]
     {'epochs': 9, 'optimizer': {'name': 'sgd'}}
+    >>> raw = {"train": {}, "scale": {"numeric": "quantile"}}
+    >>> changed(raw, {"scale": {"numeric": {"columns": {"age": "power"}}}})["scale"]
+    {'numeric': {'default': {'name': 'quantile'}, 'columns': {'age': 'power'}}}
     """
     nested = _nested(changes)
     network = nested.get("train", {}).get("network")
@@ -48,6 +53,8 @@ def _merged(known: Any, change: Any) -> Any:
         known = {"name": known}
     if not isinstance(known, Mapping) or not isinstance(change, Mapping):
         return change
+    if "name" in known and change and change.keys() <= _BY_COLUMN:
+        known = {"default": known}
     if change.get("name", known.get("name")) != known.get("name"):
         return change
     return {**known, **{key: _merged(known.get(key), value) for key, value in change.items()}}

@@ -1,5 +1,6 @@
 """The walk through a network as a marimo notebook: plain Python, a cell for each layer."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def notebook(exhibit: Exhibit, layers: list[dict[str, Any]]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["python"] = repr
+    environment.filters["python"] = lambda source: "None" if source is None else json.dumps(source)
     steps = [
         {
             "kind": layer["kind"],

@@ -10,7 +10,8 @@ from layerline.artifacts import Workspace, read_json_as
 from layerline.config import Params
 from layerline.runs.open_store import open_store
 from layerline.runs.resolve import registered
-from layerline.tracking.store import sqlite_path, store_uri
+from layerline.tracking.database import sqlite_path
+from layerline.tracking.store import store_uri
 
 NETWORK_TAG = "layerline.network_sha256"
 

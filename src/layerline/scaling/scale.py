@@ -22,7 +22,7 @@ from layerline.scaling.preprocessing.fit_preprocessor import (
     fit_out_of_fold,
     fit_preprocessor,
 )
-from layerline.scaling.preprocessing.preprocessor import Preprocessor
+from layerline.scaling.preprocessing.preprocessor import Images, Preprocessor
 from layerline.scaling.preprocessing.reuse import reuse_for_images, reuse_for_table
 from layerline.scaling.preprocessing.target_transforms import NO_CURVE
 from layerline.scaling.split_rows import split_rows
@@ -33,9 +33,8 @@ from layerline.scaling.splitting import (
     TRAIN,
     Labels,
 )
-from layerline.scaling.stored_table import Batch, ChosenRows
+from layerline.scaling.stored_table import ChosenRows
 from layerline.scaling.validated_data import IMAGE_BATCH, ValidatedData, read_validated, slices
-from layerline.tables.threads import in_order
 
 _FROM_VALIDATED = ("kind", "source", "raw_sha256", "target", "task", "classes")
 
@@ -148,32 +147,44 @@ def _transform(
     content, which identifies it in other versions of the data; group or time, where the split is by
     one of them; weight, where rows have one.
     """
-    everything, *by_fold = fitted
+    images = () if data.images is None else (data.images,)
+    names = [fitted[0].target] if images else [*fitted[0].input_columns, fitted[0].target]
+    for start, parts in data.map(_Transform(fitted), names, labels, hashes, *images):
+        for inside, arrays in parts:
+            yield inside + start, arrays
 
-    def transform(batch: Batch) -> list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
-        start, rows = batch
-        split, found = labels[start : start + len(rows)], []
+
+class _Transform:
+    """Transforms some rows, split by split; a class, so that it can be sent to other machines."""
+
+    def __init__(self, fitted: tuple[Preprocessor, ...]) -> None:
+        self._everything, *self._by_fold = fitted
+
+    def __call__(
+        self,
+        rows: pd.DataFrame,
+        labels: Labels,
+        hashes: NDArray[np.uint64],
+        images: Images | None = None,
+    ) -> list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
+        everything, found = self._everything, []
         for code in range(len(SPLIT_NAMES)):
-            inside = np.flatnonzero(split == code)
+            inside = np.flatnonzero(labels == code)
             if not len(inside):
                 continue
-            positions = inside + start
             part = rows.iloc[inside]
             target = part[everything.target]
             arrays: dict[str, NDArray[Any]] = {"y": everything.encode_target(target)}
-            if data.images is not None:
-                arrays["x"] = everything.transform_images(data.images[positions])
-            elif by_fold and code == TRAIN:
-                arrays["x"] = _by_fold(by_fold, part, hashes[positions] % N_FOLDS)
+            if images is not None:
+                arrays["x"] = everything.transform_images(images[inside])
+            elif self._by_fold and code == TRAIN:
+                arrays["x"] = _by_fold(self._by_fold, part, hashes[inside] % N_FOLDS)
             else:
                 arrays["x"] = everything.transform(part)
             if everything.target_curve != NO_CURVE:
                 arrays["actual"] = target.to_numpy(dtype=np.float64)
-            found.append((positions, arrays))
+            found.append((inside, arrays))
         return found
-
-    for found in in_order(transform, data.batches(everything.input_columns)):
-        yield from found
 
 
 def _by_fold(

@@ -1,10 +1,11 @@
 """What data/validated holds: the rows, the images if there are any, and its manifest."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.columns.spec import ColumnSpec
@@ -13,9 +14,12 @@ from layerline.scaling.splitting import hash_images, hash_rows
 from layerline.scaling.splitting.repeats import separate_observations
 from layerline.scaling.splitting.row_hash import Hashes
 from layerline.scaling.stored_table import Batch, StoredTable
+from layerline.tables.cluster import scheduler_address
+from layerline.tables.row_groups import map_groups
 from layerline.tables.storage import read_images, table_path
 from layerline.tables.threads import in_order
 
+A = TypeVar("A")
 IMAGE_BATCH = 4096
 
 
@@ -57,13 +61,8 @@ class ValidatedData:
         columns = [ColumnSpec.from_dict(column) for column in self.about["columns"]]
         features = [*names] or [c.name for c in columns if c.use and c.name != self.target]
         hashes = np.empty(len(self.table), dtype=np.uint64)
-
-        def put(batch: Batch) -> None:
-            start, rows = batch
-            hashes[start : start + len(rows)] = hash_rows(rows[features])
-
-        for _ in in_order(put, self.table.batches(features)):
-            pass
+        for start, found in self.map(hash_rows, features):
+            hashes[start : start + len(found)] = found
         return hashes
 
     def identify(self, contents: Hashes) -> Hashes:
@@ -75,14 +74,32 @@ class ValidatedData:
         wanted = dict.fromkeys([*(spec.name for spec in specs), self.target])
         return [name for name in wanted if name in self.table.names]
 
-    def batches(self, input_columns: Sequence[str]) -> Iterator[Batch]:
-        """All rows in order, some at a time: these columns and the target; of images the target."""
-        if self.images is None:
-            yield from self.table.batches([*input_columns, self.target])
+    def map(
+        self, function: Callable[..., A], names: list[str], *beside: NDArray[Any]
+    ) -> Iterator[tuple[int, A]]:
+        """(start, `function(rows, *parts)`) of some rows of these columns after others, in order.
+
+        `beside` are arrays (B, ...), of which each call gets its rows' part. Threads work on
+        batches; a cluster on whole row groups, which its workers read themselves.
+        """
+        if self.images is None and scheduler_address() is not None:
+            yield from map_groups(function, self.table.path, names, beside)
             return
-        targets = self.table[[self.target]]
-        for part in slices(len(targets), IMAGE_BATCH):
-            yield Batch(part.start, targets[part])
+
+        def work(batch: Batch) -> tuple[int, A]:
+            start, rows = batch
+            return start, function(rows, *(array[start : start + len(rows)] for array in beside))
+
+        yield from in_order(work, self._batches(names))
+
+    def _batches(self, names: list[str]) -> Iterator[Batch]:
+        """All rows in order, some at a time."""
+        if self.images is None:
+            yield from self.table.batches(names)
+            return
+        rows = self.table[names]
+        for part in slices(len(rows), IMAGE_BATCH):
+            yield Batch(part.start, rows[part])
 
 
 def read_validated(workspace: Workspace, keys: tuple[str, ...] = ()) -> ValidatedData:

@@ -9,6 +9,15 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 
 PACKAGE = "fastapi_offline"  # its files alone are used
 FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+# Swagger UI's own colours have too little contrast to be read by all.
+_STYLE = """\
+<style>
+.swagger-ui .opblock .opblock-summary-method { background: #1f4e8c !important; }
+.swagger-ui .info .title small pre, .swagger-ui .info .url { color: #1b1f27; }
+.swagger-ui .info .title small { background: #e3e6ea !important; }
+.swagger-ui .json-schema-2020-12-expand-deep-button { color: #3b4151 !important; }
+</style>
+</head>"""
 
 
 def add_docs(app: FastAPI) -> None:
@@ -31,13 +40,16 @@ def add_docs(app: FastAPI) -> None:
 
 def _page() -> HTMLResponse:
     script, style, icon = (f"/docs/{name}" for name in FILES)
-    return get_swagger_ui_html(
+    page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="Layerline",
         swagger_js_url=script,
         swagger_css_url=style,
         swagger_favicon_url=icon,
+        swagger_ui_parameters={"deepLinking": False},  # else a link within each button
     )
+    text = bytes(page.body).decode().replace("<html>", '<html lang="en">')
+    return HTMLResponse(text.replace("</head>", _STYLE))
 
 
 def _assets() -> Path | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Concatenate, Literal
+from urllib.parse import unquote
 
 _SQLITE = "sqlite:///"  # a URL of a file on this machine
 
@@ -39,7 +40,10 @@ class Source:
 
     def local_paths(self, options: Mapping[str, Any]) -> list[str]:
         """The files and folders on this machine that it reads, as the options name them."""
-        places = (name.removeprefix(_SQLITE) for name in self._named(options))
+        places = (
+            unquote(name.removeprefix(_SQLITE)) if name.startswith(_SQLITE) else name
+            for name in self._named(options)
+        )
         return [place for place in places if place and "://" not in place]
 
     def reads_elsewhere(self, options: Mapping[str, Any]) -> bool:

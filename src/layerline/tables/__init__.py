@@ -3,5 +3,7 @@
 storage.py  one reader and one writer
 npy_files.py  arrays on disk, mapped
 threads.py  reading ahead, writing behind
+row_groups.py  row groups worked on at once
+cluster.py  row groups on Dask's workers
 task.py     the task that a target asks for
 """

@@ -6,6 +6,7 @@ timestamp[us]) and in pandas (int64, float64, bool, str, datetime64[us]); where 
 whole numbers are float64 and truth values are object columns of True, False and None.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -169,15 +170,28 @@ def read_batches(
     Raises:
         SourceError: the file is missing or damaged.
     """
+    n_columns = None if columns is None else len(columns)
+    with opened(path, n_columns) as file:
+        size = n_rows or group_rows(n_columns or file.metadata.num_columns)
+        for batch in file.iter_batches(size, columns=columns):
+            yield pa.Table.from_batches([batch])
+
+
+@contextlib.contextmanager
+def opened(path: Path, n_columns: int | None = None) -> Iterator[pq.ParquetFile]:
+    """A Parquet file that a stage wrote, of which `n_columns` (None: all) are read.
+
+    Raises:
+        SourceError: the file is missing, or damaged, also where that shows in the block.
+    """
     try:
-        n_columns = pq.read_metadata(path).num_columns if columns is None else len(columns)
+        n_columns = n_columns or pq.read_metadata(path).num_columns
         buffer_size = max(1 << 14, min(1 << 20, READ_BUFFERS // max(n_columns, 1)))
         # Else all that is read stays in memory until the file is closed.
         with pq.ParquetFile(
             path, buffer_size=buffer_size, pre_buffer=False, page_checksum_verification=True
         ) as file:
-            for batch in file.iter_batches(n_rows or group_rows(n_columns), columns=columns):
-                yield pa.Table.from_batches([batch])
+            yield file
     except FileNotFoundError:
         raise SourceError(f"{path}: missing; run the earlier stages first: `dvc repro`") from None
     except (pa.ArrowException, OSError) as error:

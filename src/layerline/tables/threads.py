@@ -5,6 +5,7 @@ many there are.
 """
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 _MOST = 4  # more would wait for Python, or for memory
 _END: Any = object()
+_worker = threading.local()  # `is_one` in the threads of `in_order`
 
 
 def n_threads() -> int:
@@ -42,7 +44,7 @@ def in_order(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
         yield from map(function, items)
         return
     running: deque[Future[B]] = deque()
-    with ThreadPoolExecutor(n) as pool:
+    with ThreadPoolExecutor(n, initializer=_begin) as pool:
         for item in items:
             running.append(pool.submit(function, item))
             if len(running) > n:
@@ -51,9 +53,13 @@ def in_order(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
             yield running.popleft().result()
 
 
+def _begin() -> None:
+    _worker.is_one = True
+
+
 def side_by_side(function: Callable[[A], B], columns: Iterable[A]) -> list[B]:
-    """`function` of each column, in their order."""
-    if (n := n_threads()) < 2:
+    """`function` of each column, in their order; one after another in a thread of `in_order`."""
+    if getattr(_worker, "is_one", False) or (n := n_threads()) < 2:
         return list(map(function, columns))
     # Not kept: a process that is forked later would have the pool, and none of its threads.
     with ThreadPoolExecutor(n) as pool:

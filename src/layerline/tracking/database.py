@@ -12,10 +12,12 @@ import time
 from collections.abc import Iterator
 from importlib import metadata, resources
 from pathlib import Path
+from urllib.parse import unquote
 
 from layerline.errors import TrackingError
 from layerline.tracking.mlflow_import import import_mlflow_quietly
 
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|\?")
 ARTIFACTS = "mlartifacts"
 TEMPLATE = "mlflow_store.sql"
 # Columns that hold absolute artifact paths, for a checkout that was moved or copied.
@@ -61,7 +63,29 @@ def migrate(database: Path) -> None:
     import_mlflow_quietly()
     from mlflow import MlflowClient
 
-    MlflowClient(f"sqlite:///{database}").search_experiments()
+    MlflowClient(sqlite_uri(database)).search_experiments()
+
+
+def sqlite_uri(database: Path) -> str:
+    """The URI of a sqlite file.
+
+    Raises:
+        TrackingError: SQLAlchemy and MLflow unquote a part of its path, each in another way.
+    """
+    if found := _MISREAD.search(str(database)):
+        raise TrackingError(
+            f"{database}: MLflow cannot keep its store in a folder with {found[0]!r} in its path; "
+            "rename the folder, or set MLFLOW_TRACKING_URI to a store elsewhere"
+        )
+    return f"sqlite:///{database}"
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of a sqlite store; None for any other."""
+    scheme, _, rest = uri.partition(":///")
+    if scheme.partition("+")[0] != "sqlite" or not rest or rest.startswith(":memory:"):
+        return None
+    return Path(unquote(rest.partition("?")[0]))
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import journals_of
+from layerline.errors import TrackingError
+from layerline.tracking.delivery_problems import REMEDY
 from layerline.tracking.journal_lines import Event
 from layerline.tracking.mlflow_names import plain_tag
 from layerline.tracking.store import ensure_experiments, store_lock
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 # How late a server may still carry out a request that timed out.
 _DUPLICATE_SECONDS = 3600
+NOT_MLFLOW = (
+    "MLflow's store accepts what is sent, and does not have it: is that address really an MLflow "
+    f"server's? {REMEDY}"
+)
 KEY_TAG = "layerline.key"
 STAGE_TAG = "layerline.stage"
 
@@ -120,9 +126,12 @@ def find_or_create_run(home: Path, client: "MlflowClient", start: Event) -> Any 
             return None
         # One request makes run and tag, so that a crash cannot leave a run nobody finds.
         with _mark_possible_duplicate(home, key):
-            return client.create_run(
+            run = client.create_run(
                 experiment_id,
                 start_time=start["time_ms"],
                 tags={KEY_TAG: key, STAGE_TAG: start["stage"]},
                 run_name=start["run_name"],
             )
+        if not run.info.run_id:
+            raise TrackingError(NOT_MLFLOW)
+        return run

@@ -11,11 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layerline.errors import TrackingError
 from layerline.tracking.journal_damage import describe, set_aside_lines
 from layerline.tracking.journal_lines import Event, start_of
 from layerline.tracking.journal_reader import JournalReader
 from layerline.tracking.log_batches import Batch, clean_name
-from layerline.tracking.mlflow_runs import STAGE_TAG, find_or_create_run, find_run
+from layerline.tracking.mlflow_runs import (
+    NOT_MLFLOW,
+    STAGE_TAG,
+    find_or_create_run,
+    find_run,
+)
 from layerline.tracking.spool import mark_done, waiting_journals
 from layerline.tracking.store import record_store
 
@@ -181,9 +187,20 @@ class Replay:
         waiting = {journal.key for journal in waiting_journals(self._home)}
         if unresolved & (waiting - {self._start["key"]}):
             return False
+        self._require_arrival()
         self._client.delete_tag(self._run_id, self._cursor_tag)
         mark_done(self._path)
         return True
+
+    def _require_arrival(self) -> None:
+        """Believe no answer alone: something else than MLflow may say yes to all requests.
+
+        Raises:
+            TrackingError: the run lacks the tag that is written last.
+        """
+        found = self._client.get_run(self._run_id).data.tags.get(self._cursor_tag)
+        if found != str(self._cursor):
+            raise TrackingError(NOT_MLFLOW)
 
     def _add_losses(self, end: Event) -> None:
         """Tag the run with what it lacks: damaged on disk, or never written to a full one."""

@@ -26,6 +26,8 @@ from layerline.tracking.database import (
     follow_moved_checkout,
     make_database,
     refuse_other_schema,
+    sqlite_path,
+    sqlite_uri,
 )
 from layerline.tracking.mlflow_import import import_mlflow_quietly
 from layerline.tracking.store_history import (
@@ -51,7 +53,7 @@ def tracking_uri(home: Path) -> str:
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DEFAULT}"
     path = sqlite_path(uri)
-    return uri if path is None else f"sqlite:///{(home / path).absolute()}"
+    return uri if path is None else sqlite_uri((home / path).absolute())
 
 
 def open_client(home: Path, *, create: bool = False) -> "MlflowClient":
@@ -102,7 +104,7 @@ def _empty_store() -> str:
     atexit.register(stack.close)
     database = stack.enter_context(temporary_folder()) / DEFAULT
     make_database(database)
-    return f"sqlite:///{database}"
+    return sqlite_uri(database)
 
 
 def check_reachable(uri: str) -> None:
@@ -231,11 +233,3 @@ def store_lock(home: Path) -> FileLock:
 def _is_shared_database(uri: str) -> bool:
     """Whether the URI names a database server that is used directly."""
     return uri.partition(":")[0].partition("+")[0] in _DATABASES
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """The file of a sqlite store; None for any other."""
-    scheme, _, rest = uri.partition(":///")
-    if scheme.partition("+")[0] != "sqlite" or not rest or rest.startswith(":memory:"):
-        return None
-    return Path(rest.partition("?")[0])

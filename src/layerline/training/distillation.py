@@ -48,14 +48,16 @@ def _taught(data: TrainingData, kept: Kept) -> TrainingData:
 
 
 def _better(members: Members, kept: Kept, member: Member, report: Callable[[str], None]) -> Kept:
-    x, spec = members.setup.data.valid.x, members.setup.spec
+    setup = members.setup
+    x = setup.data.valid.x
     value, wanted = (
         members.curve.value(predict(network, x)) for network in (member.network, kept.network)
     )
     is_kept = value <= wanted + TOLERANCE * abs(wanted)
     facts: dict[str, Any] = {"value": value, "ensemble": wanted, "is_kept": is_kept}
     about = {**kept.about, "distilled": {**facts, "epoch": member.best.epoch}}
-    words = "is kept" if is_kept else "is not nearly as good: the ensemble is kept"
-    report(f"the network that learnt the ensemble's answers: {value:.4g}, it {wanted:.4g}; {words}")
-    network, its = (member.network, spec) if is_kept else (kept.network, kept.spec)
+    figures = f"{setup.section.monitored} {value:.4g}, the ensemble's {wanted:.4g}"
+    words = "it is kept" if is_kept else "the ensemble is kept"
+    report(f"one network learnt the ensemble's answers: {figures}; {words}")
+    network, its = (member.network, setup.spec) if is_kept else (kept.network, kept.spec)
     return dataclasses.replace(kept, network=network, spec=its, about=about)

@@ -15,11 +15,13 @@ duplicates.py          values and rows that repeat
 disk_array.py          one word a row, on disk
 pandera_schema.py      columns in pandera's terms
 row_batches.py         tables read batch by batch
+batch_check.py         what one batch shows alone
 quarantine.py          rows that passed, rows set aside
 violations.py          hits, tallied over batches
 violation_messages.py  what the user reads
 profile.py             what each column holds
 streaming_profile.py   the same, of a stream
+column_summary.py      a column in one batch
 schema/                the frozen schema
 report/                the page
 """

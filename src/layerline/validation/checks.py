@@ -6,25 +6,25 @@ type, a missing value, a level, a limit) can be answered by quarantine; one that
 column that vanished, a class with too few rows) cannot.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.columns.cast import Cast
 from layerline.columns.spec import Level
 from layerline.config import ValidateSection
+from layerline.validation.batch_check import BatchCheck, BatchFindings
 from layerline.validation.column_warnings import Sample, flag_columns
 from layerline.validation.duplicates import Repeats
-from layerline.validation.image_rules import blank_images
-from layerline.validation.row_rules import cast_columns, parse_checks, row_hits
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.table_rules import class_rules, column_rules, image_rules, row_rules
 from layerline.validation.violation_messages import describe
-from layerline.validation.violations import Broken, Hit, Tallies
+from layerline.validation.violations import Broken, Tallies
+
+A = TypeVar("A")
 
 MANY_ROWS = 100_000  # bad ones whose reasons are kept, though there are too many of them
 SAMPLE_CELLS = 16_000_000  # twice what is read as one batch: there, all is exact
@@ -39,8 +39,8 @@ class Rows(Protocol):
     @property
     def names(self) -> Sequence[str]: ...
 
-    def __iter__(self) -> Iterator[tuple[int, pd.DataFrame]]:
-        """The position of the batch's first row, and the batch."""
+    def map(self, function: Callable[..., A], *beside: NDArray[Any]) -> Iterator[tuple[int, A]]:
+        """Each batch's first position, and `function` of its rows and their part of the arrays."""
         ...
 
 
@@ -81,11 +81,14 @@ def check(
     places: Places = PLACES,
 ) -> Verdict:
     """Read all rows once and find every rule they break; nothing is refused yet."""
-    tallies, look = Tallies(), _Look(schema, rows.n_rows, places.schema)
+    tallies, look = Tallies(), _Look(schema, rows.n_rows)
     allowed = max(section.max_bad_fraction * rows.n_rows, MANY_ROWS)
-    for start, frame in rows:
-        hits = look.batch(start, frame, images)
-        tallies.add(hits, start)
+    sampled = np.zeros(rows.n_rows, dtype=bool)
+    sampled[sampled_rows(rows.n_rows, len(schema.columns))] = True
+    beside = [images] if images is not None and len(images) == rows.n_rows else []
+    for start, found in rows.map(BatchCheck(schema, places.schema), sampled, *beside):
+        look.add(start, found)
+        tallies.add(found.hits, start)
         if tallies.keeps_rows and look.bad.sum() > allowed:
             tallies.forget_rows()
     late = look.repeats.hits(look.bad)
@@ -108,42 +111,30 @@ def check(
 
 
 class _Look:
-    """What is gathered while the rows go by."""
+    """What is gathered while the batches go by."""
 
-    def __init__(self, schema: TableSchema, n_rows: int, file: str) -> None:
+    def __init__(self, schema: TableSchema, n_rows: int) -> None:
         self.schema = schema
-        self.checks = parse_checks(schema, file)
         self.bad = np.zeros(n_rows, dtype=bool)
         self.repeats = Repeats(schema, n_rows)
         self._codes = np.full(n_rows if schema.classes else 0, -1, dtype=np.int32)
-        self._gaps: dict[str, list[tuple[int, NDArray[np.int64]]]] = {}
+        self._gaps: dict[str, list[NDArray[np.int64]]] = {}
         self._with_values: set[str] = set()
-        self._sampled = sampled_rows(n_rows, len(schema.columns))
         self._samples: list[pd.DataFrame] = []
 
-    def batch(self, start: int, frame: pd.DataFrame, images: NDArray[np.uint8] | None) -> list[Hit]:
-        """The rules that this batch breaks row by row."""
-        casts = cast_columns(frame, self.schema)
-        hits = row_hits(frame, casts, self.schema, self.checks)
-        batch_images = None
-        if images is not None and len(images) == len(self.bad):
-            batch_images = images[start : start + len(frame)]
-            hits += blank_images(batch_images, self.schema)
-        for hit in hits:
+    def add(self, start: int, found: BatchFindings) -> None:
+        """Add what was found in the batch that begins at row `start`."""
+        for hit in found.hits:
             if hit.severity == "error":
                 self.bad[hit.rows + start] = True
-        self.repeats.add(start, {name: cast.values for name, cast in casts.items()}, batch_images)
-        self._note(start, casts)
-        self._take(start, len(frame), casts)
-        return hits
-
-    def _take(self, start: int, n_rows: int, casts: dict[str, Cast]) -> None:
-        """Add the batch's share to the sample."""
-        begin, end = np.searchsorted(self._sampled, [start, start + n_rows])
-        rows = self._sampled[begin:end] - start
-        part = pd.DataFrame({name: cast.values.iloc[rows] for name, cast in casts.items()})
-        part.index = self._sampled[begin:end]
-        self._samples.append(part)
+        self.repeats.add(start, found.hashes)
+        if found.codes is not None:
+            self._codes[start : start + len(found.codes)] = found.codes
+        for name, gaps in found.gaps.items():
+            self._gaps.setdefault(name, []).append(gaps + start)
+        self._with_values |= found.with_values
+        found.sample.index = found.sample.index + start
+        self._samples.append(found.sample)
 
     def sample(self) -> Sample:
         """The good rows among those sampled."""
@@ -151,20 +142,6 @@ class _Look:
         frame = frame[~self.bad[frame.index.to_numpy(dtype=np.int64)]].reset_index(drop=True)
         empty = frozenset(self.schema.names) - self._with_values
         return Sample(frame, int((~self.bad).sum()), empty)
-
-    def _note(self, start: int, casts: dict[str, Cast]) -> None:
-        target = casts.get(self.schema.target)
-        if target is not None and self.schema.classes:
-            codes = pd.Index(self.schema.classes).get_indexer(pd.Index(target.values))
-            self._codes[start : start + len(codes)] = codes
-        for spec in self.schema.columns:
-            if spec.name in casts and spec.nullable and spec.dtype in ("int64", "bool"):
-                gaps = np.flatnonzero(casts[spec.name].values.isna().to_numpy())
-                if len(gaps):
-                    self._gaps.setdefault(spec.name, []).append((start, gaps))
-        for name in casts.keys() - self._with_values:
-            if casts[name].values.notna().any():
-                self._with_values.add(name)
 
     def class_counts(self) -> dict[Level, int]:
         """Good rows of each class."""
@@ -177,7 +154,7 @@ class _Look:
         return frozenset(
             name
             for name, batches in self._gaps.items()
-            if any((~self.bad[gaps + start]).any() for start, gaps in batches)
+            if any((~self.bad[gaps]).any() for gaps in batches)
         )
 
 

@@ -73,41 +73,68 @@ class Conflicts(NamedTuple):
     first: tuple[int, ...]
 
 
+class RowHashes(NamedTuple):
+    """Hashes (B,) of one batch's rows: of each group of unique columns, of features, of all."""
+
+    of_groups: Mapping[tuple[str, ...], Hashes]
+    features: Hashes | None = None
+    rows: Hashes | None = None
+
+
+def unique_groups(schema: TableSchema) -> list[tuple[str, ...]]:
+    """The columns, alone and together, in which no value may come twice."""
+    if schema.setting("unique").severity == "off":
+        return []
+    return [*((c.name,) for c in schema.columns if c.unique), *map(tuple, schema.unique)]
+
+
+def looks_for_repeats(schema: TableSchema) -> bool:
+    """Whether whole rows are compared."""
+    wanted = ("duplicate_rows", "conflicting_rows")
+    return any(schema.setting(rule).severity != "off" for rule in wanted)
+
+
+def hash_batch(
+    columns: Mapping[str, pd.Series],
+    schema: TableSchema,
+    images: NDArray[np.uint8] | None = None,
+) -> RowHashes:
+    """The hashes of one batch, whose columns are in their schema's types."""
+    target = columns.get(schema.target)
+    if target is None:
+        return RowHashes({})
+    of_groups = {}
+    for group in unique_groups(schema):
+        if all(name in columns for name in group):
+            values = [columns[name] for name in group]
+            gaps = np.logical_or.reduce([v.isna().to_numpy() for v in values])
+            hashes = hash_rows(values, len(target))
+            # No two missing values are equal: 0 stands for such rows.
+            of_groups[group] = np.where(gaps, 0, hashes | np.uint64(1))
+    if not looks_for_repeats(schema):
+        return RowHashes(of_groups)
+    used = [columns[c.name] for c in schema.features if c.name in columns]
+    features = hash_rows(used, len(target)) if images is None else hash_images(images)
+    return RowHashes(of_groups, features, mix(features * np.uint64(3) + hash_column(target)))
+
+
 class Repeats:
     """Hashes of all rows, batch by batch; `hits` gives the rows that repeat an earlier one."""
 
     def __init__(self, schema: TableSchema, n_rows: int) -> None:
         self._schema = schema
-        groups = [(c.name,) for c in schema.columns if c.unique] + list(schema.unique)
-        self._groups = groups if schema.setting("unique").severity != "off" else []
-        self._of_groups = {group: Words(n_rows) for group in self._groups}
-        wanted = ("duplicate_rows", "conflicting_rows")
-        self._looks = any(schema.setting(rule).severity != "off" for rule in wanted)
+        self._of_groups = {group: Words(n_rows) for group in unique_groups(schema)}
+        self._looks = looks_for_repeats(schema)
         self._features = Words(n_rows if self._looks else 0)
         self._rows = Words(n_rows if self._looks else 0)
 
-    def add(
-        self,
-        start: int,
-        columns: Mapping[str, pd.Series],
-        images: NDArray[np.uint8] | None = None,
-    ) -> None:
-        """Add the rows of one batch, in their schema's types."""
-        target = columns.get(self._schema.target)
-        if target is None:
-            return
-        for group in self._groups:
-            if all(name in columns for name in group):
-                values = [columns[name] for name in group]
-                gaps = np.logical_or.reduce([v.isna().to_numpy() for v in values])
-                hashes = hash_rows(values, len(target))
-                # No two missing values are equal: 0 stands for such rows.
-                self._of_groups[group].put(start, np.where(gaps, 0, hashes | np.uint64(1)))
-        if self._looks:
-            used = [columns[c.name] for c in self._schema.features if c.name in columns]
-            features = hash_rows(used, len(target)) if images is None else hash_images(images)
-            self._features.put(start, features)
-            self._rows.put(start, mix(features * np.uint64(3) + hash_column(target)))
+    def add(self, start: int, found: RowHashes) -> None:
+        """Add the hashes of one batch."""
+        for group, hashes in found.of_groups.items():
+            self._of_groups[group].put(start, hashes)
+        if found.features is not None and found.rows is not None:
+            self._features.put(start, found.features)
+            self._rows.put(start, found.rows)
 
     def hits(self, bad: NDArray[np.bool_]) -> list[Hit]:
         """Rows that repeat an earlier one, among those that are not bad anyway."""

@@ -1,6 +1,6 @@
 """Each batch parted into the rows that passed, in the schema's types, and those set aside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from layerline.columns.spec import ColumnSpec
 from layerline.config import ValidateSection
 from layerline.validation.checks import PLACES, Places, Verdict, check
+from layerline.validation.column_summary import ColumnLook, ColumnSummary
 from layerline.validation.refusal import refuse, report_of
 from layerline.validation.row_batches import FrameRows
 from layerline.validation.row_rules import cast_columns
 from layerline.validation.schema.definitions import TableSchema
+from layerline.validation.streaming_profile import summarise
 from layerline.validation.violations import Broken
 
 REASON = "reason"
@@ -47,38 +49,67 @@ def validate(
     verdict = check(rows, schema, section, images=images, places=places)
     report = report_of(verdict, rows, section, schema)
     refuse(verdict, section, report, places.data)
-    clean = passed(0, rows.frame, schema, verdict)
-    aside = set_aside(0, rows.frame, verdict)
+    clean = passed(rows.frame, verdict.bad, schema, verdict.with_gaps)
+    aside = with_reasons(rows.frame[verdict.bad], 0, verdict)
     return ValidationResult(clean, aside, np.flatnonzero(~verdict.bad), report)
 
 
-def passed(start: int, frame: pd.DataFrame, schema: TableSchema, verdict: Verdict) -> pd.DataFrame:
+class Sifted(NamedTuple):
+    """One batch: the good rows in the schema's types, and their summaries; the bad as they came.
+
+    The index of the bad rows is their positions in the batch.
+    """
+
+    clean: pa.Table
+    summaries: Mapping[str, ColumnSummary]
+    bad: pd.DataFrame
+
+
+class Sieve:
+    """Parts batches into good and bad rows; it depends on the batch alone, as BatchCheck does."""
+
+    def __init__(
+        self,
+        schema: TableSchema,
+        with_gaps: Collection[str],
+        looks: Mapping[str, ColumnLook],
+    ) -> None:
+        self._schema, self._with_gaps, self._looks = schema, with_gaps, looks
+
+    def __call__(self, frame: pd.DataFrame, bad: NDArray[np.bool_]) -> Sifted:
+        clean = passed(frame, bad, self._schema, self._with_gaps)
+        types = arrow_schema(self._schema, self._with_gaps)
+        table = pa.Table.from_pandas(clean, schema=types, preserve_index=False, nthreads=1)
+        aside = frame.iloc[np.flatnonzero(bad)]
+        return Sifted(table, summarise(clean, self._looks), aside)
+
+
+def passed(
+    frame: pd.DataFrame, bad: NDArray[np.bool_], schema: TableSchema, with_gaps: Collection[str]
+) -> pd.DataFrame:
     """The good rows of a batch, in the schema's types and order of columns."""
-    good = ~verdict.bad[start : start + len(frame)]
+    good = ~bad
     casts = cast_columns(frame, schema)
     clean = pd.DataFrame({name: cast.values[good] for name, cast in casts.items()})
     clean = clean.reset_index(drop=True)
     for spec in schema.columns:
         if spec.name in clean:
-            clean[spec.name] = clean[spec.name].astype(pandas_type(spec, verdict))
+            clean[spec.name] = clean[spec.name].astype(pandas_type(spec, with_gaps))
     return clean
 
 
-def pandas_type(spec: ColumnSpec, verdict: Verdict) -> Any:
+def pandas_type(spec: ColumnSpec, with_gaps: Collection[str]) -> Any:
     """The type in pandas, the same in every batch: missing values have no room in some."""
-    if spec.name in verdict.with_gaps:
+    if spec.name in with_gaps:
         return "float64" if spec.dtype == "int64" else "object"
     return spec.dtype
 
 
-def set_aside(
-    start: int, frame: pd.DataFrame, verdict: Verdict, limit: int | None = None
-) -> pd.DataFrame:
-    """The bad rows of a batch as they came, at most `limit`, and why."""
-    bad = np.flatnonzero(verdict.bad[start : start + len(frame)])[:limit]
-    aside = frame.iloc[bad].reset_index(drop=True)
-    reasons = _reasons(bad + start, verdict.errors)
-    aside[reason_column(list(map(str, frame.columns)))] = pd.Series(reasons, dtype="str")
+def with_reasons(bad: pd.DataFrame, start: int, verdict: Verdict) -> pd.DataFrame:
+    """Bad rows of the batch that begins at row `start`, and why; their index is positions in it."""
+    reasons = _reasons(bad.index.to_numpy(dtype=np.int64) + start, verdict.errors)
+    aside = bad.reset_index(drop=True)
+    aside[reason_column(list(map(str, bad.columns)))] = pd.Series(reasons, dtype="str")
     return aside
 
 
@@ -98,9 +129,9 @@ def _reasons(rows: NDArray[np.int64], rules: Sequence[Broken]) -> list[str]:
     return ["; ".join(reasons) for reasons in found]
 
 
-def arrow_schema(schema: TableSchema, verdict: Verdict) -> pa.Schema:
+def arrow_schema(schema: TableSchema, with_gaps: Collection[str]) -> pa.Schema:
     """The types that the good rows have in Parquet, whichever batch comes first."""
-    types = {spec.name: pandas_type(spec, verdict) for spec in schema.columns}
+    types = {spec.name: pandas_type(spec, with_gaps) for spec in schema.columns}
     # What pandas keeps as objects are truth values with gaps.
     empty = {name: pd.Series([], dtype=t.replace("object", "bool")) for name, t in types.items()}
     return pa.Schema.from_pandas(pd.DataFrame(empty), preserve_index=False).remove_metadata()

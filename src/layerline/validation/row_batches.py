@@ -1,14 +1,19 @@
-"""Tables read batch by batch, so that memory does not grow with their length."""
+"""Tables worked on batch by batch, so that memory does not grow with their length."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from layerline.tables.row_groups import map_groups
 from layerline.tables.storage import read_batches, read_parquet, to_frame
 from layerline.tables.threads import ahead
+
+A = TypeVar("A")
 
 WHOLE_CELLS = 8_000_000  # a table of no more cells is one batch
 
@@ -30,6 +35,10 @@ class FrameRows:
     def __iter__(self) -> Iterator[tuple[int, pd.DataFrame]]:
         yield 0, self.frame
 
+    def map(self, function: Callable[..., A], *beside: NDArray[Any]) -> Iterator[tuple[int, A]]:
+        """(0, `function` of all rows and the arrays beside them)."""
+        yield 0, function(self.frame, *beside)
+
 
 class ParquetRows:
     """A Parquet file, read again each time its rows are asked for."""
@@ -46,6 +55,10 @@ class ParquetRows:
         for table in ahead(read_batches(self._path)):
             yield start, to_frame(table)
             start += len(table)
+
+    def map(self, function: Callable[..., A], *beside: NDArray[Any]) -> Iterator[tuple[int, A]]:
+        """As `map_groups`: (start, `function` of a batch and its part of the arrays), in order."""
+        return map_groups(function, self._path, None, beside)
 
 
 def open_rows(folder: Path, file: str) -> FrameRows | ParquetRows:

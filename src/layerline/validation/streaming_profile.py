@@ -8,7 +8,7 @@ Source: Bar-Yossef et al., Counting Distinct Elements in a Data Stream (2002); C
 Updating Formulae and a Pairwise Algorithm for Computing Sample Variances (1979).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,15 @@ from numpy.typing import NDArray
 
 from layerline.tables.threads import side_by_side
 from layerline.validation import profile as profiling
-from layerline.validation.duplicates import hash_column
+from layerline.validation.column_summary import (
+    SMALLEST,
+    ColumnLook,
+    ColumnSummary,
+    Moments,
+    as_numbers,
+    smallest,
+)
 
-SMALLEST = 4096
 MAX_LEVELS = 2000  # beyond, a text column's commonest words are taken from the sample
 
 
@@ -33,10 +39,20 @@ class Profiler:
         }
         self._n_rows = 0
 
+    @property
+    def looks(self) -> Mapping[str, ColumnLook]:
+        """What to look for in each column of a batch: see `summarise`."""
+        return {name: sketch.look for name, sketch in self._sketches.items()}
+
     def add(self, frame: pd.DataFrame) -> None:
         """Add a batch of rows, in their schema's types."""
-        self._n_rows += len(frame)
-        side_by_side(lambda name: self._sketches[name].add(frame[name]), self._sketches)
+        self.merge(len(frame), summarise(frame, self.looks))
+
+    def merge(self, n_rows: int, summaries: Mapping[str, ColumnSummary]) -> None:
+        """Add a batch that was summarised; the order of batches decides the last digits."""
+        self._n_rows += n_rows
+        for name, summary in summaries.items():
+            self._sketches[name].merge(summary)
 
     def result(self) -> dict[str, Any]:
         """As `profile` gives it, with `sampled` and `distinct_is_estimated` where it is so."""
@@ -45,43 +61,44 @@ class Profiler:
         return {"n_rows": self._n_rows, "columns": columns}
 
 
+def summarise(frame: pd.DataFrame, looks: Mapping[str, ColumnLook]) -> dict[str, ColumnSummary]:
+    """What a profile needs of one batch."""
+    found = side_by_side(lambda name: looks[name].summarise(frame[name]), looks)
+    return dict(zip(looks, found, strict=True))
+
+
 class _Sketch:
     """One column."""
 
     def __init__(self, sample: pd.Series, *, is_category: bool) -> None:
         self._sample = sample.dropna()
         self._is_date = pd.api.types.is_datetime64_any_dtype(sample)
-        self._is_number = self._is_date or profiling.is_number(sample)
+        is_number = self._is_date or profiling.is_number(sample)
         self._dtype = str(sample.dtype)
         self._count = self._missing = 0
         self._distinct = _Distinct()
-        counts_levels = is_category or not self._is_number
+        counts_levels = is_category or not is_number
         self._levels: dict[str | bool, int] | None = {} if counts_levels else None
-        self._numbers = _Numbers(self._as_numbers(self._sample)) if self._is_number else None
+        self._numbers = _Numbers(as_numbers(self._sample)) if is_number else None
+        edges = None if self._numbers is None else self._numbers.edges
+        self.look = ColumnLook(edges, MAX_LEVELS if counts_levels else 0)
 
-    def add(self, column: pd.Series) -> None:
-        self._dtype = str(column.dtype)
-        gaps = column.isna().to_numpy()
-        n_missing = int(gaps.sum())
-        values = column[~gaps] if n_missing else column
-        self._missing += n_missing
-        self._count += len(values)
-        if not len(values):
+    def merge(self, summary: ColumnSummary) -> None:
+        self._dtype = summary.dtype
+        self._missing += summary.n_missing
+        self._count += summary.n_values
+        if not summary.n_values:
             return
-        self._distinct.add(values)
-        if self._numbers is not None:
-            self._numbers.add(self._as_numbers(values))
-        if self._levels is not None:
-            for level, count in values.value_counts().items():
-                name = profiling.plain_level(level)
-                self._levels[name] = self._levels.get(name, 0) + int(count)
-            if len(self._levels) > MAX_LEVELS:  # free text
-                self._levels = None
-
-    def _as_numbers(self, values: pd.Series) -> NDArray[np.float64]:
-        if self._is_date:
-            values = values.astype("datetime64[us]").astype(np.int64)
-        return values.to_numpy(dtype=np.float64)
+        self._distinct.merge(summary.smallest)
+        if self._numbers is not None and summary.moments is not None:
+            self._numbers.merge(summary.moments)
+        if self._levels is None or summary.levels is None:
+            self._levels = None
+            return
+        for level, count in summary.levels.items():
+            self._levels[level] = self._levels.get(level, 0) + count
+        if len(self._levels) > MAX_LEVELS:  # free text
+            self._levels = None
 
     def result(self) -> dict[str, Any]:
         distinct, is_exact = self._distinct.count()
@@ -123,28 +140,17 @@ class _Numbers:
         span = (self._sample.min(), self._sample.max()) if len(self._sample) else (0.0, 1.0)
         if span[1] / 2 - span[0] / 2 > 8e307:
             span = (0.0, 1.0)  # no twenty bins can be told apart from -1e308 to 1e308
-        self._edges = np.linspace(span[0], span[1], profiling.BINS + 1)
+        self.edges = np.linspace(span[0], span[1], profiling.BINS + 1)
 
-    def add(self, values: NDArray[np.float64]) -> None:
-        finite = values[np.isfinite(values)]
-        if not len(finite):
-            return
+    def merge(self, batch: Moments) -> None:
+        self._low, self._high = min(self._low, batch.low), max(self._high, batch.high)
         with np.errstate(over="ignore", invalid="ignore"):  # squares of numbers beyond 1e154
-            self._add(finite)
-
-    def _add(self, finite: NDArray[np.float64]) -> None:
-        self._low, self._high = min(self._low, finite.min()), max(self._high, finite.max())
-        n, mean = len(finite), float(finite.mean())
-        deviations = finite - mean
-        step, total = mean - self._mean, self._n + n
-        self._squares += float(deviations @ deviations) + step * step * self._n * n / total
-        self._mean += step * n / total
+            step, total = np.float64(batch.mean) - self._mean, self._n + batch.n
+            between = step * step * self._n * batch.n / total
+            self._squares = float(self._squares + (batch.squares + between))
+            self._mean = float(self._mean + step * batch.n / total)
         self._n = total
-        width = self._edges[1] - self._edges[0]
-        places = (finite - self._edges[0]) / width if width > 0 else np.zeros(n)
-        # What lies outside the sample's range goes to the outer bins, whose edges follow it.
-        places = np.clip(places, 0, profiling.BINS - 1).astype(np.int64)
-        self._counts += np.bincount(places, minlength=profiling.BINS)
+        self._counts += batch.counts
 
     def span(self) -> tuple[np.datetime64, np.datetime64]:
         return np.datetime64(int(self._low), "us"), np.datetime64(int(self._high), "us")
@@ -152,7 +158,7 @@ class _Numbers:
     def result(self) -> dict[str, Any]:
         if not self._n:
             return {}
-        edges = self._edges.copy()
+        edges = self.edges.copy()
         edges[0], edges[-1] = min(edges[0], self._low), max(edges[-1], self._high)
         about: dict[str, Any] = {
             "mean": self._mean,
@@ -178,14 +184,11 @@ class _Distinct:
         self._smallest = np.empty(0, dtype=np.uint64)
 
     def add(self, values: pd.Series) -> None:
-        hashes = hash_column(values)
+        self.merge(smallest(values))
+
+    def merge(self, hashes: NDArray[np.uint64]) -> None:
         if len(self._smallest) == SMALLEST:
             hashes = hashes[hashes < self._smallest[-1]]
-        elif len(hashes) > 4 * SMALLEST:
-            # Only the smallest matter; a full sort of a batch would cost more than the rest.
-            bound = np.uint64(2**64 / len(hashes) * 2 * SMALLEST)
-            few = hashes[hashes < bound]
-            hashes = few if len(np.unique(few)) >= SMALLEST else hashes
         if len(hashes):
             self._smallest = np.unique(np.append(self._smallest, hashes))[:SMALLEST]
 

@@ -35,7 +35,13 @@ from layerline.tables.storage import (
 )
 from layerline.validation.checks import Places, Verdict, check
 from layerline.validation.profile import profile
-from layerline.validation.quarantine import arrow_schema, passed, reason_column, set_aside
+from layerline.validation.quarantine import (
+    Sieve,
+    arrow_schema,
+    passed,
+    reason_column,
+    with_reasons,
+)
 from layerline.validation.refusal import BrokenRulesError, refuse, report_of
 from layerline.validation.report.image_samples import MAX_CLASSES, SHOWN
 from layerline.validation.report.page import Evidence, validation_page
@@ -126,28 +132,25 @@ def _write(
 ) -> dict[str, Any]:
     """Write what passed and what was set aside; return the profile of what passed."""
     if isinstance(rows, FrameRows):
-        clean = passed(0, rows.frame, schema, verdict)
+        clean = passed(rows.frame, verdict.bad, schema, verdict.with_gaps)
         if images is None:
             write_table(folder / TABLE, clean)
         else:
             write_images(folder, images[~verdict.bad], clean)
-        write_table(folder / QUARANTINE, set_aside(0, rows.frame, verdict))
+        write_table(folder / QUARANTINE, with_reasons(rows.frame[verdict.bad], 0, verdict))
         return profile(clean, schema.categories)
     profiler = Profiler(verdict.sample.frame, schema.categories)
+    sieve = Sieve(schema, verdict.with_gaps, profiler.looks)
     with (
-        TableWriter(folder / TABLE, arrow_schema(schema, verdict)) as good,
+        TableWriter(folder / TABLE, arrow_schema(schema, verdict.with_gaps)) as good,
         TableWriter(folder / QUARANTINE, _raw_schema(rows)) as bad,
     ):
-        for start, frame in rows:
-            clean = passed(start, frame, schema, verdict)
-            profiler.add(clean)
-            good.write(_as_arrow(clean, good.schema))
-            bad.write(_as_arrow(set_aside(start, frame, verdict), bad.schema))
+        for start, sifted in rows.map(sieve, verdict.bad):
+            profiler.merge(sifted.clean.num_rows, sifted.summaries)
+            good.write(sifted.clean)
+            aside = with_reasons(sifted.bad, start, verdict)
+            bad.write(pa.Table.from_pandas(aside, schema=bad.schema, preserve_index=False))
     return profiler.result()
-
-
-def _as_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
 
 
 def _raw_schema(rows: ParquetRows) -> pa.Schema:
@@ -160,8 +163,9 @@ def _some_aside(rows: FrameRows | ParquetRows, verdict: Verdict) -> pd.DataFrame
     """The first bad rows, for people to look at."""
     parts, left = [], min(SHOWN_ASIDE, int(verdict.bad.sum()))
     for start, frame in rows if left else ():
-        parts.append(set_aside(start, frame, verdict, limit=left))
-        left -= len(parts[-1])
+        bad = np.flatnonzero(verdict.bad[start : start + len(frame)])[:left]
+        parts.append(with_reasons(frame.iloc[bad], start, verdict))
+        left -= len(bad)
         if not left:
             break
     return pd.concat(parts) if parts else pd.DataFrame()

@@ -129,7 +129,8 @@ def _require_same(name: str, expected: Matrix, frozen: Own, x: Matrix) -> None:
     try:
         found = frozen.apply(x)
     except ParamsError as error:
-        raise problem(name, _WHERE, f"cannot be restored: {error.problems[0].message}") from error
+        message = f"cannot be restored: {error.problems[0].message}; fit keeps what transform needs"
+        raise problem(name, _WHERE, f"{message} in attributes ending in _") from error
     if not np.array_equal(found, expected, equal_nan=True):
         message = "scales otherwise once it is restored: keep in attributes ending in _ all of it"
         raise problem(name, _WHERE, f"{message} that fit finds")

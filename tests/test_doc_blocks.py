@@ -22,7 +22,7 @@ from layerline.wrong_values import _bare, _fields, _members, problems_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SHELL, PYTHON = blocks("shell"), blocks("python")
-# Those of CONTRIBUTING are for components that a test adds: tests/test_recipes.py.
+# Those of CONTRIBUTING are for components that a test adds: tests/pipeline/test_contributing.py.
 YAML_BLOCKS = [block for block in blocks("yaml") if block.page != "CONTRIBUTING.md"]
 SMALLEST: dict[str, Any] = {
     "project": "p",

@@ -4,7 +4,8 @@
 
 Quiet weeks: 20 columns of every kind (normal, log-normal, whole numbers, gaps, few and many
 levels), 5,000 training rows, and new rows of the same distributions; a week with any column called
-drifted is a false alarm. Planted: one of the normal columns moves by half a deviation. Cost: the
+drifted is a false alarm. Planted: one of the normal columns moves by half a deviation. The joint
+test alone: the same columns, of which two normal ones have a correlation of 0.5 or -0.5. Cost: the
 real command, in a checkout with a trained model, on a file of a million rows and 100 columns.
 Prints Markdown; about three minutes.
 """
@@ -26,9 +27,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from checkouts import Checkout, make_checkout  # noqa: E402
 
+from layerline.columns.spec import ColumnSpec  # noqa: E402
 from layerline.config import DriftSection  # noqa: E402
 from layerline.drift.column_counts import ColumnCounts  # noqa: E402
 from layerline.drift.drift_check import compare  # noqa: E402
+from layerline.drift.joint_sample import JointSample  # noqa: E402
+from layerline.drift.joint_test import tell_apart  # noqa: E402
+from layerline.model.bundle import About  # noqa: E402
 from layerline.model.column_sketch import sketch  # noqa: E402
 
 N_TRAINING = 5000
@@ -55,6 +60,13 @@ KINDS: dict[str, Draw] = {
     "many levels": lambda g, n: levels(g, n, 2000),
 }
 NAMES = [list(KINDS)[at % len(KINDS)] for at in range(N_COLUMNS)]
+SPECS = tuple(
+    ColumnSpec(str(at), "category", "str")
+    if "levels" in name
+    else ColumnSpec(str(at), "number", "float64", True)
+    for at, name in enumerate(NAMES)
+)
+ABOUT = About("quiet", "regression", "y", None, SPECS, None)
 
 
 def alarms(n_rows: int, shift: float, seed: int, min_effect: float) -> list[bool]:
@@ -81,6 +93,33 @@ def simulate(weeks: int) -> None:
         plain = np.mean([any(alarms(n_rows, 0.0, seed, 0.0)) for seed in range(count // 5)])
         found = np.mean([alarms(n_rows, 0.5, seed, effect)[0] for seed in range(count // 5)])
         print(f"| {n_rows:,} | {quiet:.1%} of {count:,} | {plain:.1%} | {found:.1%} |", flush=True)
+
+
+def frame(n_rows: int, seed: int, correlation: float) -> JointSample:
+    """Twenty columns of every kind; two of them hang together, or the other way round."""
+    generator = np.random.default_rng(seed)
+    columns = {str(at): KINDS[name](generator, n_rows) for at, name in enumerate(NAMES)}
+    noise = (1 - correlation**2) ** 0.5 * generator.normal(size=n_rows)
+    sample = JointSample(ABOUT, ColumnSpec("y", "number", "float64"))
+    sample.add(pd.DataFrame({**columns, "6": correlation * columns["0"] + noise}))
+    return sample
+
+
+def p_value(n_rows: int, seed: int, correlation: float) -> float:
+    """Of new rows against training rows whose correlation is a half."""
+    told = tell_apart(frame(N_TRAINING, 2 * seed, 0.5), frame(n_rows, 2 * seed + 1, correlation))
+    assert not isinstance(told, str)
+    is_large = told.finding.effect >= DriftSection().min_effect
+    return told.finding.p_value if is_large else 1.0
+
+
+def simulate_joint(weeks: int) -> None:
+    print("\n| rows a week | quiet weeks with an alarm | a flipped correlation found |")
+    print("|---|---|---|")
+    for n_rows in (100, 1000, 10_000):
+        quiet = np.mean([p_value(n_rows, seed, 0.5) <= 0.05 for seed in range(weeks)])
+        found = np.mean([p_value(n_rows, seed, -0.5) <= 0.05 for seed in range(weeks // 5)])
+        print(f"| {n_rows:,} | {quiet:.1%} of {weeks:,} | {found:.1%} |", flush=True)
 
 
 def table(n_rows: int, seed: int) -> pd.DataFrame:
@@ -134,6 +173,7 @@ def main() -> None:
         return
     if options.weeks:
         simulate(options.weeks)
+        simulate_joint(options.weeks)
     cost(options.rows)
 
 

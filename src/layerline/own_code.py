@@ -51,8 +51,10 @@ def find_own(name: str, where: str, place: Path | None = None) -> tuple[ModuleTy
         raise problem(name, where, message) from None
     try:
         module = run_code(content, str(path))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"{own_file(name)} cannot be run: {_raised(error)}"
+        if isinstance(error, ImportError):
+            message += "; it may import installed packages, and no other file of the project"
         raise problem(name, where, message) from None
     return module, getattr(module, name.partition(":")[2], None)
 
@@ -147,7 +149,7 @@ def calling(name: str, where: str, doing: str = "cannot be run") -> Iterator[Non
         yield
     except LayerlineError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise problem(name, where, f"{doing}: {_raised(error)}") from error
 
 
@@ -156,7 +158,7 @@ def problem(name: str, where: str, message: str) -> ParamsError:
     return ParamsError([Problem(where, f"{name}: {message}")])
 
 
-def _raised(error: Exception) -> str:
+def _raised(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"
 
 

@@ -13,6 +13,7 @@ from layerline.artifacts import (
     read_json,
     read_json_as,
     read_manifest,
+    read_run_key,
     replace_file,
     replace_folder,
     write_json,
@@ -128,6 +129,22 @@ def test_values_of_another_shape_are_damage(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(SourceError, match=r"a\.json: damaged"):
         read_json_as(tmp_path / "a.json", lambda content: int(content["n"]))
+
+
+@pytest.mark.parametrize("text", ['{"n": 1e400}', '{"n": Infinity}', '{"deep": [{"n": NaN}]}'])
+def test_numbers_that_json_cannot_hold_are_damage(tmp_path: Path, text: str) -> None:
+    make(tmp_path / "out")
+    for path in (tmp_path / "a.json", tmp_path / "out" / "manifest.json"):
+        path.write_text(text)
+        with pytest.raises(SourceError, match=rf"{path.name}: damaged"):
+            read_json(path)
+
+
+@pytest.mark.parametrize("key", ["1e3", "null", "[]", '""', '"../x"', "true"])
+def test_a_runs_key_of_another_shape_is_damage(tmp_path: Path, key: str) -> None:
+    (tmp_path / "train.json").write_text(f'{{"key": {key}}}')
+    with pytest.raises(SourceError, match=r"train\.json: damaged \(ValueError: 'key' is"):
+        read_run_key(tmp_path / "train.json")
 
 
 @pytest.mark.parametrize("files", ["[]", "null", '{"a.bin": []}', '{"a.bin": {}}', '{"a.bin": 3}'])

@@ -124,7 +124,10 @@ def test_a_file_that_raises_ends_with_exit_code_2(project, capsys):
     assert main(["params.yaml"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("params.yaml: evaluate.metrics.0: mine.metrics:cost: mine/metrics.py")
-    assert "cannot be run: ModuleNotFoundError: No module named 'no_such_package'" in line
+    assert "cannot be run: ModuleNotFoundError: No module named 'no_such_package'; it may" in line
+    (project / "mine" / "metrics.py").write_text("raise SystemExit('a script')\n")
+    assert main(["params.yaml"]) == 2
+    assert "mine/metrics.py cannot be run: SystemExit: a script" in capsys.readouterr().err
 
 
 def test_dvc_watches_their_files_and_no_earlier_ones(project):

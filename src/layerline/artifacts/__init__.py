@@ -18,7 +18,7 @@ from layerline.artifacts.atomic_files import (
     write_json,
     write_text,
 )
-from layerline.artifacts.json_files import read_json, read_json_as
+from layerline.artifacts.json_files import read_json, read_json_as, read_run_key
 from layerline.artifacts.manifests import MANIFEST, read_manifest, replace_folder
 from layerline.artifacts.workspace import (
     FORGETTING,
@@ -50,6 +50,7 @@ __all__ = [
     "read_json",
     "read_json_as",
     "read_manifest",
+    "read_run_key",
     "replace_file",
     "replace_folder",
     "sha256_of",

@@ -1,6 +1,7 @@
 """JSON that an earlier stage wrote; what is not as it was written is reported as damage."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,13 +35,29 @@ def damaged(path: Path, what: str) -> SourceError:
 def _read(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(text, object_hook=lambda inner: _Facts(inner, path))
+        return json.loads(
+            text,
+            object_hook=lambda inner: _Facts(inner, path),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
     except FileNotFoundError:
         raise SourceError(f"{path}: missing; run the earlier stages first: `dvc repro`") from None
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise damaged(path, str(error)) from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is beyond what a number can hold")
+    return number
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -67,3 +84,19 @@ def read_json_as(path: Path, build: Callable[[Any], T]) -> T:
         return build(content)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise damaged(path, f"{type(error).__name__}: {error}".splitlines()[0]) from error
+
+
+def read_run_key(path: Path) -> str:
+    """The key of the run that a stage wrote to `Workspace.run_file`.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
+    return read_json_as(path, _key_of)
+
+
+def _key_of(facts: Any) -> str:
+    key = facts["key"]
+    if not isinstance(key, str) or not key.isalnum():
+        raise ValueError(f"'key' is {str(key)[:20]!r}")
+    return key

@@ -120,6 +120,7 @@ def read_new_rows(path: Path, model: Model, reference: Reference) -> NewRows:
     counted = NewRows(model, reference)
     for rows in _rows_of(path, model):
         counted.add(rows)
+    pa.default_memory_pool().release_unused()  # what comes next needs it
     if not counted.n_rows:
         raise DataError(f"{path}: holds no rows, so nothing can be compared")
     return counted

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from layerline.artifacts import NETWORK_WEIGHTS, Workspace, read_json_as, read_manifest
+from layerline.artifacts import (
+    NETWORK_WEIGHTS,
+    Workspace,
+    read_json_as,
+    read_manifest,
+    read_run_key,
+)
 from layerline.config import Params, flatten
 from layerline.evaluation.history import read_history
 from layerline.runs.open_store import open_store
@@ -23,7 +29,7 @@ def restore_run(workspace: Workspace, params: Params) -> bool:
         TrackingError: the store is unavailable, or was lost.
         SourceError: models/ or runs/train.json is missing or damaged.
     """
-    key = read_json_as(workspace.run_file("train"), lambda facts: str(facts["key"]))
+    key = read_run_key(workspace.run_file("train"))
     weights = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]
     with open_store(workspace.home, "looking for the training's run") as client:
         run = find_run(client, key)

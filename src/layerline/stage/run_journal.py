@@ -8,7 +8,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from layerline.artifacts import STAGES, Workspace, read_json
+from layerline.artifacts import STAGES, Workspace, read_run_key
 from layerline.config import Params, flatten
 from layerline.process import module_command, module_environment
 from layerline.stage.messages import print_error
@@ -25,7 +25,7 @@ TRAINING_STAGES = ("train", "evaluate", "register")  # they log to one and the s
 def open_journal(name: str, params: Params, workspace: Workspace) -> Journal:
     """A new run for train and the data stages; evaluate and register add to train's."""
     continues = name in TRAINING_STAGES and name != "train"
-    key = read_json(workspace.run_file("train"))["key"] if continues else uuid.uuid4().hex
+    key = read_run_key(workspace.run_file("train")) if continues else uuid.uuid4().hex
     if is_off() and name != STAGES[-1]:  # a model version belongs to a run
         return NoJournal(key)
     journal = _create(name, params, workspace, key, continues)

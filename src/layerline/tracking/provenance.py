@@ -8,7 +8,14 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from layerline.artifacts import NETWORK_WEIGHTS, TRANSFER, Workspace, read_json, read_json_as
+from layerline.artifacts import (
+    NETWORK_WEIGHTS,
+    TRANSFER,
+    Workspace,
+    read_json,
+    read_json_as,
+    read_run_key,
+)
 from layerline.artifacts.temporary import temporary_folder
 from layerline.config import Params, flatten
 from layerline.masking import credentials_in, masked, masked_value
@@ -86,8 +93,7 @@ def _link_data_stages(journal: Journal, workspace: Workspace) -> None:
         file = workspace.run_file(stage)
         if not file.exists():  # a stage may have been run without DVC, and its file removed
             continue
-        facts = read_json(file)
-        key = str(facts["key"])
+        facts, key = read_json(file), read_run_key(file)
         journal.link(f"layerline.run.{stage}", key)
         if was_restored(file, facts):
             journal.link(f"layerline.restored.{stage}", key)

@@ -14,7 +14,7 @@ from layerline.sources.reading.parquet_pages import declared_bytes
 BATCH_ROWS = 1 << 16
 BATCH_CELLS = 1 << 23  # fewer rows of a wide table
 # Without a buffer for each column, or with pre_buffer, everything read stays in memory.
-_BUFFER = 1 << 20
+_BUFFER = 1 << 18
 
 
 def parquet_schema(path: Path) -> pa.Schema:

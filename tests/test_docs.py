@@ -193,22 +193,51 @@ def test_troubleshooting_quotes_messages_that_the_code_still_has() -> None:
     assert not [text for text in quoted if text not in code]
 
 
-@pytest.mark.slow
-def test_axe_finds_nothing_serious_on_the_site(
-    site: Path, tmp_path: Path, obstacles: Callable[..., list[str]]
-) -> None:
+@pytest.fixture(scope="module")
+def built(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site as `make docs` builds it."""
     tools = ROOT / ".venv-tools" / "bin"
     mkdocs = shutil.which("mkdocs", path=f"{tools}{os.pathsep}{os.environ['PATH']}")
     if mkdocs is None:
         pytest.skip("mkdocs is not installed: `make docs` does it")
-    (tmp_path / "build").mkdir()
-    shutil.copytree(site, tmp_path / "build" / "pages")
-    shutil.copyfile(ROOT / "mkdocs.yml", tmp_path / "mkdocs.yml")
-    subprocess.run([mkdocs, "build", "--strict", "--quiet"], cwd=tmp_path, check=True)
-    folder = tmp_path / "build" / "site"
+    folder = tmp_path_factory.mktemp("built")
+    shutil.copytree(site, folder / "build" / "pages")
+    shutil.copyfile(ROOT / "mkdocs.yml", folder / "mkdocs.yml")
+    subprocess.run([mkdocs, "build", "--strict", "--quiet"], cwd=folder, check=True)
+    return folder / "build" / "site"
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_on_the_site(
+    built: Path, obstacles: Callable[..., list[str]]
+) -> None:
     for name in ("index", "tutorial", "reference/params", "reference/python", "reference/errors"):
         for is_dark in (False, True):
-            assert obstacles(folder / f"{name}.html", is_dark=is_dark) == []
+            assert obstacles(built / f"{name}.html", is_dark=is_dark) == []
+
+
+@pytest.mark.slow
+def test_the_site_is_searched_from_a_file_without_a_network(built: Path, tab: Any) -> None:
+    runner, page = tab
+    search = """(document.getElementById('__search').click(), new Promise((done) => {
+      const query = document.querySelector('[data-md-component=search-query]');
+      query.value = 'patience_epochs';
+      const look = () => {
+        query.dispatchEvent(new KeyboardEvent('keyup'));
+        const found = document.querySelectorAll('.md-search-result__item').length;
+        if (found) done(found); else setTimeout(look, 100);
+      };
+      look();
+    }))"""
+
+    async def found() -> int:
+        page.events.clear()
+        await page.open((built / "reference" / "params.html").as_uri(), 1200, 900)
+        await page.wait_for("document.readyState === 'complete'", 30)
+        return int(await page.run(search))
+
+    assert runner.run(found()) > 0
+    assert page.problems() == []
 
 
 @pytest.mark.slow

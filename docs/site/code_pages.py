@@ -11,6 +11,7 @@ import layerline
 from layerline import errors
 from layerline.errors import ExitCode
 
+_ARRAY = re.compile(r"numpy\.ndarray\[tuple\[typing\.Any, \.\.\.\], numpy\.dtype\[[\w.]*?(\w+)\]\]")
 _SOURCE = Path(layerline.__file__).parent
 
 
@@ -136,7 +137,8 @@ def _is_ours(found: object) -> bool:
 
 def _described(name: str, found: object) -> Iterator[str]:
     if callable(found):
-        text = re.sub(r"\b(?:[a-z_]\w*\.)+(?=[A-Z])", "", str(inspect.signature(found)))
+        text = _ARRAY.sub(r"NDArray[\1]", str(inspect.signature(found)))
+        text = re.sub(r"\b(?:[a-z_]\w*\.)+(?=[A-Z])", "", text)
         yield f"```text\n{name}{_wrapped(text)}\n```\n"
     for part in (inspect.getdoc(found) or "").split("\n\n"):
         head, _, rest = part.partition("\n")

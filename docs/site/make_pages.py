@@ -41,7 +41,8 @@ def make_pages(folder: Path) -> None:
     (folder / "README.md").rename(folder / "index.md")
     for page in folder.rglob("*.md"):
         page.write_text(_with_moved_links(page, folder))
-    shutil.copyfile(ROOT / "docs" / "site" / "site.css", folder / "site.css")
+    for name in ("site.css", "iframe-worker.js"):
+        shutil.copyfile(ROOT / "docs" / "site" / name, folder / name)
     reference = folder / "reference"
     reference.mkdir()
     for name, page in _REFERENCE.items():

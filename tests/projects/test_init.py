@@ -123,16 +123,24 @@ def test_options_about_the_files_are_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "epochs", "patience", "members"),
-    [(1_999, 200, 40, 8), (2_000, 100, 20, 8), (49_999, 100, 20, 8), (50_000, 100, 20, 4)],
+    ("n_rows", "epochs", "patience", "members", "folds"),
+    [
+        (1_999, 200, 40, 8, 8),
+        (2_000, 100, 20, 8, 8),
+        (4_999, 100, 20, 8, 8),
+        (5_000, 100, 20, 8, None),
+        (49_999, 100, 20, 8, None),
+        (50_000, 100, 20, 4, None),
+    ],
 )
-def test_the_first_training_fits_the_size_of_the_table(n_rows, epochs, patience, members) -> None:
+def test_the_first_training_fits_the_size_of_the_table(
+    n_rows: int, epochs: int, patience: int, members: int, folds: int | None
+) -> None:
     training = default_training(n_rows, 10)
     assert training["epochs"] == epochs
     assert training["early_stopping"] == {"patience_epochs": patience}
-    is_few = n_rows < 2_000
-    assert training["members"] == {"count": members, "keep": "all" if is_few else "greedy"}
-    assert training.get("folds") == (8 if is_few else None)
+    assert training["members"] == {"count": members, "keep": "all" if folds else "greedy"}
+    assert training.get("folds") == folds
 
 
 def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from layerline.config import Task
 from layerline.validation.schema.definitions import TableSchema
 
 FEW_ROWS = 2_000  # below it an epoch has few steps, and a training needs more of them
+FOLDED_ROWS = (
+    5_000  # below it validation rows are few: they choose badly, and are missed in training
+)
 MANY_ROWS = 10_000  # from here on a larger batch learns as well and faster
 VERY_MANY_ROWS = 50_000  # from here on members take long, and gain less
 BEST_MINUTES = 60  # within which a training without haste ends
@@ -115,7 +118,7 @@ def default_training(n_rows: int, n_inputs: int, effort: Effort | None = None) -
     folds = {}
     if effort == "distil":
         members["distil"] = True
-    elif n_rows < FEW_ROWS:  # few validation rows choose badly, and are missed in training
+    elif n_rows < FOLDED_ROWS:
         members["keep"], folds = "all", {"folds": members["count"]}
     return {
         "network": "mlp",

@@ -83,7 +83,10 @@ def params_schema() -> Schema:
             continue
         choice = f"{place.section}.{place.key}"
         schema["$defs"][choice] = {
-            "anyOf": [{"enum": list(choices)}, *_mappings(place.name_key, choices)]
+            "anyOf": [
+                *([{"enum": list(choices)}] if choices else []),
+                *_mappings(place.name_key, choices),
+            ]
         }
         if place.own:
             mapping = {"type": "object", "properties": {place.name_key: OWN}}
@@ -98,7 +101,7 @@ def params_schema() -> Schema:
 
 def table_of(place: Place) -> Mapping[str, Callable[..., Any]]:
     """The components that may stand at a place of params.yaml."""
-    return place.table or builders(NETWORKS)
+    return builders(NETWORKS) if place.check else place.table
 
 
 def component(build: Callable[..., Any]) -> Schema:

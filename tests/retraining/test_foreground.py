@@ -11,7 +11,7 @@ from checkouts import make_checkout
 
 from layerline.artifacts import Workspace
 from layerline.errors import ParamsError
-from layerline.retraining.foreground import due
+from layerline.retraining.foreground import due, keep_retraining
 from layerline.retraining.log import UNCHANGED, Record, append
 from layerline.retraining.scheduler_files import EVERY, Every, Times
 
@@ -42,6 +42,19 @@ def test_times_rise(every: Every):
     times, moment = Times(every, "02:30", "America/New_York"), utc("2024-02-20T00:00")
     found = [moment := times.next_after(moment) for _ in range(50)]
     assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (Times("day", "25:00"), "--at: must be"),
+        (Times("day", timezone="Ulm"), "--timezone: unknown"),
+    ],
+)
+def test_a_wrong_time_is_refused_before_anything_runs(times, message, tmp_path):
+    with pytest.raises(ParamsError, match=message):
+        keep_retraining(Workspace(tmp_path), times, [], print)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_time_zone_that_does_not_exist_is_refused():

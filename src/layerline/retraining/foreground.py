@@ -26,8 +26,10 @@ def keep_retraining(
     afterwards.
 
     Raises:
+        ParamsError: there is no such time or time zone.
         RetrainError: a signal arrived; a run under way was stopped with it.
     """
+    times.next_after(datetime.datetime.now(datetime.UTC))  # a wrong time is refused before any run
     process = None
     try:
         with ends_with_parent():

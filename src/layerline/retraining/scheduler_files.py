@@ -65,7 +65,7 @@ class Times(NamedTuple):
         """
         if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", self.at):
             message = f"must be a time of the day from 00:00 to 23:59, got {self.at!r}"
-            raise ParamsError([Problem("--at", message)], "layerline schedule")
+            raise ParamsError([Problem("--at", message)], "command line")
         return datetime.time.fromisoformat(self.at)
 
     @property
@@ -108,7 +108,7 @@ class Times(NamedTuple):
         days = utc.day - local.day
         if days and self.every == "month":
             message = f"{self.at} in {self.timezone} is another day in UTC; choose another time"
-            raise ParamsError([Problem("--at", message)], "layerline schedule")
+            raise ParamsError([Problem("--at", message)], "command line")
         return _cron(self.every, utc.time(), days)
 
     def calendar(self) -> str:
@@ -137,7 +137,7 @@ def require_timezone(name: str) -> str:
         near = closest(name, sorted(known))
         hint = f"; did you mean {near!r}?" if near else ""
         message = f"unknown time zone {name!r}{hint} such as Europe/Berlin or UTC"
-        raise ParamsError([Problem("--timezone", message)], "layerline schedule")
+        raise ParamsError([Problem("--timezone", message)], "command line")
     return name
 
 

@@ -30,7 +30,15 @@ HOSTILE = {
     "5,000 digits": (f"seed: {'9' * 5000}\n", "not valid YAML 1.2: Exceeds the limit"),
     "5,000 hexadecimal digits": (f"seed: 0x{'f' * 5000}\n", "seed: is a number of more than 64"),
     "a key in two types": ("a: {1: x, '1': y}\n", "a: has two keys that both read '1'"),
-    "a key twice": ("a: 1\na: 2\n", "not valid YAML 1.2"),
+    "a key twice": (
+        "a: 1\na: 2\n",
+        'not valid YAML 1.2: line 2, column 1: found duplicate key "a" with value "2" '
+        '(original value: "1")',
+    ),
+    "a list that is not closed": (
+        "b: 1\na: [1\n",
+        "not valid YAML 1.2: line 3, column 1: expected",
+    ),
     "a control character": ("a: \x00\n", "not valid YAML 1.2"),
     "a Python object": ("a: !!python/object:os.system x\n", "not valid YAML 1.2"),
 }

@@ -57,12 +57,20 @@ def parse_yaml(text: str, path: Path) -> Any:
             warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML 1.2 allows it
             content = YAML(typ="safe", pure=True).load(text)
     except _ERRORS as error:
-        message = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
-        raise ParamsError([Problem("not valid YAML 1.2", message[:500])], str(path)) from None
+        raise ParamsError(
+            [Problem("not valid YAML 1.2", _reason(error)[:500])], str(path)
+        ) from None
     problem = _first_problem(content)
     if problem:
         raise ParamsError([problem], str(path))
     return content
+
+
+def _reason(error: Exception) -> str:
+    """Where, and what: one line without the library's names of files and advice to programmers."""
+    mark, what = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    text = re.sub(r"\s+", " ", what or str(error)).strip() or type(error).__name__
+    return text if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: {text}"
 
 
 def _first_problem(content: Any) -> Problem | None:

@@ -289,6 +289,22 @@ def test_looks_are_counted_by_decision_and_many_of_them_are_warned_about(
     assert "one would be above its interval by luck" in card.partition("## Data")[0]
 
 
+def test_baselines_decide_by_the_costs_of_the_classes_too(
+    workspace: Callable[[str], Workspace],
+) -> None:
+    made = workspace("kind")
+    costs = {"low": {"tall <b>|": 50.0}}
+    evaluate(made, params(class_costs=costs, baselines=("majority", "linear")))
+    report = read_json(made.reports / "evaluation.json")
+    shares = np.load(made.scaled / "test_y.npy", allow_pickle=False).mean()
+    # Whoever knows the shares alone takes each row for the one that it costs much to miss.
+    assert report["baselines"]["majority"]["mean_cost"] == pytest.approx(shares)
+    assert report["baselines"]["linear"]["mean_cost"] < shares
+    assert "its test mean_cost is" in report["worth"]
+    table = (made.reports / "model_card.md").read_text().partition("## Is the network worth it?")[2]
+    assert "mean_cost" in table.partition("##")[0]
+
+
 def test_a_baseline_that_fails_is_reported(workspace: Callable[[str], Workspace]) -> None:
     made = workspace("kind")
     spec = made.network / "spec.json"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from layerline.config import EvaluateSection
-from layerline.evaluation.baselines import Baseline
+from layerline.evaluation.baselines import Baseline, judged_by
 from layerline.evaluation.bootstrap import interval
 from layerline.evaluation.predictions import Predictions
 from layerline.text import readable
@@ -15,7 +15,7 @@ def compare_with_baselines(
     """One sentence on whether the network is better than the best baseline, beyond chance."""
     if not baselines or not section.bootstrap:
         return ""
-    figure = "rmse" if p.probabilities is None else "log_loss"
+    figure = judged_by(p)
     best = min(baselines, key=lambda found: found.figures[figure])
     losses = p.row_losses(figure) * p.multiples
     gains = best.losses * p.multiples - losses

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from layerline.artifacts import read_json, read_json_as, write_json
 from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import LayerlineError, SourceError
+from layerline.evaluation.decision import Decision
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.predictions import Floats, Predictions
 from layerline.process import module_command
@@ -107,7 +108,7 @@ REGRESSORS: Mapping[str, Callable[[int], Any]] = {
 
 @contextlib.contextmanager
 def fitting_baselines(
-    names: Sequence[str], scaled: Path, network_spec: Path, seed: int
+    names: Sequence[str], scaled: Path, network_spec: Path, seed: int, costs: Floats | None = None
 ) -> Iterator[Callable[[], list[Baseline]]]:
     """Fit baselines in another process; yield a function that waits for them.
 
@@ -116,6 +117,7 @@ def fitting_baselines(
         scaled: data/scaled.
         network_spec: the network's spec.json, with the number of category codes.
         seed: samples the train rows if there are more than MAX_TRAIN_ROWS.
+        costs: (K, K) of a row by its true and its predicted class, by which they decide too.
     """
     if not names:
         yield list
@@ -126,6 +128,7 @@ def fitting_baselines(
             "scaled": str(scaled.resolve()),
             "spec": str(network_spec.resolve()),
             "seed": seed,
+            "costs": None if costs is None else costs.tolist(),
         }
         write_json(folder / "request.json", request)
         process = subprocess.Popen(
@@ -169,6 +172,7 @@ def fit_baselines(folder: Path) -> None:
     scaled = Path(request["scaled"])
     about = read_json_as(scaled / "manifest.json", _describe_target)
     n_codes, about["curve"] = read_json_as(Path(request["spec"]), _codes_and_curve)
+    about["costs"] = request["costs"]
     weights = scaled / "test_weight.npy"
     exact = scaled / "test_actual.npy"  # where `y` cannot be inverted exactly
     about["actual"] = np.load(exact, allow_pickle=False) if exact.is_file() else None
@@ -181,12 +185,18 @@ def fit_baselines(folder: Path) -> None:
     answers = []
     for name in request["names"]:
         found = _predict(name, n_codes, x, (y["train"][chosen], y["test"]), about)
-        loss = "rmse" if found.probabilities is None else "log_loss"
         if weights.is_file():
             found = dataclasses.replace(found, weights=np.load(weights, allow_pickle=False))
-        np.save(folder / f"{name}.npy", found.row_losses(loss), allow_pickle=False)
+        np.save(folder / f"{name}.npy", found.row_losses(judged_by(found)), allow_pickle=False)
         answers.append({"name": name, "figures": measure(found), "n_train_rows": len(chosen)})
     write_json(folder / "figures.json", {"baselines": answers})
+
+
+def judged_by(predictions: Predictions) -> str:
+    """The metric whose row losses say whether the network is worth it."""
+    if predictions.probabilities is None:
+        return "rmse"
+    return "log_loss" if predictions.costs is None else "mean_cost"
 
 
 def _describe_target(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,7 +237,9 @@ def _predict(
         model = CLASSIFIERS[name](n_codes).fit(x["train"], train)
         probabilities = np.zeros((len(test), len(about["classes"])))
         probabilities[:, model.classes_] = model.predict_proba(x["test"])
-    return Predictions(test, probabilities.argmax(axis=1), probabilities)
+    decision = Decision(costs=about["costs"])
+    chosen = decision.choose(probabilities)
+    return Predictions(test, chosen, probabilities, costs=decision.matrix)
 
 
 if __name__ == "__main__":

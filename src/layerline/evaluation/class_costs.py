@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from layerline.config import EvaluateSection
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.predictions import Floats
 
@@ -35,6 +36,17 @@ def cost_matrix(given: Costs, classes: Sequence[Any]) -> Floats:
     if not matrix.any():
         raise ParamsError([Problem(WHERE, "no mistake costs anything; raise one, or remove it")])
     return matrix
+
+
+def costs_of(section: EvaluateSection, classes: Sequence[Any] | None) -> Floats | None:
+    """The costs that params.yaml sets for a target of these classes, or None.
+
+    Raises:
+        ParamsError: as `cost_matrix`.
+    """
+    if section.class_costs is None or classes is None:
+        return None
+    return cost_matrix(section.class_costs, classes)
 
 
 def _require_classes(given: Mapping[str, Any], index: Mapping[str, int]) -> None:

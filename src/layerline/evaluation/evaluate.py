@@ -20,6 +20,7 @@ from layerline.config import EvaluateSection, Params, ScaleSection
 from layerline.evaluation.baseline_comparison import compare_with_baselines
 from layerline.evaluation.baselines import fitting_baselines
 from layerline.evaluation.bootstrap import metric_intervals
+from layerline.evaluation.class_costs import costs_of
 from layerline.evaluation.class_metrics import measure_classes
 from layerline.evaluation.conformal_groups import find_groups
 from layerline.evaluation.decision import DECISION, Decision, write_decision
@@ -79,9 +80,8 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
     facts = read_manifest(workspace.network)
     section = params.evaluate
     network_spec = workspace.network / NETWORK_SPEC
-    with fitting_baselines(
-        section.baselines, workspace.scaled, network_spec, params.seed
-    ) as baselines:
+    yardsticks = (section.baselines, workspace.scaled, network_spec, params.seed)
+    with fitting_baselines(*yardsticks, costs_of(section, data["classes"])) as baselines:
         prepare_torch(params.seed, facts.get("threads", 1))
         done = _predict_all(workspace, section, data, facts, params.scale)
         history = read_history(workspace.reports / "history.csv")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from layerline.config import EvaluateSection, ThresholdSection
 from layerline.errors import ParamsError, Problem
-from layerline.evaluation.class_costs import cost_matrix
+from layerline.evaluation.class_costs import costs_of
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.predictions import Floats, Ints
@@ -40,10 +40,8 @@ def fit_decision(
     positive = positive_index(section, classes)
     calibration = calibrate(logits, actual, weights) if section.temperature else None
     temperature = calibration.temperature if calibration else 1.0
-    costs = None
-    if section.class_costs is not None:
-        matrix = cost_matrix(section.class_costs, classes)
-        costs = tuple(tuple(row) for row in matrix.tolist())
+    matrix = costs_of(section, classes)
+    costs = None if matrix is None else tuple(tuple(row) for row in matrix.tolist())
     decision = Decision(temperature, None, positive, costs=costs)
     if section.threshold is None:
         return decision, calibration

@@ -8,7 +8,10 @@ from layerline.text import readable
 
 _COMPARED = {
     True: ("rmse", "mae", "r2", "median_error"),
-    False: ("accuracy", "balanced_accuracy", "log_loss", "roc_auc", "f1_macro", "brier"),
+    False: (
+        *("mean_cost", "accuracy", "balanced_accuracy", "log_loss", "roc_auc", "f1_macro"),
+        "brier",
+    ),
 }
 _MAX_CLASSES, _MAX_COLUMNS = 30, 15
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from layerline.artifacts import replace_file
 from layerline.errors import SourceError
 from layerline.evaluation.predictions import Predictions
+from layerline.tables.storage import opened
 
 PROBABILITY, QUANTILE, IN_SET = "probability_", "quantile_", "in_set_"
 BOUNDS = ("interval_low", "interval_high")
@@ -84,16 +85,12 @@ def read_record(path: Path, network_sha256: str | None = None) -> pd.DataFrame:
     Raises:
         SourceError: the file is missing, damaged or of another network.
     """
-    try:
-        rows = pq.read_table(path, partitioning=None)
-    except FileNotFoundError:
-        raise SourceError(f"{path}: missing; run the earlier stages first: `dvc repro`") from None
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: damaged ({error}); run `dvc repro -f`") from None
+    with opened(path) as file:
+        rows = file.read(use_threads=False)
     recorded = (rows.schema.metadata or {}).get(_NETWORK, b"").decode()
     if network_sha256 not in (None, recorded):
         raise SourceError(
             f"{path}: has the predictions of another network ({recorded[:12]}…, models/network is "
             f"{str(network_sha256)[:12]}…); run `dvc repro`, or `python pipeline/evaluate.py`"
         )
-    return rows.to_pandas()
+    return rows.to_pandas(use_threads=False)

@@ -22,7 +22,7 @@ from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import PROBABILITY
-from layerline.tables.storage import write_table
+from layerline.tables.storage import read_parquet, write_table
 from layerline.tracking.store import tracking_uri
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Verifier:
         output = self._folder / f"predictions-{self._n_requests}.parquet"
         request = {"source": source or uri, "rows": str(rows), "output": str(output)}
         self._ask(uri, request, wait_seconds)
-        return pd.read_parquet(output)
+        return read_parquet(output)
 
     def time_row(
         self, uri: str, rows: Path, source: str | None = None, wait_seconds: float = WAIT_SECONDS

@@ -142,7 +142,7 @@ def write_images(folder: Path, images: np.ndarray, labels: pd.DataFrame) -> None
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """An Arrow table as the pandas frame that every room works on."""
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, use_threads=False)
     return frame
 
 
@@ -152,12 +152,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
     Raises:
         SourceError: the file is missing or damaged.
     """
-    try:
-        return to_frame(pq.read_table(path, partitioning=None, page_checksum_verification=True))
-    except FileNotFoundError:
-        raise SourceError(f"{path}: missing; run the earlier stages first: `dvc repro`") from None
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: damaged ({first_line(error)}); run `dvc repro -f`") from None
+    with opened(path) as file:
+        return to_frame(file.read(use_threads=False))
 
 
 def read_batches(
@@ -173,13 +169,16 @@ def read_batches(
     n_columns = None if columns is None else len(columns)
     with opened(path, n_columns) as file:
         size = n_rows or group_rows(n_columns or file.metadata.num_columns)
-        for batch in file.iter_batches(size, columns=columns):
+        for batch in file.iter_batches(size, columns=columns, use_threads=False):
             yield pa.Table.from_batches([batch])
 
 
 @contextlib.contextmanager
 def opened(path: Path, n_columns: int | None = None) -> Iterator[pq.ParquetFile]:
     """A Parquet file that a stage wrote, of which `n_columns` (None: all) are read.
+
+    Read it without Arrow's own threads: where memory is short these may not start, and Arrow waits
+    for them for ever. Rows are worked on in threads of ours anyway.
 
     Raises:
         SourceError: the file is missing, or damaged, also where that shows in the block.

@@ -13,6 +13,7 @@ from layerline.tracking.dvc_lock import (
     lock_before,
     read_lock,
 )
+from layerline.tracking.run_reasons import why_ran
 
 DVC_YAML = """
 stages:
@@ -69,3 +70,25 @@ def test_a_lock_file_that_cannot_be_read_is_empty(tmp_path, text):
     if text is not None:
         (tmp_path / "dvc.lock").write_text(text)
     assert read_lock(tmp_path) == {}
+
+
+TORN = [
+    "stages:\n  train:\n    cm",
+    "stages:\n  train:\n    cmd: x\n    deps:\n    - pa",
+    "stages:\n  train:\n    cmd: x\n    deps:\n    - path: a\n      md5:\n      - 1",
+    "stages:\n  train:\n    cmd: x\n    deps:\n    - path: a\n      md5: b\n      size: ten",
+    "stages:\n  train:\n    cmd: x\n    params:\n      params.yaml: tr",
+    "stages:\n  train:\n    outs: models",
+    "stages: {train: null}",
+]
+
+
+@pytest.mark.parametrize("text", TORN)
+def test_an_entry_that_is_not_whole_is_none(tmp_path, text):
+    whole = "\n  scale:\n    cmd: y" if text.startswith("stages:\n") else ""
+    (tmp_path / "dvc.lock").write_text(text + whole)
+    (tmp_path / "dvc.yaml").write_text("stages:\n  train: pyth")
+    assert "train" not in read_lock(tmp_path)
+    assert ("scale" in read_lock(tmp_path)) == bool(whole)
+    assert why_ran(tmp_path, "train") == "started without DVC; first run"
+    assert "the command changed" not in why_ran(tmp_path, "scale")

@@ -16,6 +16,8 @@ from ruamel.yaml.error import YAMLError
 from layerline.artifacts import STAGES
 
 LOCK = "dvc.lock"
+# What ruamel raises of damaged texts, besides its own errors.
+_UNREADABLE = (OSError, ValueError, TypeError, AttributeError, LookupError, YAMLError)
 
 
 def dvc_md5(path: Path) -> str:
@@ -38,7 +40,7 @@ def read_lock(root: Path) -> Mapping[str, Any]:
     path = root / LOCK
     try:
         stages = _parse_lock(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError):
+    except _UNREADABLE:
         return {}
     return stages
 
@@ -60,7 +62,31 @@ def lock_before(root: Path, stage: str) -> str:
 def _parse_lock(text: str) -> Mapping[str, Any]:
     lock = YAML(typ="safe", pure=True).load(text)
     stages = lock.get("stages") if isinstance(lock, Mapping) else None
-    return stages if isinstance(stages, Mapping) else {}
+    entries = stages.items() if isinstance(stages, Mapping) else ()
+    return {name: entry for name, entry in entries if _is_whole(entry)}
+
+
+def _is_whole(entry: Any) -> bool:
+    """Whether a stage's entry is as DVC writes it: of a torn or edited file it may be anything."""
+    if not isinstance(entry, Mapping):
+        return False
+    params = entry.get("params", {})
+    files = [entry.get(part, []) for part in ("deps", "outs")]
+    return (
+        isinstance(params, Mapping)
+        and all(isinstance(values, Mapping) for values in params.values())
+        and all(isinstance(part, list) for part in files)
+        and all(_is_file(file) for part in files for file in part)
+    )
+
+
+def _is_file(file: Any) -> bool:
+    return (
+        isinstance(file, Mapping)
+        and isinstance(file.get("path"), str)
+        and isinstance(file.get("md5"), str | None)
+        and all(isinstance(file.get(name, 0), int) for name in ("size", "nfiles"))
+    )
 
 
 def cache_of(root: Path) -> Path:

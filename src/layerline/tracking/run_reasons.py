@@ -45,9 +45,8 @@ def why_ran(root: Path, stage: str) -> str:
 
 
 def _changed_command(root: Path, stage: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    stages = _read_yaml(root / "dvc.yaml").get("stages") or {}
-    command = (stages.get(stage) or {}).get("cmd")
-    if command is not None and command != entry.get("cmd"):
+    command = _look_up(_read_yaml(root / "dvc.yaml"), f"stages.{stage}.cmd")
+    if command is not _ABSENT and command != entry.get("cmd"):
         yield "the command changed"
 
 
@@ -93,7 +92,7 @@ def _look_up(params: Any, dotted: str) -> Any:
 def _read_yaml(path: Path) -> Mapping[str, Any]:
     try:
         value = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError):
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, YAMLError):
         return {}
     return value if isinstance(value, Mapping) else {}
 

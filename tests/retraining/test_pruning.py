@@ -107,8 +107,8 @@ def test_of_dvcs_cache_stays_what_the_champion_was_trained_on(made, store, tmp_p
 def test_a_run_needs_as_much_room_as_the_last_one(tmp_path):
     require_space(tmp_path)  # the first run: nothing is known
     lock = "schema: '2.0'\nstages:\n  fetch:\n    cmd: x\n    outs:\n    - path: data\n"
-    (tmp_path / "dvc.lock").write_text(f"{lock}      md5: 0123\n      size: 1000\n")
+    (tmp_path / "dvc.lock").write_text(f"{lock}      md5: 01ab\n      size: 1000\n")
     require_space(tmp_path)
-    (tmp_path / "dvc.lock").write_text(f"{lock}      md5: 0123\n      size: {10**18}\n")
+    (tmp_path / "dvc.lock").write_text(f"{lock}      md5: 01ab\n      size: {10**18}\n")
     with pytest.raises(LayerlineError, match=r"the last run needed 2,000,000,000\.0 GB.*prune"):
         require_space(tmp_path)

@@ -55,8 +55,8 @@ def test_the_cache_holds_files_and_the_lists_of_folders(made):
 
 def test_a_cache_elsewhere_is_found(made, tmp_path):
     (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc" / "config").write_text("[cache]\n    dir = ../shared\n")
-    assert cached_file(tmp_path, "abcd") == tmp_path / ".dvc/../shared/files/md5/ab/cd"
+    (tmp_path / ".dvc" / "config").write_text("[cache]\n    dir = ../elsewhere\n")
+    assert cached_file(tmp_path, "abcd") == tmp_path / ".dvc/../elsewhere/files/md5/ab/cd"
 
 
 def test_the_lock_of_the_stages_before_one(made):

@@ -11,6 +11,9 @@ from exhibits import image_exhibit, table_exhibit
 
 from layerline.explorer.build_page import build_page
 from layerline.explorer.find_model import find_exhibit
+from layerline.explorer.model_home import Home
+from layerline.rendering.report_blocks import Heading, Paragraph
+from layerline.rendering.templates import render_html
 
 VIEWS = ("forward", "backward", "whatif", "playground")
 # Whatever can be focused has a name; an id is used once.
@@ -90,6 +93,25 @@ def test_what_drifted_is_shown_and_leads_to_its_partial_dependence(browse, tmp_p
     other = file.with_name("other.json")
     other.write_text(json.dumps({**content, "columns": {"e": columns["a"]}}))
     assert table_exhibit(hidden=[6]).with_drift(other).drift is None
+
+
+def test_the_model_card_of_the_training_is_a_view(browse, tmp_path) -> None:
+    exhibit = table_exhibit(hidden=[6])
+    tabs = "[...document.querySelectorAll('[role=tab]')].filter((t) => !t.hidden).map((t) => t.id)"
+    assert browse(written(exhibit, tmp_path), tabs) == [[f"tab-{view}" for view in VIEWS]]
+    card = render_html("zoo", [Heading("Metrics", 2), *[Paragraph("</script>& more.")] * 40])
+    opened = """(document.getElementById('tab-card').click(), new Promise((done) => {
+      const frame = document.querySelector('#card iframe');
+      frame.addEventListener('load', () => setTimeout(() => done([
+        frame.contentDocument.querySelector('h2').innerText,
+        frame.clientHeight >= frame.contentDocument.documentElement.scrollHeight,
+        document.getElementById('panel').hidden])));
+    }))"""
+    page = written(exhibit._replace(home=Home(tmp_path, card=card)), tmp_path)
+    assert browse(page, tabs, opened) == [
+        [f"tab-{view}" for view in (*VIEWS, "card")],
+        ["Metrics", True, True],
+    ]
 
 
 def test_a_second_model_answers_beside_the_first(made, browse, tmp_path) -> None:

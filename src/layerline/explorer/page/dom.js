@@ -23,6 +23,11 @@ export function renew(view, parts) {
 
 export const byId = (id) => document.getElementById(id);
 
+// The same text again would be laid out again.
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 export const note = (text) => el("p", { className: "soft" }, text);
 
 export function section(title, text, ...parts) {

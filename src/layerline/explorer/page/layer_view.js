@@ -1,6 +1,6 @@
 // Zoomed in: a layer with its weights as pictures, and a neuron with its formula and numbers.
 import { byId, choice, el, histogramBars, note, plot, renew } from "./dom.js";
-import { drawMap, heatMap, prepareCanvas } from "./drawing.js";
+import { drawMap, prepareCanvas } from "./drawing.js";
 import { activationChoice, formulaOf, neuronParts } from "./neuron_view.js";
 import { sentence } from "./overview.js";
 import { layerTitle, valuesAt } from "./session.js";
@@ -135,14 +135,13 @@ function drawCells(session, level, canvas, go) {
   const rows = Math.ceil(values.length / columns),
     picture = new Float64Array(columns * rows);
   picture.set(values);
-  drawMap(
-    prepareCanvas(canvas, width, rows * cell),
-    heatMap(picture, columns, rows),
+  const context = prepareCanvas(canvas, width, rows * cell);
+  drawMap(context, { values: picture, width: columns, height: rows }, [
     0,
     0,
     columns * cell,
     rows * cell,
-  );
+  ]);
   const at = (event) =>
     Math.floor(event.offsetY / cell) * columns + Math.floor(event.offsetX / cell);
   canvas.onclick = (event) =>

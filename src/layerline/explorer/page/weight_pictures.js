@@ -49,14 +49,8 @@ function weightMatrix(layer, open) {
   requestAnimationFrame(() => {
     const width = canvas.clientWidth,
       height = Math.min(420, Math.max(60, nOutputs * Math.min(12, width / nInputs)));
-    drawMap(
-      prepareCanvas(canvas, width, height),
-      heatMap(layer.weight, nInputs, nOutputs),
-      0,
-      0,
-      width,
-      height,
-    );
+    const map = { values: layer.weight, width: nInputs, height: nOutputs };
+    drawMap(prepareCanvas(canvas, width, height), map, [0, 0, width, height]);
     canvas.onclick = (event) =>
       open(Math.min(nOutputs - 1, Math.floor((event.offsetY / height) * nOutputs)));
     canvas.onpointermove = (event) => {
@@ -84,14 +78,8 @@ export function sequenceMap(sequence) {
   requestAnimationFrame(() => {
     const across = canvas.clientWidth,
       height = Math.min(420, 12 * sequence.length);
-    drawMap(
-      prepareCanvas(canvas, across, height),
-      heatMap(concat(sequence), width, sequence.length),
-      0,
-      0,
-      across,
-      height,
-    );
+    const map = { values: concat(sequence), width, height: sequence.length };
+    drawMap(prepareCanvas(canvas, across, height), map, [0, 0, across, height]);
   });
   return el(
     "div",

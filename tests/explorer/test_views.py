@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -162,6 +163,31 @@ def test_a_tweak_runs_the_whole_network_again(browse, tmp_path) -> None:
     assert "1 / (1 + e" in formula
     assert focused == "SELECT"
     assert last == first
+
+
+def test_a_channel_of_a_convolution_has_its_formula_and_weights_to_change(browse, tmp_path) -> None:
+    page = written(EXHIBITS["cnn"](), tmp_path)
+    zoom = """(() => {
+      Object.assign(explorer.session, {layer: 2, unit: 3}); explorer.session.run();
+      const {layer, z, activated} = explorer.session.steps[1], area = layer.size[0] * layer.size[1];
+      const own = activated.subarray(3 * area, 4 * area), largest = Math.max(...own);
+      const formula = document.querySelector('#formula .formula').innerText.split('\\n');
+      return [formula, largest, z[3 * area + own.indexOf(largest)]];
+    })()"""
+    tweak = """(() => {
+      const before = Array.from(explorer.session.outputs);
+      const field = document.querySelector('#zoom td input');
+      field.value = '5'; field.dispatchEvent(new Event('change'));
+      return [explorer.session.layers[1].weight.includes(5),
+        explorer.session.outputs.some((value, place) => value !== before[place])];
+    })()"""
+    ((formula, largest, z), changed) = browse(page, zoom, tweak)
+    terms = formula[1].removeprefix("z = ").rpartition(" = ")[0]
+    python = re.sub(r" of \d+ more", "", terms).replace("·", "*").replace("−", "-")
+    assert eval(python) == pytest.approx(z, rel=0.01, abs=0.01)
+    given = float(formula[-1].rpartition(" = ")[2].replace("−", "-"))
+    assert given == pytest.approx(largest, rel=1e-3)
+    assert changed == [True, True]
 
 
 def test_inputs_are_changed_by_fields_by_pasting_and_by_keys(made, browse, tmp_path) -> None:

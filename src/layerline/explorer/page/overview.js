@@ -1,7 +1,7 @@
 // The whole network on one canvas, from the input down: each unit a cell, the strongest paths lines.
 import { byId, setText, short } from "./dom.js";
 import { css, drawMap, largest, palette, prepareCanvas, shade } from "./drawing.js";
-import { isSilent, layerTitle, unitName, valuesAt } from "./session.js";
+import { isSilent, layerTitle, placeOf, unitCount, unitName, valuesAt } from "./session.js";
 import { centreOfPixel, cornerOf, placeLevels, unitAt } from "./unit_places.js";
 
 const PATHS = 48; // lines between two levels
@@ -47,7 +47,7 @@ export function showOverview(session, open) {
       select(
         session,
         level,
-        Math.min(valuesAt(session, level).length - 1, Math.max(0, unit + right)),
+        Math.min(unitCount(session, level) - 1, Math.max(0, unit + right)),
       );
     } else if (event.key === "Enter" && level > 0) open();
     else return;
@@ -63,9 +63,12 @@ function select(session, level, unit) {
 }
 
 export function sentence(session, level, unit) {
-  const value = valuesAt(session, level)[unit];
+  const isChannel = session.layers[level - 1]?.kind === "conv";
+  const value = isChannel
+    ? session.steps[level - 1].activated[placeOf(session, level, unit)]
+    : valuesAt(session, level)[unit];
   const dead =
-    level > 0 && session.survey?.dead[level - 1]?.[unit] ? ", 0 for every row looked at" : "";
+    level > 0 && !isChannel && session.survey?.dead[level - 1]?.[unit] ? ", 0 for every row looked at" : "";
   const silent = isSilent(session, level, value) ? " (silent)" : "";
   return `${layerTitle(session, level)}, ${unitName(session, level, unit)}: ${short(value)}${silent}${dead}`;
 }

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,9 +76,8 @@ class TableWriter:
 
     def _write_groups(self, rows: pa.Table, end: int, is_large: bool) -> None:
         if self._writer is None:
-            words = _worth_a_dictionary(rows) if is_large else True
             self._writer = pq.ParquetWriter(
-                self._path, self.schema, write_page_checksum=True, use_dictionary=words
+                self._path, self.schema, write_page_checksum=True, **_encodings(rows, is_large)
             )
         for start in range(0, max(end, 1), self._group):
             # Where chunks end would show in the pages' bytes.
@@ -104,18 +104,28 @@ class TableWriter:
                 self._writer.close()
 
 
-def _worth_a_dictionary(rows: pa.Table) -> list[str]:
-    """All columns but decimals that hardly repeat: a dictionary would cost ten times the writing.
+def _encodings(rows: pa.Table, is_large: bool) -> dict[str, Any]:
+    """How a large table's columns are encoded; decimals that hardly repeat unlike all others.
 
+    A dictionary of these would cost ten times the writing. Their bytes one by one, the first of
+    all values, then the second of all, are a fifth smaller and twice as fast to read.
     The first rows decide, so that equal content has equal bytes.
     """
+    if not is_large:
+        return {}
     first = rows.slice(0, 10_000)
-    return [
+    distinct = [
         field.name
         for field in rows.schema
-        if not pa.types.is_floating(field.type)
-        or pc.count_distinct(first[field.name]).as_py() < len(first) / 2
+        if pa.types.is_floating(field.type)
+        and pc.count_distinct(first[field.name]).as_py() >= len(first) / 2
     ]
+    names = rows.schema.names
+    return {
+        "use_dictionary": [name for name in names if name not in distinct],
+        "use_byte_stream_split": distinct,
+        "compression": {name: "lz4" if name in distinct else "snappy" for name in names},
+    }
 
 
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:

@@ -25,6 +25,7 @@ from layerline.validation.column_summary import (
     as_numbers,
     smallest,
 )
+from layerline.validation.duplicates import distinct
 
 MAX_LEVELS = 2000  # beyond, a text column's commonest words are taken from the sample
 
@@ -190,7 +191,7 @@ class _Distinct:
         if len(self._smallest) == SMALLEST:
             hashes = hashes[hashes < self._smallest[-1]]
         if len(hashes):
-            self._smallest = np.unique(np.append(self._smallest, hashes))[:SMALLEST]
+            self._smallest = distinct(np.append(self._smallest, hashes))[:SMALLEST]
 
     def count(self) -> tuple[int, bool]:
         """(how many, whether it is exact)."""

@@ -448,3 +448,14 @@ def test_affine_inverts(values: list[float], center: float, scale: float, clip: 
     near = x[np.abs(x - center) < 100 * scale][:, None] if clip else x  # far out the clip saturates
     back = affine.invert(affine.apply(near))
     np.testing.assert_allclose(back, near, rtol=1e-6, atol=1e-6 * (abs(center) + scale))
+
+
+@pytest.mark.parametrize("n_columns", [2, 5, 28])
+def test_standard_is_that_of_scikit_learn_to_the_bit(n_columns: int) -> None:
+    generator = np.random.default_rng(n_columns)
+    x = generator.lognormal(size=(5000, n_columns)) * 10.0 ** generator.integers(-9, 9, n_columns)
+    x[:, 0] = 1e9 / 3  # constant, but for the rounding of its mean
+    fitted, found = reference.StandardScaler().fit(x), SCALERS["standard"].build(x)
+    assert found.center == tuple(fitted.mean_)
+    assert found.scale == tuple(fitted.scale_)
+    assert found.scale[0] == 1.0

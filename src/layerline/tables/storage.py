@@ -10,15 +10,14 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from layerline.errors import DataError, SourceError
+from layerline.tables.encodings import encodings
 from layerline.tables.npy_files import map_array
 from layerline.tables.threads import Behind
 from layerline.text import closest, first_line, listing
@@ -77,7 +76,10 @@ class TableWriter:
     def _write_groups(self, rows: pa.Table, end: int, is_large: bool) -> None:
         if self._writer is None:
             self._writer = pq.ParquetWriter(
-                self._path, self.schema, write_page_checksum=True, **_encodings(rows, is_large)
+                self._path,
+                self.schema,
+                write_page_checksum=True,
+                **(encodings(rows) if is_large else {}),
             )
         for start in range(0, max(end, 1), self._group):
             # Where chunks end would show in the pages' bytes.
@@ -104,30 +106,6 @@ class TableWriter:
                 self._writer.close()
 
 
-def _encodings(rows: pa.Table, is_large: bool) -> dict[str, Any]:
-    """How a large table's columns are encoded; decimals that hardly repeat unlike all others.
-
-    A dictionary of these would cost ten times the writing. Their bytes one by one, the first of
-    all values, then the second of all, are a fifth smaller and twice as fast to read.
-    The first rows decide, so that equal content has equal bytes.
-    """
-    if not is_large:
-        return {}
-    first = rows.slice(0, 10_000)
-    distinct = [
-        field.name
-        for field in rows.schema
-        if pa.types.is_floating(field.type)
-        and pc.count_distinct(first[field.name]).as_py() >= len(first) / 2
-    ]
-    names = rows.schema.names
-    return {
-        "use_dictionary": [name for name in names if name not in distinct],
-        "use_byte_stream_split": distinct,
-        "compression": {name: "lz4" if name in distinct else "snappy" for name in names},
-    }
-
-
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
     """Write Parquet without index and pandas metadata: equal content has equal bytes."""
     if isinstance(table, pd.DataFrame):
@@ -150,9 +128,15 @@ def write_images(folder: Path, images: np.ndarray, labels: pd.DataFrame) -> None
     write_table(folder / LABELS, labels)
 
 
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """An Arrow table as the pandas frame that every room works on."""
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, use_threads=False)
+def to_frame(table: pa.Table, *, shares: bool = False) -> pd.DataFrame:
+    """An Arrow table as the pandas frame that every room works on.
+
+    With `shares`, its columns are those of the table where they can be: not copied, not to be
+    written to.
+    """
+    frame: pd.DataFrame = table.to_pandas(
+        ignore_metadata=True, use_threads=False, split_blocks=shares
+    )
     return frame
 
 

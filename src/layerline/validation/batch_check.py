@@ -55,7 +55,8 @@ class BatchCheck:
             hits += blank_images(images, schema)
         values = {name: cast.values for name, cast in casts.items()}
         rows = np.flatnonzero(sampled)
-        sample = pd.DataFrame({name: column.iloc[rows] for name, column in values.items()})
+        parts = {name: column.iloc[rows] for name, column in values.items()}
+        sample = pd.DataFrame(parts, copy=False)
         sample.index = pd.Index(rows)
         return BatchFindings(
             hits,

@@ -79,12 +79,14 @@ def moments(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Moments 
     with np.errstate(over="ignore", invalid="ignore"):  # squares of numbers beyond 1e154
         mean = float(finite.mean())
         deviations = finite - mean
-        squares = float(deviations @ deviations)
+        # Not a product of vectors: its rounding depends on the cores that BLAS uses.
+        squares = float(np.square(deviations).sum())
         width = edges[1] - edges[0]
-        places = (finite - edges[0]) / width if width > 0 else np.zeros(n)
+        places = np.subtract(finite, edges[0], out=deviations)
+        places = np.divide(places, width, out=places) if width > 0 else np.zeros(n)
         # What lies outside the sample's range goes to the outer bins, whose edges follow it.
-        places = np.clip(places, 0, profiling.BINS - 1).astype(np.int64)
-    counts = np.bincount(places, minlength=profiling.BINS)
+        np.clip(places, 0, profiling.BINS - 1, out=places)
+    counts = np.bincount(places.astype(np.intp), minlength=profiling.BINS)
     return Moments(n, mean, squares, float(finite.min()), float(finite.max()), counts)
 
 

@@ -24,9 +24,12 @@ _SHOWN = 10
 
 def mix(values: Hashes) -> Hashes:
     """Scatter 64-bit words so that near ones are far apart (splitmix64's finalizer)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    mixed = values ^ (values >> np.uint64(30))
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 def hash_column(column: pd.Series) -> Hashes:
@@ -62,7 +65,9 @@ def hash_rows(columns: Sequence[pd.Series], n_rows: int) -> Hashes:
     """(B,) hashes of rows; the order of the columns counts."""
     total = np.zeros(n_rows, dtype=np.uint64)
     for hashes in side_by_side(hash_column, columns):
-        total = mix(total * np.uint64(3) + hashes)
+        total *= np.uint64(3)
+        total += hashes
+        total = mix(total)
     return total
 
 

@@ -171,11 +171,7 @@ class _Numbers:
         about = {k: v for k, v in about.items() if isinstance(v, dict) or np.isfinite(v)}
         if not len(self._sample):
             return about
-        return about | {
-            "sampled": True,
-            "quantiles": profiling.quantiles(self._sample),
-            "bins": profiling.bins(self._sample),
-        }
+        return about | {"sampled": True, **profiling.quantiles_and_bins(self._sample)}
 
 
 class _Distinct:

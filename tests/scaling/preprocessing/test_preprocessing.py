@@ -170,7 +170,7 @@ def test_many_columns_are_fitted_block_by_block_to_the_same_bits(
     monkeypatch.setattr("layerline.scaling.preprocessing.numbers.FIT_VALUES", 1)
     blocks = fit_numbers(frame, list(frame), ScaleSection())
     assert [len(part.columns) for part in blocks.scaled] == [3, 3, 2, 2]
-    np.testing.assert_array_equal(whole.apply(frame), blocks.apply(frame))
+    np.testing.assert_array_equal(whole.apply_values(values), blocks.apply_values(values))
     assert whole.fill == blocks.fill
 
 
@@ -459,3 +459,18 @@ def test_standard_is_that_of_scikit_learn_to_the_bit(n_columns: int) -> None:
     assert found.center == tuple(fitted.mean_)
     assert found.scale == tuple(fitted.scale_)
     assert found.scale[0] == 1.0
+
+
+@pytest.mark.parametrize("numeric", sorted(REFERENCES))
+def test_rows_are_the_same_however_many_are_transformed_at_once(
+    numeric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).lognormal(size=(999, 3)), columns=list("abc"))
+    frame.loc[::9, "b"] = np.nan
+    numbers = fit_numbers(frame, list("abc"), ScaleSection(numeric=numeric))
+    found = np.empty((2, len(frame), 4), np.float32)
+    numbers.write(frame, found[0])
+    monkeypatch.setattr("layerline.scaling.preprocessing.numbers.CACHED_ROWS", 64)
+    numbers.write(frame, found[1])
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], numbers.apply_values(frame.to_numpy()).astype(np.float32))

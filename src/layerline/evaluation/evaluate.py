@@ -32,6 +32,7 @@ from layerline.evaluation.history import read_history
 from layerline.evaluation.looks import note_look
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
+from layerline.evaluation.monotone_sweeps import sweep_columns
 from layerline.evaluation.observations import observation_groups
 from layerline.evaluation.own_metric import measure_own
 from layerline.evaluation.permutation_importance import (
@@ -192,6 +193,7 @@ def _measure(
         members=done.facts.get("members", ()),
         distilled=done.facts.get("distilled"),
         forgetting=forgetting,
+        sweeps=sweep_columns(done.network, params.train, done.data, done.rows["test"]),
     )
 
 

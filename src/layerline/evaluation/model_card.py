@@ -19,6 +19,7 @@ from layerline.evaluation.model_card_sections import (
     importance_section,
     members_section,
     metrics_section,
+    monotone_section,
     slices_section,
     span,
 )
@@ -81,6 +82,7 @@ def model_card(results: EvaluationResults, plots: Path) -> list[Block]:
         *coverage_section(results),
         *forgetting_section(results.forgetting),
         *importance_section(results),
+        *monotone_section(results),
         *_plots(plots),
         *_worst_predictions(results),
         Heading("Limits"),

@@ -152,6 +152,35 @@ def _a_network_can_learn_answers(params: Params) -> Iterator[Problem]:
             yield Problem(where, f"{reason}, for train.members.distil; remove one of the two")
 
 
+def _monotone_is_possible(params: Params) -> Iterator[Problem]:
+    from layerline.lookup import read_choices
+    from layerline.networks import NETWORKS
+    from layerline.training.monotone import MANY_CLASSES, network_problems
+    from layerline.training.optimizers import takes_all_rows
+
+    train, where = params.train, "train.monotone"
+    if not train.monotone:
+        return
+    fitting = [name for name, line in NETWORKS.items() if line.can_be_monotone]
+    reasons = [
+        (
+            train.network not in fitting,
+            f"{train.network!r} may rise and fall with any input; use {' or '.join(fitting)}",
+        ),
+        (train.transfer is not None, "known weights have signs of their own; remove transfer"),
+        (takes_all_rows(train), f"{train.optimizer.name} cannot keep signs; use adamw"),
+        (params.fetch.task == "multiclass", MANY_CLASSES),
+    ]
+    yield from (Problem(where, reason) for is_so, reason in reasons if is_so)
+    numeric = read_choices(params.scale.numeric, "standard")
+    for name in train.monotone:
+        if is_import_path(scaler := numeric.of(name).name):
+            message = f"scale.numeric: {scaler}, code of your own, may turn its order around"
+            yield Problem(f"{where}.{name}", f"{message}; choose another for it")
+    if train.network in fitting:
+        yield from network_problems(train, params.seed)
+
+
 def _costs_are_known(params: Params) -> Iterator[Problem]:
     if params.register.gate.metric == "mean_cost" and params.evaluate.class_costs is None:
         message = (
@@ -171,5 +200,6 @@ RULES: tuple[Rule, ...] = (
     _weights_reach_what_is_set,
     _costs_are_known,
     _a_network_can_learn_answers,
+    _monotone_is_possible,
     _exports_have_no_own_code,
 )

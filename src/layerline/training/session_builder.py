@@ -22,6 +22,7 @@ from layerline.training.device import dtype_of
 from layerline.training.early_stopping import BestWeights, StoppingRules
 from layerline.training.fine_tuning import FineTuning
 from layerline.training.member import Member
+from layerline.training.monotone import keep_signs, sign_weights
 from layerline.training.objectives import TargetFacts, build_link
 from layerline.training.optimizers import (
     OPTIMIZERS,
@@ -61,6 +62,7 @@ def build_session(
     networks = [member.network for member in members]
     network = networks[0]
     dropouts = [member.dropout for member in members if member.dropout is not None]
+    signed = sign_weights(networks, data)
     if len(members) > 1:
         network = stack_networks(networks, dropouts)
     schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
@@ -85,6 +87,8 @@ def build_session(
         "full_batch": full_batch,
         "fine_tuning": fine_tuning,
     }
+    if signed is not None:
+        parts["take_step"] = keep_signs(parts["take_step"], signed)
     if len(members) > 1:
         return StackedSession(**parts, dropouts=dropouts, networks=networks), plan
     if ranks != ALONE:

@@ -29,8 +29,8 @@ from layerline.evaluation.evaluate import evaluate
 from layerline.evaluation.looks import MANY, note_look
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION
 from layerline.networks import build_network
-from layerline.networks.signed_weights import SignedWeights
 from layerline.networks.serialization import NetworkSpec, load_network, save_network
+from layerline.networks.signed_weights import SignedWeights
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
 

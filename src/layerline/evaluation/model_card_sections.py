@@ -213,30 +213,6 @@ def coverage_section(results: EvaluationResults) -> list[Block]:
     return [Heading("Coverage by slice"), Paragraph(text), Table(header, rows, marked)]
 
 
-def monotone_section(results: EvaluationResults) -> list[Block]:
-    """The columns with which a prediction may only rise or fall, and whether test rows show it."""
-    if not results.sweeps:
-        return []
-    rows = [
-        [sweep.column, sweep.direction, "yes" if sweep.holds else f"no: {readable(sweep.worst)}"]
-        for sweep in results.sweeps
-    ]
-    what = (
-        "the prediction"
-        if results.is_regression
-        else f"the probability of `{results.data['classes'][1]}`"
-    )
-    first = results.sweeps[0]
-    text = (
-        f"With these columns {what} may only rise (increasing) or only fall, by the signs of the "
-        f"network's weights; checked on {first.n_rows:,} test rows, each with up to "
-        f"{max(sweep.n_values for sweep in results.sweeps)} values of the column."
-    )
-    marked = [place for place, sweep in enumerate(results.sweeps) if not sweep.holds]
-    header = ["column", "direction", "holds"]
-    return [Heading("Monotone columns"), Paragraph(text), Table(header, rows, marked)]
-
-
 def importance_section(results: EvaluationResults) -> list[Block]:
     """How much worse predictions are when a column is shuffled."""
     if not results.importance:

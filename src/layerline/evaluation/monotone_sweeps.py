@@ -1,7 +1,7 @@
 """Test rows with other values of a monotone column: predictions may only rise, or only fall."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from layerline.config import TrainSection
+from layerline.rendering.report_blocks import Block, Heading, Paragraph, Table
+from layerline.text import readable
 from layerline.training.dataset import Rows
 from layerline.training.inference import predict
 from layerline.training.monotone import input_directions
@@ -59,3 +61,22 @@ def sweep_columns(
 def _rising(outputs: NDArray[np.float32], task: str) -> NDArray[np.float32]:
     """(B, Q) what rises with a prediction: quantiles in their order, or the log odds."""
     return outputs[:, 1:] - outputs[:, :1] if task == "binary" else np.sort(outputs, axis=1)
+
+
+def monotone_section(sweeps: Sequence[Sweep], classes: Sequence[Any] | None) -> list[Block]:
+    """The model card's: which columns are monotone, and whether test rows show it."""
+    if not sweeps:
+        return []
+    rows = [
+        [sweep.column, sweep.direction, "yes" if sweep.holds else f"no: {readable(sweep.worst)}"]
+        for sweep in sweeps
+    ]
+    what = "the prediction" if classes is None else f"the probability of `{classes[1]}`"
+    text = (
+        f"With these columns {what} may only rise (increasing) or only fall, by the signs of the "
+        f"network's weights; checked on {sweeps[0].n_rows:,} test rows, each with up to "
+        f"{max(sweep.n_values for sweep in sweeps)} values of the column."
+    )
+    marked = [place for place, sweep in enumerate(sweeps) if not sweep.holds]
+    table = Table(["column", "direction", "holds"], rows, marked)
+    return [Heading("Monotone columns"), Paragraph(text), table]

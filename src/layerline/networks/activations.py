@@ -15,7 +15,7 @@ from layerline.lookup import one_of
 
 @dataclasses.dataclass(frozen=True)
 class ActivationKind:
-    """An activation, whose initial weights keep the size of signals through it, whether it falls."""
+    """An activation, whose weights keep the size of signals through it, and whether it falls."""
 
     build: Callable[[], nn.Module]
     weights: Literal["he", "glorot", "lecun"] = "he"

@@ -12,14 +12,15 @@ Source: Runje and Shankaranarayana, Constrained Monotonic Neural Networks (2023)
 fall in the place of concave activations, and some that read the other inputs alone.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from layerline.errors import ParamsError, Problem
 from layerline.kernels.dropout import Dropout
+from layerline.networks import build_network
 from layerline.networks.activations import ACTIVATIONS, is_activation
 from layerline.networks.blocks import Skip
 from layerline.networks.embeddings import NoEmbeddings, PiecewiseLinearEmbeddings, TableEmbeddings
@@ -31,7 +32,7 @@ Directions = Tensor  # (units,) of -1.0, 0.0 and 1.0
 class Signed(NamedTuple):
     """A parameter, and the signs that its entries may have: 1, -1, NaN for any, 0 for none."""
 
-    parameter: nn.Parameter
+    parameter: Tensor
     signs: Tensor
 
 
@@ -49,9 +50,8 @@ class SignedWeights:
         found = [one for network in networks for one in signed(network, inputs, outputs)]
         self._signs = [one.signs for one in found]
         self._parameters = [one.parameter for one in found]
-        infinite = torch.tensor(torch.inf)
-        self._low = [torch.where(signs >= 0, 0.0, -infinite.to(signs)) for signs in self._signs]
-        self._high = [torch.where(signs <= 0, 0.0, infinite.to(signs)) for signs in self._signs]
+        self._low = [torch.where(signs >= 0, 0.0, -torch.inf) for signs in self._signs]
+        self._high = [torch.where(signs <= 0, 0.0, torch.inf) for signs in self._signs]
 
     @torch.no_grad()
     def begin(self) -> None:
@@ -69,8 +69,8 @@ class SignedWeights:
     @torch.no_grad()
     def keep(self) -> None:
         """Set to 0 what a step has carried to the other side of it."""
-        torch._foreach_maximum_(self._parameters, self._low)
-        torch._foreach_minimum_(self._parameters, self._high)
+        for parameter, low, high in zip(self._parameters, self._low, self._high, strict=True):
+            parameter.clamp_(low, high)
 
 
 def signed(network: nn.Module, inputs: Sequence[int], outputs: Sequence[int]) -> list[Signed]:
@@ -91,6 +91,15 @@ def signed(network: nn.Module, inputs: Sequence[int], outputs: Sequence[int]) ->
     return walk.found
 
 
+def sign_problems(network: str, options: Mapping[str, Any]) -> list[Problem]:
+    """Which options of an architecture that `can_be_monotone` let its outputs turn around."""
+    try:
+        signed(build_network(network, options, input_shape=(2,), d_out=1), (1, 0), (1,))
+    except ParamsError as error:
+        return list(error.problems)
+    return []
+
+
 class _Walk:
     """Follows the directions through the layers."""
 
@@ -108,10 +117,9 @@ class _Walk:
 
     def embedded(self, embed: TableEmbeddings, inputs: Directions) -> Directions:
         """Of the vectors in the place of the inputs; half of a number's entries fall with it."""
-        tables = [] if embed.categories is None else list(embed.categories.tables)
-        numbers = inputs[: len(inputs) - len(tables)]
-        n_codes = sum(table.embedding_dim for table in tables)
-        numeric = embed.numbers
+        categories, numeric = embed.categories, embed.numbers
+        n_codes = 0 if categories is None else len(categories.tables)
+        numbers = inputs[: len(inputs) - n_codes]
         if isinstance(numeric, PiecewiseLinearEmbeddings):
             _, n_bins, width = numeric.weight.shape
             rising = self.to_tensor([(-1) ** place for place in range(width)])
@@ -121,15 +129,15 @@ class _Walk:
         elif not isinstance(numeric, NoEmbeddings):
             message = "periodic waves rise and fall; use piecewise_linear or none"
             self.refuse("numeric_embeddings", message)
-            numbers = self.to_tensor([0] * numeric.d_out)
-        return torch.cat([numbers, self.to_tensor([0] * n_codes)])
+            numbers = inputs.new_zeros(numeric.d_out)
+        return torch.cat([numbers, inputs.new_zeros(embed.d_out - len(numbers))])
 
     def layers(self, layers: nn.Sequential, directions: Directions) -> Directions:
         """The directions of what comes out of them."""
         for layer in layers:
             if isinstance(layer, nn.Linear):
                 hidden = self.to_tensor(
-                    hidden_directions(layer.out_features, sees_others=bool((directions == 0).any()))
+                    hidden_directions(layer.out_features, sees_others=not bool(directions.all()))
                 )
                 self.add_linear(layer, directions, hidden)
                 directions = hidden

@@ -155,7 +155,9 @@ def _a_network_can_learn_answers(params: Params) -> Iterator[Problem]:
 def _monotone_is_possible(params: Params) -> Iterator[Problem]:
     from layerline.lookup import read_choices
     from layerline.networks import NETWORKS
-    from layerline.training.monotone import MANY_CLASSES, network_problems
+    from layerline.networks.signed_weights import sign_problems
+    from layerline.training.member_settings import draw_members
+    from layerline.training.monotone import MANY_CLASSES
     from layerline.training.optimizers import takes_all_rows
 
     train, where = params.train, "train.monotone"
@@ -177,8 +179,10 @@ def _monotone_is_possible(params: Params) -> Iterator[Problem]:
         if is_import_path(scaler := numeric.of(name).name):
             message = f"scale.numeric: {scaler}, code of your own, may turn its order around"
             yield Problem(f"{where}.{name}", f"{message}; choose another for it")
-    if train.network in fitting:
-        yield from network_problems(train, params.seed)
+    found: dict[Problem, None] = {}
+    for own in draw_members(train, params.seed) if train.network in fitting else ():
+        found |= dict.fromkeys(sign_problems(train.network, own.section.options))
+    yield from found
 
 
 def _costs_are_known(params: Params) -> Iterator[Problem]:

@@ -10,10 +10,8 @@ from torch import nn
 
 from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
-from layerline.networks import build_network
 from layerline.networks.signed_weights import SignedWeights
 from layerline.training.dataset import TrainingData
-from layerline.training.member_settings import draw_members
 from layerline.training.optimizers import Step
 
 _DIRECTIONS = {"increasing": 1, "decreasing": -1}
@@ -50,19 +48,6 @@ MANY_CLASSES = (
     "more than two classes have no order in which a prediction rises; remove it, or make the "
     "target a number"
 )
-
-
-def network_problems(section: TrainSection, seed: int) -> list[Problem]:
-    """What of the network's options, or of a member's, lets predictions fall where they must rise."""
-    found: dict[Problem, None] = {}
-    for own in draw_members(section, seed):
-        try:
-            options = own.section.options
-            network = build_network(section.network, options, input_shape=(2,), d_out=1)
-            SignedWeights([network], (1, 0), (1,))
-        except ParamsError as error:
-            found |= dict.fromkeys(error.problems)
-    return list(found)
 
 
 def sign_weights(networks: Sequence[nn.Module], data: TrainingData) -> SignedWeights | None:

@@ -62,7 +62,6 @@ def build_session(
     networks = [member.network for member in members]
     network = networks[0]
     dropouts = [member.dropout for member in members if member.dropout is not None]
-    signed = sign_weights(networks, data)
     if len(members) > 1:
         network = stack_networks(networks, dropouts)
     schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
@@ -73,7 +72,7 @@ def build_session(
     plan = _plan_batches(members[0], data.train, section, full_batch)
     parts: dict[str, Any] = {
         "network": network,
-        **_optimizer_parts(members, section, network, fine_tuning),
+        **_optimizer_parts(members, data, section, network, fine_tuning),
         "schedule": schedule,
         "loss": data.build_loss(section),
         "link": build_link(section.loss, data.task, data.targets),
@@ -87,8 +86,6 @@ def build_session(
         "full_batch": full_batch,
         "fine_tuning": fine_tuning,
     }
-    if signed is not None:
-        parts["take_step"] = keep_signs(parts["take_step"], signed)
     if len(members) > 1:
         return StackedSession(**parts, dropouts=dropouts, networks=networks), plan
     if ranks != ALONE:
@@ -113,6 +110,7 @@ def _plan_batches(
 
 def _optimizer_parts(
     members: Sequence[Member],
+    data: TrainingData,
     section: TrainSection,
     network: nn.Module,
     fine_tuning: FineTuning | None,
@@ -125,6 +123,8 @@ def _optimizer_parts(
     step = bare_step(optimizer)
     if has_own_rates:
         step = with_gradients_of(network, networks, step)
+    if (signed := sign_weights(networks, data)) is not None:
+        step = keep_signs(step, signed)
     return {"optimizer": optimizer, "take_step": step, "has_own_rates": has_own_rates}
 
 

@@ -52,9 +52,9 @@ def _affine(center: Any, scale: Any) -> Affine:
 def standard(x: Matrix) -> Affine:
     """Mean 0, standard deviation 1. Source: sklearn.preprocessing.StandardScaler.
 
-    To the bit; that one takes three times as long, and a second for its import. A column whose variance is no more
-    than the rounding of its sums counts as constant (Chan, Golub, LeVeque, Algorithms for Computing
-    the Sample Variance, 1983).
+    To the bit; that one takes three times as long, and a second for its import. A column whose
+    variance is no more than the rounding of its sums counts as constant (Chan, Golub, LeVeque,
+    Algorithms for Computing the Sample Variance, 1983).
     """
     n = len(x)
     mean = x.sum(axis=0) / n

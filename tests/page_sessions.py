@@ -18,7 +18,7 @@ from doc_blocks import ROOT, Block, contents
 from doc_readings import choices
 from ruamel.yaml import YAML
 
-SECONDS = 420
+SECONDS = 900
 # What a block of a section makes run.
 STAGES = {
     "fetch": ("fetch",),

@@ -243,10 +243,19 @@ SESSIONS = {
         edits=(Edit("http://127.0.0.1:5000", "sqlite:///another.db", "no server"),),
         before={"dvc exp run --queue": f"git add -A\n{COMMIT} || true"},
     ),
-    "docs/training.md": Session(start="flowers"),
+    "docs/training.md": Session(
+        start="flowers",
+        before={
+            "quantile, levels": "layerline init houses.csv --target price --fast --force\nshort\n"
+            "dvc repro scale",
+        },
+    ),
     "docs/transfer.md": Session(
         start="flowers",
-        edits=(Edit("--rows 10,50,200 --seeds 5", "--rows 5,10 --seeds 1 --steps 20", FEW),),
+        edits=(
+            Edit("--rows 10,50,200 --seeds 5", "--rows 5,10 --seeds 1 --steps 20", FEW),
+            Edit('["blocks.4*", layer4]', '["blocks.3*"]', "the names of this network"),
+        ),
         before={"study transfer": "setting '{train: {transfer: {from: champion}}}'"},
         stages={"forgetting": "python pipeline/train.py && python pipeline/evaluate.py"},
     ),

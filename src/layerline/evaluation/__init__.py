@@ -24,6 +24,7 @@ slices.py                  rows by level or range
 slice_metrics.py           metrics of each slice
 slice_coverage.py          what regions cover by slice
 class_metrics.py           precision and recall per class
+monotone_sweeps.py         do predictions rise as asked
 permutation_importance.py  what each column contributes
 worst_predictions.py       rows predicted worst
 history.py                 reports/history.csv read back

@@ -21,7 +21,6 @@ from layerline.evaluation.baseline_comparison import compare_with_baselines
 from layerline.evaluation.baselines import fitting_baselines
 from layerline.evaluation.class_costs import costs_of
 from layerline.evaluation.class_metrics import measure_classes
-from layerline.evaluation.conformal_groups import find_groups
 from layerline.evaluation.decision import DECISION, Decision, write_decision
 from layerline.evaluation.evaluation_results import EvaluationResults
 from layerline.evaluation.fit_decision import choose_decision
@@ -31,6 +30,7 @@ from layerline.evaluation.history import read_history
 from layerline.evaluation.looks import note_look
 from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
+from layerline.evaluation.monotone_sweeps import sweep_columns
 from layerline.evaluation.observations import observation_groups
 from layerline.evaluation.own_metric import all_intervals, measure_own
 from layerline.evaluation.permutation_importance import (
@@ -147,9 +147,7 @@ def _decide(
     """Fit the decision on rows held out and write models/decision."""
     decision, calibration = choose_decision(held, spec, section)
     if (regions := section.regions) is not None:
-        by = regions.by
-        groups = None if by is None else find_groups(by, data, spec.category_sizes)
-        decision = with_conformal(held, spec, decision, regions.level, groups)
+        decision = with_conformal(held, spec, decision, regions, data)
     about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)
@@ -192,6 +190,7 @@ def _measure(
         members=done.facts.get("members", ()),
         distilled=done.facts.get("distilled"),
         forgetting=forgetting,
+        sweeps=sweep_columns(done.network, params.train, done.data, done.rows["test"]),
     )
 
 

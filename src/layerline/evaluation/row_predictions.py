@@ -1,13 +1,16 @@
 """A network's predictions for the rows of a split, in the user's unit."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from layerline.config import ConformalSection
 from layerline.evaluation.conformal import fit_conformal, interval_scores, set_scores
-from layerline.evaluation.conformal_groups import Groups
+from layerline.evaluation.conformal_groups import find_groups
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.predictions import Floats, Predictions
@@ -46,15 +49,16 @@ def with_conformal(
     held: HeldOut,
     spec: NetworkSpec,
     decision: Decision,
-    coverage: float,
-    groups: Groups | None = None,
+    regions: ConformalSection,
+    data: Mapping[str, Any],
 ) -> Decision:
     """The decision with regions that cover a share of new rows, fitted on rows held out.
 
-    With `groups` they cover that share of each, where it has enough rows.
+    By group they cover that share of each, where it has enough rows. `data` is the manifest of
+    data/scaled.
 
     Raises:
-        ParamsError: too few rows for the coverage.
+        ParamsError: too few rows for the coverage, or groups that are not known.
     """
     outputs, rows = held.outputs, held.rows
     if spec.classes is not None:
@@ -62,8 +66,9 @@ def with_conformal(
     else:
         actual = read_curve(spec.target_curve).apply(_actual(rows, spec))
         scores = interval_scores(_numbers(outputs, spec), actual)
-    conformal = fit_conformal(scores, coverage, held.multiples)
-    if groups is not None:
+    conformal = fit_conformal(scores, regions.level, held.multiples)
+    if regions.by is not None:
+        groups = find_groups(regions.by, data, spec.category_sizes)
         places = rows.y.numpy() if groups.first is None else groups.places(rows.x.numpy())
         conformal = conformal.grouped(groups, scores, places, held.multiples)
     return dataclasses.replace(decision, conformal=conformal)

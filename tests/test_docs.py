@@ -38,7 +38,7 @@ FILES = [
 ]
 FILLER = re.compile(
     r"\b(?:simply|easily|obviously|of course|basically|actually|in order to|utili[sz]e|leverage"
-    r"|powerful|seamless(?:ly)?|robustly|note that|don't|can't|won't|isn't|doesn't|it's)\b",
+    r"|powerful|seamless(?:ly)?|robustly|don't|can't|won't|isn't|doesn't|it's)\b",
     re.I,
 )
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")

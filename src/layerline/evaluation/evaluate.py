@@ -1,7 +1,7 @@
 """The evaluate stage's work: decision, metrics, baselines; report_writer.py writes the files."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from layerline.artifacts import (
 from layerline.config import EvaluateSection, Params, ScaleSection
 from layerline.evaluation.baseline_comparison import compare_with_baselines
 from layerline.evaluation.baselines import fitting_baselines
-from layerline.evaluation.bootstrap import metric_intervals
 from layerline.evaluation.class_costs import costs_of
 from layerline.evaluation.class_metrics import measure_classes
 from layerline.evaluation.decision import DECISION, Decision, write_decision
@@ -33,7 +32,7 @@ from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
 from layerline.evaluation.monotone_sweeps import sweep_columns
 from layerline.evaluation.observations import observation_groups
-from layerline.evaluation.own_metric import measure_own
+from layerline.evaluation.own_metric import all_intervals, measure_own
 from layerline.evaluation.permutation_importance import (
     Importance,
     group_features,
@@ -69,8 +68,14 @@ class _Evaluated:
     predictions: Mapping[str, Predictions]
 
 
-def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]]:
+def evaluate(
+    workspace: Workspace,
+    params: Params,
+    looks_elsewhere: Callable[[str], Iterable[str]] = lambda rows: (),
+) -> dict[str, dict[str, float]]:
     """Write models/decision and the reports of the model; return the metrics by split.
+
+    `looks_elsewhere` gives what others have measured on test rows of a hash: see looks.py.
 
     Raises:
         SourceError: an artifact of an earlier stage is missing or damaged.
@@ -93,7 +98,7 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
         known = baselines()
     worth = compare_with_baselines(test, known, section, params.seed)
     named = {name: results.hashes[name] for name in ("network", "decision")}
-    looks = note_look(workspace, **named)
+    looks = note_look(workspace, looks_elsewhere, **named)
     results = dataclasses.replace(results, baselines=known, worth=worth, looks=looks)
     inputs = PlotInputs(
         history, facts["kept_epoch"], worst_rows(test), done.position, done.spec.classes
@@ -110,8 +115,7 @@ def measure_model(workspace: Workspace, params: Params) -> dict[str, dict[str, f
     """
     data, facts = read_manifest(workspace.scaled), read_manifest(workspace.network)
     prepare_torch(params.seed, facts.get("threads", 1))
-    done = _predict_all(workspace, params.evaluate, data, facts, params.scale)
-    return _all_metrics(params, done)
+    return _all_metrics(params, _predict_all(workspace, params.evaluate, data, facts, params.scale))
 
 
 def _predict_all(
@@ -155,17 +159,13 @@ def _decide(
 
 
 def _measure(
-    workspace: Workspace,
-    params: Params,
-    done: _Evaluated,
-    history: list[dict[str, float]],
+    workspace: Workspace, params: Params, done: _Evaluated, history: list[dict[str, float]]
 ) -> EvaluationResults:
     """Everything but the baselines, which are fitted in parallel."""
     section, seed, test = params.evaluate, params.seed, done.predictions["test"]
-    metrics = _all_metrics(params, done)
+    metrics, classes = _all_metrics(params, done), done.spec.classes
     forgetting = judge_forgetting(workspace.network, section, seed)
     metrics |= {} if forgetting is None else forgetting.metrics
-    classes = done.spec.classes
     figure, importance = _importance(done, section, seed)
     kept, guessing = done.facts["kept_epoch"], constant_guess(params.train.loss, done.rows, classes)
     diagnosis = diagnose(history, kept, params.train.epochs, guessing)
@@ -177,7 +177,7 @@ def _measure(
         params=params,
         data=done.data,
         metrics=metrics,
-        intervals=metric_intervals(test, section.bootstrap, section.confidence, seed),
+        intervals=all_intervals(metrics["test"], test, classes, section, seed),
         classes=[] if classes is None else measure_classes(test, classes, section, seed),
         decision=done.decision,
         calibration=done.calibration,
@@ -212,12 +212,12 @@ def _hashes(
 ) -> dict[str, str]:
     decision = read_manifest(workspace.decision)["files"][DECISION]["sha256"]
     named = {f"raw data: {name}": digest for name, digest in data["raw_sha256"].items()}
-    weights = facts["files"][NETWORK_WEIGHTS]["sha256"]
     splits = {
         f"{split} rows": data["files"][f"{split}_x.npy"]["sha256"]
         for split in SPLITS
         if f"{split}_x.npy" in data["files"]
     }
+    weights = facts["files"][NETWORK_WEIGHTS]["sha256"]
     return {"network": weights, "decision": decision, **splits, **named}
 
 

@@ -43,13 +43,14 @@ SESSIONS = {
         edits=(
             Edit("source .venv/bin/activate\n", "", "the tests have their own environment"),
             Edit(
-                "init houses.csv --target price",
-                "init houses.csv --target price --fast\nshort",
-                "one small network",
+                "layerline init houses.csv --target price    # or",
+                "mkdir prices && cp houses.csv prices && cd prices && git init -q\n"
+                "layerline init houses.csv --target price    # or",
+                "a folder without a project",
             ),
             Edit(
-                "init ../houses.csv --target price",
-                "init ../houses.csv --target price --fast\nshort",
+                "init houses.csv --target price",
+                "init houses.csv --target price --fast\nshort",
                 "one small network",
             ),
             Edit("make ui  ", "layerline ui --help", "a server that stays"),

@@ -68,7 +68,9 @@ export function sentence(session, level, unit) {
     ? session.steps[level - 1].activated[placeOf(session, level, unit)]
     : valuesAt(session, level)[unit];
   const dead =
-    level > 0 && !isChannel && session.survey?.dead[level - 1]?.[unit] ? ", 0 for every row looked at" : "";
+    level > 0 && !isChannel && session.survey?.dead[level - 1]?.[unit]
+      ? ", 0 for every row looked at"
+      : "";
   const silent = isSilent(session, level, value) ? " (silent)" : "";
   return `${layerTitle(session, level)}, ${unitName(session, level, unit)}: ${short(value)}${silent}${dead}`;
 }

@@ -156,7 +156,7 @@ function outputNames(context, session, place, values) {
   context.fillStyle = palette().ink;
   context.font = "12px system-ui, sans-serif";
   context.textAlign = "center";
-  const fits = Math.floor(place.cell / 7);
+  const fits = Math.floor((place.n === 1 ? place.room : place.cell) / 7);
   for (let unit = 0; unit < place.n; unit++) {
     const [x, y] = cornerOf(place, unit);
     const name = session.about.classes

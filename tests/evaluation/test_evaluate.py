@@ -30,6 +30,7 @@ from layerline.evaluation.looks import MANY, note_look
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION
 from layerline.networks import build_network
 from layerline.networks.serialization import NetworkSpec, load_network, save_network
+from layerline.networks.signed_weights import SignedWeights
 from layerline.scaling.scale import scale
 from layerline.tables.storage import write_images, write_table
 
@@ -196,6 +197,25 @@ def test_baselines_stand_in_the_same_table_and_beat_a_network_without_training(
     assert found["baselines"]["linear"][main] < found["baselines"]["majority"][main]
     card = (made.reports / "model_card.md").read_text()
     assert "| gradient_boosting |" in card
+
+
+def test_the_card_shows_whether_predictions_rise_with_a_monotone_column(
+    workspace: Callable[[str], Workspace],
+) -> None:
+    made = workspace("height")
+    network, spec = load_network(made.network)
+    given = dataclasses.replace(params(), train=TrainSection(monotone={"size": "decreasing"}))
+    evaluate(made, given)  # a network that nobody kept monotone
+    (found,) = read_json(made.reports / "evaluation.json")["monotone"]
+    assert found["worst"] > 0.01
+    assert "| size | decreasing | no: " in (made.reports / "model_card.md").read_text()
+    SignedWeights([network], (-1, *[0] * (spec.input_shape[0] - 1)), (1,)).begin()
+    with replace_folder(made.network, {"kept_epoch": 2, "threads": 1}) as folder:
+        save_network(folder, network, spec)
+    evaluate(made, given)
+    (found,) = read_json(made.reports / "evaluation.json")["monotone"]
+    assert (found["column"], found["worst"]) == ("size", 0)
+    assert "| size | decreasing | yes |" in (made.reports / "model_card.md").read_text()
 
 
 def test_the_card_cannot_be_broken_out_of_and_axe_finds_nothing_serious(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from layerline.artifacts import read_json, read_manifest
-from layerline.evaluation.conformal_groups import find_groups
+from layerline.config import ConformalSection
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.row_predictions import with_conformal
@@ -37,10 +37,15 @@ def bundles(made, tmp_path_factory):
         rows = load_rows(checkout.workspace.scaled, "train")  # many enough for groups
         held = HeldOut(predict(network, rows.x).numpy(), rows)
         by = {"classes": "kind", "numbers": "soil"}[name]
-        groups = find_groups(by, read_manifest(checkout.workspace.scaled), spec.category_sizes)
         dear = ((0.0, 1.0, 1.0), (9.0, 0.0, 5.0), (1.0, 1.0, 0.0))
         plain = Decision(costs=dear) if name == "classes" else PLAIN
-        checkout.decision = with_conformal(held, spec, plain, 0.8, groups)
+        checkout.decision = with_conformal(
+            held,
+            spec,
+            plain,
+            ConformalSection(level=0.8, by=by),
+            read_manifest(checkout.workspace.scaled),
+        )
         assert len({*checkout.decision.conformal.groups.scores, None}) > 2
         checkout.record()
         raw = read_table(checkout.workspace.validated)

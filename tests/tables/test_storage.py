@@ -69,3 +69,19 @@ def test_an_array_whose_items_have_no_bytes_is_refused(dtype: str, tmp_path: Pat
     (tmp_path / IMAGES).write_bytes(b"\x93NUMPY\x01\x00" + size + text)
     with pytest.raises(SourceError, match=r"cannot be read \(its items have no bytes\)"):
         read_images(tmp_path)
+
+
+def test_decimals_that_hardly_repeat_are_stored_by_their_bytes(tmp_path: Path) -> None:
+    table = rows(ROW_GROUP).append_column("few", pa.array(np.arange(ROW_GROUP) % 7 / 2))
+    write_table(tmp_path / "t.parquet", table)
+    group = pq.read_metadata(tmp_path / "t.parquet").row_group(0)
+    about = {group.column(i).path_in_schema: group.column(i) for i in range(4)}
+    assert "BYTE_STREAM_SPLIT" in about["x"].encodings
+    assert [about[name].compression for name in ("x", "i", "few")] == ["LZ4", "SNAPPY", "SNAPPY"]
+    assert "RLE_DICTIONARY" in about["few"].encodings
+    assert pq.read_table(tmp_path / "t.parquet").equals(table.cast(writer_schema(table)))
+
+
+def writer_schema(table: pa.Table) -> pa.Schema:
+    """What the writer makes of a column of nothing."""
+    return table.schema.set(1, pa.field("gap", pa.float64()))

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from layerline.artifacts import Workspace, read_json, replace_folder
@@ -15,7 +17,7 @@ from layerline.tables.storage import write_table
 from layerline.validation import checks as checking
 from layerline.validation import duplicates as repeats
 from layerline.validation import row_batches as streaming
-from layerline.validation.disk_array import Words, parts
+from layerline.validation.disk_array import Words, part_of
 from layerline.validation.duplicates import repeated
 from layerline.validation.refusal import BrokenRulesError
 from layerline.validation.schema.definitions import TableSchema
@@ -64,7 +66,12 @@ Lab = Callable[..., tuple[Workspace, dict[str, Any]]]
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     def validated(
-        name: str, frame: pd.DataFrame, schema: TableSchema, *, streams: bool, **section: Any
+        name: str,
+        frame: pd.DataFrame | pa.Table,
+        schema: TableSchema,
+        *,
+        streams: bool,
+        **section: Any,
     ) -> tuple[Workspace, dict[str, Any]]:
         workspace = Workspace(tmp_path / name)
         about = {"kind": "table", "source": "files", "target": schema.target}
@@ -116,6 +123,25 @@ def test_bytes_do_not_depend_on_batches_and_runs(lab: Lab) -> None:
     pages = [(w.reports / "validation.html").read_bytes() for w in folders]
     assert pages[0] == pages[1]
     assert pages[2] == pages[3]
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_rows_that_pass_as_they_are_have_the_bytes_of_data_raw(lab: Lab, gap: bool) -> None:
+    frame = table()[["x", "late", "truth", "day"]].assign(y=np.arange(N) % 2)
+    schema = infer_schema(frame, "y", "binary")
+    stored = pa.Table.from_pandas(frame, preserve_index=False)
+    if gap:  # NaN, where a table of ours has null
+        numbers = np.where(np.arange(N) == 3, np.nan, frame["x"])
+        stored = stored.set_column(0, "x", pa.array(numbers))
+        schema = infer_schema(frame.assign(x=numbers), "y", "binary")
+    workspace, _ = lab("t", stored, schema, streams=True)
+    raw, validated = (
+        (folder / "table.parquet").read_bytes() for folder in (workspace.raw, workspace.validated)
+    )
+    assert (raw == validated) is not gap
+    assert pq.read_table(workspace.validated / "table.parquet")["x"].null_count == gap
+    whole, _ = lab("whole", stored, schema, streams=False)
+    pd.testing.assert_frame_equal(*(read(w, "table.parquet") for w in (workspace, whole)))
 
 
 def test_a_streamed_profile_is_exact_where_it_says_so(lab: Lab) -> None:
@@ -213,7 +239,8 @@ def test_repeats_are_the_same_when_the_words_lie_on_disk_and_are_sorted_in_parts
         pair = [as_words(features, at_once), as_words(targets, at_once)]
         assert pair[0].n_parts == n_parts
         assert np.array_equal(np.concatenate([words for _, words in pair[0].chunks()]), features)
-        conflicts = [rows[repeats._conflicting(x, y)] for rows, x, y in parts(pair, bad)]
+        found_parts = (part_of(pair, bad, part) for part in range(n_parts))
+        conflicts = [rows[repeats._conflicting(x, y)] for rows, x, y in found_parts]
         found.append((repeated(pair[0], bad), np.sort(np.concatenate(conflicts))))
     assert len(found[0][0])
     assert len(found[0][1])

@@ -26,7 +26,12 @@ from layerline.config.data_sections import (
     ValidateSection,
     WindowSection,
 )
-from layerline.config.evaluation_sections import EvaluateSection, GateSection, ThresholdSection
+from layerline.config.evaluation_sections import (
+    ConformalSection,
+    EvaluateSection,
+    GateSection,
+    ThresholdSection,
+)
 from layerline.config.key_meanings import Key, keys, meanings
 from layerline.config.member_sections import Axis, MembersSection, RangeSection
 from layerline.config.params import (
@@ -58,6 +63,7 @@ __all__ = [
     "Axis",
     "BatchGrowthSection",
     "Component",
+    "ConformalSection",
     "DistributedSection",
     "DriftSection",
     "EarlyStoppingSection",

@@ -88,6 +88,8 @@ class TrainSection:
     """Several networks that differ, as one; null: one network."""
     folds: Annotated[int, Field(ge=2, le=100)] | None = None
     """A network for each of so many folds of the train and validation rows, as one."""
+    monotone: dict[str, Literal["increasing", "decreasing"]] = Field(default_factory=dict)
+    """Numeric columns with which a prediction may only rise, or only fall."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """What products are computed in; auto: bfloat16 where it is faster."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -13,6 +13,7 @@ bootstrap.py               confidence intervals, alone and paired
 decision.py                from logits to a class
 class_costs.py             what mistakes cost, by pair
 conformal.py               intervals and sets of known coverage
+conformal_folds.py         regions around each fold's answers
 conformal_groups.py        groups with margins of their own
 held_out.py                answers that decisions are fitted on
 fit_decision.py            the decision, fitted on validation rows
@@ -24,6 +25,7 @@ slices.py                  rows by level or range
 slice_metrics.py           metrics of each slice
 slice_coverage.py          what regions cover by slice
 class_metrics.py           precision and recall per class
+monotone_sweeps.py         do predictions rise as asked
 permutation_importance.py  what each column contributes
 worst_predictions.py       rows predicted worst
 history.py                 reports/history.csv read back

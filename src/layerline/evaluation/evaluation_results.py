@@ -13,6 +13,7 @@ from layerline.evaluation.class_metrics import ClassMetrics
 from layerline.evaluation.decision import Decision
 from layerline.evaluation.forgetting_report import Forgetting
 from layerline.evaluation.looks import NO_LOOKS, Looks
+from layerline.evaluation.monotone_sweeps import Sweep
 from layerline.evaluation.permutation_importance import Importance
 from layerline.evaluation.slice_coverage import SliceCoverage
 from layerline.evaluation.slice_metrics import SliceMetrics, worst_slices
@@ -43,6 +44,7 @@ class EvaluationResults:
     members: Sequence[Mapping[str, Any]] = ()  # as the manifest of models/network has them
     distilled: Mapping[str, Any] | None = None  # as that manifest has it, too
     forgetting: Forgetting | None = None
+    sweeps: Sequence[Sweep] = ()
     looks: Looks = NO_LOOKS
 
     @property
@@ -73,6 +75,7 @@ class EvaluationResults:
             "worth": self.worth,
             "diagnosis": self.diagnosis,
             "test_looks": self.looks.to_json(self.params.evaluate.confidence),
+            **({"monotone": [dataclasses.asdict(s) for s in self.sweeps]} if self.sweeps else {}),
             **({} if self.forgetting is None else {"forgetting": self.forgetting.to_json()}),
         }
 

@@ -22,6 +22,7 @@ from layerline.evaluation.model_card_sections import (
     slices_section,
     span,
 )
+from layerline.evaluation.monotone_sweeps import monotone_section
 from layerline.evaluation.own_metric import metric_name
 from layerline.evaluation.slice_coverage import low_slices
 from layerline.evaluation.slice_metrics import worst_slices
@@ -81,6 +82,7 @@ def model_card(results: EvaluationResults, plots: Path) -> list[Block]:
         *coverage_section(results),
         *forgetting_section(results.forgetting),
         *importance_section(results),
+        *monotone_section(results.sweeps, results.data["classes"]),
         *_plots(plots),
         *_worst_predictions(results),
         Heading("Limits"),

@@ -20,6 +20,7 @@ blocks            hidden layers and option types
 embeddings        vectors for numbers and categories
 bin_edges         where bins of embeddings end
 stack             several networks as one
+signed_weights    outputs that only rise or fall
 serialization     a network on disk
 trace             each layer's inputs and outputs
 parameter_counts  weights, tensor by tensor
@@ -57,12 +58,14 @@ class Architecture:
     """A network's builder, and what others must know of it.
 
     `is_recordable`: its steps, recorded as CUDA graphs, were compared with plain ones on a GPU.
+    `can_be_monotone`: signed_weights.py knows its layers.
     """
 
     build: Callable[..., nn.Module]
     reads_tables: bool = False
     is_recordable: bool = False
     reads_images: bool = True
+    can_be_monotone: bool = False
 
     @property
     def embeds_categories(self) -> bool:
@@ -71,7 +74,7 @@ class Architecture:
 
 
 NETWORKS: dict[str, Architecture] = {
-    "mlp": Architecture(MLP, reads_tables=True, is_recordable=True),
+    "mlp": Architecture(MLP, reads_tables=True, is_recordable=True, can_be_monotone=True),
     "seven_layer": Architecture(SevenLayer, reads_tables=True, is_recordable=True),
     "conv1x1_mlp": Architecture(Conv1x1MLP, is_recordable=True),
     "cnn": Architecture(CNN, is_recordable=True),

@@ -15,10 +15,11 @@ from layerline.lookup import one_of
 
 @dataclasses.dataclass(frozen=True)
 class ActivationKind:
-    """An activation, and whose initial weights keep the size of signals through it."""
+    """An activation, whose weights keep the size of signals through it, and whether it falls."""
 
     build: Callable[[], nn.Module]
     weights: Literal["he", "glorot", "lecun"] = "he"
+    never_falls: bool = True
 
 
 ACTIVATIONS: dict[str, ActivationKind] = {
@@ -26,9 +27,9 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     "leaky_relu": ActivationKind(nn.LeakyReLU),
     "elu": ActivationKind(nn.ELU),
     "selu": ActivationKind(nn.SELU, "lecun"),
-    "gelu": ActivationKind(nn.GELU),
-    "silu": ActivationKind(nn.SiLU),
-    "mish": ActivationKind(nn.Mish),
+    "gelu": ActivationKind(nn.GELU, never_falls=False),
+    "silu": ActivationKind(nn.SiLU, never_falls=False),
+    "mish": ActivationKind(nn.Mish, never_falls=False),
     "sigmoid": ActivationKind(nn.Sigmoid, "glorot"),
     "tanh": ActivationKind(nn.Tanh, "glorot"),
 }

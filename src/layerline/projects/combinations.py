@@ -152,6 +152,51 @@ def _a_network_can_learn_answers(params: Params) -> Iterator[Problem]:
             yield Problem(where, f"{reason}, for train.members.distil; remove one of the two")
 
 
+def _monotone_is_possible(params: Params) -> Iterator[Problem]:
+    from layerline.lookup import read_choices
+    from layerline.networks import NETWORKS
+    from layerline.networks.signed_weights import sign_problems
+    from layerline.training.member_settings import draw_members
+    from layerline.training.monotone import MANY_CLASSES
+    from layerline.training.optimizers import takes_all_rows
+
+    train, where = params.train, "train.monotone"
+    if not train.monotone:
+        return
+    fitting = [name for name, line in NETWORKS.items() if line.can_be_monotone]
+    reasons = [
+        (
+            train.network not in fitting,
+            f"{train.network!r} may rise and fall with any input; use {' or '.join(fitting)}",
+        ),
+        (train.transfer is not None, "known weights have signs of their own; remove transfer"),
+        (takes_all_rows(train), f"{train.optimizer.name} cannot keep signs; use adamw"),
+        (params.fetch.task == "multiclass", MANY_CLASSES),
+    ]
+    yield from (Problem(where, reason) for is_so, reason in reasons if is_so)
+    numeric = read_choices(params.scale.numeric, "standard")
+    for name in train.monotone:
+        if is_import_path(scaler := numeric.of(name).name):
+            message = f"scale.numeric: {scaler}, code of your own, may turn its order around"
+            yield Problem(f"{where}.{name}", f"{message}; choose another for it")
+    found: dict[Problem, None] = {}
+    for own in draw_members(train, params.seed) if train.network in fitting else ():
+        found |= dict.fromkeys(sign_problems(train.network, own.section.options))
+    yield from found
+
+
+def _cv_plus_has_folds(params: Params) -> Iterator[Problem]:
+    regions, where = params.evaluate.regions, "evaluate.conformal.method"
+    if regions is None or regions.method == "split":
+        return
+    if params.train.folds is None:
+        message = "cv_plus needs networks of folds; set train.folds, or method: split"
+        yield Problem(where, message)
+    window = params.scale.window
+    if params.fetch.weights is not None or (window is not None and window.has_weights):
+        yield Problem(where, "cv_plus knows no row weights; set method: split")
+
+
 def _costs_are_known(params: Params) -> Iterator[Problem]:
     if params.register.gate.metric == "mean_cost" and params.evaluate.class_costs is None:
         message = (
@@ -170,6 +215,8 @@ RULES: tuple[Rule, ...] = (
     _folds_know_nothing_of_each_other,
     _weights_reach_what_is_set,
     _costs_are_known,
+    _cv_plus_has_folds,
     _a_network_can_learn_answers,
+    _monotone_is_possible,
     _exports_have_no_own_code,
 )

@@ -22,6 +22,7 @@ from layerline.errors import LayerlineError, ParamsError, Problem
 from layerline.lookup import option_problems, pick
 from layerline.process import collect_rarely, module_command
 from layerline.projects.combinations import combination_problems
+from layerline.text import listing
 
 if TYPE_CHECKING:
     from layerline.projects.component_tables import Place
@@ -36,7 +37,10 @@ def load_checked(path: Path) -> Params:
     Raises:
         ParamsError: with every problem found, each with its dotted path.
     """
-    return check_params(read_yaml(path), path.name)
+    params = check_params(read_yaml(path), path.name)
+    if problems := _column_problems(params, path.parent / params.schema_path):
+        raise ParamsError(problems, path.name)
+    return params
 
 
 def check_params(raw: Any, name: str) -> Params:
@@ -152,6 +156,28 @@ def _entry_problems(
     except ParamsError as error:
         return [Problem(where, problem.message) for problem in error.problems]
     return option_problems(builder, options, options_at)
+
+
+def _column_problems(params: Params, schema_path: Path) -> list[Problem]:
+    """Columns of train.monotone that the schema, where there is one, does not have as numbers."""
+    if not params.train.monotone or not schema_path.is_file():
+        return []
+    from layerline.validation.schema.schema_file import read_schema
+
+    schema = read_schema(schema_path)
+    numbers = [column.name for column in schema.features if column.kind == "number"]
+    message = f"is no number that the network reads, by {params.schema_path}"
+    known = f"; numbers: {listing(numbers, 20)}" if numbers else ""
+    problems = [
+        Problem(f"train.monotone.{name}", f"{message}{known}")
+        for name in params.train.monotone
+        if name not in numbers or schema.image_shape is not None
+    ]
+    if schema.task == "multiclass":
+        from layerline.training.monotone import MANY_CLASSES
+
+        problems.append(Problem("train.monotone", f"{schema.target!r}: {MANY_CLASSES}"))
+    return problems
 
 
 def _floor_problems(raw: Mapping[str, Any]) -> list[Problem]:

@@ -4,7 +4,7 @@ Rows are in memory a few bytes each (split and hash); their columns only while t
 most `scale.fit_rows` of them, or written. Images are mapped from disk.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -167,32 +167,30 @@ class _Transform:
         hashes: NDArray[np.uint64],
         images: Images | None = None,
     ) -> list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
-        everything, found = self._everything, []
-        for code in range(len(SPLIT_NAMES)):
-            inside = np.flatnonzero(labels == code)
-            if not len(inside):
-                continue
-            part = rows.iloc[inside]
-            target = part[everything.target]
-            arrays: dict[str, NDArray[Any]] = {"y": everything.encode_target(target)}
-            if images is not None:
-                arrays["x"] = everything.transform_images(images[inside])
-            elif self._by_fold and code == TRAIN:
-                arrays["x"] = _by_fold(self._by_fold, part, hashes[inside] % N_FOLDS)
-            else:
-                arrays["x"] = everything.transform(part)
-            if everything.target_curve != NO_CURVE:
-                arrays["actual"] = target.to_numpy(dtype=np.float64)
-            found.append((inside, arrays))
-        return found
+        used = np.flatnonzero(labels != LEFT_OUT)
+        if len(used) < len(labels):
+            rows, labels, hashes = rows.iloc[used], labels[used], hashes[used]
+            images = None if images is None else images[used]
+        arrays = self._arrays(rows, labels, hashes, images)
+        split = [np.flatnonzero(labels == code) for code in range(len(SPLIT_NAMES))]
+        return [
+            (used[inside], {name: values[inside] for name, values in arrays.items()})
+            for inside in split
+            if len(inside)
+        ]
 
-
-def _by_fold(
-    fitted: Sequence[Preprocessor], rows: pd.DataFrame, folds: NDArray[np.uint64]
-) -> NDArray[np.float32]:
-    """Train rows, each transformed by what was fitted without its fold."""
-    x = np.empty((len(rows), len(fitted[0].features)), dtype=np.float32)
-    for fold, preprocessor in enumerate(fitted):
-        inside = np.flatnonzero(folds == fold)
-        x[inside] = preprocessor.transform(rows.iloc[inside])
-    return x
+    def _arrays(
+        self, rows: pd.DataFrame, labels: Labels, hashes: NDArray[np.uint64], images: Images | None
+    ) -> dict[str, NDArray[Any]]:
+        everything, target = self._everything, rows[self._everything.target]
+        arrays: dict[str, NDArray[Any]] = {"y": everything.encode_target(target)}
+        if everything.target_curve != NO_CURVE:
+            arrays["actual"] = target.to_numpy(dtype=np.float64)
+        if images is not None:
+            arrays["x"] = everything.transform_images(images)
+            return arrays
+        arrays["x"] = everything.transform(rows)
+        for fold, preprocessor in enumerate(self._by_fold):  # fitted without the rows of the fold
+            inside = np.flatnonzero((labels == TRAIN) & (hashes % N_FOLDS == fold))
+            arrays["x"][inside] = preprocessor.transform(rows.iloc[inside])
+        return arrays

@@ -76,7 +76,8 @@ def split_rows(
     labels = split.build(rows, **options)
     classes = rows.column(data.target) if is_classification else None
     is_by_content = split.has_salt and not split.group_columns(options)
-    if is_by_content and repeat(ids):
+    n_distinct = count_distinct(ids)
+    if is_by_content and repeat(n_distinct, len(ids)):
         labels = deal_by_weight(ids, options["salt"], options["valid"], options["test"])
     if classes is not None and split.deals_rows and not split.group_columns(options):
         labels = deal_rare_classes(labels, classes, ids, options["valid"], options["test"])
@@ -86,7 +87,7 @@ def split_rows(
     n_rows = check_splits(labels, classes, remedy)
     notes = [_observations_note(contents, ids)]
     if split.has_salt or split.deals_rows:
-        notes.append(share_note(labels, options["valid"], options["test"], count_distinct(ids)))
+        notes.append(share_note(labels, options["valid"], options["test"], n_distinct))
     if classes is not None:
         notes.append(rare_class_note(labels, classes))
     kept = tuple(note for note in notes if note)

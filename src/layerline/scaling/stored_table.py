@@ -56,7 +56,7 @@ class StoredTable:
         start = 0
         n_rows = min(max(BATCH_VALUES // max(len(names), 1), 1 << 9), ROW_GROUP)
         for table in read_batches(self.path, names, n_rows):
-            yield Batch(start, to_frame(table))
+            yield Batch(start, to_frame(table, shares=True))
             start += table.num_rows
 
 

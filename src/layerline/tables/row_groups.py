@@ -36,7 +36,7 @@ class RowGroup(NamedTuple):
         n_columns = None if self.columns is None else len(self.columns)
         with opened(self.path, n_columns) as file:
             table = file.read_row_group(self.number, columns=self.columns, use_threads=False)
-            return to_frame(table)
+            return to_frame(table, shares=True)
 
 
 def row_groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[RowGroup]:

@@ -14,10 +14,10 @@ from types import TracebackType
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from layerline.errors import DataError, SourceError
+from layerline.tables.encodings import encodings
 from layerline.tables.npy_files import map_array
 from layerline.tables.threads import Behind
 from layerline.text import closest, first_line, listing
@@ -75,9 +75,11 @@ class TableWriter:
 
     def _write_groups(self, rows: pa.Table, end: int, is_large: bool) -> None:
         if self._writer is None:
-            words = _worth_a_dictionary(rows) if is_large else True
             self._writer = pq.ParquetWriter(
-                self._path, self.schema, write_page_checksum=True, use_dictionary=words
+                self._path,
+                self.schema,
+                write_page_checksum=True,
+                **(encodings(rows) if is_large else {}),
             )
         for start in range(0, max(end, 1), self._group):
             # Where chunks end would show in the pages' bytes.
@@ -104,20 +106,6 @@ class TableWriter:
                 self._writer.close()
 
 
-def _worth_a_dictionary(rows: pa.Table) -> list[str]:
-    """All columns but decimals that hardly repeat: a dictionary would cost ten times the writing.
-
-    The first rows decide, so that equal content has equal bytes.
-    """
-    first = rows.slice(0, 10_000)
-    return [
-        field.name
-        for field in rows.schema
-        if not pa.types.is_floating(field.type)
-        or pc.count_distinct(first[field.name]).as_py() < len(first) / 2
-    ]
-
-
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
     """Write Parquet without index and pandas metadata: equal content has equal bytes."""
     if isinstance(table, pd.DataFrame):
@@ -140,9 +128,15 @@ def write_images(folder: Path, images: np.ndarray, labels: pd.DataFrame) -> None
     write_table(folder / LABELS, labels)
 
 
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """An Arrow table as the pandas frame that every room works on."""
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, use_threads=False)
+def to_frame(table: pa.Table, *, shares: bool = False) -> pd.DataFrame:
+    """An Arrow table as the pandas frame that every room works on.
+
+    With `shares`, its columns are those of the table where they can be: not copied, not to be
+    written to.
+    """
+    frame: pd.DataFrame = table.to_pandas(
+        ignore_metadata=True, use_threads=False, split_blocks=shares
+    )
     return frame
 
 

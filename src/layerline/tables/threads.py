@@ -4,6 +4,7 @@ What is computed, and in which order it is used, is that of one thread, so no by
 many there are.
 """
 
+import contextlib
 import os
 import threading
 from collections import deque
@@ -64,6 +65,16 @@ def side_by_side(function: Callable[[A], B], columns: Iterable[A]) -> list[B]:
     # Not kept: a process that is forked later would have the pool, and none of its threads.
     with ThreadPoolExecutor(n) as pool:
         return list(pool.map(function, columns))
+
+
+@contextlib.contextmanager
+def beside(function: Callable[[], B]) -> Iterator[Callable[[], B]]:
+    """Call `function` in a thread while the block runs; what is yielded waits for its result."""
+    if n_threads() < 2:
+        yield function
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(function).result
 
 
 class Behind:

@@ -7,6 +7,7 @@ member_settings.py    what members differ in
 turns.py              trainings in turns, epoch by epoch
 distillation.py       one network from an ensemble
 member_choice.py      which members are worth keeping
+monotone.py           columns that only raise predictions
 ranked_session.py     a step of several ranks
 rank_group.py         processes that train together
 fold_rows.py          rows held out of each network

@@ -81,12 +81,17 @@ class Rows:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
-    """What a training learns from and is measured on, and what a loss may know of the targets."""
+    """What a training learns from and is measured on, and what a loss may know of the targets.
+
+    `monotone` (F,) has 1 for an input with which the prediction may only rise, -1 for one with
+    which it may only fall, else 0; it is empty where there is none.
+    """
 
     train: Rows
     valid: Rows
     task: str
     targets: TargetFacts
+    monotone: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, train: Rows, valid: Rows, task: str) -> "TrainingData":

@@ -22,6 +22,7 @@ from layerline.training.device import dtype_of
 from layerline.training.early_stopping import BestWeights, StoppingRules
 from layerline.training.fine_tuning import FineTuning
 from layerline.training.member import Member
+from layerline.training.monotone import keep_signs, sign_weights
 from layerline.training.objectives import TargetFacts, build_link
 from layerline.training.optimizers import (
     OPTIMIZERS,
@@ -71,7 +72,7 @@ def build_session(
     plan = _plan_batches(members[0], data.train, section, full_batch)
     parts: dict[str, Any] = {
         "network": network,
-        **_optimizer_parts(members, section, network, fine_tuning),
+        **_optimizer_parts(members, data, section, network, fine_tuning),
         "schedule": schedule,
         "loss": data.build_loss(section),
         "link": build_link(section.loss, data.task, data.targets),
@@ -109,6 +110,7 @@ def _plan_batches(
 
 def _optimizer_parts(
     members: Sequence[Member],
+    data: TrainingData,
     section: TrainSection,
     network: nn.Module,
     fine_tuning: FineTuning | None,
@@ -121,6 +123,8 @@ def _optimizer_parts(
     step = bare_step(optimizer)
     if has_own_rates:
         step = with_gradients_of(network, networks, step)
+    if (signed := sign_weights(networks, data)) is not None:
+        step = keep_signs(step, signed)
     return {"optimizer": optimizer, "take_step": step, "has_own_rates": has_own_rates}
 
 

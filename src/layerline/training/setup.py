@@ -20,6 +20,7 @@ from layerline.training.device import choose_device, choose_threads, prepare_tor
 from layerline.training.epoch_records import FitResult
 from layerline.training.fold_rows import Fold, deal_folds, join
 from layerline.training.member import Member
+from layerline.training.monotone import input_directions
 from layerline.training.network_spec import build_spec, describe_data
 from layerline.training.objectives.own_loss import WHERE
 from layerline.training.optimizers import takes_all_rows
@@ -108,6 +109,7 @@ def read_setup(
     if params.train.folds is not None:
         train = valid = join(train, valid)
         folds = deal_folds(workspace.scaled, train.y, params.train.folds, params.seed)
+    monotone = input_directions(params.train, manifest)
     targets = describe_data(manifest, train)
     spec = build_spec(params, manifest, targets)
     prepare_torch(params.seed, 1)
@@ -120,7 +122,7 @@ def read_setup(
     section = settle_precision(params.train, network, spec.input_shape, spec.task)
     valid, note = (valid, "") if folds else stand_in(train, valid, spec.classes)
     setup = TrainingSetup(
-        data=TrainingData(train, valid, spec.task, targets),
+        data=TrainingData(train, valid, spec.task, targets, monotone),
         section=section,
         spec=spec,
         seed=params.seed,

@@ -24,7 +24,7 @@ class BatchFindings(NamedTuple):
     Attributes:
         codes: each row's class, -1 for none; null where there are no classes.
         gaps: positions of missing values in columns whose type has no room for them.
-        with_values: the columns that are not all missing.
+        n_missing: of each column.
         sample: the rows that were asked for, in their schema's types; their index is positions.
     """
 
@@ -32,7 +32,7 @@ class BatchFindings(NamedTuple):
     hashes: RowHashes
     codes: NDArray[np.int32] | None
     gaps: Mapping[str, NDArray[np.int64]]
-    with_values: frozenset[str]
+    n_missing: Mapping[str, int]
     sample: pd.DataFrame
 
 
@@ -55,14 +55,15 @@ class BatchCheck:
             hits += blank_images(images, schema)
         values = {name: cast.values for name, cast in casts.items()}
         rows = np.flatnonzero(sampled)
-        sample = pd.DataFrame({name: column.iloc[rows] for name, column in values.items()})
+        parts = {name: column.iloc[rows] for name, column in values.items()}
+        sample = pd.DataFrame(parts, copy=False)
         sample.index = pd.Index(rows)
         return BatchFindings(
             hits,
             hash_batch(values, schema, images),
             _codes(casts, schema),
             _gaps(casts, schema),
-            frozenset(name for name, column in values.items() if column.notna().any()),
+            {name: int(column.isna().sum()) for name, column in values.items()},
             sample,
         )
 

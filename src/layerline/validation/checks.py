@@ -6,7 +6,8 @@ type, a missing value, a level, a limit) can be answered by quarantine; one that
 column that vanished, a class with too few rows) cannot.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -62,6 +63,7 @@ class Verdict(NamedTuple):
     bad: NDArray[np.bool_]  # (N,)
     with_gaps: frozenset[str]  # columns of whole or truth values that keep missing values
     sample: Sample  # good rows
+    n_missing: Mapping[str, int]  # of each column, in all rows
 
     @property
     def errors(self) -> list[Broken]:
@@ -86,9 +88,9 @@ def check(
     sampled = np.zeros(rows.n_rows, dtype=bool)
     sampled[sampled_rows(rows.n_rows, len(schema.columns))] = True
     beside = [images] if images is not None and len(images) == rows.n_rows else []
-    for start, found in rows.map(BatchCheck(schema, places.schema), sampled, *beside):
-        look.add(start, found)
-        tallies.add(found.hits, start)
+    for start, batch in rows.map(BatchCheck(schema, places.schema), sampled, *beside):
+        look.add(start, batch)
+        tallies.add(batch.hits, start)
         if tallies.keeps_rows and look.bad.sum() > allowed:
             tallies.forget_rows()
     late = look.repeats.hits(look.bad)
@@ -107,7 +109,8 @@ def check(
         of_table += class_rules(look.class_counts(), schema, section.min_class_rows)
     sample = look.sample()
     of_columns = flag_columns(sample, schema, places.schema)
-    return Verdict((*of_table, *of_rows, *of_columns), look.bad, look.with_gaps(), sample)
+    found = (*of_table, *of_rows, *of_columns)
+    return Verdict(found, look.bad, look.with_gaps(), sample, look.n_missing)
 
 
 class _Look:
@@ -119,7 +122,7 @@ class _Look:
         self.repeats = Repeats(schema, n_rows)
         self._codes = np.full(n_rows if schema.classes else 0, -1, dtype=np.int32)
         self._gaps: dict[str, list[NDArray[np.int64]]] = {}
-        self._with_values: set[str] = set()
+        self.n_missing: Counter[str] = Counter()
         self._samples: list[pd.DataFrame] = []
 
     def add(self, start: int, found: BatchFindings) -> None:
@@ -132,7 +135,7 @@ class _Look:
             self._codes[start : start + len(found.codes)] = found.codes
         for name, gaps in found.gaps.items():
             self._gaps.setdefault(name, []).append(gaps + start)
-        self._with_values |= found.with_values
+        self.n_missing.update(found.n_missing)
         found.sample.index = found.sample.index + start
         self._samples.append(found.sample)
 
@@ -140,7 +143,8 @@ class _Look:
         """The good rows among those sampled."""
         frame = pd.concat(self._samples) if self._samples else pd.DataFrame()
         frame = frame[~self.bad[frame.index.to_numpy(dtype=np.int64)]].reset_index(drop=True)
-        empty = frozenset(self.schema.names) - self._with_values
+        n_missing, n_rows = self.n_missing, len(self.bad)
+        empty = frozenset(n for n in self.schema.names if n_missing.get(n, n_rows) == n_rows)
         return Sample(frame, int((~self.bad).sum()), empty)
 
     def class_counts(self) -> dict[Level, int]:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.validation import profile as profiling
-from layerline.validation.duplicates import hash_column
+from layerline.validation.duplicates import distinct, hash_column
 
 SMALLEST = 4096  # hashes that are kept to count distinct values
 
@@ -72,18 +72,21 @@ def as_numbers(values: pd.Series) -> NDArray[np.float64]:
 
 def moments(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Moments | None:
     """The moments of the finite ones, null where there are none."""
-    finite = values[np.isfinite(values)]
+    is_finite = np.isfinite(values)
+    finite = values if is_finite.all() else values[is_finite]
     if not (n := len(finite)):
         return None
     with np.errstate(over="ignore", invalid="ignore"):  # squares of numbers beyond 1e154
         mean = float(finite.mean())
         deviations = finite - mean
-        squares = float(deviations @ deviations)
+        # Not a product of vectors: its rounding depends on the cores that BLAS uses.
+        squares = float(np.square(deviations).sum())
         width = edges[1] - edges[0]
-        places = (finite - edges[0]) / width if width > 0 else np.zeros(n)
+        places = np.subtract(finite, edges[0], out=deviations)
+        places = np.divide(places, width, out=places) if width > 0 else np.zeros(n)
         # What lies outside the sample's range goes to the outer bins, whose edges follow it.
-        places = np.clip(places, 0, profiling.BINS - 1).astype(np.int64)
-    counts = np.bincount(places, minlength=profiling.BINS)
+        np.clip(places, 0, profiling.BINS - 1, out=places)
+    counts = np.bincount(places.astype(np.intp), minlength=profiling.BINS)
     return Moments(n, mean, squares, float(finite.min()), float(finite.max()), counts)
 
 
@@ -93,6 +96,7 @@ def smallest(values: pd.Series) -> NDArray[np.uint64]:
     if len(hashes) > 4 * SMALLEST:
         # Only the smallest matter; a full sort of a batch would cost more than the rest.
         bound = np.uint64(2**64 / len(hashes) * 2 * SMALLEST)
-        few = np.unique(hashes[hashes < bound])
-        hashes = few if len(few) >= SMALLEST else hashes
-    return np.unique(hashes)[:SMALLEST]
+        few = distinct(hashes[hashes < bound])
+        if len(few) >= SMALLEST:
+            return few[:SMALLEST]
+    return distinct(hashes)[:SMALLEST]

@@ -1,5 +1,6 @@
 """A 64-bit word per row of a table of any length: in memory while they are few, else on disk."""
 
+import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
-_ROWS_AT_ONCE = 2**20
+_ROWS_AT_ONCE = 2**21
 
 
 class Words:
@@ -31,8 +32,10 @@ class Words:
         if self._file is None:
             self._array[start : start + len(values)] = values
         else:
+            content = np.ascontiguousarray(values, dtype=np.uint64)
             self._file.seek(8 * start)
-            self._file.write(np.ascontiguousarray(values, dtype=np.uint64).tobytes())
+            self._file.write(content.data)
+            self._file.flush()
 
     def chunks(self) -> Iterator[tuple[int, Hashes]]:
         """All words in order, some rows at a time, each with its first row."""
@@ -40,31 +43,29 @@ class Words:
             if self._file is None:
                 yield start, self._array
             else:
-                self._file.seek(8 * start)
-                content = self._file.read(8 * min(self._at_once, self.n_rows - start))
+                n_bytes = 8 * min(self._at_once, self.n_rows - start)
+                content = os.pread(self._file.fileno(), n_bytes, 8 * start)
                 yield start, np.frombuffer(content, dtype=np.uint64)
 
     @property
     def n_parts(self) -> int:
-        """Into how many parts `parts` cuts them."""
+        """Into how many parts `part_of` cuts them."""
         return int(2 ** (max(0, self.n_rows - 1) // self._at_once).bit_length())
 
 
-def parts(words: Sequence[Words], skip: NDArray[np.bool_]) -> Iterator[list[NDArray[Any]]]:
-    """Rising positions of some rows at a time, with each of their words.
+def part_of(words: Sequence[Words], skip: NDArray[np.bool_], part: int) -> list[NDArray[Any]]:
+    """Rising positions of some rows, with each of their words; threads may ask at once.
 
-    Rows whose first words are equal come together, so that what is sorted is small.
+    Rows whose first words are equal are in the same part, so that what is sorted is small.
     """
     n_parts = words[0].n_parts
     shift = np.uint64(64 - n_parts.bit_length() + 1)
-    for part in range(n_parts):
-        found = []
-        for pieces in zip(*(one.chunks() for one in words), strict=True):
-            start, hashes = pieces[0]
-            is_in = ~skip[start : start + len(hashes)]
-            if n_parts > 1:
-                is_in &= (hashes >> shift) == part
-            at = np.flatnonzero(is_in)
-            found.append([start + at, *(piece[at] for _, piece in pieces)])
-        if found:
-            yield [np.concatenate(column) for column in zip(*found, strict=True)]
+    found = [[np.empty(0, dtype=np.int64), *(np.empty(0, dtype=np.uint64) for _ in words)]]
+    for pieces in zip(*(one.chunks() for one in words), strict=True):
+        start, hashes = pieces[0]
+        is_in = ~skip[start : start + len(hashes)]
+        if n_parts > 1:
+            is_in &= (hashes >> shift) == part
+        at = np.flatnonzero(is_in)
+        found.append([start + at, *(piece[at] for _, piece in pieces)])
+    return [np.concatenate(column) for column in zip(*found, strict=True)]

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.tables.threads import side_by_side
-from layerline.validation.disk_array import Hashes, Words, parts
+from layerline.tables.threads import in_order, side_by_side
+from layerline.validation.disk_array import Hashes, Words, part_of
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.violations import Hit
 
@@ -24,9 +24,12 @@ _SHOWN = 10
 
 def mix(values: Hashes) -> Hashes:
     """Scatter 64-bit words so that near ones are far apart (splitmix64's finalizer)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    mixed = values ^ (values >> np.uint64(30))
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 def hash_column(column: pd.Series) -> Hashes:
@@ -52,11 +55,19 @@ def _hash_text(column: pd.Series) -> Hashes:
     return np.append(words, _MISSING)[codes]  # -1, missing, is the last
 
 
+def distinct(hashes: Hashes) -> Hashes:
+    """Each hash once, rising; by sorting: np.unique would make a hash table."""
+    ordered = np.sort(hashes)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+
+
 def hash_rows(columns: Sequence[pd.Series], n_rows: int) -> Hashes:
     """(B,) hashes of rows; the order of the columns counts."""
     total = np.zeros(n_rows, dtype=np.uint64)
     for hashes in side_by_side(hash_column, columns):
-        total = mix(total * np.uint64(3) + hashes)
+        total *= np.uint64(3)
+        total += hashes
+        total = mix(total)
     return total
 
 
@@ -127,6 +138,7 @@ class Repeats:
         self._looks = looks_for_repeats(schema)
         self._features = Words(n_rows if self._looks else 0)
         self._rows = Words(n_rows if self._looks else 0)
+        self._features_repeat: bool | None = None  # null: not looked for
 
     def add(self, start: int, found: RowHashes) -> None:
         """Add the hashes of one batch."""
@@ -147,7 +159,7 @@ class Repeats:
                 severity = self._schema.setting("unique").severity
                 found.append(Hit("unique", column, rows, (), ", ".join(group), severity))
         severity = self._schema.setting("duplicate_rows").severity
-        if self._looks and severity != "off" and len(rows := repeated(self._rows, bad)):
+        if severity != "off" and self._compares(bad) and len(rows := repeated(self._rows, bad)):
             found.append(Hit("duplicate_rows", None, rows, severity=severity))
         return found
 
@@ -155,14 +167,24 @@ class Repeats:
         """Rows that equal others in all but their class."""
         is_off = self._schema.setting("conflicting_rows").severity == "off"
         # Two houses alike may well be sold at two prices.
-        if not self._looks or is_off or self._schema.task == "regression":
+        if is_off or self._schema.task == "regression" or not self._compares(bad):
             return Conflicts(0, ())
         n_rows, first = 0, np.empty(0, dtype=np.int64)
-        for places, features, rows in parts([self._features, self._rows], bad):
+        for part in range(self._features.n_parts):
+            places, features, rows = part_of([self._features, self._rows], bad, part)
             found = _conflicting(features, rows)
             n_rows += len(found)
             first = np.sort(np.append(first, places[found]))[:_SHOWN]
         return Conflicts(n_rows, tuple(int(row) for row in first))
+
+    def _compares(self, bad: NDArray[np.bool_]) -> bool:
+        """Whether the features of rows that are not bad repeat: else there is nothing to compare.
+
+        What is bad later takes no part either, so the first answer `no` stays.
+        """
+        if self._looks and self._features_repeat is None:
+            self._features_repeat = len(repeated(self._features, bad)) > 0
+        return bool(self._features_repeat)
 
 
 def _conflicting(features: Hashes, rows: Hashes) -> NDArray[np.int64]:
@@ -179,7 +201,12 @@ def _conflicting(features: Hashes, rows: Hashes) -> NDArray[np.int64]:
 
 def repeated(words: Words, skip: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Positions, rising, whose word came at an earlier one; `skip` takes no part."""
-    found = [places[_came_before(hashes)] for places, hashes in parts([words], skip)]
+
+    def within(part: int) -> NDArray[np.int64]:
+        places, hashes = part_of([words], skip, part)
+        return places[_came_before(hashes)]
+
+    found = in_order(within, range(words.n_parts))
     return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *found]))
 
 

@@ -13,7 +13,7 @@ from layerline.config import ValidateSection
 from layerline.validation.checks import PLACES, Places, Verdict, check
 from layerline.validation.column_summary import ColumnLook, ColumnSummary
 from layerline.validation.refusal import refuse, report_of
-from layerline.validation.row_batches import FrameRows
+from layerline.validation.row_batches import FrameRows, ParquetRows
 from layerline.validation.row_rules import cast_columns
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.streaming_profile import summarise
@@ -57,10 +57,12 @@ def validate(
 class Sifted(NamedTuple):
     """One batch: the good rows in the schema's types, and their summaries; the bad as they came.
 
-    The index of the bad rows is their positions in the batch.
+    The good rows are null where nobody wants them. The index of the bad rows is their positions in
+    the batch.
     """
 
-    clean: pa.Table
+    n_good: int
+    clean: pa.Table | None
     summaries: Mapping[str, ColumnSummary]
     bad: pd.DataFrame
 
@@ -73,25 +75,30 @@ class Sieve:
         schema: TableSchema,
         with_gaps: Collection[str],
         looks: Mapping[str, ColumnLook],
+        *,
+        only_looks: bool = False,
     ) -> None:
         self._schema, self._with_gaps, self._looks = schema, with_gaps, looks
+        self._only_looks = only_looks
 
     def __call__(self, frame: pd.DataFrame, bad: NDArray[np.bool_]) -> Sifted:
         clean = passed(frame, bad, self._schema, self._with_gaps)
-        types = arrow_schema(self._schema, self._with_gaps)
-        table = pa.Table.from_pandas(clean, schema=types, preserve_index=False, nthreads=1)
+        table = None
+        if not self._only_looks:
+            types = arrow_schema(self._schema, self._with_gaps)
+            table = pa.Table.from_pandas(clean, schema=types, preserve_index=False, nthreads=1)
         aside = frame.iloc[np.flatnonzero(bad)]
-        return Sifted(table, summarise(clean, self._looks), aside)
+        return Sifted(len(clean), table, summarise(clean, self._looks), aside)
 
 
 def passed(
     frame: pd.DataFrame, bad: NDArray[np.bool_], schema: TableSchema, with_gaps: Collection[str]
 ) -> pd.DataFrame:
     """The good rows of a batch, in the schema's types and order of columns."""
-    good = ~bad
-    casts = cast_columns(frame, schema)
-    clean = pd.DataFrame({name: cast.values[good] for name, cast in casts.items()})
-    clean = clean.reset_index(drop=True)
+    values = {name: cast.values for name, cast in cast_columns(frame, schema).items()}
+    if bad.any():
+        values = {name: column[~bad] for name, column in values.items()}
+    clean = pd.DataFrame(values, copy=False).reset_index(drop=True)
     for spec in schema.columns:
         if spec.name in clean:
             clean[spec.name] = clean[spec.name].astype(pandas_type(spec, with_gaps))
@@ -127,6 +134,18 @@ def _reasons(rows: NDArray[np.int64], rules: Sequence[Broken]) -> list[str]:
         for position in np.flatnonzero(np.isin(rows, rule.rows)):
             found[position].append(rule.reason)
     return ["; ".join(reasons) for reasons in found]
+
+
+def is_as_it_came(rows: ParquetRows, schema: TableSchema, verdict: Verdict) -> bool:
+    """Whether data/validated would be the bytes of data/raw: it can be copied then.
+
+    No row is set aside, and no column changes its place, its type, or what stands for a gap. Text
+    does: it has another type in data/raw.
+    """
+    wanted = arrow_schema(schema, verdict.with_gaps)
+    if verdict.bad.any() or not rows.schema.remove_metadata().equals(wanted):
+        return False
+    return rows.gaps_as_stored() == dict(verdict.n_missing)
 
 
 def arrow_schema(schema: TableSchema, with_gaps: Collection[str]) -> pa.Schema:

@@ -44,21 +44,32 @@ class ParquetRows:
     """A Parquet file, read again each time its rows are asked for."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         about = pq.read_metadata(path)
         self.n_rows = about.num_rows
         self.schema: pa.Schema = about.schema.to_arrow_schema()
         self.names: Sequence[str] = list(self.schema.names)
 
+    def gaps_as_stored(self) -> dict[str, int]:
+        """How many values of each column are null; NaN, which pandas takes for a gap, is not."""
+        groups = pq.read_metadata(self.path)
+        found = dict.fromkeys(self.names, 0)
+        for number in range(groups.num_row_groups):
+            group = groups.row_group(number)
+            for place, name in enumerate(self.names):
+                statistics = group.column(place).statistics
+                found[name] += statistics.null_count if statistics is not None else group.num_rows
+        return found
+
     def __iter__(self) -> Iterator[tuple[int, pd.DataFrame]]:
         start = 0
-        for table in ahead(read_batches(self._path)):
+        for table in ahead(read_batches(self.path)):
             yield start, to_frame(table)
             start += len(table)
 
     def map(self, function: Callable[..., A], *beside: NDArray[Any]) -> Iterator[tuple[int, A]]:
         """As `map_groups`: (start, `function` of a batch and its part of the arrays), in order."""
-        return map_groups(function, self._path, None, beside)
+        return map_groups(function, self.path, None, beside)
 
 
 def open_rows(folder: Path, file: str) -> FrameRows | ParquetRows:

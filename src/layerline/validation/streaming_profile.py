@@ -25,6 +25,7 @@ from layerline.validation.column_summary import (
     as_numbers,
     smallest,
 )
+from layerline.validation.duplicates import distinct
 
 MAX_LEVELS = 2000  # beyond, a text column's commonest words are taken from the sample
 
@@ -170,11 +171,7 @@ class _Numbers:
         about = {k: v for k, v in about.items() if isinstance(v, dict) or np.isfinite(v)}
         if not len(self._sample):
             return about
-        return about | {
-            "sampled": True,
-            "quantiles": profiling.quantiles(self._sample),
-            "bins": profiling.bins(self._sample),
-        }
+        return about | {"sampled": True, **profiling.quantiles_and_bins(self._sample)}
 
 
 class _Distinct:
@@ -190,7 +187,7 @@ class _Distinct:
         if len(self._smallest) == SMALLEST:
             hashes = hashes[hashes < self._smallest[-1]]
         if len(hashes):
-            self._smallest = np.unique(np.append(self._smallest, hashes))[:SMALLEST]
+            self._smallest = distinct(np.append(self._smallest, hashes))[:SMALLEST]
 
     def count(self) -> tuple[int, bool]:
         """(how many, whether it is exact)."""

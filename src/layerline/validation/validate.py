@@ -4,6 +4,8 @@ Large tables go through batch by batch: `check` reads them once and finds what i
 reading writes what passed and profiles it.
 """
 
+import contextlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ from layerline.validation.profile import profile
 from layerline.validation.quarantine import (
     Sieve,
     arrow_schema,
+    is_as_it_came,
     passed,
     reason_column,
     with_reasons,
@@ -140,14 +143,20 @@ def _write(
         write_table(folder / QUARANTINE, with_reasons(rows.frame[verdict.bad], 0, verdict))
         return profile(clean, schema.categories)
     profiler = Profiler(verdict.sample.frame, schema.categories)
-    sieve = Sieve(schema, verdict.with_gaps, profiler.looks)
-    with (
-        TableWriter(folder / TABLE, arrow_schema(schema, verdict.with_gaps)) as good,
-        TableWriter(folder / QUARANTINE, _raw_schema(rows)) as bad,
-    ):
+    is_copied = is_as_it_came(rows, schema, verdict)
+    sieve = Sieve(schema, verdict.with_gaps, profiler.looks, only_looks=is_copied)
+    with contextlib.ExitStack() as stack:
+        good = None
+        if is_copied:
+            shutil.copyfile(rows.path, folder / TABLE)
+        else:
+            types = arrow_schema(schema, verdict.with_gaps)
+            good = stack.enter_context(TableWriter(folder / TABLE, types))
+        bad = stack.enter_context(TableWriter(folder / QUARANTINE, _raw_schema(rows)))
         for start, sifted in rows.map(sieve, verdict.bad):
-            profiler.merge(sifted.clean.num_rows, sifted.summaries)
-            good.write(sifted.clean)
+            profiler.merge(sifted.n_good, sifted.summaries)
+            if good is not None:
+                good.write(sifted.clean)
             aside = with_reasons(sifted.bad, start, verdict)
             bad.write(pa.Table.from_pandas(aside, schema=bad.schema, preserve_index=False))
     return profiler.result()

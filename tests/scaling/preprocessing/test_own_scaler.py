@@ -55,7 +55,7 @@ def test_columns_may_be_scaled_each_in_its_way():
     frame = pd.DataFrame(X, columns=["a", "b"])
     numeric = {"columns": {"b": {"name": "mine.scalers:Logs", "base": 10.0}}}
     numbers = fit_numbers(frame, ["a", "b"], ScaleSection(numeric=numeric))
-    found = Numbers.from_json(json.loads(json.dumps(numbers.to_json()))).apply(frame)
+    found = Numbers.from_json(json.loads(json.dumps(numbers.to_json()))).apply_values(X)
     np.testing.assert_allclose(found[:, 0].mean(), 0, atol=1e-12)
     np.testing.assert_allclose(found[:, 1], np.log10(X[:, 1] - 9))
     with pytest.raises(ParamsError, match=r"mine\.scalers:Logs: is code of your own, which nobody"):

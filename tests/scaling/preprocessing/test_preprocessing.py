@@ -170,7 +170,7 @@ def test_many_columns_are_fitted_block_by_block_to_the_same_bits(
     monkeypatch.setattr("layerline.scaling.preprocessing.numbers.FIT_VALUES", 1)
     blocks = fit_numbers(frame, list(frame), ScaleSection())
     assert [len(part.columns) for part in blocks.scaled] == [3, 3, 2, 2]
-    np.testing.assert_array_equal(whole.apply(frame), blocks.apply(frame))
+    np.testing.assert_array_equal(whole.apply_values(values), blocks.apply_values(values))
     assert whole.fill == blocks.fill
 
 
@@ -448,3 +448,29 @@ def test_affine_inverts(values: list[float], center: float, scale: float, clip: 
     near = x[np.abs(x - center) < 100 * scale][:, None] if clip else x  # far out the clip saturates
     back = affine.invert(affine.apply(near))
     np.testing.assert_allclose(back, near, rtol=1e-6, atol=1e-6 * (abs(center) + scale))
+
+
+@pytest.mark.parametrize("n_columns", [2, 5, 28])
+def test_standard_is_that_of_scikit_learn_to_the_bit(n_columns: int) -> None:
+    generator = np.random.default_rng(n_columns)
+    x = generator.lognormal(size=(5000, n_columns)) * 10.0 ** generator.integers(-9, 9, n_columns)
+    x[:, 0] = 1e9 / 3  # constant, but for the rounding of its mean
+    fitted, found = reference.StandardScaler().fit(x), SCALERS["standard"].build(x)
+    assert found.center == tuple(fitted.mean_)
+    assert found.scale == tuple(fitted.scale_)
+    assert found.scale[0] == 1.0
+
+
+@pytest.mark.parametrize("numeric", sorted(REFERENCES))
+def test_rows_are_the_same_however_many_are_transformed_at_once(
+    numeric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).lognormal(size=(999, 3)), columns=list("abc"))
+    frame.loc[::9, "b"] = np.nan
+    numbers = fit_numbers(frame, list("abc"), ScaleSection(numeric=numeric))
+    found = np.empty((2, len(frame), 4), np.float32)
+    numbers.write(frame, found[0])
+    monkeypatch.setattr("layerline.scaling.preprocessing.numbers.CACHED_ROWS", 64)
+    numbers.write(frame, found[1])
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], numbers.apply_values(frame.to_numpy()).astype(np.float32))

@@ -25,8 +25,10 @@ from layerline.scaling.preprocessing.scalers import (
     own_line,
     read_transform,
 )
+from layerline.tables.threads import side_by_side
 
-FIT_VALUES = 1 << 23  # numbers in memory at a time; scikit-learn makes a few copies of them
+FIT_VALUES = 1 << 23  # numbers in memory at a time in each thread, with a few copies of them
+CACHED_ROWS = 1 << 13
 
 
 class TrainRows(Protocol):
@@ -61,9 +63,15 @@ class Numbers:
     scaled: tuple[Scaled, ...]  # every column once
     indicators: tuple[str, ...]  # columns that had gaps in the train rows
 
-    def apply(self, frame: pd.DataFrame) -> Matrix:
-        """(B rows) -> (B, F + indicators)."""
-        return self.apply_values(to_numbers(frame, self.names))
+    def write(self, frame: pd.DataFrame, result: NDArray[np.float32]) -> None:
+        """(B rows) -> (B, F + indicators), a few rows at a time, which the cache holds."""
+        columns = [to_number(frame[name]) for name in self.names]
+        values = np.empty((min(len(frame), CACHED_ROWS), len(columns)))
+        for start in range(0, len(frame), CACHED_ROWS):
+            part = values[: len(frame) - start]
+            for place, column in enumerate(columns):
+                part[:, place] = column[start : start + CACHED_ROWS]
+            result[start : start + CACHED_ROWS] = self.apply_values(part)
 
     def apply_values(self, values: Matrix) -> Matrix:
         """(B, F) with NaN for gaps -> (B, F + indicators)."""
@@ -106,19 +114,22 @@ def to_numbers(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]
     """Numeric, boolean and date columns -> (B, F) float64; gaps are NaN, dates days since 1970."""
     values = np.empty((len(frame), len(names)))
     for index, name in enumerate(names):
-        column = frame[name]
-        if column.dtype == np.float64:
-            values[:, index] = column.to_numpy()
-            continue
-        if pd.api.types.is_datetime64_any_dtype(column):
-            # In microseconds: nanoseconds end in the year 2262.
-            epoch = pd.Timestamp(0, tz=column.dt.tz).as_unit("us")
-            column = (column - epoch) / pd.Timedelta(days=1)
-        try:
-            values[:, index] = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-        except (ValueError, TypeError) as error:
-            raise DataError(f"column {name!r} must hold numbers: {error}") from None
+        values[:, index] = to_number(frame[name])
     return values
+
+
+def to_number(column: pd.Series) -> NDArray[np.float64]:
+    """One of them, (B,) float64."""
+    if column.dtype == np.float64:
+        return column.to_numpy()
+    if pd.api.types.is_datetime64_any_dtype(column):
+        # In microseconds: nanoseconds end in the year 2262.
+        epoch = pd.Timestamp(0, tz=column.dt.tz).as_unit("us")
+        column = (column - epoch) / pd.Timedelta(days=1)
+    try:
+        return pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"column {column.name!r} must hold numbers: {error}") from None
 
 
 def fit_numbers(rows: TrainRows, names: Sequence[str], section: ScaleSection) -> Numbers:
@@ -130,14 +141,16 @@ def fit_numbers(rows: TrainRows, names: Sequence[str], section: ScaleSection) ->
     missing = read_choices(section.missing, "median")
     numeric = read_choices(section.numeric, "standard")
     fill, has_gaps = np.empty(len(names)), np.zeros(len(names), dtype=bool)
-    scaled = []
     choices = [(missing.of(name), numeric.of(name)) for name in names]
-    for columns in _blocks(choices, len(rows)):
+
+    def fitted(columns: list[int]) -> Scaled:
         block = [names[column] for column in columns]
         values = to_numbers(rows[block], block)
         has_gaps[columns] = np.isnan(values).any(axis=0)
         fill[columns], transform = fit_values(values, block, *choices[columns[0]])
-        scaled.append(Scaled(tuple(columns), transform))
+        return Scaled(tuple(columns), transform)
+
+    scaled = side_by_side(fitted, _blocks(choices, len(rows)))
     marked = np.flatnonzero(has_gaps & section.missing_indicator).tolist()
     return Numbers(
         names=tuple(names),

@@ -109,11 +109,13 @@ class Preprocessor:
             raise DataError(
                 f"column {absent[0]!r} is not in the data; the model needs {self.input_columns}"
             )
-        blocks = [self.numbers.apply(frame)] if self.numbers else []
-        blocks += [item.apply(frame[item.name]) for item in self._by_column]
-        x = np.empty((len(frame), sum(block.shape[1] for block in blocks)), np.float32)
+        x = np.empty((len(frame), len(self.features)), np.float32)
         start = 0
-        for block in blocks:
+        if self.numbers:
+            start = len(self.numbers.features)
+            self.numbers.write(frame, x[:, :start])
+        for item in self._by_column:
+            block = item.apply(frame[item.name])
             x[:, start : start + block.shape[1]] = block
             start += block.shape[1]
         return x

@@ -31,6 +31,7 @@ from layerline.sources.reading.json_lines import open_json_lines
 from layerline.sources.reading.paths import DELIMITED, PARQUET, find_files, kind_of
 from layerline.sources.reading.unchanged import Unchanged, reporting_unreadable
 from layerline.tables.storage import to_frame
+from layerline.tables.threads import beside
 
 __all__ = ["DELIMITED", "PARQUET", "FileTable", "Reading", "find_files", "open_files", "read_files"]
 __all__ += ["read_frame"]
@@ -90,11 +91,11 @@ class Reading:
         problems = _RangeProblems()
         for part in self._parts:
             n_rows = 0
-            with reporting_unreadable(part.path):
+            with reporting_unreadable(part.path), beside(part.guard.sha256) as sha256:
                 for batch in part.stream.batches(None):
                     yield self._table(part, batch, problems, n_rows)
                     n_rows += batch.n_rows
-            self.files.append({**part.guard.check(), "n_rows": n_rows})
+                self.files.append({**part.guard.check(sha256()), "n_rows": n_rows})
         problems.require_none()
         if not any(file["n_rows"] for file in self.files):
             paths = [part.path for part in self._parts]

@@ -8,6 +8,8 @@ import numpy as np
 
 from layerline.scaling.preprocessing.scalers.transform import Matrix
 
+_EPSILON = np.finfo(np.float64).eps
+
 
 @dataclasses.dataclass(frozen=True)
 class Affine:
@@ -48,11 +50,20 @@ def _affine(center: Any, scale: Any) -> Affine:
 
 
 def standard(x: Matrix) -> Affine:
-    """Mean 0, standard deviation 1. Source: sklearn.preprocessing.StandardScaler."""
-    from sklearn.preprocessing import StandardScaler
+    """Mean 0, standard deviation 1. Source: sklearn.preprocessing.StandardScaler.
 
-    fitted = StandardScaler().fit(x)
-    return _affine(fitted.mean_, fitted.scale_)
+    To the bit; that one takes three times as long, and a second for its import. A column whose
+    variance is no more than the rounding of its sums counts as constant (Chan, Golub, LeVeque,
+    Algorithms for Computing the Sample Variance, 1983).
+    """
+    n = len(x)
+    mean = x.sum(axis=0) / n
+    deviations = x - mean
+    correction = deviations.sum(axis=0)
+    squares = np.square(deviations, out=deviations).sum(axis=0) - correction**2 / n
+    variance = squares / n
+    rounding = n * _EPSILON * variance + (n * mean * _EPSILON) ** 2
+    return _affine(mean, np.where(variance <= rounding, 1.0, np.sqrt(variance)))
 
 
 def minmax(x: Matrix) -> Affine:

@@ -46,6 +46,7 @@ def plot_learning_curves(path: Path, history: Sequence[Mapping[str, float]], kep
         axes.plot(epochs, losses, label=f"{split} loss", color=_COLOURS[split])
     axes.axvline(kept, color="grey", linestyle=":", label=f"kept: epoch {kept}")
     axes.set(xlabel="epoch", ylabel="loss")
+    axes.locator_params(axis="x", integer=True)
     axes.legend()
     _save(figure, path)
 

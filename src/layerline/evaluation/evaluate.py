@@ -1,7 +1,7 @@
 """The evaluate stage's work: decision, metrics, baselines; report_writer.py writes the files."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ from layerline.evaluation.row_predictions import decide_rows, predict_rows, with
 from layerline.evaluation.slice_coverage import measure_coverage
 from layerline.evaluation.slice_metrics import measure_slices
 from layerline.evaluation.temperature import Calibration
-from layerline.evaluation.training_diagnosis import diagnose, guess_loss
+from layerline.evaluation.training_diagnosis import constant_guess, diagnose
 from layerline.evaluation.worst_predictions import tabulate_worst, worst_rows
 from layerline.networks.serialization import NetworkSpec, load_network
 from layerline.tables.storage import read_table
@@ -84,8 +84,12 @@ def evaluate(
     data = read_manifest(workspace.scaled)
     facts = read_manifest(workspace.network)
     section = params.evaluate
-    network_spec = workspace.network / NETWORK_SPEC
-    yardsticks = (section.baselines, workspace.scaled, network_spec, params.seed)
+    yardsticks = (
+        section.baselines,
+        workspace.scaled,
+        workspace.network / NETWORK_SPEC,
+        params.seed,
+    )
     with fitting_baselines(*yardsticks, costs_of(section, data["classes"])) as baselines:
         prepare_torch(params.seed, facts.get("threads", 1))
         done = _predict_all(workspace, section, data, facts, params.scale)
@@ -127,13 +131,12 @@ def _predict_all(
     network, spec = load_network(workspace.network)
     rows = {split: load_rows(workspace.scaled, split) for split in SPLITS}
     held = read_held_out(workspace.network, network, rows)
-    decision, calibration = _decide(workspace, held, spec, section, data)
+    decision, calibration = _decide(workspace, held, spec, section, data, facts.get("members", ()))
     found = {"train": predict_rows(network, spec, rows["train"], decision)}
     found["valid"] = decide_rows(held, spec, decision)
     found["test"] = predict_rows(network, spec, rows["test"], decision)
     ids = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
-    groups = observation_groups(ids, raw, scale)
-    found["test"] = dataclasses.replace(found["test"], groups=groups)
+    found["test"] = dataclasses.replace(found["test"], groups=observation_groups(ids, raw, scale))
     return _Evaluated(data, facts, raw, position, network, spec, decision, calibration, rows, found)
 
 
@@ -143,11 +146,12 @@ def _decide(
     spec: NetworkSpec,
     section: EvaluateSection,
     data: Mapping[str, Any],
+    members: Sequence[Mapping[str, Any]],
 ) -> tuple[Decision, Calibration | None]:
     """Fit the decision on rows held out and write models/decision."""
     decision, calibration = choose_decision(held, spec, section)
     if (regions := section.regions) is not None:
-        decision = with_conformal(held, spec, decision, regions, data)
+        decision = with_conformal(held, spec, decision, regions, data, members)
     about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)
@@ -163,7 +167,7 @@ def _measure(
     forgetting = judge_forgetting(workspace.network, section, seed)
     metrics |= {} if forgetting is None else forgetting.metrics
     figure, importance = _importance(done, section, seed)
-    kept, guessing = done.facts["kept_epoch"], _constant_guess(params, done)
+    kept, guessing = done.facts["kept_epoch"], constant_guess(params.train.loss, done.rows, classes)
     diagnosis = diagnose(history, kept, params.train.epochs, guessing)
     if stopped := done.facts.get("stopped"):
         diagnosis += f" Training ended early: {stopped}."
@@ -225,11 +229,13 @@ def _importance(
     if not section.importance_rows or not features or test.x.shape[1:] != (len(features),):
         return "", []
 
+    plain = dataclasses.replace(done.decision, conformal=None)  # regions play no part in it
+
     def predicted(x: NDArray[np.float32], rows: NDArray[np.intp]) -> Predictions:
         at = torch.from_numpy(rows)
         actual = None if test.actual is None else test.actual[at]
         part = Rows(torch.from_numpy(x), test.y[at], actual=actual)
-        return predict_rows(done.network, done.spec, part, done.decision)
+        return predict_rows(done.network, done.spec, part, plain)
 
     return permutation_importance(
         test.x.numpy(),
@@ -238,12 +244,3 @@ def _importance(
         n_rows=section.importance_rows,
         seed=seed,
     )
-
-
-def _constant_guess(params: Params, done: _Evaluated) -> float | None:
-    """The loss of a constant guess in the unit of the learning curves, where it is known."""
-    loss, classes = params.train.loss, done.spec.classes
-    if loss.options or loss.name not in ("auto", "cross_entropy", "mse"):
-        return None
-    y = {split: done.rows[split].y.numpy() for split in ("train", "valid")}
-    return guess_loss(y["train"], y["valid"], None if classes is None else len(classes))

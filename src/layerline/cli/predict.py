@@ -1,6 +1,7 @@
 """`layerline predict`: a registered model predicts a file."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +77,9 @@ def predict(
         return
     with temporary_folder() as folder:
         report = predict_file(uri, input_file, folder / "stdout.csv", workspace.home, chosen)
-        stdout = click.get_binary_stream("stdout")
         with report.output.open("rb") as file:
-            shutil.copyfileobj(file, stdout)
-        stdout.flush()
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.flush()
         _print_report(report, f"by {uri}", is_error=True)
         if report.refused is not None:
             click.echo(report.refused.read_text(encoding="utf-8"), err=True, nl=False)

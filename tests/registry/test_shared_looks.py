@@ -17,7 +17,7 @@ from layerline.evaluation.looks import (
 from layerline.registry.client import open_registry
 from layerline.registry.register import register_model
 from layerline.tracking.shared_looks import fetch_looks, list_looks, read_looks
-from layerline.tracking.store import ensure_store
+from layerline.tracking.store import ensure_experiments, ensure_store
 
 OTHER = "0123456789abcdef"
 
@@ -36,7 +36,8 @@ def listed(checkout):
     workspace = checkout.workspace
     rows = hash_test_rows(workspace)
     with open_registry(workspace.home, "testing") as client:
-        run = client.create_run(client.create_experiment("flowers"))
+        experiments = ensure_experiments(workspace.home, client, ["flowers"])
+        run = client.create_run(experiments["flowers"])
         list_looks(client, run.info.run_id, rows, look_names(workspace, rows))
 
 
@@ -85,7 +86,7 @@ def _list(home, run_id, name):
 def test_two_at_once_lose_nothing_and_names_that_are_none_are_left_out(team):
     home = team[0].workspace.home
     with open_registry(home, "testing") as client:
-        experiment = client.create_experiment("flowers")
+        experiment = ensure_experiments(home, client, ["flowers"])["flowers"]
         runs = [client.create_run(experiment).info.run_id for _ in range(3)]
         for _ in range(2):  # again, as after kill -9
             list_looks(client, runs[2], "5" * 16, ["../params", OTHER, "x" * 16])

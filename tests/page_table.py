@@ -41,12 +41,10 @@ PORT = Edit("localhost:8000", "localhost:$PORT", "a free port")
 SESSIONS = {
     "README.md": Session(
         edits=(
-            Edit("source .venv/bin/activate\n", "", "the tests have their own environment"),
             Edit(
-                "layerline init houses.csv --target price    # or",
-                "mkdir prices && cp houses.csv prices && cd prices && git init -q\n"
-                "layerline init houses.csv --target price    # or",
-                "a folder without a project",
+                "source .venv/bin/activate && cd FOLDER_OF_YOURS\n",
+                "",
+                "the tests have their own environment and folder",
             ),
             Edit(
                 "init houses.csv --target price",
@@ -72,6 +70,8 @@ SESSIONS = {
         ),
         before={
             "layerline runs --why": "sed -i 's/seed: 0/seed: 1/' params.yaml\ndvc repro",
+            'layerline.run("prices")': "mkdir prices && cp houses.csv prices && cd prices\n"
+            "git init -q && layerline init houses.csv --target price --fast\nshort",
         },
         after={"layerline init pictures": "test $(wc -l < answers.csv) -eq 41"},
     ),

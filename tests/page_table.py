@@ -179,7 +179,10 @@ SESSIONS = {
             "curl -si": f"start_server {LOGGED}",
         },
         after={"curl -si": "stop_server"},
-        stages={"retrain": "layerline retrain || test $? -eq 6", "window": "python pipeline/scale.py"},
+        stages={
+            "retrain": "layerline retrain || test $? -eq 6",
+            "window": "python pipeline/scale.py",
+        },
     ),
     "docs/scale.md": Session(
         start="flowers",

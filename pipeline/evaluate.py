@@ -6,6 +6,8 @@ Writes: models/decision/, reports/: metrics.json, evaluation.json, predictions.p
         errors.csv (of the test rows), plots/, model_card.md and .html; runs/evaluate.json.
 """
 
+from functools import partial
+
 from layerline.stage import Stage, leave, run_stage
 from layerline.text import readable
 
@@ -16,10 +18,12 @@ LOGGED = ("metrics.json", "evaluation.json", "model_card.md", "model_card.html")
 def main(stage: Stage) -> None:
     from layerline.evaluation.evaluate import evaluate
     from layerline.evaluation.looks import count_looks
+    from layerline.tracking.shared_looks import fetch_looks
 
-    metrics = evaluate(stage.workspace, stage.params)
-    looks = count_looks(stage.workspace)
-    if warning := looks.warning(stage.params.evaluate.confidence):
+    workspace, params = stage.workspace, stage.params
+    metrics = evaluate(workspace, params, partial(fetch_looks, workspace.home, params.project))
+    looks = count_looks(workspace)
+    if warning := looks.warning(params.evaluate.confidence):
         stage.report(f"warning: {warning}")
     stage.journal.tags({"layerline.test_looks": looks.count})
     figures = ", ".join(f"{name} {readable(value)}" for name, value in metrics["test"].items())
@@ -27,10 +31,9 @@ def main(stage: Stage) -> None:
     stage.journal.metrics(
         {f"{split}_{name}": v for split, found in metrics.items() for name, v in found.items()}
     )
-    stage.journal.artifact(stage.workspace.plots)
-    stage.journal.artifact(stage.workspace.predictions)
-    for name in LOGGED:
-        stage.journal.artifact(stage.workspace.reports / name)
+    reports = [workspace.reports / name for name in LOGGED]
+    for path in (workspace.plots, workspace.predictions, *reports):
+        stage.journal.artifact(path)
 
 
 if __name__ == "__main__":

@@ -131,6 +131,18 @@ def cost(y_true, y_pred):
 def largest_error(y_true, y_pred):
     return abs(y_true - y_pred).max()
 
+def hits(y_true, y_pred):
+    return np.mean(y_true == y_pred)
+
+def rare(y_true, y_pred):
+    if not (y_true == "b").any():
+        raise ValueError("no row of b")
+    return np.mean((y_true == "b") & (y_pred == "b"))
+
+def all_different(y_true, y_pred):
+    assert len(np.unique(y_true)) == len(y_true)
+    return 1.0
+
 def undefined(y_true, y_pred):
     return float("nan")
 

@@ -73,6 +73,32 @@ def test_a_frame_is_trained_on_as_the_pipeline_trains(
     assert fitted._files["network.safetensors"] == weights
 
 
+def test_files_are_read_as_the_commands_read_them(
+    shop: Checkout, fitted: layerline.FittedModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = shop.root / "shop.csv"
+    short = {"epochs": 3, "folds": 2, "members": {"count": 2}}
+    model = layerline.fit(str(file), "size", verbose=True, **short)
+    assert "; test accuracy " in capsys.readouterr().out
+    assert model._files["network.safetensors"] == fitted._files["network.safetensors"]
+    expected = fitted.predict_frame(pd.read_csv(file))
+    pd.testing.assert_frame_equal(model.predict_frame(file), expected, check_exact=True)
+    assert (model.predict(str(file)) == expected["prediction"]).all()
+    with pytest.raises(DataError, match=f"{file.name}: .*did you mean 'size'"):
+        layerline.fit(file, "sizes")
+    with pytest.raises(DataError, match="target: the rows are a file, so name one of its columns"):
+        layerline.fit(file, [1, 2])
+    with pytest.raises(SourceError, match=r"absent\.csv"):
+        layerline.fit(shop.root / "absent.csv", "size")
+    with pytest.raises(SourceError, match=r"absent\.csv: file not found"):
+        model.predict(shop.root / "absent.csv")
+    bad = shop.root / "bad.csv"
+    pd.read_csv(file).head(2).assign(city="Oslo").to_csv(bad, index=False)
+    with pytest.raises(DataError, match=r"bad\.csv: .*Oslo"):
+        model.predict(bad)
+    assert len(model.predict_frame(bad, any_value=True)) == 2
+
+
 def test_a_model_is_saved_loaded_and_pickled(fitted: layerline.FittedModel, tmp_path: Path) -> None:
     expected = fitted.predict_proba(shop_rows())
     folder = fitted.save(tmp_path / "new" / "model")

@@ -49,6 +49,8 @@ def test_reports_have_what_they_found(project: Checkout) -> None:
     metrics = json.loads(read(project.root, "reports/metrics.json"))
     assert metrics["test"]["cost"] >= 0
     assert "| cost |" in read(project.root, "reports/model_card.md")
+    interval = json.loads(read(project.root, "reports/evaluation.json"))["intervals"]["cost"]
+    assert interval["lower"] <= metrics["test"]["cost"] <= interval["upper"]
     (warning, *_) = json.loads(read(project.root, "reports/validation.json"))["warnings"]
     assert "mine.rules:few_pieces" in warning["message"]
     assert '"kind": "own"' in read(project.root, "models/preprocessor/preprocessor.json")

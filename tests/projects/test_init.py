@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from layerline.cli import main
 from layerline.cli.init import _project_name
 from layerline.columns import category, numbered_dates
 from layerline.config import parse_params
@@ -230,3 +232,32 @@ def test_the_distilled_start_has_members_and_no_folds(frame: pd.DataFrame, tmp_p
     assert not combination_problems(params)
     assert (params.train.folds, params.train.members.keep) == (None, "greedy")
     assert params.train.members.distil
+
+
+def test_where_no_project_is_init_makes_one(
+    csv_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that cannot be read leaves nothing behind; a home folder stays one."""
+    rows = "".join(f"{n % 7},{'ab'[n % 2]}\n" for n in range(60))
+    file = csv_file(f"price,y\n{rows}")
+    for name in ("home", "mine"):
+        (tmp_path / name).mkdir()
+    run = CliRunner().invoke
+    monkeypatch.chdir(tmp_path / "mine")
+    for arguments in (["absent.csv", "--target", "y"], [str(file), "--target", "z"]):
+        assert run(main, ["init", *arguments]).exit_code != 0
+    assert not list(Path().iterdir())
+    result = run(main, ["init", str(file), "--target", "y"])
+    assert result.exit_code == 0, result.output
+    assert f"{tmp_path / 'mine'} is a project now" in result.output
+    assert load_checked(Path("params.yaml")).fetch.target == "y"
+    written = {path.name for path in Path().rglob("*") if path.suffix in (".yaml", ".py")}
+    assert {"dvc.yaml", "fetch.py", "register.py"} <= written
+    assert not {"digits.yaml", "params.earlier.yaml"} & written
+    assert "is a project now" not in run(main, ["init", str(file), "--target", "y"]).output
+
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "home")
+    result = run(main, ["init", str(file), "--target", "y"])
+    assert (result.exit_code, list(Path().iterdir())) == (2, [])
+    assert "this is your home folder" in result.output

@@ -75,6 +75,7 @@ def init(
     """Write params.yaml and a first schema for your own data.
 
     FILE is a table (CSV, Excel, Parquet, JSON), or a folder of pictures with one folder a class.
+    In a folder without a project it makes one first, as `layerline new .` does.
     """
     from layerline.projects.editor_files import write_editor_files
     from layerline.projects.init import Wishes
@@ -82,8 +83,6 @@ def init(
     from layerline.validation.schema.schema_file import write_schema
 
     workspace = find_workspace()
-    if not (workspace.root / "dvc.yaml").is_file():
-        click.echo("note: there is no dvc.yaml here; run this in the root of a Layerline project")
     name = project or _project_name(file)
     given = _source_options(**reading)
     wishes = Wishes(effort, size=_read_size(size))
@@ -91,6 +90,7 @@ def init(
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)
     require_outside(workspace.root, _fetch_section(start.params))
+    _start_project(workspace.root)
     kept = _keep_earlier_params(workspace, start.params_text)
     write_schema(schema_path, start.schema)
     write_text(workspace.params, start.params_text)
@@ -107,6 +107,21 @@ def init(
                 f"or --temp, lack it until `dvc add {shlex.quote(path)}`"
             )
     click.echo("next: read both files, then run `dvc repro`")
+
+
+def _start_project(root: Path) -> None:
+    """Make the folder a project, unless it is one, or a part of one."""
+    from layerline.projects.new import new_project
+
+    if (root / "params.yaml").exists() or (root / "dvc.yaml").exists():
+        if not (root / "dvc.yaml").is_file():
+            click.echo("note: there is no dvc.yaml here; run this in the root of a project")
+        return
+    if root.resolve() == Path.home():
+        message = "this is your home folder; run it in one of the project's own"
+        raise ParamsError([Problem("folder", message)], "layerline init")
+    new_project(root, click.echo, has_example=False)
+    click.echo(f"{root.resolve()} is a project now")
 
 
 def _start(

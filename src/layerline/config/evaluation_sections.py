@@ -34,6 +34,15 @@ class ConformalSection:
     """The share of new rows whose true value is to be within their interval or set."""
     by: str | None = None
     """The target or a category, each of whose levels is to have that share."""
+    method: Literal["split", "cv_plus"] = "split"
+    """split: one margin, from rows held out; cv_plus: around the answers of each fold's networks,
+    from the rows of that fold."""
+
+    @model_validator(mode="after")
+    def _one_margin(self) -> "ConformalSection":
+        if self.by is not None and self.method == "cv_plus":
+            raise ValueError("cv_plus has no margins by group; remove by, or set method: split")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)

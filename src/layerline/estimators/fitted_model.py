@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import DataError
 from layerline.estimators.user_table import named_rows
 from layerline.model.bundle import MANIFEST, Rows
+from layerline.model.chunks import check_input
 from layerline.model.load import load_bundle
+from layerline.model.predict_file import PredictOptions, predict_file
 from layerline.model.predictor import Model
+from layerline.tables.storage import TABLE, to_frame
 from layerline.text import listing, readable
 
 
@@ -61,7 +65,7 @@ class Predictor:
         """The labels, in the order of `predict_proba`; None for a regression."""
         return self.model.about.classes
 
-    def predict(self, rows: Rows) -> NDArray[Any]:
+    def predict(self, rows: Rows | str | Path) -> NDArray[Any]:
         """(B,) the label, or the number in the target's own unit, of each row.
 
         Raises:
@@ -69,7 +73,7 @@ class Predictor:
         """
         return np.asarray(self.predict_frame(rows)["prediction"])
 
-    def predict_proba(self, rows: Rows) -> NDArray[np.float64]:
+    def predict_proba(self, rows: Rows | str | Path) -> NDArray[np.float64]:
         """(B, K) the probability of each class, in the order of `classes`.
 
         Raises:
@@ -80,11 +84,12 @@ class Predictor:
         table = self.predict_frame(rows)
         return table.iloc[:, 1 : 1 + len(self.classes)].to_numpy(dtype=np.float64)
 
-    def predict_frame(self, rows: Rows, *, any_value: bool = False) -> pd.DataFrame:
+    def predict_frame(self, rows: Rows | str | Path, *, any_value: bool = False) -> pd.DataFrame:
         """All that the model predicts, beside the rows' own index.
 
         Args:
-            rows: a DataFrame, or an array if the model was trained on an array.
+            rows: a DataFrame, or an array if the model was trained on an array; or a file, as
+                `layerline predict` reads it.
             any_value: also accept what violates the schema: levels that training did not have,
                 numbers outside the limits; missing values are imputed.
 
@@ -92,6 +97,8 @@ class Predictor:
             `prediction`, and for classes `probability_<class>`, of a quantile loss
             `quantile_<level>`.
         """
+        if isinstance(rows, str | Path):
+            return _predict_file(self.model, Path(rows), PredictOptions((), any_value=any_value))
         table = rows if self.model.about.image_shape is not None else named_rows(rows)
         return self.model.predict(table, any_value=any_value)
 
@@ -152,6 +159,14 @@ class FittedModel(Predictor):
 def files_of(bundle: Path) -> dict[str, bytes]:
     """The content of a bundle's files by name."""
     return {file.name: file.read_bytes() for file in sorted(bundle.iterdir()) if file.is_file()}
+
+
+def _predict_file(model: Model, file: Path, options: PredictOptions) -> pd.DataFrame:
+    with temporary_folder() as folder:
+        output = folder / TABLE
+        check_input(file)
+        predict_file(model, "", file, output, options)
+        return to_frame(pq.read_table(output))
 
 
 def _load(files: Mapping[str, bytes]) -> Model:

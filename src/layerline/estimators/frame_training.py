@@ -1,4 +1,4 @@
-"""`layerline.fit`: the pipeline's stages on a frame, in a private folder that is then removed."""
+"""`layerline.fit`: the pipeline's stages on rows, in a private folder that is then removed."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ from layerline.config import Params, Task
 from layerline.errors import LayerlineError
 from layerline.estimators.changed_params import changed
 from layerline.estimators.fitted_model import FittedModel, files_of
-from layerline.estimators.user_table import Targets, to_arrow, with_target, with_weights
+from layerline.estimators.user_table import Targets, named_columns, to_arrow
 from layerline.evaluation.evaluate import measure_model
 from layerline.evaluation.history import read_history
 from layerline.origins import SourceContext, find_preprocessor, find_start
@@ -50,7 +50,7 @@ class _PrivateWorkspace(Workspace):
 
 
 def fit(
-    data: pd.DataFrame | NDArray[Any],
+    data: pd.DataFrame | NDArray[Any] | str | Path,
     target: Targets,
     *,
     task: Literal["auto"] | Task = "auto",
@@ -60,19 +60,19 @@ def fit(
     verbose: bool = False,
     **train: Any,
 ) -> FittedModel:
-    """Train on a frame, with the defaults and the very results of `layerline init` and `dvc repro`.
+    """Train on rows, with the defaults and the very results of `layerline init` and `dvc repro`.
 
     Neither DVC nor MLflow is involved, and nothing is written outside a temporary folder.
 
     Args:
         data: the rows, a column each; a column `split` that holds train, valid and test decides
-            the split, as for `layerline init`.
-        target: the column to predict, or one value for each row.
+            the split, as for `layerline init`. Or a file, as `layerline init` reads it.
+        target: the column to predict, or one value for each row; of a file the column.
         task: binary, multiclass or regression; auto finds it.
         seed: as in params.yaml.
         scale: changes to the section scale of params.yaml.
         weights: what each row counts: a column of positive numbers, or one for each row.
-        verbose: print what the stages report, and show the progress.
+        verbose: print what the stages report and the test figures, and show the progress.
         train: changes to the section train of params.yaml: `epochs=30, optimizer={"learning_rate":
             0.01}`, or by a dotted path, `**{"optimizer.learning_rate": 0.01}`. Without `members`
             (`members=None`) a single network is trained, so much faster.
@@ -86,13 +86,15 @@ def fit(
     >>> fit(frame.sample(frac=1, random_state=0), "y", members=None, epochs=20).task
     'binary'
     """
-    table, name = with_target(data, target)
-    table, weighing = with_weights(table, weights)
+    rows, name, weighing = named_columns(data, target, weights)
     fetch = {} if weighing is None else {"weights": weighing}
     if train.get("members", ...) is None:
         train = {"folds": None, **train}
     changes = {"seed": seed, "fetch": fetch, "scale": scale or {}, "train": train}
-    return train_table(table, name, changes, task=task, verbose=verbose)
+    if isinstance(rows, pd.DataFrame):
+        return train_table(rows, name, changes, task=task, verbose=verbose)
+    with temporary_folder() as folder, _in_users_words(rows, str(data)):
+        return _train_file(rows, name, changes, folder, task=task, verbose=verbose)
 
 
 def train_table(
@@ -108,6 +110,24 @@ def train_table(
     Raises:
         LayerlineError: as `fit`.
     """
+    rows = to_arrow(table)
+    with temporary_folder(memory_folder(_ROOM + _COPIES * rows.nbytes)) as folder:
+        file = folder / TABLE
+        with _in_users_words(file, "the frame"):
+            write_table(file, rows)
+            return _train_file(file, target, changes, folder, task=task, verbose=verbose)
+
+
+def _train_file(
+    file: Path,
+    target: str,
+    changes: Mapping[str, Any],
+    folder: Path,
+    *,
+    task: Literal["auto"] | Task,
+    verbose: bool,
+) -> FittedModel:
+    """Train on a file, in a folder that is thrown away."""
     notes: list[str] = []
 
     def report(text: str) -> None:
@@ -115,15 +135,7 @@ def train_table(
         if verbose:
             print(text, flush=True)  # noqa: T201 - asked for
 
-    rows = to_arrow(table)
-    with (
-        temporary_folder(memory_folder(_ROOM + _COPIES * rows.nbytes)) as folder,
-        _in_words_of_frames(folder),
-        torch_restored(),
-        progress_shown(verbose),
-    ):
-        file = folder / TABLE
-        write_table(file, rows)
+    with torch_restored(), progress_shown(verbose):
         workspace = _PrivateWorkspace(folder / "project")
         start = start_project(file, target, PROJECT, root=workspace.root, wishes=Wishes(task=task))
         raw = changed(start.params, changes)
@@ -133,13 +145,16 @@ def train_table(
         write_schema(workspace.root / params.schema_path, start.schema)
         metrics = _run_stages(workspace, params, report)
         write_model(folder / "bundle", workspace, params, read_holdout(workspace, params.scale))
-        return FittedModel(
+        fitted = FittedModel(
             files_of(folder / "bundle"),
             metrics=metrics,
             history=read_history(workspace.reports / "history.csv"),
             params={key: value for key, value in raw.items() if key != "fetch"},
             notes=notes,
         )
+    if verbose:
+        print(fitted, flush=True)  # noqa: T201 - asked for
+    return fitted
 
 
 def _run_stages(
@@ -160,14 +175,14 @@ def _run_stages(
 
 
 @contextlib.contextmanager
-def _in_words_of_frames(folder: Path) -> Iterator[None]:
-    """Let messages name the frame and arguments, not files that the user never sees."""
+def _in_users_words(file: Path, shown: str) -> Iterator[None]:
+    """Let messages name what the user gave, and arguments, not files that nobody ever sees."""
     try:
         yield
     except LayerlineError as error:
         text = re.sub(r"\nall of it: reports/.*", "", str(error))
-        for words in (str(folder / TABLE), f"data/raw/{TABLE}"):
-            text = text.replace(words, "the frame")
+        for words in (str(file), f"data/raw/{TABLE}"):
+            text = text.replace(words, shown)
         text = re.sub(r"(?:\bfetch\.|--)(target|task|weights)\b", r"\1", text)
         error.args = (text,)
         raise

@@ -1,6 +1,7 @@
 """Frames and arrays as users have them -> one table with names, and its target."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,24 @@ def with_weights(table: pd.DataFrame, weights: Targets | None) -> tuple[pd.DataF
         raise DataError(f"there are {len(table):,} rows, but weights of shape {values.shape}")
     name = free_name(table, WEIGHT)
     return table.assign(**{name: values}), name
+
+
+def named_columns(
+    data: pd.DataFrame | NDArray[Any] | str | Path, target: Targets, weights: Targets | None
+) -> tuple[pd.DataFrame | Path, str, str | None]:
+    """The rows, or their file, with the names of their target's and their weights' columns.
+
+    Raises:
+        DataError: as `with_target` and `with_weights`, or values are given beside a file.
+    """
+    if not isinstance(data, str | Path):
+        table, name = with_target(data, target)
+        table, weighing = with_weights(table, weights)
+        return table, name, weighing
+    for argument, given in (("target", target), ("weights", weights)):
+        if not isinstance(given, str | None):
+            raise DataError(f"{argument}: the rows are a file, so name one of its columns")
+    return Path(data), str(target), None if weights is None else str(weights)
 
 
 def free_name(table: pd.DataFrame, name: str) -> str:

@@ -13,6 +13,7 @@ bootstrap.py               confidence intervals, alone and paired
 decision.py                from logits to a class
 class_costs.py             what mistakes cost, by pair
 conformal.py               intervals and sets of known coverage
+conformal_folds.py         regions around each fold's answers
 conformal_groups.py        groups with margins of their own
 held_out.py                answers that decisions are fitted on
 fit_decision.py            the decision, fitted on validation rows

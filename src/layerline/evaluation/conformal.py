@@ -1,4 +1,4 @@
-"""Split conformal prediction: intervals of numbers, sets of classes, with a known coverage.
+"""Conformal prediction: intervals of numbers, sets of classes, with a known coverage.
 
 Whatever the network, a share `coverage` of new rows that are like the validation rows has its true
 value within its region. Sources: Vovk et al., Algorithmic Learning in a Random World (2005); Romano
@@ -8,13 +8,14 @@ Classifiers (2019).
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerline.errors import ParamsError, Problem
+from layerline.evaluation.conformal_folds import FoldScores, fit_folds
 from layerline.evaluation.conformal_groups import Groups
 from layerline.evaluation.predictions import Floats, Ints
 from layerline.scaling.preprocessing.target_transforms import TargetCurve
@@ -27,33 +28,49 @@ class Conformal:
     The score of a number is its distance from the prediction, or from the nearer of the outer
     quantiles, before the target's curve is inverted; that of a class is 1 - its probability. With
     `groups` a row, or a class, has the score of its group; `x` (B, F) are the network's inputs.
+    With `folds` the answers of each fold (`by_fold`) have the scores of its rows; without these
+    answers `score` is the margin.
     """
 
     coverage: float
     score: float
     groups: Groups | None = None
+    folds: FoldScores | None = None
 
     def _margins(self, x: NDArray[np.floating] | None) -> Floats | float:
         return self.score if self.groups is None else self.groups.margins(x, self.score)
 
     def intervals(
-        self, numbers: Floats, curve: TargetCurve, x: NDArray[np.floating] | None = None
+        self,
+        numbers: Floats,
+        curve: TargetCurve,
+        x: NDArray[np.floating] | None = None,
+        by_fold: Sequence[Floats] | None = None,
     ) -> Floats:
         """(B, 1) predictions or (B, Q) quantiles on the curve -> (B, 2) in the user's unit."""
-        margins = self._margins(x)
-        bounds = np.hstack([numbers[:, :1] - margins, numbers[:, -1:] + margins])
+        if self.folds is not None and by_fold is not None:
+            bounds = self.folds.intervals(by_fold)
+        else:
+            margins = self._margins(x)
+            bounds = np.hstack([numbers[:, :1] - margins, numbers[:, -1:] + margins])
         return curve.restore(np.sort(bounds, axis=1))  # narrowed quantiles may cross
 
     def sets(
-        self, probabilities: Floats, predicted: Ints, x: NDArray[np.floating] | None = None
+        self,
+        probabilities: Floats,
+        predicted: Ints,
+        x: NDArray[np.floating] | None = None,
+        by_fold: Sequence[Floats] | None = None,
     ) -> NDArray[np.bool_]:
         """(B, K) probabilities, (B,) predicted class -> (B, K), whether a class is in the set.
 
         The predicted class always is: sets are never empty.
         """
-        return (1 - probabilities <= self._margins(x)) | (
-            np.arange(probabilities.shape[1]) == predicted[:, None]
-        )
+        if self.folds is not None and by_fold is not None:
+            is_in = self.folds.sets(by_fold)
+        else:
+            is_in = 1 - probabilities <= self._margins(x)
+        return is_in | (np.arange(probabilities.shape[1]) == predicted[:, None])
 
     def to_json(self) -> dict[str, Any]:
         """Its whole state."""
@@ -65,9 +82,13 @@ class Conformal:
         """The inverse of `to_json`; None where there is none."""
         if state is None:
             return None
-        groups = state.get("groups")
-        fitted = None if groups is None else Groups.from_json(groups)
-        return cls(float(state["coverage"]), float(state["score"]), fitted)
+        groups, folds = state.get("groups"), state.get("folds")
+        return cls(
+            float(state["coverage"]),
+            float(state["score"]),
+            None if groups is None else Groups.from_json(groups),
+            None if folds is None else FoldScores.from_json(folds),
+        )
 
     def grouped(
         self, groups: Groups, scores: Floats, places: Ints, weights: Floats | None = None
@@ -79,6 +100,13 @@ class Conformal:
             return _quantile(scores[is_in], self.coverage, own)
 
         return dataclasses.replace(self, groups=groups.fit(places, quantile))
+
+    def folded(
+        self, scores: Floats, folds: Ints, members: Sequence[Mapping[str, Any]]
+    ) -> "Conformal":
+        """By CV+, from scores (B,) of rows that the `folds` (B,) held out: `fit_folds`."""
+        rank = _rank(len(scores), self.coverage)
+        return dataclasses.replace(self, folds=fit_folds(scores, folds, members, rank))
 
 
 def interval_scores(numbers: Floats, actual: Floats) -> Floats:
@@ -107,7 +135,7 @@ def _quantile(scores: Floats, coverage: float, weights: Floats | None) -> float:
     Source: Tibshirani et al., Conformal Prediction Under Covariate Shift (2019), equation 7.
     """
     n_rows = len(scores)
-    rank = math.ceil(round((n_rows + 1) * coverage, 9))
+    rank = _rank(n_rows, coverage)
     if rank > n_rows:
         least = math.ceil(round(coverage / (1 - coverage), 9))
         message = (
@@ -121,3 +149,7 @@ def _quantile(scores: Floats, coverage: float, weights: Floats | None) -> float:
     ranks = np.cumsum(weights[order] / weights.mean())
     place = np.searchsorted(ranks, (n_rows + 1) * coverage - 1e-9)
     return float(scores[order[min(int(place), n_rows - 1)]])
+
+
+def _rank(n_rows: int, coverage: float) -> int:
+    return math.ceil(round((n_rows + 1) * coverage, 9))

@@ -77,12 +77,18 @@ class Decision:
         logits: NDArray[np.floating],
         actual: Ints = UNKNOWN,
         x: NDArray[np.floating] | None = None,
+        by_fold: Sequence[NDArray[np.floating]] | None = None,
     ) -> Predictions:
-        """Logits (B, K) and class indices (B,) to predictions; `x` are the network's inputs."""
+        """Logits (B, K) and class indices (B,) to predictions; `x` are the network's inputs.
+
+        `by_fold` are the logits (B, K) of each fold's networks, for regions by CV+.
+        """
         probabilities = self.probabilities(logits)
         chosen = self.choose(probabilities)
-        fitted = self.conformal
-        regions = None if fitted is None else fitted.sets(probabilities, chosen, x)
+        regions = None
+        if (fitted := self.conformal) is not None:
+            of_folds = None if by_fold is None else [self.probabilities(own) for own in by_fold]
+            regions = fitted.sets(probabilities, chosen, x, of_folds)
         return Predictions(
             actual,
             chosen,
@@ -99,6 +105,7 @@ class Decision:
         curve: TargetCurve,
         actual: Floats | Ints = UNKNOWN,
         x: NDArray[np.floating] | None = None,
+        by_fold: Sequence[Floats] | None = None,
     ) -> Predictions:
         """`Link.numbers` (B, 1) or (B, Q), on the target's curve, to predictions."""
         numbers, fitted = curve.restore(on_curve), self.conformal
@@ -107,7 +114,7 @@ class Decision:
             numbers[:, link.middle],
             quantiles=numbers if link.levels else None,
             levels=link.levels,
-            regions=None if fitted is None else fitted.intervals(on_curve, curve, x),
+            regions=None if fitted is None else fitted.intervals(on_curve, curve, x, by_fold),
         )
 
     def to_json(self, classes: Sequence[Any] | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The evaluate stage's work: decision, metrics, baselines; report_writer.py writes the files."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from layerline.artifacts import (
 from layerline.config import EvaluateSection, Params, ScaleSection
 from layerline.evaluation.baseline_comparison import compare_with_baselines
 from layerline.evaluation.baselines import fitting_baselines
-from layerline.evaluation.bootstrap import metric_intervals
 from layerline.evaluation.class_costs import costs_of
 from layerline.evaluation.class_metrics import measure_classes
 from layerline.evaluation.decision import DECISION, Decision, write_decision
@@ -33,7 +32,7 @@ from layerline.evaluation.metrics import measure
 from layerline.evaluation.model_card import describe_interval
 from layerline.evaluation.monotone_sweeps import sweep_columns
 from layerline.evaluation.observations import observation_groups
-from layerline.evaluation.own_metric import measure_own
+from layerline.evaluation.own_metric import all_intervals, measure_own
 from layerline.evaluation.permutation_importance import (
     Importance,
     group_features,
@@ -45,7 +44,7 @@ from layerline.evaluation.row_predictions import decide_rows, predict_rows, with
 from layerline.evaluation.slice_coverage import measure_coverage
 from layerline.evaluation.slice_metrics import measure_slices
 from layerline.evaluation.temperature import Calibration
-from layerline.evaluation.training_diagnosis import diagnose, guess_loss
+from layerline.evaluation.training_diagnosis import constant_guess, diagnose
 from layerline.evaluation.worst_predictions import tabulate_worst, worst_rows
 from layerline.networks.serialization import NetworkSpec, load_network
 from layerline.tables.storage import read_table
@@ -69,8 +68,14 @@ class _Evaluated:
     predictions: Mapping[str, Predictions]
 
 
-def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]]:
+def evaluate(
+    workspace: Workspace,
+    params: Params,
+    looks_elsewhere: Callable[[str], Iterable[str]] = lambda rows: (),
+) -> dict[str, dict[str, float]]:
     """Write models/decision and the reports of the model; return the metrics by split.
+
+    `looks_elsewhere` gives what others have measured on test rows of a hash: see looks.py.
 
     Raises:
         SourceError: an artifact of an earlier stage is missing or damaged.
@@ -79,8 +84,12 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
     data = read_manifest(workspace.scaled)
     facts = read_manifest(workspace.network)
     section = params.evaluate
-    network_spec = workspace.network / NETWORK_SPEC
-    yardsticks = (section.baselines, workspace.scaled, network_spec, params.seed)
+    yardsticks = (
+        section.baselines,
+        workspace.scaled,
+        workspace.network / NETWORK_SPEC,
+        params.seed,
+    )
     with fitting_baselines(*yardsticks, costs_of(section, data["classes"])) as baselines:
         prepare_torch(params.seed, facts.get("threads", 1))
         done = _predict_all(workspace, section, data, facts, params.scale)
@@ -89,7 +98,7 @@ def evaluate(workspace: Workspace, params: Params) -> dict[str, dict[str, float]
         known = baselines()
     worth = compare_with_baselines(test, known, section, params.seed)
     named = {name: results.hashes[name] for name in ("network", "decision")}
-    looks = note_look(workspace, **named)
+    looks = note_look(workspace, looks_elsewhere, **named)
     results = dataclasses.replace(results, baselines=known, worth=worth, looks=looks)
     inputs = PlotInputs(
         history, facts["kept_epoch"], worst_rows(test), done.position, done.spec.classes
@@ -106,8 +115,7 @@ def measure_model(workspace: Workspace, params: Params) -> dict[str, dict[str, f
     """
     data, facts = read_manifest(workspace.scaled), read_manifest(workspace.network)
     prepare_torch(params.seed, facts.get("threads", 1))
-    done = _predict_all(workspace, params.evaluate, data, facts, params.scale)
-    return _all_metrics(params, done)
+    return _all_metrics(params, _predict_all(workspace, params.evaluate, data, facts, params.scale))
 
 
 def _predict_all(
@@ -123,13 +131,12 @@ def _predict_all(
     network, spec = load_network(workspace.network)
     rows = {split: load_rows(workspace.scaled, split) for split in SPLITS}
     held = read_held_out(workspace.network, network, rows)
-    decision, calibration = _decide(workspace, held, spec, section, data)
+    decision, calibration = _decide(workspace, held, spec, section, data, facts.get("members", ()))
     found = {"train": predict_rows(network, spec, rows["train"], decision)}
     found["valid"] = decide_rows(held, spec, decision)
     found["test"] = predict_rows(network, spec, rows["test"], decision)
     ids = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
-    groups = observation_groups(ids, raw, scale)
-    found["test"] = dataclasses.replace(found["test"], groups=groups)
+    found["test"] = dataclasses.replace(found["test"], groups=observation_groups(ids, raw, scale))
     return _Evaluated(data, facts, raw, position, network, spec, decision, calibration, rows, found)
 
 
@@ -139,11 +146,12 @@ def _decide(
     spec: NetworkSpec,
     section: EvaluateSection,
     data: Mapping[str, Any],
+    members: Sequence[Mapping[str, Any]],
 ) -> tuple[Decision, Calibration | None]:
     """Fit the decision on rows held out and write models/decision."""
     decision, calibration = choose_decision(held, spec, section)
     if (regions := section.regions) is not None:
-        decision = with_conformal(held, spec, decision, regions, data)
+        decision = with_conformal(held, spec, decision, regions, data, members)
     about = {"calibration": None if calibration is None else dataclasses.asdict(calibration)}
     with replace_folder(workspace.decision, about) as folder:
         write_decision(folder, decision, spec.classes)
@@ -151,19 +159,15 @@ def _decide(
 
 
 def _measure(
-    workspace: Workspace,
-    params: Params,
-    done: _Evaluated,
-    history: list[dict[str, float]],
+    workspace: Workspace, params: Params, done: _Evaluated, history: list[dict[str, float]]
 ) -> EvaluationResults:
     """Everything but the baselines, which are fitted in parallel."""
     section, seed, test = params.evaluate, params.seed, done.predictions["test"]
-    metrics = _all_metrics(params, done)
+    metrics, classes = _all_metrics(params, done), done.spec.classes
     forgetting = judge_forgetting(workspace.network, section, seed)
     metrics |= {} if forgetting is None else forgetting.metrics
-    classes = done.spec.classes
     figure, importance = _importance(done, section, seed)
-    kept, guessing = done.facts["kept_epoch"], _constant_guess(params, done)
+    kept, guessing = done.facts["kept_epoch"], constant_guess(params.train.loss, done.rows, classes)
     diagnosis = diagnose(history, kept, params.train.epochs, guessing)
     if stopped := done.facts.get("stopped"):
         diagnosis += f" Training ended early: {stopped}."
@@ -173,7 +177,7 @@ def _measure(
         params=params,
         data=done.data,
         metrics=metrics,
-        intervals=metric_intervals(test, section.bootstrap, section.confidence, seed),
+        intervals=all_intervals(metrics["test"], test, classes, section, seed),
         classes=[] if classes is None else measure_classes(test, classes, section, seed),
         decision=done.decision,
         calibration=done.calibration,
@@ -208,12 +212,12 @@ def _hashes(
 ) -> dict[str, str]:
     decision = read_manifest(workspace.decision)["files"][DECISION]["sha256"]
     named = {f"raw data: {name}": digest for name, digest in data["raw_sha256"].items()}
-    weights = facts["files"][NETWORK_WEIGHTS]["sha256"]
     splits = {
         f"{split} rows": data["files"][f"{split}_x.npy"]["sha256"]
         for split in SPLITS
         if f"{split}_x.npy" in data["files"]
     }
+    weights = facts["files"][NETWORK_WEIGHTS]["sha256"]
     return {"network": weights, "decision": decision, **splits, **named}
 
 
@@ -225,11 +229,13 @@ def _importance(
     if not section.importance_rows or not features or test.x.shape[1:] != (len(features),):
         return "", []
 
+    plain = dataclasses.replace(done.decision, conformal=None)  # regions play no part in it
+
     def predicted(x: NDArray[np.float32], rows: NDArray[np.intp]) -> Predictions:
         at = torch.from_numpy(rows)
         actual = None if test.actual is None else test.actual[at]
         part = Rows(torch.from_numpy(x), test.y[at], actual=actual)
-        return predict_rows(done.network, done.spec, part, done.decision)
+        return predict_rows(done.network, done.spec, part, plain)
 
     return permutation_importance(
         test.x.numpy(),
@@ -238,12 +244,3 @@ def _importance(
         n_rows=section.importance_rows,
         seed=seed,
     )
-
-
-def _constant_guess(params: Params, done: _Evaluated) -> float | None:
-    """The loss of a constant guess in the unit of the learning curves, where it is known."""
-    loss, classes = params.train.loss, done.spec.classes
-    if loss.options or loss.name not in ("auto", "cross_entropy", "mse"):
-        return None
-    y = {split: done.rows[split].y.numpy() for split in ("train", "valid")}
-    return guess_loss(y["train"], y["valid"], None if classes is None else len(classes))

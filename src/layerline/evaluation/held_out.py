@@ -3,7 +3,7 @@
 Those are the validation rows; with train.folds all rows, each answered by the networks of its fold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,18 +15,24 @@ from torch import nn
 
 from layerline.artifacts import OUT_OF_FOLD
 from layerline.errors import SourceError
-from layerline.evaluation.predictions import Floats
+from layerline.evaluation.predictions import Floats, Ints
 from layerline.training.dataset import Rows
 from layerline.training.fold_rows import join
 from layerline.training.inference import predict
 
 
 class HeldOut(NamedTuple):
-    """Outputs (B, O), and the rows that they are for."""
+    """Outputs (B, O), and the rows that they are for.
+
+    Out of fold, `folds` (B,) say which one held a row out; of other rows `by_fold` may have the
+    outputs of each fold's networks.
+    """
 
     outputs: NDArray[np.float32]
     rows: Rows
     is_out_of_fold: bool = False
+    folds: Ints | None = None
+    by_fold: Sequence[NDArray[np.float32]] | None = None
 
     @property
     def multiples(self) -> Floats | None:
@@ -46,10 +52,10 @@ def read_held_out(folder: Path, network: nn.Module, rows: Mapping[str, Rows]) ->
         return HeldOut(predict(network, rows["valid"].x).numpy(), rows["valid"])
     try:
         found = load_file(path)
-        outputs, places = found["outputs"].numpy(), found["row"]
+        outputs, places, _ = found["outputs"].numpy(), found["row"], found["fold"]
     except (OSError, SafetensorError, KeyError) as error:
         raise SourceError(f"{path}: damaged ({error}); run `dvc repro -f train`") from None
     everything = join(rows["train"], rows["valid"])
     if int(places.max()) >= len(everything):
         raise SourceError(f"{path}: is of other rows than data/scaled; run `dvc repro`")
-    return HeldOut(outputs, everything.at(places), True)
+    return HeldOut(outputs, everything.at(places), True, found["fold"].numpy())

@@ -2,11 +2,13 @@
 
 They are in `.layerline/looks/<rows>/` of the main checkout, experiments' as well, named after the
 model: measuring the same model again, also after kill -9, is no further look. A file appears whole
-or not at all, so processes need no lock.
+or not at all, so processes need no lock. Looks of other checkouts that share a tracking store come
+from there as such files, too: tracking/shared_looks.py.
 """
 
 import dataclasses
 import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,25 +61,48 @@ NO_LOOKS = Looks(0, "")
 
 def count_looks(workspace: Workspace) -> Looks:
     """The looks at the test rows of data/scaled so far."""
-    rows = _hash_rows(workspace)
-    return Looks(len(list((workspace.looks / rows).glob("*.json"))), rows)
+    rows = hash_test_rows(workspace)
+    return Looks(len(look_names(workspace, rows)), rows)
 
 
-def note_look(workspace: Workspace, **model: str) -> Looks:
+def look_names(workspace: Workspace, rows: str) -> list[str]:
+    """What the models are called that were measured on these test rows."""
+    return [path.stem for path in (workspace.looks / rows).glob("*.json")]
+
+
+def add_looks(workspace: Workspace, rows: str, names: Iterable[str]) -> None:
+    """Count what other checkouts have measured on these test rows; once, as `note_look` does."""
+    for name in set(names).difference(look_names(workspace, rows)):
+        _write(workspace, rows, name, {"seen": "in the tracking store"})
+
+
+def note_look(
+    workspace: Workspace,
+    elsewhere: Callable[[str], Iterable[str]] = lambda rows: (),
+    /,
+    **model: str,
+) -> Looks:
     """Count a look at the test rows of data/scaled, unless this model has been counted.
 
     Args:
         workspace: the project.
+        elsewhere: the looks at rows of this hash that others know of.
         model: what names the model, such as hashes of its weights and its decision.
     """
     name = hashlib.sha256("\n".join(f"{k}={model[k]}" for k in sorted(model)).encode()).hexdigest()
-    path = workspace.looks / _hash_rows(workspace) / f"{name[:_DIGITS]}.json"
-    if not path.exists():
-        write_json(path, {**model, "time": datetime.now(UTC).isoformat(timespec="seconds")})
+    rows = hash_test_rows(workspace)
+    _write(workspace, rows, name[:_DIGITS], model)
+    add_looks(workspace, rows, elsewhere(rows))
     return count_looks(workspace)
 
 
-def _hash_rows(workspace: Workspace) -> str:
+def _write(workspace: Workspace, rows: str, name: str, content: Mapping[str, str]) -> None:
+    path = workspace.looks / rows / f"{name}.json"
+    if not path.exists():
+        write_json(path, {**content, "time": datetime.now(UTC).isoformat(timespec="seconds")})
+
+
+def hash_test_rows(workspace: Workspace) -> str:
     """By the content of the rows, in whatever order they are and however they are scaled."""
     ids = np.load(workspace.scaled / "test_id.npy", allow_pickle=False)
     return hashlib.sha256(np.unique(ids).tobytes()).hexdigest()[:_DIGITS]

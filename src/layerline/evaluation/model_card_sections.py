@@ -137,9 +137,10 @@ def _conformal_lines(results: EvaluationResults) -> list[str]:
         if results.is_regression
         else f"a set of {size} on average"
     )
+    method = "conformal prediction" if conformal.folds is None else "CV+, around each fold's answer"
     lines = [
         f"{conformal.coverage:.0%} of new rows should have their true value within their region, "
-        f"fitted on {results.judged_by} (conformal prediction); of the test rows "
+        f"fitted on {results.judged_by} ({method}); of the test rows "
         f"{test['conformal_coverage']:.1%} do, with {what}."
     ]
     if (groups := conformal.groups) is not None:

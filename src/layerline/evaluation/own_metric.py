@@ -1,22 +1,28 @@
 """Metrics of the user's own, by their import paths: `evaluate.metrics: [mine.metrics:cost]`.
 
 A function (y_true, y_pred) -> float. Both are (B,) arrays: labels, as the data have them, or
-numbers in the target's unit. Its name is the metric's. It has no interval, and knows no weights.
+numbers in the target's unit. Its name is the metric's. It knows no weights.
 """
 
+import dataclasses
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from layerline.config import EvaluateSection
+from layerline.evaluation.bootstrap import Interval, bounds, metric_intervals
 from layerline.evaluation.metrics import METRICS
-from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.predictions import Floats, Predictions
+from layerline.evaluation.resampling import MIN_RESAMPLES, resample
 from layerline.own_code import calling, find_function, problem
 
 _WHERE = "evaluate.metrics"
 _FORM = "def NAME(y_true, y_pred) -> float"
+_MAX_ROWS = 20_000_000  # that one function reads, in all resamples
 
 
 def find_metric(name: str) -> Callable[[], Callable[[Any, Any], float]]:
@@ -61,6 +67,65 @@ def measure_own(
             raise problem(name, _WHERE, message)
         found[metric_name(name)] = float(value)
     return found
+
+
+def all_intervals(
+    values: Mapping[str, float],
+    predictions: Predictions,
+    classes: Sequence[Any] | None,
+    section: EvaluateSection,
+    seed: int,
+) -> dict[str, Interval]:
+    """The interval of every metric of these rows: the task's, and the user's own.
+
+    Both are of the same resamples. One of the user's own that is undefined on most of them has no
+    interval: it raises there, or gives no finite number.
+
+    Args:
+        values: of the user's own metrics on all rows, among others.
+        predictions: the rows.
+        classes: the labels, or None for numbers.
+        section: has the metrics, the number of resamples and the confidence.
+        seed: of the resamples.
+    """
+    confidence = section.confidence
+    found = metric_intervals(predictions, section.bootstrap, confidence, seed)
+    for name, resampled in _resampled(predictions, classes, section, seed).items():
+        if np.isnan(resampled).mean() < 0.5:
+            n_independent = predictions.n_independent
+            found[name] = bounds(values[name], resampled, confidence, n_independent)
+    return found
+
+
+def _resampled(
+    predictions: Predictions, classes: Sequence[Any] | None, section: EvaluateSection, seed: int
+) -> dict[str, Floats]:
+    """The user's own metrics on resamples of the rows, NaN where one is undefined."""
+    if not section.bootstrap or not section.metrics:
+        return {}
+    n_rows = len(predictions.actual)
+    n_resamples = min(section.bootstrap, max(MIN_RESAMPLES, _MAX_ROWS // n_rows))
+    shown = (_shown(predictions.actual, classes), _shown(predictions.predicted, classes))
+    functions = {metric_name(name): find_metric(name)() for name in section.metrics}
+    unweighted = dataclasses.replace(predictions, weights=None)
+    found: dict[str, list[float]] = {name: [] for name in functions}
+    for drawn in resample(unweighted, n_resamples, seed):
+        for counts in drawn.weights:
+            rows = np.repeat(np.arange(n_rows), counts.astype(np.int64))
+            for name, function in functions.items():
+                found[name].append(_value_of(function, *(array[rows] for array in shown)))
+    return {name: np.array(one) for name, one in found.items()}
+
+
+def _value_of(function: Callable[[Any, Any], float], y_true: Any, y_pred: Any) -> float:
+    """NaN where the function has no value, such as on rows without one of the classes."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            value = float(function(y_true, y_pred))
+    except Exception:  # whatever the user's code raises; on all rows it has a value
+        return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 def _shown(values: Any, classes: Sequence[Any] | None) -> Any:

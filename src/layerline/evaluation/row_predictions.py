@@ -1,7 +1,7 @@
 """A network's predictions for the rows of a split, in the user's unit."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from layerline.evaluation.conformal_groups import find_groups
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.predictions import Floats, Predictions
+from layerline.networks.ensemble import Ensemble
 from layerline.networks.serialization import NetworkSpec
 from layerline.scaling.preprocessing.target_transforms import read_curve
 from layerline.training.dataset import Rows
@@ -25,14 +26,25 @@ def predict_rows(
     network: nn.Module, spec: NetworkSpec, rows: Rows, decision: Decision = PLAIN
 ) -> Predictions:
     """The predictions for the rows of a split, in the user's unit."""
-    return decide_rows(HeldOut(predict(network, rows.x).numpy(), rows), spec, decision)
+    outputs = predict(network, rows.x).numpy()
+    by_fold = [predict(part, rows.x).numpy() for part in fold_networks(network, decision)]
+    return decide_rows(HeldOut(outputs, rows, by_fold=by_fold or None), spec, decision)
+
+
+def fold_networks(network: nn.Module, decision: Decision) -> list[nn.Module]:
+    """The networks of each fold, as one each, where regions need their answers; else none."""
+    conformal = decision.conformal
+    if conformal is None or conformal.folds is None:
+        return []
+    assert isinstance(network, Ensemble)
+    return [network.part(places) for places in conformal.folds.members]
 
 
 def decide_rows(given: HeldOut, spec: NetworkSpec, decision: Decision = PLAIN) -> Predictions:
     """What outputs predict for their rows, in the user's unit."""
     outputs, rows, x = given.outputs, given.rows, given.rows.x.numpy()
     if spec.classes is not None:
-        found = decision.classify(outputs, rows.y.numpy(), x)
+        found = decision.classify(outputs, rows.y.numpy(), x, given.by_fold)
     else:
         found = decision.decide_numbers(
             _numbers(outputs, spec),
@@ -40,6 +52,7 @@ def decide_rows(given: HeldOut, spec: NetworkSpec, decision: Decision = PLAIN) -
             read_curve(spec.target_curve),
             _actual(rows, spec),
             x,
+            None if given.by_fold is None else [_numbers(own, spec) for own in given.by_fold],
         )
     weights = None if rows.weights is None else rows.weights.numpy()
     return dataclasses.replace(found, weights=weights)
@@ -51,11 +64,12 @@ def with_conformal(
     decision: Decision,
     regions: ConformalSection,
     data: Mapping[str, Any],
+    members: Sequence[Mapping[str, Any]] = (),
 ) -> Decision:
     """The decision with regions that cover a share of new rows, fitted on rows held out.
 
     By group they cover that share of each, where it has enough rows. `data` is the manifest of
-    data/scaled.
+    data/scaled, `members` those in that of models/network.
 
     Raises:
         ParamsError: too few rows for the coverage, or groups that are not known.
@@ -71,6 +85,9 @@ def with_conformal(
         groups = find_groups(regions.by, data, spec.category_sizes)
         places = rows.y.numpy() if groups.first is None else groups.places(rows.x.numpy())
         conformal = conformal.grouped(groups, scores, places, held.multiples)
+    if regions.method == "cv_plus":
+        assert held.folds is not None  # params.yaml has train.folds
+        conformal = conformal.folded(scores, held.folds, members)
     return dataclasses.replace(decision, conformal=conformal)
 
 

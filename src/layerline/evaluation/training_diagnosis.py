@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerline.config import Component
+from layerline.training.dataset import Rows
+
 History = Sequence[Mapping[str, float]]
 _GAP = 0.05  # of the loss; smaller differences are ignored
 
@@ -61,6 +64,16 @@ def _number(loss: float) -> float:
 def _rose(history: History) -> bool:
     """The training loss ended above that of the first epoch."""
     return len(history) > 1 and history[-1]["train_loss"] > 1.5 * abs(history[0]["train_loss"])
+
+
+def constant_guess(
+    loss: Component, rows: Mapping[str, Rows], classes: Sequence[Any] | None
+) -> float | None:
+    """The loss of a constant guess in the unit of the learning curves, where it is known."""
+    if loss.options or loss.name not in ("auto", "cross_entropy", "mse"):
+        return None
+    train, valid = (rows[split].y.numpy() for split in ("train", "valid"))
+    return guess_loss(train, valid, None if classes is None else len(classes))
 
 
 def guess_loss(train: NDArray[Any], valid: NDArray[Any], n_classes: int | None) -> float:

@@ -2,6 +2,8 @@
 
 import copy
 import dataclasses
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from layerline.errors import DataError
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
 from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.row_predictions import fold_networks
 from layerline.model.bundle import About, Rows
 from layerline.model.image_inputs import read_images
 from layerline.model.inputs import InputTally, read_columns, with_absent
@@ -105,9 +108,9 @@ class Model:
         """Typed rows -> the network's outputs (B, O)."""
         return self._run(self.inputs(rows))
 
-    def _run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, x: NDArray[np.float32], network: nn.Module | None = None) -> NDArray[np.float32]:
         inputs = torch.from_numpy(x).to(next(self.network.parameters()).dtype)
-        found: NDArray[np.float32] = predict(self.network, inputs).numpy()
+        found: NDArray[np.float32] = predict(network or self.network, inputs).numpy()
         return found
 
     def _read(
@@ -143,14 +146,30 @@ class Model:
         return tabulate(self.decide(outputs, x), self.about.classes)
 
     def decide(
-        self, outputs: NDArray[np.float32], x: NDArray[np.float32] | None = None
+        self,
+        outputs: NDArray[np.float32],
+        x: NDArray[np.float32] | None = None,
+        by_fold: Sequence[NDArray[np.float32]] = (),
     ) -> Predictions:
         """The network's outputs (B, O) -> predictions as arrays.
 
-        Of the inputs `x`, regions by group read the group; without them they are those of all rows.
+        Of the inputs `x`, regions by group read the group, and those by CV+ have an answer of each
+        fold, unless it is given `by_fold`; without inputs regions have one margin for all rows.
         """
+        if x is not None and not by_fold:
+            by_fold = [self._run(x, network) for network in self.fold_networks]
         if self.about.classes is not None:
-            return self.decision.classify(outputs, x=x)
+            return self.decision.classify(outputs, x=x, by_fold=by_fold or None)
+        numbers = [self._on_curve(own) for own in by_fold] or None
+        curve = self.preprocessor.target_curve
+        on_curve = self._on_curve(outputs)
+        return self.decision.decide_numbers(on_curve, self.link, curve, x=x, by_fold=numbers)
+
+    def _on_curve(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         fitted = self.preprocessor
-        on_curve = self.link.numbers(outputs, fitted.target_center, fitted.target_scale)
-        return self.decision.decide_numbers(on_curve, self.link, fitted.target_curve, x=x)
+        return self.link.numbers(outputs, fitted.target_center, fitted.target_scale)
+
+    @functools.cached_property
+    def fold_networks(self) -> list[nn.Module]:
+        """The networks of each fold, where regions need their answers."""
+        return fold_networks(self.network, self.decision)

@@ -1,6 +1,8 @@
 """Several networks whose predictions are averaged."""
 
+import copy
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -78,6 +80,14 @@ class Ensemble(nn.Module):
         if self.weights:
             return (logs + self._beside(logs).log()).logsumexp(0)
         return logs.logsumexp(0) - math.log(len(outputs))
+
+    def part(self, places: Sequence[int]) -> "Ensemble":
+        """Some of the members, which it shares, as an ensemble of equal weights."""
+        found = copy.copy(self)
+        chosen = nn.ModuleList(self.members[place] for place in places)
+        found._modules = {**self._modules, "members": chosen}
+        found.weights = ()
+        return found
 
     def _beside(self, stacked: Tensor) -> Tensor:
         """(M, 1, 1) the members' weights, of sum 1."""

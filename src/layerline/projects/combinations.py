@@ -185,6 +185,18 @@ def _monotone_is_possible(params: Params) -> Iterator[Problem]:
     yield from found
 
 
+def _cv_plus_has_folds(params: Params) -> Iterator[Problem]:
+    regions, where = params.evaluate.regions, "evaluate.conformal.method"
+    if regions is None or regions.method == "split":
+        return
+    if params.train.folds is None:
+        message = "cv_plus needs networks of folds; set train.folds, or method: split"
+        yield Problem(where, message)
+    window = params.scale.window
+    if params.fetch.weights is not None or (window is not None and window.has_weights):
+        yield Problem(where, "cv_plus knows no row weights; set method: split")
+
+
 def _costs_are_known(params: Params) -> Iterator[Problem]:
     if params.register.gate.metric == "mean_cost" and params.evaluate.class_costs is None:
         message = (
@@ -203,6 +215,7 @@ RULES: tuple[Rule, ...] = (
     _folds_know_nothing_of_each_other,
     _weights_reach_what_is_set,
     _costs_are_known,
+    _cv_plus_has_folds,
     _a_network_can_learn_answers,
     _monotone_is_possible,
     _exports_have_no_own_code,

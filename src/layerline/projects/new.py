@@ -32,12 +32,13 @@ _SCHEMA = "data/schemas/digits.yaml"
 CI = ".github/workflows/layerline.yml"
 
 
-def new_project(folder: Path, report: Callable[[str], None]) -> None:
+def new_project(folder: Path, report: Callable[[str], None], *, has_example: bool = True) -> None:
     """Write a project into a folder, which is created where it is missing.
 
     Args:
         folder: of the project; may be inside a git repository, or one of several in it.
         report: shows the user one line.
+        has_example: with the params and the schema of scikit-learn's digits.
 
     Raises:
         ParamsError: there is a project already.
@@ -54,7 +55,8 @@ def new_project(folder: Path, report: Callable[[str], None]) -> None:
         report(f"{folder}: a git repository")
     _start_dvc(folder, is_inside=top is not None and top != folder.resolve())
     for name, text in _files(is_top=top is None or top == folder.resolve()).items():
-        _write(folder / name, text, report)
+        if has_example or name not in ("params.yaml", _SCHEMA):
+            _write(folder / name, text, report)
 
 
 def _files(is_top: bool) -> dict[str, str]:

@@ -6,7 +6,7 @@ its hashes, and the alias moves in one call.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import MANIFEST, STAGES, Workspace, read_json_as
 from layerline.artifacts.temporary import temporary_folder
@@ -15,7 +15,11 @@ from layerline.errors import TrackingError
 from layerline.registry.client import open_registry, registry_lock
 from layerline.registry.verifier import start_verifier
 from layerline.tracking.flush import flush, run_id_of
+from layerline.tracking.shared_looks import list_looks, read_looks
 from layerline.tracking.spool import waiting_journals
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 FLUSH_WAIT_SECONDS = 20.0
 
@@ -46,7 +50,6 @@ def register_model(
         temporary_folder() as folder,
     ):
         # Importing torch takes seconds in both processes: they do it at the same time.
-        from layerline.evaluation.looks import count_looks
         from layerline.registry.candidate import log_candidate, prepare
         from layerline.registry.contest import hold_contest
         from layerline.registry.description import describe
@@ -59,13 +62,24 @@ def register_model(
             version = log_candidate(client, candidate)
             report(f"{version.uri} {'logged' if version.is_new else 'already exists'}")
             facts = hold_contest(client, params, candidate, version, verifier)
-            facts["test_looks"] = count_looks(workspace).count
+            facts["test_looks"] = _share_looks(client, workspace, project, candidate.run_id)
             describe(client, workspace, candidate, facts)
     alias = f"models:/{project}@{params.register.alias}"
     holder = facts["champion_version"]
     verb = "is now" if facts["promoted"] else "stays"
     report(f"{alias} {verb} version {holder}" if holder else f"{alias}: no version yet")
     return facts
+
+
+def _share_looks(client: "MlflowClient", workspace: Workspace, project: str, run_id: str) -> int:
+    """The looks at the test rows by all whose runs are in the store, this one included."""
+    from layerline.evaluation.looks import add_looks, hash_test_rows, look_names
+
+    rows = hash_test_rows(workspace)
+    add_looks(workspace, rows, read_looks(client, project, rows))
+    names = look_names(workspace, rows)
+    list_looks(client, run_id, rows, names)
+    return len(names)
 
 
 def _run_id(home: Path, key: str) -> str:

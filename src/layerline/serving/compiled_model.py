@@ -21,6 +21,7 @@ from layerline.scaling.preprocessing.categories import VALUES, Category
 from layerline.scaling.preprocessing.dates import Dates
 from layerline.scaling.preprocessing.numbers import Numbers
 from layerline.serving.json_rows import Typed, refuse_rows
+from layerline.serving.numpy_embeddings import Step
 from layerline.serving.numpy_network import fold
 from layerline.training.inference import PREDICT_BATCH
 
@@ -58,7 +59,10 @@ class CompiledModel:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._network = fold(model.network.eval()) or functools.partial(_run, model.network)
+        self._network, *self._of_folds = (
+            fold(network.eval()) or functools.partial(_run, network)
+            for network in (model.network, *model.fold_networks)
+        )
         self._names = ("prediction", *model.about.output_columns)
         fitted = model.preprocessor
         self._numbers = _with_arrays(fitted.numbers) if fitted.numbers else None
@@ -78,9 +82,7 @@ class CompiledModel:
         return self._predict(self._model.preprocessor.transform_images(images))
 
     def _predict(self, x: NDArray[np.float32]) -> Predicted:
-        starts = range(0, len(x), PREDICT_BATCH)
-        found = [self._network(x[start : start + PREDICT_BATCH]) for start in starts]
-        outputs = found[0] if len(found) == 1 else np.concatenate(found)
+        outputs = _in_pieces(self._network, x)
         finite = np.isfinite(outputs)
         if not finite.all():
             raise refuse_rows(np.asarray(~finite.all(axis=1)))
@@ -107,7 +109,8 @@ class CompiledModel:
         self, outputs: NDArray[np.float32], x: NDArray[np.float32] | None = None
     ) -> Predicted:
         """The network's outputs (B, O) -> predictions, as `Model.decode` makes them."""
-        found, classes = self._model.decide(outputs, x), self._model.about.classes
+        by_fold = [] if x is None else [_in_pieces(network, x) for network in self._of_folds]
+        found, classes = self._model.decide(outputs, x, by_fold), self._model.about.classes
         labels = found.predicted.tolist()
         if classes is not None:
             labels = [classes[place] for place in labels]
@@ -116,6 +119,12 @@ class CompiledModel:
         if len(values) > 1:
             values = [[[*first, *second] for first, second in zip(*values, strict=True)]]
         return Predicted(labels, values[0] if values else None, self._names)
+
+
+def _in_pieces(network: Step, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    starts = range(0, len(x), PREDICT_BATCH)
+    found = [network(x[start : start + PREDICT_BATCH]) for start in starts]
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _with_arrays(numbers: Numbers) -> Numbers:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.wrong_values import problems_of
 
 FOLDER = Path("recipes") / "studies"
+SHIPPED = Path(str(files("layerline.projects"))) / "template" / "studies"  # for other projects
 Scalar = bool | int | float | str | None
 
 
@@ -83,7 +85,8 @@ def find_study(workspace: Workspace, name: str | None) -> tuple[str, Any]:
 
     Args:
         workspace: the project.
-        name: of a file in recipes/studies, or a path; None: params.yaml's section `study`.
+        name: of a file in recipes/studies or of one that we ship, or a path; None: params.yaml's
+            section `study`.
 
     Raises:
         ParamsError: there is no such file, or no section.
@@ -95,15 +98,16 @@ def find_study(workspace: Workspace, name: str | None) -> tuple[str, Any]:
             raise ParamsError([Problem("study", f"is not set; {_ways(workspace)}")])
         return "study", section
     given = Path(name)
-    for path in (workspace.root / FOLDER / f"{name}.yaml", given):
+    for path in (workspace.root / FOLDER / f"{name}.yaml", given, SHIPPED / f"{name}.yaml"):
         if path.is_file():
             return path.stem, read_yaml(path)
     raise ParamsError([Problem(name, f"no such study; {_ways(workspace)}")], "layerline study")
 
 
 def _ways(workspace: Workspace) -> str:
-    known = ", ".join(sorted(path.stem for path in (workspace.root / FOLDER).glob("*.yaml")))
-    listed = f" ({known})" if known else ""
+    folders = (workspace.root / FOLDER, SHIPPED)
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    listed = f" ({', '.join(known)})"
     return f"name a file of recipes/studies{listed}, or a YAML file with `space` and `objective`"
 
 

@@ -30,6 +30,7 @@
     mlflow_runs.py        the MLflow run of a key
     mlflow_names.py       metrics grouped, lineage hidden, in MLflow
     log_batches.py        events batched for log_batch
+    shared_looks.py       looks at test rows, team-wide
     replay.py             one journal into one run, exactly once
     flush.py              all journals, or one while it grows
 

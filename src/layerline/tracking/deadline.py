@@ -19,7 +19,7 @@ class _DeadlineExceeded(BaseException):
 
 
 @contextlib.contextmanager
-def deadline(uri: str, doing: str) -> Iterator[None]:
+def deadline(uri: str, doing: str, seconds: float | None = None) -> Iterator[None]:
     """Limit what the block may take in all; a no-op for a local file and outside the main thread.
 
     MLflow's own timeout is for the time between two bytes.
@@ -27,11 +27,12 @@ def deadline(uri: str, doing: str) -> Iterator[None]:
     Args:
         uri: the store's.
         doing: what the caller does, for the message.
+        seconds: how long; None: what the user allows.
 
     Raises:
         TrackingError: the time is over.
     """
-    seconds = float(os.environ.get(SECONDS_VARIABLE) or SECONDS)
+    seconds = seconds or float(os.environ.get(SECONDS_VARIABLE) or SECONDS)
     is_local = uri.startswith(("sqlite:", "file:"))
     is_nested = signal.getitimer(signal.ITIMER_REAL)[0] > 0
     if is_local or is_nested or threading.current_thread() is not threading.main_thread():

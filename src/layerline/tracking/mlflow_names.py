@@ -20,7 +20,7 @@ _LINEAGE = re.compile(
     r"dvc\.\w+\.(deps|outs)|layerline\.(run|restored)\.\w+|layerline\.sha256\.(?!network$).+"
     r"|layerline\.registration\.(?!(version|promoted|reason)$).+"
     r"|layerline\.(preprocessor|spec|decision|code|files|mlmodel)_sha256"
-    r"|layerline\.(verdict_numbers|test_metrics|reigns)"
+    r"|layerline\.(verdict_numbers|test_metrics|reigns|looks)"
 )
 
 

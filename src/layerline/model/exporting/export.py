@@ -178,7 +178,7 @@ def _require_same(name: str, model: Model, expected: pd.DataFrame, found: Output
 
 def described(model: Model) -> dict[str, Any]:
     """The content of columns.json."""
-    preprocessor = model.preprocessor
+    preprocessor, conformal = model.preprocessor, model.decision.conformal
     return {
         "project": model.about.project,
         "image_shape": preprocessor.image_shape,
@@ -189,5 +189,5 @@ def described(model: Model) -> dict[str, Any]:
         ],
         "classes": None if model.about.classes is None else list(model.about.classes),
         "quantiles": list(model.link.levels),
-        "conformal": model.decision.conformal and model.decision.conformal.to_json(),
+        "conformal": conformal and dataclasses.replace(conformal, folds=None).to_json(),
     }

@@ -1,5 +1,6 @@
 """A training across three hosts: network namespaces of this machine (as root, with ip)."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -63,13 +64,13 @@ def torchrun(letter: str, name: str, folder: Path, **variables: str) -> subproce
     # A namespace has its machine's name, so torchrun cannot find out which host is which.
     command += ["--rdzv-conf", f"is_host={int(letter == 'a')}", "--local-addr", HOSTS[letter]]
     network = {"PYTHONPATH": source, "GLOO_SOCKET_IFNAME": f"ll{letter}"}
+    network["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # else none that starts later can join
     with (folder / f"{letter}.log").open("ab") as log:
         return subprocess.Popen(
             [*("ip", "netns", "exec", name), sys.executable, *command, rank_work.__file__, folder],
             env={**os.environ, **network, **variables},
             stdout=log,
             stderr=log,
-            start_new_session=True,
         )
 
 
@@ -86,9 +87,11 @@ class Hosts:
             self._running[letter] = torchrun(letter, name, self._folder, **variables)
 
     def crash(self, letter: str) -> None:
-        process = self._running[letter]
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        """Kill all that runs there."""
+        for process in ip("netns", "pids", self._names[letter]).stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
+        self._running[letter].wait()
 
     def set_link(self, letter: str, state: str) -> None:
         """At the switch, so that the host itself is not asked."""
@@ -108,9 +111,8 @@ class Hosts:
         assert found[0] == found[1]
 
     def stop(self) -> None:
-        for letter, process in self._running.items():
-            if process.poll() is None:
-                self.crash(letter)
+        for letter in self._running:
+            self.crash(letter)
 
 
 @pytest.fixture

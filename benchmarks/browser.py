@@ -138,9 +138,10 @@ class Page:
 
 
 @contextlib.asynccontextmanager
-async def browser() -> AsyncIterator[Page]:
+async def browser(*flags: str) -> AsyncIterator[Page]:
     """Start the browser with a profile of its own; yield its page; end it, and all it started."""
-    command = [find_browser(), "--headless=new", "--remote-debugging-port=0", "--disable-gpu"]
+    command = [find_browser(), *flags, "--headless=new", "--remote-debugging-port=0"]
+    command.append("--disable-gpu")
     command += ["--no-first-run", "--hide-scrollbars", "--force-color-profile=srgb"]
     # As on a desk: charts show their tools under the mouse only, not always as on a touch screen.
     command.append(

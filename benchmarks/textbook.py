@@ -24,9 +24,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 from ruamel.yaml import YAML
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
 HERE = Path(__file__).resolve().parents[1]
 PAGES = HERE / "docs" / "studies"
@@ -70,6 +71,14 @@ QUESTIONS = (
     Question("missing-values", "breast-cancer-gaps", 5),
     Question("starts", "fashion-mnist", 3, {"rows": 5_000}),
     Question("learning-curve", "mnist", 5),
+    Question(
+        "transfer",
+        "digits-after-mnist",
+        5,
+        {"rows": 100, "train.transfer.from": "earlier"},
+        "The weights are those of a network that learnt MNIST: other writers, other scanners. The "
+        "new rows are scikit-learn's digits, drawn on MNIST's 28 x 28 pixels.",
+    ),
     Question(
         "networks",
         "mnist",
@@ -161,6 +170,34 @@ def of_images(dataset: str) -> Callable[[Path, Path], None]:
     return change
 
 
+def digits_after_mnist(project: Path, root: Path) -> None:
+    """scikit-learn's digits as MNIST's files, and a network that has learnt MNIST."""
+    earlier = make_project("mnist", project.parent, root)
+    subprocess.run(["dvc", "repro", "-q", "train"], cwd=earlier, env=environment(), check=True)
+    pixels, labels = load_digits(return_X_y=True)
+    large = [
+        np.pad(Image.fromarray(np.uint8(row.reshape(8, 8) * 255 / 16)).resize((20, 20)), 4)
+        for row in pixels
+    ]
+    files = project / "digits" / "MNIST"
+    files.mkdir(parents=True)
+    for part, kept in (("train", slice(0, 1300)), ("t10k", slice(1300, None))):
+        write_idx(files / f"{part}-images-idx3-ubyte", np.stack(large[kept]))
+        write_idx(files / f"{part}-labels-idx1-ubyte", labels[kept].astype(np.uint8))
+    of_images("MNIST")(project, files.parent)
+    shutil.copytree(earlier / "models" / "network", project / "earlier")
+    yaml = YAML()
+    params = yaml.load(project / "params.yaml")
+    params["validate"]["min_class_rows"] = 10
+    yaml.dump(params, project / "params.yaml")
+
+
+def write_idx(path: Path, values: NDArray[np.uint8]) -> None:
+    """Bytes in the format of MNIST's files."""
+    header = bytes((0, 0, 8, values.ndim)) + np.array(values.shape, ">i4").tobytes()
+    path.write_bytes(header + values.tobytes())
+
+
 def of_table(load: Callable[..., Any], spoil: Callable[[Any], None] | None = None) -> Any:
     def change(project: Path, root: Path) -> None:
         bunch = load(as_frame=True)
@@ -201,6 +238,7 @@ OF_DATA: dict[str, Callable[[Path, Path], None]] = {
     "mnist": of_images("MNIST"),
     "fashion-mnist": of_images("FashionMNIST"),
     "digits": digits,
+    "digits-after-mnist": digits_after_mnist,
     "breast-cancer": of_table(load_breast_cancer),
     "breast-cancer-outliers": of_table(load_breast_cancer, plant_outliers),
     "breast-cancer-gaps": of_table(load_breast_cancer, plant_gaps),

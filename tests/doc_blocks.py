@@ -1,4 +1,7 @@
-"""The code blocks of README and docs: fenced ones, and indented ones, each by what it is."""
+"""The code blocks of README and docs: fenced ones, and indented ones, each by what it is.
+
+A block that no test runs has a comment before it that says why: `<!-- not run: REASON -->`.
+"""
 
 import re
 from collections.abc import Iterator
@@ -31,6 +34,7 @@ class Block(NamedTuple):
     line: int
     kind: str  # shell, yaml, python, ... or empty
     text: str
+    reason: str = ""  # why no test runs it
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -38,7 +42,20 @@ class Block(NamedTuple):
 
 def blocks(kind: str) -> list[Block]:
     """All blocks of a kind."""
-    return [block for page in PAGES for block in _of(page) if block.kind == kind]
+    return [block for page in PAGES for block in blocks_of(page) if block.kind == kind]
+
+
+def blocks_of(path: Path) -> list[Block]:
+    """The blocks of a page, in order."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = sorted(_of(path), key=lambda block: block.line)
+    return [block._replace(reason=_reason(lines[: block.line - 1])) for block in found]
+
+
+def _reason(above: list[str]) -> str:
+    line = next((x for x in reversed(above) if x.strip() and not x.lstrip().startswith("```")), "")
+    found = re.fullmatch(r"<!-- not run: (\w.*) -->", line.strip())
+    return found[1] if found else ""
 
 
 def _of(path: Path) -> Iterator[Block]:
@@ -50,10 +67,23 @@ def _of(path: Path) -> Iterator[Block]:
     text = _FENCED.sub(lambda found: "-\n" * found[0].count("\n"), text)
     for found in re.finditer(r"(?:\A|\n)\n((?:(?: {4,}[^\n]*)?\n)+)", text):
         line = text.count("\n", 0, found.start(1)) + 1
-        for part in re.split(r"\n\n(?=[a-z_]+:$)", _without_margin(found[1]), flags=re.M):
+        for part in _parts(_without_margin(found[1])):
             if kind := _kind(part):
                 yield Block(page, line, kind, part)
             line += part.count("\n") + 2
+
+
+def _parts(text: str) -> list[str]:
+    """Sections of YAML stand for themselves, and so do commands after them."""
+    parts: list[str] = []
+    for part in text.split("\n\n"):
+        before, kind = _kind(parts[-1]) if parts else "", _kind(part)
+        is_section = re.match(r"[a-z_]+:$", part, re.M)
+        if parts and not is_section and {before, kind} != {"yaml", "shell"}:
+            parts[-1] += f"\n\n{part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def _without_margin(text: str) -> str:
@@ -64,7 +94,7 @@ def _without_margin(text: str) -> str:
 
 def _kind(text: str) -> str:
     words = [line.split() for line in text.splitlines() if line.strip()]
-    if re.match(r"(from|import) \w+|>>>", text):
+    if re.match(r"(from|import|def|class) \w+|>>>", text):
         return "python"
     if any(line[0] in _PROGRAMS or re.fullmatch(r"[A-Z_]+=\S+", line[0]) for line in words):
         return "shell"

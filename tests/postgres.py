@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 from servers import READY_SECONDS, free_port
 
 NOBODY = 65534  # PostgreSQL refuses to run as root
@@ -55,8 +56,11 @@ def postgresql() -> Iterator[Postgres]:
 
         def restart() -> None:
             nonlocal process
+            # Its sessions end by themselves soon after it, and hold its memory until then.
+            family = psutil.Process(process.pid).children(recursive=True)
             process.kill()
             process.wait(timeout=30)
+            psutil.wait_procs(family, timeout=30)
             process = runner.start(port)
             _wait_until_ready(uri, process, folder / "log")
 

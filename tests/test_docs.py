@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ FILES = [
     *sorted((ROOT / "data" / "schemas").glob("*.yaml")),
     TEMPLATE / "digits.yaml",
 ]
+FILLER = re.compile(
+    r"\b(?:simply|easily|obviously|of course|basically|actually|in order to|utili[sz]e|leverage"
+    r"|powerful|seamless(?:ly)?|robustly|don't|can't|won't|isn't|doesn't|it's)\b",
+    re.I,
+)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -72,6 +78,26 @@ def test_every_link_between_pages_leads_to_a_file(site: Path) -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert not broken
+
+
+def test_every_page_keeps_the_style(site: Path) -> None:
+    """One title, headings without gaps or full stops, no filler, no spaces at the ends of lines."""
+    wrong = []
+    for page in sorted(site.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        prose = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.S)
+        headings = re.findall(r"^(#+) (.*\S)", prose, re.M)
+        levels = [len(marks) for marks, _ in headings]
+        faults = [f"ends in a mark: {title}" for _, title in headings if title[-1] in ".:"]
+        faults += [f"filler: {found}" for found in FILLER.findall(prose)]
+        if levels[0] != 1 or levels.count(1) != 1:
+            faults.append("must have one title")
+        if any(after > before + 1 for before, after in pairwise(levels)):
+            faults.append("a level of headings is left out")
+        if re.search(r"[ \t]$", text, re.M):
+            faults.append("spaces at the end of a line")
+        wrong += [f"{page.relative_to(site)}: {fault}" for fault in faults]
+    assert not wrong
 
 
 def test_every_page_is_in_the_navigation(site: Path) -> None:

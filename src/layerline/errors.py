@@ -135,7 +135,7 @@ class TrackingError(LayerlineError):
     exit_code = ExitCode.STORE
 
 
-# What a machine may lack: what to say, and the remedy.
+# What a machine may lack, or has in the way: what to say, and the remedy.
 _LACKS = {
     errno.ENOSPC: ("the disk is full", "free some space"),
     errno.EDQUOT: ("the disk quota is used up", "free some space"),
@@ -148,6 +148,11 @@ _LACKS = {
     errno.EBUSY: ("in use, perhaps as a mount point", "stop what uses it, or unmount it"),
     errno.ESTALE: ("the network disk lost the file", "mount it again"),
     errno.EIO: ("the disk fails", "check it"),
+    errno.EISDIR: ("a folder is where a file belongs", "move it away"),
+    errno.ENOTDIR: ("a file is where a folder belongs", "move it away"),
+    errno.EEXIST: ("a file is where a folder belongs", "move it away"),
+    errno.ENOTEMPTY: ("a folder is where a file or an empty folder belongs", "move it away"),
+    errno.ELOOP: ("a symbolic link leads to itself", "remove it"),
     errno.ENOMEM: ("not enough memory", "close other programs, or take fewer rows at a time"),
     errno.EAGAIN: ("too many processes or threads", "close some, or raise the limit (ulimit -u)"),
 }
@@ -172,7 +177,9 @@ def machine_error(error: BaseException, path: str | None = None) -> OSError | No
         code = errno.ENOSPC
     if code not in _LACKS:
         return None
-    return OSError(code, os.strerror(code), getattr(error, "filename", None) or path)
+    # Where one file replaces another, the second is the one that people know.
+    names = (getattr(error, name, None) for name in ("filename2", "filename"))
+    return OSError(code, os.strerror(code), next(filter(None, names), path))
 
 
 def machine_problem(error: BaseException) -> str | None:

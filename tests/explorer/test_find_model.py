@@ -22,6 +22,7 @@ def test_a_projects_own_model_comes_with_its_test_rows(name, made) -> None:
     assert exhibit.title == "flowers"
     assert exhibit.sample.origin == "test rows"
     assert len(exhibit.sample.rows) == len(exhibit.sample.actual)
+    assert exhibit.home.card is None  # evaluate did not run
     assert exhibit.features([0, 1]).shape[0] == len(exhibit.targets([0, 1])) == 2
 
 
@@ -86,6 +87,12 @@ def test_a_version_and_a_run_of_the_registry_are_found(made, store: Store, tmp_p
     home = Workspace(store.home)
     by_alias = find_exhibit(home, None, "models:/explored@champion")
     assert by_alias.title == "explored@champion"
+    assert by_alias.home.card is None
+    card = tmp_path / "model_card.html"
+    card.write_text("<h1>explored</h1>")
+    run_id = by_alias.home.attach(card)  # as evaluate does
+    again = find_exhibit(home, None, "models:/explored/1").home
+    assert (again.run_id, again.card) == (run_id, card.read_text())
     params = dataclasses.replace(checkout.params, project="explored")
     by_run = find_exhibit(home, params, "champion")
     assert by_run.title == "explored/1"

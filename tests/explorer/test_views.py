@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -11,6 +12,9 @@ from exhibits import image_exhibit, table_exhibit
 
 from layerline.explorer.build_page import build_page
 from layerline.explorer.find_model import find_exhibit
+from layerline.explorer.model_home import Home
+from layerline.rendering.report_blocks import Heading, Paragraph
+from layerline.rendering.templates import render_html
 
 VIEWS = ("forward", "backward", "whatif", "playground")
 # Whatever can be focused has a name; an id is used once.
@@ -92,6 +96,25 @@ def test_what_drifted_is_shown_and_leads_to_its_partial_dependence(browse, tmp_p
     assert table_exhibit(hidden=[6]).with_drift(other).drift is None
 
 
+def test_the_model_card_of_the_training_is_a_view(browse, tmp_path) -> None:
+    exhibit = table_exhibit(hidden=[6])
+    tabs = "[...document.querySelectorAll('[role=tab]')].filter((t) => !t.hidden).map((t) => t.id)"
+    assert browse(written(exhibit, tmp_path), tabs) == [[f"tab-{view}" for view in VIEWS]]
+    card = render_html("zoo", [Heading("Metrics", 2), *[Paragraph("</script>& more.")] * 40])
+    opened = """(document.getElementById('tab-card').click(), new Promise((done) => {
+      const frame = document.querySelector('#card iframe');
+      frame.addEventListener('load', () => setTimeout(() => done([
+        frame.contentDocument.querySelector('h2').innerText,
+        frame.clientHeight >= frame.contentDocument.documentElement.scrollHeight,
+        document.getElementById('panel').hidden])));
+    }))"""
+    page = written(exhibit._replace(home=Home(tmp_path, card=card)), tmp_path)
+    assert browse(page, tabs, opened) == [
+        [f"tab-{view}" for view in (*VIEWS, "card")],
+        ["Metrics", True, True],
+    ]
+
+
 def test_a_second_model_answers_beside_the_first(made, browse, tmp_path) -> None:
     checkout = made("classes")
     own = find_exhibit(checkout.workspace, checkout.params, None)
@@ -140,6 +163,31 @@ def test_a_tweak_runs_the_whole_network_again(browse, tmp_path) -> None:
     assert "1 / (1 + e" in formula
     assert focused == "SELECT"
     assert last == first
+
+
+def test_a_channel_of_a_convolution_has_its_formula_and_weights_to_change(browse, tmp_path) -> None:
+    page = written(EXHIBITS["cnn"](), tmp_path)
+    zoom = """(() => {
+      Object.assign(explorer.session, {layer: 2, unit: 3}); explorer.session.run();
+      const {layer, z, activated} = explorer.session.steps[1], area = layer.size[0] * layer.size[1];
+      const own = activated.subarray(3 * area, 4 * area), largest = Math.max(...own);
+      const formula = document.querySelector('#formula .formula').innerText.split('\\n');
+      return [formula, largest, z[3 * area + own.indexOf(largest)]];
+    })()"""
+    tweak = """(() => {
+      const before = Array.from(explorer.session.outputs);
+      const field = document.querySelector('#zoom td input');
+      field.value = '5'; field.dispatchEvent(new Event('change'));
+      return [explorer.session.layers[1].weight.includes(5),
+        explorer.session.outputs.some((value, place) => value !== before[place])];
+    })()"""
+    ((formula, largest, z), changed) = browse(page, zoom, tweak)
+    terms = formula[1].removeprefix("z = ").rpartition(" = ")[0]
+    python = re.sub(r" of \d+ more", "", terms).replace("·", "*").replace("−", "-")
+    assert eval(python) == pytest.approx(z, rel=0.01, abs=0.01)
+    given = float(formula[-1].rpartition(" = ")[2].replace("−", "-"))
+    assert given == pytest.approx(largest, rel=1e-3)
+    assert changed == [True, True]
 
 
 def test_inputs_are_changed_by_fields_by_pasting_and_by_keys(made, browse, tmp_path) -> None:

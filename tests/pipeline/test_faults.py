@@ -37,7 +37,7 @@ def n_curve_points(checkout: Checkout) -> int:
 def test_dvc_killed_in_training_leaves_no_orphan_and_a_rerun_the_same_bytes(
     checkout: Checkout,
 ) -> None:
-    checkout.edit_params(train__epochs=120, train__early_stopping=None)
+    checkout.edit_params(train__epochs=40, train__early_stopping=None)
     repro = subprocess.Popen(
         ["dvc", "repro", "train"],
         cwd=checkout.root,

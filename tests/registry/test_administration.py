@@ -155,6 +155,7 @@ def test_the_commands(store, two, monkeypatch):
     assert [line.split()[0] for line in lines[1:]] == ["2", "1"]
     assert len(json.loads(run("history", "--json", "--limit", "1"))) == 1
     assert "recorded predictions are reproduced" in run("verify")
+    assert "recorded predictions are reproduced" in run("verify", "v1")
     with open_registry(store.home, "testing") as client:
         place = client.get_model_version_download_uri(project, "1")
     flip(next(path for path in (store.home / place).rglob("preprocessor.json")))

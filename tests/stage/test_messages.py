@@ -3,10 +3,11 @@
 import errno
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
-from layerline.artifacts import Workspace
+from layerline.artifacts import Workspace, write_json
 from layerline.errors import SourceError
 from layerline.masking import mask_output
 from layerline.stage.messages import STAGES_FILE, report_defect, report_failure
@@ -57,3 +58,36 @@ def test_a_full_disk_is_no_defect(tmp_path, capsys, monkeypatch, place):
     assert capsys.readouterr().err == f"fetch: error: {text}\n"
     record = json.loads((tmp_path / "stages.jsonl").read_text())
     assert record == {"stage": "fetch", "exit_code": 1, "message": text}
+
+
+def _write_over_a_folder(root: Path) -> None:
+    (root / "metrics.json").mkdir()
+    write_json(root / "metrics.json", {})
+
+
+def _write_below_a_file(root: Path) -> None:
+    (root / "reports").touch()
+    write_json(root / "reports" / "metrics.json", {})
+
+
+def _write_through_a_link_to_itself(root: Path) -> None:
+    (root / "reports").symlink_to("reports")
+    write_json(root / "reports" / "metrics.json", {})
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (_write_over_a_folder, "a folder is where a file belongs ({}/metrics.json); move it away"),
+        (_write_below_a_file, "a file is where a folder belongs ({}/reports); move it away"),
+        (_write_through_a_link_to_itself, "({}/reports"),
+    ],
+)
+def test_what_is_in_the_way_of_an_output_is_no_defect(tmp_path, capsys, write, message):
+    with pytest.raises(OSError, match=r".") as raised_there:
+        write(tmp_path)
+    assert report_defect("evaluate", raised_there.value, Workspace(tmp_path)) == 1
+    told = capsys.readouterr().err
+    assert message.format(tmp_path) in told
+    assert "and run it again" in told
+    assert "defect" not in told

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,36 @@ def test_heavy_packages_stay_out(module, python):
     code = f"import sys, layerline.tracking.{module}; print(*sys.modules)"
     heavy = {"mlflow", "torch", "pandas", "sklearn", "sqlalchemy"}
     assert not heavy & set(python(code).stdout.split())
+
+
+@pytest.mark.parametrize("n_cut", [0, 5])
+def test_a_signal_between_a_line_and_its_counting_loses_nothing(new_journal, monkeypatch, n_cut):
+    journal = new_journal()
+    write = os.write
+
+    def interrupted(descriptor: int, line: bytes) -> int:
+        monkeypatch.setattr(os, "write", write)
+        write(descriptor, line[: len(line) - n_cut])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt), journal:
+        journal.tags({"a": "1"})
+    events = read_events(journal.path)
+    assert [event["type"] for event in events] == [
+        "start",
+        *(["tags"] if n_cut == 0 else []),
+        "end",
+    ]
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    assert events[-1]["status"] == "KILLED"
+
+
+def test_where_nothing_can_be_written_no_journal_is_left(new_journal, folder, monkeypatch):
+    def interrupted(source: str, target: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        new_journal()
+    assert not [path for path in folder.iterdir() if path.is_file()]

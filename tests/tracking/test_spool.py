@@ -1,9 +1,16 @@
 import os
 import time
 
-from layerline.tracking.journal_lines import read_events
+from layerline.tracking.journal_lines import encode, in_order, read_events
 from layerline.tracking.processes import is_gone, process_identity
-from layerline.tracking.spool import lock_journal, mark_done, prune, sweep, waiting_journals
+from layerline.tracking.spool import (
+    close_if_dead,
+    lock_journal,
+    mark_done,
+    prune,
+    sweep,
+    waiting_journals,
+)
 
 
 def test_dead_writer_is_swept_as_killed_at_its_last_event(home, dead_writer):
@@ -117,3 +124,19 @@ def test_a_training_that_is_logged_again_comes_before_what_was_added_to_it(home,
         time.sleep(0.002)
     stages = [journal.start["stage"] for journal in waiting_journals(home)]
     assert stages == ["train", "register"]
+
+
+def test_an_end_that_another_line_hides_is_none(new_journal):
+    """As a signal once left it: the line before the end, and the end, had one number."""
+    journal = new_journal()
+    journal.tags({"a": "1"})
+    start, *_ = read_events(journal.path)
+    journal._file.close()
+    hidden = {"seq": 1, "time_ms": start["time_ms"], "type": "end", "status": "KILLED"}
+    hidden |= {"message": "", "n_lost": 0, "start": {**start, "process": {"host": "x"}}}
+    first = {**start, "process": {**start["process"], "boot_id": "an earlier one"}}
+    lines = [first, first, read_events(journal.path)[1], hidden]
+    journal.path.write_bytes(b"".join(map(encode, lines)))
+    assert close_if_dead(journal.path)
+    last = in_order(read_events(journal.path))[-1]
+    assert (last["seq"], last["type"], last["status"]) == (2, "end", "KILLED")

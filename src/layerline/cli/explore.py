@@ -2,12 +2,17 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from layerline.artifacts import find_workspace
 from layerline.cli.command import handle_errors
 from layerline.cli.output import print_json, print_notes
+from layerline.errors import SourceError
+
+if TYPE_CHECKING:
+    from layerline.explorer.find_model import Exhibit
 
 LARGE_BYTES = 20_000_000
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -26,6 +31,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--notebook", metavar="FILE.py", type=_FILE, help="Also write the walk as a marimo notebook."
 )
 @click.option("--beside", metavar="MODEL_OR_RUN", help="A second model, for the same rows.")
+@click.option("--log", is_flag=True, help="Attach the page to the model's run in MLflow.")
 @click.option("--no-browser", is_flag=True, help="Only write the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @handle_errors
@@ -39,7 +45,8 @@ def explore(
 ) -> None:
     """Write a network as one HTML page that runs it, offline, and open it in the browser.
 
-    What the last `layerline drift` found is on it, where the model reads its columns.
+    What the last `layerline drift` found is on it, where the model reads its columns, and the model
+    card of its training.
     MODEL_OR_RUN is models:/NAME@champion, models:/NAME/3, a run of this project (its id, name or
     `champion`), or a model's folder. Without it, the model in models/.
     """
@@ -56,6 +63,7 @@ def explore(
         exhibit = exhibit.with_beside(open_exhibit(beside, workspace.root))
     page = output or (workspace.reports if workspace.params.is_file() else Path()) / "explorer.html"
     n_bytes = write_page(page, exhibit)
+    run_id = _attach(page, exhibit) if options["log"] else None
     if notebook is not None:
         from layerline.explorer.notebook import write_notebook
 
@@ -63,12 +71,24 @@ def explore(
     if n_bytes > LARGE_BYTES:
         note = "the network has as many weights as that; a browser opens the page, mail may not"
         print_notes([f"{page} is large ({n_bytes / 1e6:.0f} MB): {note}"])
-    if options["as_json"]:
-        written = None if notebook is None else str(notebook)
-        print_json({"page": str(page), "bytes": n_bytes, "notebook": written})
-    else:
-        click.echo(f"{page}  {n_bytes:,} bytes")
-        if notebook is not None:
-            click.echo(f"{notebook}  run it by `python {notebook}`, or `marimo edit {notebook}`")
+    written = {"page": str(page), "bytes": n_bytes, "notebook": notebook and str(notebook)}
+    _print_written(written | {"run": run_id}, options["as_json"])
     if not options["no_browser"] and sys.stdout.isatty():
         click.launch(page.resolve().as_uri())
+
+
+def _print_written(written: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(written)
+        return
+    click.echo(f"{written['page']}  {written['bytes']:,} bytes")
+    if run_id := written["run"]:
+        click.echo(f"attached to the run {run_id} in MLflow")
+    if notebook := written["notebook"]:
+        click.echo(f"{notebook}  run it by `python {notebook}`, or `marimo edit {notebook}`")
+
+
+def _attach(page: Path, exhibit: "Exhibit") -> str:
+    if exhibit.home is None:
+        raise SourceError(f"{exhibit.title}: belongs to no run; leave --log out")
+    return exhibit.home.attach(page)

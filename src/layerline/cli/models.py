@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from layerline.artifacts import find_workspace
+from layerline.artifacts import Workspace, find_workspace
 from layerline.cli.command import handle_errors, open_project
 from layerline.cli.output import print_json, print_table
-from layerline.config import load_params
+from layerline.config import Params, load_params
 from layerline.errors import SourceError
 
 if TYPE_CHECKING:
@@ -120,15 +120,19 @@ def promote(version: str, dry_run: bool, as_json: bool) -> None:
     VERSION is a number (3 or v3), an alias such as challenger, or the run that registered it.
     """
     from layerline.registry.administration import promote_version
+
+    workspace, params = open_project()
+    number = _number_of(workspace, params, version)
+    project, alias = params.project, params.register.alias
+    _print_move(promote_version(workspace.home, project, alias, number, dry_run=dry_run), as_json)
+
+
+def _number_of(workspace: Workspace, params: Params, version: str) -> str:
     from layerline.registry.client import open_registry
     from layerline.runs.resolve import choose_version
 
-    workspace, params = open_project()
-    home, project, alias = workspace.home, params.project, params.register.alias
-    with open_registry(home, f"promoting {version}") as client:
-        number = choose_version(client, project, version, alias)
-    move = promote_version(home, project, alias, number, dry_run=dry_run)
-    _print_move(move, as_json)
+    with open_registry(workspace.home, f"looking for version {version}") as client:
+        return choose_version(client, params.project, version, params.register.alias)
 
 
 @click.command()
@@ -189,22 +193,25 @@ def _history_cells(line: Mapping[str, Any]) -> list[str]:
 
 
 @click.command()
-@click.argument("version", type=int, required=False)
+@click.argument("version", required=False)
 @click.option("--all", "every", is_flag=True, help="Verify every version of the project.")
 @click.option("--dry-run", is_flag=True, help="Do not write the result into the version's tags.")
 @_JSON
 @handle_errors
-def verify(version: int | None, every: bool, dry_run: bool, as_json: bool) -> None:
+def verify(version: str | None, every: bool, dry_run: bool, as_json: bool) -> None:
     """Recompute a version's hashes and reproduce its recorded predictions in a fresh process.
 
-    VERSION defaults to the champion. Exit code 4 if anything differs.
+    VERSION is named as for `layerline promote`; without it the champion. Exit code 4 if anything
+    differs.
     """
     from layerline.registry.administration import verify_versions
 
     if every and version is not None:
         raise click.UsageError("give either VERSION or --all, not both")
     workspace, params = open_project()
-    wanted = "all" if every else None if version is None else str(version)
+    wanted = "all" if every else None
+    if version is not None:
+        wanted = _number_of(workspace, params, version)
     alias = params.register.alias
     reports = verify_versions(workspace.home, params.project, alias, wanted, dry_run=dry_run)
     if as_json:

@@ -1,6 +1,7 @@
 """The explorer: one offline HTML page on which a network is run, changed and learnt.
 
 find_model       the model that a user names
+model_home       its model card and run
 textbook         the seven layers, on digits
 network_layers   a network as plain layers
 sample_rows      test rows, columns and ranges

@@ -40,6 +40,7 @@ SCRIPTS = (
     "playground_training.js",
     "playground.js",
     "what_if.js",
+    "card_view.js",
     "main.js",
 )
 _IMPORT = re.compile(r'^import ({[^}]*}) from "\./(\w+)\.js";$', re.MULTILINE)

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from layerline.artifacts import Workspace, read_json_as, read_manifest
+from layerline.artifacts.temporary import temporary_folder
 from layerline.config import Params, load_params
 from layerline.errors import DataError, LayerlineError, SourceError
 from layerline.evaluation.decision import read_decision
+from layerline.explorer.model_home import Home, home_of_project, home_of_version
 from layerline.explorer.sample_rows import Sample
 from layerline.model.bundle import BundleContents, read_examples
 from layerline.model.load import load_bundle
 from layerline.model.predictor import Model
 from layerline.networks.serialization import load_network
-from layerline.registry.download import bundle_in, registered_bundle
+from layerline.registry.download import bundle_in, download
 from layerline.registry.holdout import read_holdout
 from layerline.runs.open_store import open_store
 from layerline.runs.resolve import choose
@@ -42,6 +44,7 @@ class Exhibit(NamedTuple):
     source: str | None = None
     beside: "Exhibit | None" = None
     drift: dict[str, Any] | None = None  # what a check found in this model's columns
+    home: Home | None = None  # where its training's run and its model card are
 
     def with_drift(self, file: Path) -> "Exhibit":
         """The same, with what the last drift check found; without, where its columns are others."""
@@ -130,7 +133,7 @@ def find_exhibit(workspace: Workspace, params: Params | None, wanted: str | None
         if params is None:
             raise SourceError(f"{workspace.params}: missing, so there is no model here; {_STAGES}")
         return _of_project(workspace, params)
-    with _bundle(workspace, params, wanted) as (folder, name):
+    with _bundle(workspace, params, wanted) as (folder, name, home):
         model = load_bundle(folder)
         rows = read_examples(folder)
     sample = None if params is None else _fitting_rows(workspace, params, model)
@@ -138,22 +141,26 @@ def find_exhibit(workspace: Workspace, params: Params | None, wanted: str | None
         sample = Sample(rows, origin="example rows of the model")
     if sample is None:
         raise SourceError(f"{wanted}: carries no example rows; name a version that was registered")
-    return Exhibit(model, sample, name, wanted)
+    return Exhibit(model, sample, name, wanted, home=home)
 
 
 @contextlib.contextmanager
-def _bundle(workspace: Workspace, params: Params | None, wanted: str) -> Iterator[tuple[Path, str]]:
-    """The folder of a model, and a name for it."""
+def _bundle(
+    workspace: Workspace, params: Params | None, wanted: str
+) -> Iterator[tuple[Path, str, Home | None]]:
+    """The folder of a model, a name for it, and where it comes from."""
     if Path(wanted).is_dir():
-        yield bundle_in(Path(wanted)), Path(wanted).resolve().name
+        yield bundle_in(Path(wanted)), Path(wanted).resolve().name, None
         return
     uri = wanted
     if "/" not in wanted:
         if params is None:
             raise SourceError(f"{wanted}: no such folder, and no project here whose run it may be")
         uri = _version_of_run(workspace.home, params, wanted)
-    with registered_bundle(uri, workspace.home) as folder:
-        yield folder, uri.removeprefix("models:/")
+    with temporary_folder() as folder:
+        found = download(uri, workspace.home, folder)
+        home = home_of_version(workspace.home, found.run_id)
+        yield found.bundle, uri.removeprefix("models:/"), home
 
 
 def _version_of_run(home: Path, params: Params, wanted: str) -> str:
@@ -186,7 +193,8 @@ def _of_project(workspace: Workspace, params: Params) -> Exhibit:
     network, spec = load_network(workspace.network)
     decision = read_decision(workspace.decision, about.classes)
     model = Model(about, network, contents.preprocessor, read_link(spec.link), decision)
-    return Exhibit(model, Sample(holdout.rows, holdout.actual), params.project)
+    sample, home = Sample(holdout.rows, holdout.actual), home_of_project(workspace)
+    return Exhibit(model, sample, params.project, home=home)
 
 
 def _fitting_rows(workspace: Workspace, params: Params, model: Model) -> Sample | None:

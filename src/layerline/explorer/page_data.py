@@ -31,6 +31,7 @@ def page_data(exhibit: Exhibit) -> str:
         "version": __version__,
         "beside": None if beside is None else _model_data(beside.model, beside.title),
         "drift": exhibit.drift,
+        "card": exhibit.home.card if exhibit.home else None,
         "rows": {"n": len(sample.rows), "origin": sample.origin, "actual": _actual(sample)},
         **_inputs(model, sample),
     }

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from layerline.artifacts import Workspace, read_json, read_manifest, write_json
+from layerline.artifacts import Workspace, read_json, read_manifest, sha256_of, write_json
 from layerline.config import Params, read_yaml
 from layerline.config.components import SECTION
 from layerline.errors import DivergedError, ParamsError, Problem, SourceError
@@ -172,6 +172,8 @@ def _cell(
     decides = {"train": dataclasses.asdict(params.train), "scale": dataclasses.asdict(params.scale)}
     facts = {**decides, "seed": params.seed + seed, "objective": objective.name, "data": files}
     facts |= {} if chosen.n_rows is None else {ROWS: chosen.n_rows}
+    source = bench.source(params)  # where an alias moved, what was trained from it is another
+    facts |= {} if source is None else {"source": sha256_of(source.weights)}
     text = json.dumps(facts, sort_keys=True, default=str)
     path = bench.folder / "cells" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
     try:

@@ -78,7 +78,7 @@ class Bench:
         Raises:
             ParamsError, SourceError, DivergedError: as the stages scale and train.
         """
-        source = self._source(params)
+        source = self.source(params)
         with tempfile.TemporaryDirectory(prefix="trial-", dir=self.folder) as name:
             inside = self._workspace(Path(name), params, n_rows)
             seeded = dataclasses.replace(params, seed=params.seed + seed)
@@ -90,7 +90,12 @@ class Bench:
             digest = sha256_of(inside.network / NETWORK_WEIGHTS)
             return Trained(result, measured, of_train, digest)
 
-    def _source(self, params: Params) -> SourceFiles | None:
+    def source(self, params: Params) -> SourceFiles | None:
+        """The known weights that a training with these params starts from.
+
+        Raises:
+            ParamsError, SourceError: they are not to be had.
+        """
         if params.train.transfer is None:
             return None
         context = SourceContext(self.workspace, params.project, params.register.alias)

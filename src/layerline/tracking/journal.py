@@ -75,7 +75,6 @@ class Journal:
         self._file = file
         self._start = start
         self._lock = threading.Lock()
-        self._seq = start["seq"] + 1
         self._time_ms: int = start["time_ms"]
         self._n_artifacts = 0
         self._ended = False
@@ -212,13 +211,12 @@ class Journal:
             # A clock that is set back must not let a run end before it started.
             self._time_ms = max(self._time_ms, round(time.time() * 1000))
             now = self._time_ms if time_ms is None else time_ms
-            line = encode({"seq": self._seq, "time_ms": now, "type": kind, **content})
             try:
-                self._file.append(line)
+                # Numbers have no gap: one that is missing later was damaged on disk.
+                seq = self._start["seq"] + self._file.count()
+                self._file.append(encode({"seq": seq, "time_ms": now, "type": kind, **content}))
             except OSError as error:
                 self._lose(error)
-            else:
-                self._seq += 1  # a number that is missing later was damaged on disk
 
     def _lose(self, error: OSError) -> None:
         if not self.n_lost:

@@ -18,26 +18,40 @@ class JournalFile:
     (flock, shared) for as long as its writer lives.
     """
 
-    def __init__(self, path: Path, descriptor: int, n_bytes: int) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
-        self._bytes = n_bytes
+        # Bytes and appends at once: a signal's exception may come between any two statements.
+        self._counted = (0, 0)
         self._synced = time.monotonic()
 
+    def count(self) -> int:
+        """How many appends there were, the one included that a signal kept from being counted."""
+        n_bytes, n_appends = self._counted
+        n_more = os.fstat(self._descriptor).st_size - n_bytes
+        if n_more > 0:
+            if os.pread(self._descriptor, n_more, n_bytes).endswith(b"\n"):
+                self._counted = (n_bytes + n_more, n_appends + 1)
+            else:
+                os.ftruncate(self._descriptor, n_bytes)
+        return self._counted[1]
+
     def append(self, line: bytes) -> None:
-        """Write one line.
+        """Write one line, or a few.
 
         Raises:
             OSError: the disk is full, or fails; the file ends with a whole line all the same.
         """
+        n_appends = self.count()
+        n_bytes = self._counted[0]
         try:
             if os.write(self._descriptor, line) != len(line):
                 raise OSError("disk full: a line was cut short")
         except OSError:
             # A cut line in the middle would take the next line with it.
-            os.ftruncate(self._descriptor, self._bytes)
+            os.ftruncate(self._descriptor, n_bytes)
             raise
-        self._bytes += len(line)
+        self._counted = (n_bytes + len(line), n_appends + 1)
         if time.monotonic() - self._synced >= SYNC_SECONDS:
             os.fsync(self._descriptor)
             self._synced = time.monotonic()
@@ -58,7 +72,7 @@ def create_journal_file(folder: Path, stem: str, first_lines: bytes) -> JournalF
 
     It gets its name only then: a journal without a start is a damaged one.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
     number = 1
     while True:
         path = folder / f"{stem}{'' if number == 1 else f'-{number}'}{SUFFIX}"
@@ -73,15 +87,15 @@ def create_journal_file(folder: Path, stem: str, first_lines: bytes) -> JournalF
         number += 1
     with contextlib.suppress(OSError):  # a filesystem without locks
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    file = JournalFile(path, descriptor, 0)
+    file = JournalFile(path, descriptor)
     try:
         file.append(first_lines)
-    except OSError:
+        file.sync()
+        os.replace(temporary, path)
+    except BaseException:
         os.close(descriptor)
         temporary.unlink(missing_ok=True)
         raise
-    file.sync()
-    os.replace(temporary, path)
     return file
 
 

@@ -18,7 +18,7 @@ from layerline.artifacts import journals_of
 from layerline.tracking.delivery_problems import clear_problem
 from layerline.tracking.journal import FILES
 from layerline.tracking.journal_file import SUFFIX
-from layerline.tracking.journal_lines import Event, encode, read_journal, read_start
+from layerline.tracking.journal_lines import Event, encode, in_order, read_journal, read_start
 from layerline.tracking.processes import is_gone
 
 DONE = ".done"
@@ -106,7 +106,7 @@ def close_if_dead(path: Path) -> bool:
         return False
     # Read after that, for the process may have ended it as its last deed.
     found = read_journal(path)
-    if any(event["type"] == "end" for event in found.events):
+    if any(event["type"] == "end" for event in in_order(found.events)):
         return False
     # An incomplete last line stays, and is damage like any other: it may have been whole once.
     newline = b"" if path.read_bytes().endswith(b"\n") else b"\n"

@@ -1,5 +1,5 @@
 // The panel of inputs: which row, which member, sliders and choices by column, pixels to paint.
-import { byId, choice, el, note, percent, renew, short, slider } from "./dom.js";
+import { byId, choice, el, note, percent, renew, setText, short, slider } from "./dom.js";
 import { paintBox } from "./painting.js";
 import { pasteBox } from "./pasting.js";
 import { answer, decide } from "./prediction.js";
@@ -12,14 +12,13 @@ export function showControls(session) {
   };
   rebuild();
   session.rebuildInputs = rebuild;
+  const bars = new Map();
   session.listen(() => {
     session.redrawPainting?.();
-    byId("prediction").replaceChildren(...prediction(session), ...beside(session));
+    showPrediction(session, bars);
     const note = session.isChanged ? ", changed" : "";
-    byId("truth").textContent =
-      session.truth === null
-        ? `${about.rows.origin}${note}`
-        : `${about.rows.origin}; true ${about.target}: ${truthText(session)}${note}`;
+    const truth = session.truth === null ? "" : `; true ${about.target}: ${truthText(session)}`;
+    setText(byId("truth"), `${about.rows.origin}${truth}${note}`);
   });
 }
 
@@ -150,41 +149,43 @@ function beside({ rival, values }) {
   return rival ? [note(`${rival.about.title}: ${answer(rival.about, rival.decide(values))}`)] : [];
 }
 
-// The prediction, of all members and of the shown one.
-function prediction(session) {
-  const { about, decision, ownDecision } = session,
-    isMany = session.members.length > 1;
-  if (!about.classes) {
-    return [
-      el("p", { className: "big" }, short(decision.number)),
-      ...(isMany ? [eachMember(session)] : []),
-    ];
-  }
-  const order = [...decision.probabilities.keys()].sort(
-    (a, b) => decision.probabilities[b] - decision.probabilities[a],
-  );
-  const shown =
-    about.classes.length <= 12 ? [...decision.probabilities.keys()] : order.slice(0, 10);
-  const bars = shown.map((place) => {
-    const share = decision.probabilities[place],
-      own = ownDecision.probabilities[place];
-    const line = el(
-      "div",
-      { className: place === decision.chosen ? "share chosen" : "share" },
-      el("span", { className: "name" }, String(about.classes[place])),
-      el(
-        "span",
-        { className: "track" },
-        el("span", { style: `width:${(100 * share).toFixed(2)}%` }),
-      ),
-      el("span", { className: "figure" }, percent(share)),
-    );
-    if (isMany) line.title = `shown member: ${percent(own)}`;
-    return line;
-  });
-  return [
-    el("p", { className: "big" }, String(about.classes[decision.chosen])),
-    ...bars,
-    ...(isMany ? [eachMember(session)] : []),
-  ];
+// The prediction, of all members and of the shown one. Bars stay, and only what changed is renewed.
+function showPrediction(session, bars) {
+  const { about } = session;
+  const shown = about.classes ? shownClasses(session) : [];
+  const rest = [...(session.members.length > 1 ? [eachMember(session)] : []), ...beside(session)];
+  const view = byId("prediction");
+  for (const place of shown) showShare(session, bars, place);
+  const parts = shown.map((place) => bars.get(place).line);
+  const isSame = parts.every((line, at) => view.children[at + 1] === line);
+  if (!isSame || rest.length || view.children.length !== parts.length + 1)
+    view.replaceChildren(el("p", { className: "big" }, headline(session)), ...parts, ...rest);
+  else setText(view.firstChild, headline(session));
+}
+
+const headline = ({ about, decision }) =>
+  about.classes ? String(about.classes[decision.chosen]) : short(decision.number);
+
+function shownClasses({ about, decision }) {
+  const all = [...decision.probabilities.keys()];
+  if (about.classes.length <= 12) return all;
+  return all.sort((a, b) => decision.probabilities[b] - decision.probabilities[a]).slice(0, 10);
+}
+
+function showShare({ about, decision, ownDecision, members }, bars, place) {
+  if (!bars.has(place)) bars.set(place, shareBar(about.classes[place]));
+  const { line, bar, figure } = bars.get(place),
+    share = decision.probabilities[place];
+  line.className = place === decision.chosen ? "share chosen" : "share";
+  bar.style.width = `${(100 * share).toFixed(2)}%`;
+  setText(figure, percent(share));
+  if (members.length > 1) line.title = `shown member: ${percent(ownDecision.probabilities[place])}`;
+}
+
+function shareBar(name) {
+  const bar = el("span", {}),
+    figure = el("span", { className: "figure" });
+  const parts = [el("span", { className: "name" }, String(name))];
+  parts.push(el("span", { className: "track" }, bar), figure);
+  return { line: el("div", { className: "share" }, parts), bar, figure };
 }

@@ -23,6 +23,11 @@ export function renew(view, parts) {
 
 export const byId = (id) => document.getElementById(id);
 
+// The same text again would be laid out again.
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 export const note = (text) => el("p", { className: "soft" }, text);
 
 export function section(title, text, ...parts) {
@@ -124,7 +129,7 @@ export function plot(
   );
   parts.push(
     text(names[0], { x: 169, y: 168, "text-anchor": "middle" }),
-    text(names[1], { x: 50, y: 20 }),
+    text(names[1], { x: 44, y: 4 }),
   );
   for (const bar of bars) {
     const height = Math.max(0, toY(0) - toY(bar.y));
@@ -165,7 +170,7 @@ export function plot(
   return el(
     "figure",
     {},
-    svg("svg", { viewBox: "-12 0 318 174", role: "img", "aria-label": title }, ...parts),
+    svg("svg", { viewBox: "-24 -8 330 182", role: "img", "aria-label": title }, ...parts),
     el("figcaption", {}, [title, ...keys].join(" · ")),
   );
 }

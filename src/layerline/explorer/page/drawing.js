@@ -56,10 +56,15 @@ export function prepareCanvas(canvas, width, height) {
 }
 
 // Values (height, width) as a picture, one pixel each, to be scaled by whoever draws it.
-export function heatMap(values, width, height, highest = largest(values)) {
+export function heatMap(values, width, height, highest) {
   const picture = document.createElement("canvas");
   [picture.width, picture.height] = [width, height];
-  const context = picture.getContext("2d"),
+  return fill(picture, values, highest);
+}
+
+function fill(picture, values, highest = largest(values)) {
+  const { width, height } = picture,
+    context = picture.getContext("2d"),
     image = context.createImageData(width, height);
   const colours = palette();
   for (let place = 0; place < width * height; place++) {
@@ -70,7 +75,12 @@ export function heatMap(values, width, height, highest = largest(values)) {
   return picture;
 }
 
-export function drawMap(context, picture, x, y, width, height) {
+const pictures = new Map(); // by size: a canvas a drawing is slow to make, and rubbish after it
+
+export function drawMap(context, { values, width, height, highest }, [x, y, wide, tall]) {
+  const size = `${width} ${height}`;
+  if (!pictures.has(size)) pictures.set(size, heatMap(values, width, height, highest));
+  else fill(pictures.get(size), values, highest);
   context.imageSmoothingEnabled = false;
-  context.drawImage(picture, x, y, width, height);
+  context.drawImage(pictures.get(size), x, y, wide, tall);
 }

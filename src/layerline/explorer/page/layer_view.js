@@ -1,10 +1,12 @@
 // Zoomed in: a layer with its weights as pictures, and a neuron with its formula and numbers.
 import { byId, choice, el, histogramBars, note, plot, renew } from "./dom.js";
-import { drawMap, heatMap, prepareCanvas } from "./drawing.js";
+import { drawMap, prepareCanvas } from "./drawing.js";
 import { activationChoice, formulaOf, neuronParts } from "./neuron_view.js";
 import { sentence } from "./overview.js";
-import { layerTitle, valuesAt } from "./session.js";
-import { kernels, sequenceMap, weightPictures } from "./weight_pictures.js";
+import { layerTitle, unitCount, valuesAt } from "./session.js";
+import { channelsAndKernels, sequenceMap, weightPictures } from "./weight_pictures.js";
+
+const WITH_FORMULA = ["dense", "conv"]; // layers whose units can be looked at one by one
 
 export function showZoom(session, redrawOverview) {
   const build = () => {
@@ -19,7 +21,8 @@ export function showZoom(session, redrawOverview) {
     byId("overview").hidden = Boolean(layer);
     const view = byId("zoom");
     view.hidden = !layer;
-    const isNeuron = layer && unit !== null && session.layers[layer - 1].kind === "dense";
+    const isNeuron =
+      layer && unit !== null && WITH_FORMULA.includes(session.layers[layer - 1].kind);
     renew(
       view,
       !layer
@@ -51,8 +54,8 @@ function path(session, go) {
       go(value === "" ? null : Number(value), null),
     ),
   );
-  if (layer && session.layers[layer - 1].kind === "dense") {
-    const last = session.layers[layer - 1].weight.shape[0] - 1;
+  if (layer && WITH_FORMULA.includes(session.layers[layer - 1].kind)) {
+    const last = unitCount(session, layer) - 1;
     const number = el("input", {
       type: "number",
       min: 0,
@@ -99,7 +102,7 @@ function layerParts(session, level, go) {
   const cells = el("canvas", { className: "cells" });
   if (layer.kind !== "conv") parts.push(cells);
   if (layer.kind === "dense") parts.push(...weightPictures(session, level, go));
-  if (layer.kind === "conv") parts.push(...kernels(layer));
+  if (layer.kind === "conv") parts.push(...channelsAndKernels(session, level, go));
   if (layer.kind === "recurrent") parts.push(sequenceMap(session.steps[level - 1].sequence));
   const weights = layer.weight ?? layer.numbers?.weight;
   const plots = [
@@ -135,14 +138,13 @@ function drawCells(session, level, canvas, go) {
   const rows = Math.ceil(values.length / columns),
     picture = new Float64Array(columns * rows);
   picture.set(values);
-  drawMap(
-    prepareCanvas(canvas, width, rows * cell),
-    heatMap(picture, columns, rows),
+  const context = prepareCanvas(canvas, width, rows * cell);
+  drawMap(context, { values: picture, width: columns, height: rows }, [
     0,
     0,
     columns * cell,
     rows * cell,
-  );
+  ]);
   const at = (event) =>
     Math.floor(event.offsetY / cell) * columns + Math.floor(event.offsetX / cell);
   canvas.onclick = (event) =>

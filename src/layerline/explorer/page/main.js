@@ -1,7 +1,8 @@
 // Puts the page together: tabs, views, and the model that the page carries.
 import { showBackward } from "./backward_view.js";
+import { showCard } from "./card_view.js";
 import { showControls } from "./controls.js";
-import { byId } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { onTheme } from "./drawing.js";
 import { showZoom } from "./layer_view.js";
 import { showOverview } from "./overview.js";
@@ -23,7 +24,9 @@ function start() {
   views.backward = showBackward(session);
   views.whatif = showWhatIf(session);
   views.playground = showPlayground(session);
-  const tabs = [...document.querySelectorAll("[role=tab]")];
+  views.card = showCard(session);
+  byId("tab-card").hidden = !session.about.card;
+  const tabs = [...document.querySelectorAll("[role=tab]:not([hidden])")];
   const show = (chosen) => {
     for (const tab of tabs) {
       const isChosen = tab === chosen;
@@ -31,7 +34,7 @@ function start() {
       tab.tabIndex = isChosen ? 0 : -1;
       byId(tab.getAttribute("aria-controls")).hidden = !isChosen;
     }
-    byId("panel").hidden = chosen.dataset.view === "playground";
+    byId("panel").hidden = ["playground", "card"].includes(chosen.dataset.view);
     document.body.dataset.view = chosen.dataset.view;
     views[chosen.dataset.view]();
   };
@@ -55,7 +58,7 @@ function start() {
   });
   session.listen(() => {
     byId("restore").disabled = session.isTrained;
-    byId("time").textContent = `forward pass: ${session.milliseconds.toFixed(1)} ms`;
+    setText(byId("time"), `forward pass: ${session.milliseconds.toFixed(1)} ms`);
     survey();
   });
   onTheme(() => session.run());

@@ -1,9 +1,10 @@
-// One neuron: its formula with this row's numbers, and the weights that can be changed.
+// One neuron: its formula with this row's numbers, and the weights that can be changed. A channel of
+// a convolution is one, too, at the place where its output is largest.
 import { ACTIVATIONS } from "./arithmetic.js";
 import { choice, el, histogramBars, plot, short, slider, table } from "./dom.js";
 import { heatMap } from "./drawing.js";
-import { layerTitle, unitName } from "./session.js";
-import { pictureBelow } from "./weight_pictures.js";
+import { layerTitle, placeOf, unitName } from "./session.js";
+import { channelPictures, pictureBelow } from "./weight_pictures.js";
 
 const TERMS = 12; // of the sum, in the table
 
@@ -20,13 +21,14 @@ export function activationChoice(session, layer) {
 
 export function neuronParts(session, level, unit, go) {
   const layer = session.layers[level - 1],
-    [, nInputs] = layer.weight.shape;
+    nInputs = layer.weight.length / layer.weight.shape[0];
   const parts = [
     el("h3", {}, `${layerTitle(session, level)}, ${unitName(session, level, unit)}`),
     formulaOf(session, level, unit),
   ];
   const row = layer.weight.subarray(unit * nInputs, (unit + 1) * nInputs),
-    picture = pictureBelow(session, level, nInputs);
+    picture = layer.kind === "dense" && pictureBelow(session, level, nInputs);
+  if (layer.kind === "conv") parts.push(...channelPictures(session, level, unit));
   if (picture)
     parts.push(
       el(
@@ -57,17 +59,51 @@ export function neuronParts(session, level, unit, go) {
 
 function largestTerms(session, level, unit) {
   const layer = session.layers[level - 1],
-    { input } = session.steps[level - 1],
+    input = inputsOf(session, level, unit),
     nInputs = input.length;
   const sizes = Array.from(input, (x, place) => x * layer.weight[unit * nInputs + place]);
   const order = [...sizes.keys()].sort((a, b) => Math.abs(sizes[b]) - Math.abs(sizes[a]));
   return { sizes, order: order.slice(0, TERMS), input, nInputs };
 }
 
+// What a unit's weights are multiplied with: all values below, or those around a channel's place.
+function inputsOf(session, level, unit) {
+  const layer = session.layers[level - 1],
+    { input } = session.steps[level - 1];
+  if (layer.kind !== "conv") return input;
+  const [, nInputs, side] = layer.weight.shape,
+    [height, width] = layer.size;
+  const pixel = placeOf(session, level, unit) % (height * width);
+  return Float64Array.from({ length: nInputs * side * side }, (_, place) => {
+    const [channel, down, right] = tapOf(place, side);
+    const row = Math.floor(pixel / width) + down,
+      column = (pixel % width) + right;
+    const isInside = row >= 0 && row < height && column >= 0 && column < width;
+    return isInside ? input[(channel * height + row) * width + column] : 0;
+  });
+}
+
+// A weight of a kernel: the channel it reads, and how far below and right of the middle.
+function tapOf(place, side) {
+  const tap = place % (side * side);
+  const [down, right] = [Math.floor(tap / side), tap % side].map((at) => at - (side >> 1));
+  return [Math.floor(place / (side * side)), down, right];
+}
+
+function tapName(place, side) {
+  const [channel, down, right] = tapOf(place, side);
+  const words = [
+    [down, "up", "down"],
+    [right, "left", "right"],
+  ].flatMap(([by, less, more]) => (by ? [`${Math.abs(by)} ${by < 0 ? less : more}`] : []));
+  return `channel ${channel}, ${words.join(" ") || "middle"}`;
+}
+
 // z = w x + w x + ... + b, the norm, and the activation, with this row's numbers in it.
 export function formulaOf(session, level, unit) {
   const layer = session.layers[level - 1],
-    step = session.steps[level - 1];
+    step = session.steps[level - 1],
+    at = placeOf(session, level, unit);
   const { sizes, order, input, nInputs } = largestTerms(session, level, unit),
     first = order.slice(0, 4);
   const term = (place) =>
@@ -79,21 +115,21 @@ export function formulaOf(session, level, unit) {
     nInputs > first.length ? ` + ${bracket(rest)} of ${nInputs - first.length} more` : "";
   const lines = [
     "z = Σ wᵢ·xᵢ + b",
-    `z = ${first.map(term).join(" + ")}${more} + ${bracket(layer.bias?.[unit] ?? 0)} = ${short(step.z[unit])}`,
+    `z = ${first.map(term).join(" + ")}${more} + ${bracket(layer.bias?.[unit] ?? 0)} = ${short(step.z[at])}`,
   ];
   let name = "z";
   if (layer.norm) {
-    lines.push(normLine(layer.norm, step, unit));
+    lines.push(normLine(layer.norm, step, at, unit));
     name = "n";
   }
   const formula = ACTIVATIONS[layer.activation ?? "none"][2].replaceAll("z", name);
-  lines.push(`a = ${formula} = ${short(step.activated[unit])}`);
+  lines.push(`a = ${formula} = ${short(step.activated[at])}`);
   if (layer.skip)
     lines.push(
       `out = (a + carried) / √2 = (${short(step.activated[unit])} + ${bracket(step.output[unit] * Math.SQRT2 - step.activated[unit])}) / √2 = ${short(step.output[unit])}`,
     );
   const silent =
-    step.output[unit] === 0 && level < session.layers.length
+    step.activated[at] === 0 && !layer.skip && level < session.layers.length
       ? [
           el(
             "p",
@@ -112,9 +148,9 @@ export function formulaOf(session, level, unit) {
 
 const bracket = (value) => (value < 0 ? `(${short(value)})` : short(value));
 
-function normLine(norm, step, unit) {
-  const offset = step.normed[unit] - step.z[unit] * step.factors[unit];
-  return `n = ${norm.kind} norm of z = ${bracket(step.factors[unit])}·${bracket(step.z[unit])} + ${bracket(offset)} = ${short(step.normed[unit])}`;
+function normLine(norm, step, at, unit) {
+  const offset = step.normed[at] - step.z[at] * step.factors[unit];
+  return `n = ${norm.kind} norm of z = ${bracket(step.factors[unit])}·${bracket(step.z[at])} + ${bracket(offset)} = ${short(step.normed[at])}`;
 }
 
 function termTable(session, level, unit, go) {
@@ -131,13 +167,10 @@ function termTable(session, level, unit, go) {
         session.weightsChanged();
       },
     });
-    const from =
-      layerKindBelow(session, level) === "dense" || level === 1
-        ? unitName(session, level - 1, place)
-        : `value ${place}`;
+    const from = termName(session, level, place);
     weight.setAttribute("aria-label", `weight from ${from}`);
     const link =
-      level > 1 && layerKindBelow(session, level) === "dense"
+      layer.kind === "dense" && layerKindBelow(session, level) === "dense"
         ? el("button", { className: "link", onclick: () => go(level - 1, place) }, from)
         : from;
     return [link, weight, short(input[place]), short(sizes[place])];
@@ -146,18 +179,27 @@ function termTable(session, level, unit, go) {
   return [title, table(["from", "weight w", "value x", "w·x"], lines, [2, 3])];
 }
 
+function termName(session, level, place) {
+  const layer = session.layers[level - 1];
+  if (layer.kind === "conv") return tapName(place, layer.weight.shape[2]);
+  return layerKindBelow(session, level) === "dense" || level === 1
+    ? unitName(session, level - 1, place)
+    : `value ${place}`;
+}
+
 const layerKindBelow = (session, level) => session.layers[level - 2]?.kind;
 
 function activationPlot(session, level, unit) {
   const layer = session.layers[level - 1],
-    { normed, activated } = session.steps[level - 1];
-  const reach = Math.max(4, Math.abs(normed[unit]) * 1.2),
+    { normed, activated } = session.steps[level - 1],
+    at = placeOf(session, level, unit);
+  const reach = Math.max(4, Math.abs(normed[at]) * 1.2),
     [value] = ACTIVATIONS[layer.activation ?? "none"];
   const points = Array.from({ length: 81 }, (_, place) => {
     const z = -reach + (place * reach) / 40;
     return [z, value(z)];
   });
-  const dots = [{ x: normed[unit], y: activated[unit], mark: "big" }];
+  const dots = [{ x: normed[at], y: activated[at], mark: "big" }];
   return plot(`Activation: ${layer.activation ?? "none"}`, {
     lines: [{ points }],
     dots,

@@ -1,10 +1,12 @@
 // The whole network on one canvas, from the input down: each unit a cell, the strongest paths lines.
-import { byId, short } from "./dom.js";
-import { css, drawMap, heatMap, largest, palette, prepareCanvas, shade } from "./drawing.js";
-import { isSilent, layerTitle, unitName, valuesAt } from "./session.js";
+import { byId, setText, short } from "./dom.js";
+import { css, drawMap, largest, palette, prepareCanvas, shade } from "./drawing.js";
+import { isSilent, layerTitle, placeOf, unitCount, unitName, valuesAt } from "./session.js";
 import { centreOfPixel, cornerOf, placeLevels, unitAt } from "./unit_places.js";
 
 const PATHS = 48; // lines between two levels
+const STRENGTHS = 8; // of lines: those of one are one stroke, since strokes cost more than lines
+const count = new Intl.NumberFormat("en");
 
 export function showOverview(session, open) {
   const canvas = byId("network");
@@ -45,7 +47,7 @@ export function showOverview(session, open) {
       select(
         session,
         level,
-        Math.min(valuesAt(session, level).length - 1, Math.max(0, unit + right)),
+        Math.min(unitCount(session, level) - 1, Math.max(0, unit + right)),
       );
     } else if (event.key === "Enter" && level > 0) open();
     else return;
@@ -61,16 +63,19 @@ function select(session, level, unit) {
 }
 
 export function sentence(session, level, unit) {
-  const value = valuesAt(session, level)[unit];
+  const isChannel = session.layers[level - 1]?.kind === "conv";
+  const value = isChannel
+    ? session.steps[level - 1].activated[placeOf(session, level, unit)]
+    : valuesAt(session, level)[unit];
   const dead =
-    level > 0 && session.survey?.dead[level - 1]?.[unit] ? ", 0 for every row looked at" : "";
+    level > 0 && !isChannel && session.survey?.dead[level - 1]?.[unit] ? ", 0 for every row looked at" : "";
   const silent = isSilent(session, level, value) ? " (silent)" : "";
   return `${layerTitle(session, level)}, ${unitName(session, level, unit)}: ${short(value)}${silent}${dead}`;
 }
 
 function describe(session) {
   const level = session.layer ?? 0;
-  byId("spoken").textContent = session.unit === null ? "" : sentence(session, level, session.unit);
+  setText(byId("spoken"), session.unit === null ? "" : sentence(session, level, session.unit));
 }
 
 function drawLevel(context, session, place, level) {
@@ -80,16 +85,21 @@ function drawLevel(context, session, place, level) {
   title(context, session, place, level, values);
   if (place.map) return drawMaps(context, place, values, highest);
   const dead = level > 0 ? session.survey?.dead[level - 1] : null;
+  const strokes = new Path2D();
   for (let unit = 0; unit < place.n; unit++) {
     const [x, y] = cornerOf(place, unit);
     context.fillStyle = css(shade(values[unit] / highest, colours));
     context.fillRect(x, y, place.cell - 1, place.tall - 1);
-    if (isSilent(session, level, values[unit])) strike(context, x, y, place, colours, dead?.[unit]);
-    if (session.layer === level && session.unit === unit) {
-      context.strokeStyle = colours.ink;
-      context.lineWidth = 2;
-      context.strokeRect(x, y, place.cell - 1, place.tall - 1);
-    }
+    if (isSilent(session, level, values[unit])) strike(strokes, x, y, place, dead?.[unit]);
+  }
+  context.strokeStyle = colours.soft;
+  context.lineWidth = 1;
+  context.stroke(strokes);
+  if (session.layer === level && session.unit !== null) {
+    const [x, y] = cornerOf(place, session.unit);
+    context.strokeStyle = colours.ink;
+    context.lineWidth = 2;
+    context.strokeRect(x, y, place.cell - 1, place.tall - 1);
   }
   if (level === session.layers.length) outputNames(context, session, place, values);
   return null;
@@ -99,38 +109,30 @@ function drawMaps(context, place, values, highest) {
   const { map, side, tall } = place,
     area = map.width * map.height;
   for (let channel = 0; channel < map.count; channel++) {
-    const picture = heatMap(
-      values.subarray(channel * area, (channel + 1) * area),
-      map.width,
-      map.height,
-      highest,
-    );
+    const channelValues = values.subarray(channel * area, (channel + 1) * area);
     const x = place.x + (channel % place.columns) * (side + 4),
       y = place.y + Math.floor(channel / place.columns) * (tall + 4);
-    drawMap(context, picture, x, y, side, tall);
+    const { width, height } = map;
+    drawMap(context, { values: channelValues, width, height, highest }, [x, y, side, tall]);
   }
 }
 
 // Silent units have one stroke, dead ones a cross: not by colour alone.
-function strike(context, x, y, place, colours, isDead) {
+function strike(strokes, x, y, place, isDead) {
   const size = Math.min(place.cell, place.tall) - 1,
     left = x + (place.cell - 1 - size) / 2;
   if (size < 8) return;
-  context.strokeStyle = colours.soft;
-  context.lineWidth = 1;
-  context.beginPath();
-  context.moveTo(left + 2, y + size - 2);
-  context.lineTo(left + size - 2, y + 2);
+  strokes.moveTo(left + 2, y + size - 2);
+  strokes.lineTo(left + size - 2, y + 2);
   if (isDead) {
-    context.moveTo(left + 2, y + 2);
-    context.lineTo(left + size - 2, y + size - 2);
+    strokes.moveTo(left + 2, y + 2);
+    strokes.lineTo(left + size - 2, y + size - 2);
   }
-  context.stroke();
 }
 
 function title(context, session, place, level, values) {
   const layer = session.layers[level - 1];
-  let text = `${layerTitle(session, level)} · ${place.n.toLocaleString("en")}`;
+  let text = `${layerTitle(session, level)} · ${count.format(place.n)}`;
   if (layer) text += ` · ${layer.kind === "dense" ? (layer.activation ?? "linear") : layer.kind}`;
   if (layer?.norm) text += ` · ${layer.norm.kind} norm`;
   if (layer?.skip) text += " · skip";
@@ -176,21 +178,31 @@ function drawPaths(context, session, levels, level) {
   const only = session.layer === level && session.unit !== null ? session.unit : null;
   const found = strongest(layer.weight, step.input, layer.weight.shape[0], only),
     highest = Math.abs(found[0]?.[0] ?? 1);
-  const colours = palette();
+  const strokes = new Map(); // by strength, from -STRENGTHS to STRENGTHS
   for (const [size, unit, input] of found) {
+    const strength = Math.sign(size) * Math.ceil((STRENGTHS * Math.abs(size)) / highest);
+    if (!strokes.has(strength)) strokes.set(strength, new Path2D());
+    const lines = strokes.get(strength);
     const [x, y] = from.map ? centreOfPixel(from, input) : cornerOf(from, input);
     const [toX, toY] = cornerOf(to, unit);
-    context.strokeStyle = css(size < 0 ? colours.below : colours.above);
-    context.globalAlpha = 0.15 + 0.6 * (Math.abs(size) / highest);
-    context.lineWidth = 0.5 + 2 * (Math.abs(size) / highest);
-    context.setLineDash(size < 0 ? [4, 3] : []);
     const startX = x + (from.cell ?? 0) / 2,
       startY = from.y + from.height,
       endX = toX + to.cell / 2;
-    context.beginPath();
-    context.moveTo(startX, from.map ? y : Math.min(y + from.tall, startY));
-    context.bezierCurveTo(startX, startY + 20, endX, to.y - 26, endX, toY);
-    context.stroke();
+    lines.moveTo(startX, from.map ? y : Math.min(y + from.tall, startY));
+    lines.bezierCurveTo(startX, startY + 20, endX, to.y - 26, endX, toY);
+  }
+  strokePaths(context, strokes);
+}
+
+function strokePaths(context, strokes) {
+  const colours = palette();
+  for (const [strength, lines] of strokes) {
+    const share = Math.abs(strength) / STRENGTHS;
+    context.strokeStyle = css(strength < 0 ? colours.below : colours.above);
+    context.globalAlpha = 0.15 + 0.6 * share;
+    context.lineWidth = 0.5 + 2 * share;
+    context.setLineDash(strength < 0 ? [4, 3] : []);
+    context.stroke(lines);
   }
   context.globalAlpha = 1;
   context.setLineDash([]);

@@ -1,6 +1,6 @@
 // A small network that learns two columns while one looks on: boundary, losses, weights.
 import { byId, choice, el, histogramBars, percent, plot, short } from "./dom.js";
-import { drawMap, heatMap, palette, prepareCanvas } from "./drawing.js";
+import { drawMap, palette, prepareCanvas } from "./drawing.js";
 import { learnEpoch, outputsAt, restart, SCHEDULES } from "./playground_training.js";
 import { PROBLEMS } from "./problems.js";
 
@@ -237,7 +237,8 @@ function drawBoundary(state) {
     ]);
     return 0.3 * Math.tanh((a - b) / 2);
   });
-  drawMap(context, heatMap(surface, GRID_SIDE, GRID_SIDE, 1), 0, 0, SIDE, SIDE);
+  const map = { values: surface, width: GRID_SIDE, height: GRID_SIDE, highest: 1 };
+  drawMap(context, map, [0, 0, SIDE, SIDE]);
   for (const point of state.points) drawPoint(context, point, range, colours);
 }
 

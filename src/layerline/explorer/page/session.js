@@ -129,6 +129,23 @@ export class Session {
 export const layerTitle = (session, level) =>
   level === 0 ? "Input" : level === session.layers.length ? "Output" : `Layer ${level}`;
 
+// How many units a level has that can be looked at; of a convolution each channel is one.
+export const unitCount = (session, level) =>
+  session.layers[level - 1]?.kind === "conv"
+    ? session.layers[level - 1].weight.shape[0]
+    : valuesAt(session, level).length;
+
+// Where a unit's numbers stand in its layer's arrays: of a channel where its output is largest.
+export function placeOf(session, level, unit) {
+  const layer = session.layers[level - 1];
+  if (layer?.kind !== "conv") return unit;
+  const { activated } = session.steps[level - 1],
+    area = layer.size[0] * layer.size[1];
+  let place = unit * area;
+  for (let at = place; at < (unit + 1) * area; at++) if (activated[at] > activated[place]) place = at;
+  return place;
+}
+
 // What people call a class, unit or input.
 export function unitName(session, level, unit) {
   const { about } = session;
@@ -137,7 +154,7 @@ export function unitName(session, level, unit) {
     return about.features[unit] ?? `input ${unit}`;
   }
   if (level === session.layers.length && about.classes) return String(about.classes[unit]);
-  return `unit ${unit}`;
+  return session.layers[level - 1].kind === "conv" ? `channel ${unit}` : `unit ${unit}`;
 }
 
 export const valuesAt = (session, level) =>

@@ -2,6 +2,7 @@
 import { concat } from "./arithmetic.js";
 import { el, note, short } from "./dom.js";
 import { drawMap, heatMap, largest, prepareCanvas } from "./drawing.js";
+import { placeOf } from "./session.js";
 
 const MOST_PICTURES = 120;
 
@@ -49,14 +50,8 @@ function weightMatrix(layer, open) {
   requestAnimationFrame(() => {
     const width = canvas.clientWidth,
       height = Math.min(420, Math.max(60, nOutputs * Math.min(12, width / nInputs)));
-    drawMap(
-      prepareCanvas(canvas, width, height),
-      heatMap(layer.weight, nInputs, nOutputs),
-      0,
-      0,
-      width,
-      height,
-    );
+    const map = { values: layer.weight, width: nInputs, height: nOutputs };
+    drawMap(prepareCanvas(canvas, width, height), map, [0, 0, width, height]);
     canvas.onclick = (event) =>
       open(Math.min(nOutputs - 1, Math.floor((event.offsetY / height) * nOutputs)));
     canvas.onpointermove = (event) => {
@@ -84,14 +79,8 @@ export function sequenceMap(sequence) {
   requestAnimationFrame(() => {
     const across = canvas.clientWidth,
       height = Math.min(420, 12 * sequence.length);
-    drawMap(
-      prepareCanvas(canvas, across, height),
-      heatMap(concat(sequence), width, sequence.length),
-      0,
-      0,
-      across,
-      height,
-    );
+    const map = { values: concat(sequence), width, height: sequence.length };
+    drawMap(prepareCanvas(canvas, across, height), map, [0, 0, across, height]);
   });
   return el(
     "div",
@@ -101,28 +90,61 @@ export function sequenceMap(sequence) {
   );
 }
 
-export function kernels(layer) {
-  const [nOutputs, nInputs, side] = layer.weight.shape,
-    highest = largest(layer.weight),
-    shown = Math.min(MOST_PICTURES, nOutputs * nInputs);
-  const tiles = Array.from({ length: shown }, (_, place) =>
-    el(
-      "span",
-      { className: "tile", title: `to ${Math.floor(place / nInputs)} from ${place % nInputs}` },
-      heatMap(
-        layer.weight.subarray(place * side * side, (place + 1) * side * side),
-        side,
-        side,
-        highest,
-      ),
-    ),
-  );
+// A convolution: what each channel gives for this row, and the kernels, a line for each channel.
+export function channelsAndKernels(session, level, go) {
+  const layer = session.layers[level - 1],
+    [nOutputs, nInputs] = layer.weight.shape;
+  const maps = Array.from({ length: Math.min(nOutputs, MOST_PICTURES) }, (_, channel) => {
+    const look = { className: "tile", onclick: () => go(level, channel), title: `channel ${channel}` };
+    const tile = el("button", look, channelMap(session, level, channel));
+    tile.setAttribute("aria-label", `output of channel ${channel}`);
+    return tile;
+  });
+  const shown = Math.min(MOST_PICTURES, nOutputs * nInputs),
+    rest = shown < nOutputs * nInputs ? ` The first ${shown} of ${nOutputs * nInputs}.` : "";
   return [
-    el(
-      "p",
-      { className: "soft" },
-      `Kernels${shown < nOutputs * nInputs ? `, the first ${shown} of ${nOutputs * nInputs}` : ""}.`,
-    ),
-    el("div", { className: "tiles small" }, ...tiles),
+    note("Outputs by channel. Click one for its formula and its weights."),
+    el("div", { className: "tiles" }, ...maps),
+    note(`Kernels, by the channel they write and the one they read.${rest}`),
+    el("div", { className: "tiles small" }, ...kernels(layer, 0, shown)),
   ];
+}
+
+// One channel: what it gives, and the kernels that make it.
+export function channelPictures(session, level, channel) {
+  const layer = session.layers[level - 1],
+    [, nInputs] = layer.weight.shape;
+  const [height, width] = layer.size,
+    pixel = placeOf(session, level, channel) % (height * width);
+  const where = `row ${Math.floor(pixel / width)}, column ${pixel % width}`;
+  const own = kernels(layer, channel * nInputs, Math.min(nInputs, MOST_PICTURES));
+  return [
+    note(`Its output, and its kernels. The formula is that of ${where}, where it is largest.`),
+    el(
+      "div",
+      { className: "tiles large" },
+      el("span", { className: "tile" }, channelMap(session, level, channel)),
+    ),
+    el("div", { className: "tiles" }, ...own),
+  ];
+}
+
+function channelMap(session, level, channel) {
+  const layer = session.layers[level - 1],
+    { output } = session.steps[level - 1];
+  const [height, width] = layer.pool ? layer.size.map((side) => side >> 1) : layer.size,
+    area = height * width;
+  const values = output.subarray(channel * area, (channel + 1) * area);
+  return heatMap(values, width, height, largest(output));
+}
+
+function kernels(layer, first, count) {
+  const [, nInputs, side] = layer.weight.shape,
+    highest = largest(layer.weight);
+  return Array.from({ length: count }, (_, at) => {
+    const place = first + at,
+      values = layer.weight.subarray(place * side * side, (place + 1) * side * side);
+    const title = `to ${Math.floor(place / nInputs)} from ${place % nInputs}`;
+    return el("span", { className: "tile", title }, heatMap(values, side, side, highest));
+  });
 }

@@ -98,13 +98,7 @@ def validate_raw(
         "columns": [schema.bound(column).to_dict() for column in schema.columns],
         "classes": None if schema.classes is None else list(schema.classes),
     }
-    is_copied = isinstance(rows, ParquetRows) and is_as_it_came(rows, schema, verdict)
-    known = {TABLE: about["raw_sha256"][TABLE]} if is_copied else {}
-    with replace_folder(workspace.validated, about, known) as folder:
-        if isinstance(rows, FrameRows):
-            described = _write(folder, rows.frame, schema, verdict, images)
-        else:
-            described = _write_stream(folder, rows, schema, verdict, is_copied)
+    described = _replace(workspace.validated, about, rows, schema, verdict, images)
     write_json(workspace.reports / PROFILE, described)
     write_json(workspace.reports / REPORT, report)
     shown = {} if images is None else _pictures(images, rows, schema, verdict)
@@ -129,6 +123,23 @@ def _unwritten(raw: Mapping[str, Any], schema: TableSchema, path: Path) -> list[
         and specs[name].kind in ("number", "date")
         and specs[name].written != Written.from_dict(form)
     ]
+
+
+def _replace(
+    path: Path,
+    about: Mapping[str, Any],
+    rows: FrameRows | ParquetRows,
+    schema: TableSchema,
+    verdict: Verdict,
+    images: NDArray[np.uint8] | None,
+) -> dict[str, Any]:
+    """Write the folder data/validated; return the profile of what passed."""
+    is_copied = isinstance(rows, ParquetRows) and is_as_it_came(rows, schema, verdict)
+    known = {TABLE: about["raw_sha256"][TABLE]} if is_copied else {}
+    with replace_folder(path, about, known) as folder:
+        if isinstance(rows, FrameRows):
+            return _write(folder, rows.frame, schema, verdict, images)
+        return _write_stream(folder, rows, schema, verdict, is_copied)
 
 
 def _write(

@@ -183,6 +183,15 @@ async def compare_curves(page: Page, scene: Scene) -> None:
     await settle(page, n_charts=6)
 
 
+async def run_list(page: Page, scene: Scene) -> None:
+    """The runs with their figures and verdicts, as `layerline results` leads to them."""
+    from layerline.tracking import run_list
+
+    place = run_list.run_list(scene.experiment).partition("#")[2]
+    await page.open(f"{scene.address}/#{place}", 1450, 500)
+    await settle(page)
+
+
 async def one_run(page: Page, scene: Scene) -> None:
     """A run's curves by epoch."""
     await page.open(scene.of_newest("/model-metrics"), 1450, 1000)
@@ -223,6 +232,7 @@ async def model_card(page: Page, scene: Scene) -> None:
 
 PICTURES = {
     "model-version": model_version,
+    "run-list": run_list,
     "compare-runs": compare_tables,
     "compare-curves": compare_curves,
     "run-overview": overview,

@@ -14,13 +14,15 @@ def main(stage: Stage) -> None:
         from layerline.sources.fetch import fetch, load_libraries
 
         load_libraries(stage.params.fetch.source)
-    require_outside(stage.workspace.root, stage.params.fetch)
-    manifest = fetch(stage.workspace, stage.params.fetch)
+    workspace, params = stage.workspace, stage.params
+    require_outside(workspace.root, params.fetch)
+    has_schema = (workspace.root / params.schema_path).is_file()
+    manifest = fetch(workspace, params.fetch, has_schema=has_schema)
     stage.report(f"{manifest['n_rows']:,} rows from {manifest['source']}")
     stage.report(manifest["task_reason"])
     for note in manifest["notes"]:
         stage.report(f"note: {note}")
-    for path in unwatched(stage.workspace.root / "dvc.yaml", stage.params.fetch):
+    for path in unwatched(workspace.root / "dvc.yaml", params.fetch):
         stage.report(f"note: DVC does not watch {path} for changes yet; run `layerline watch` once")
     stage.journal.metrics({"n_rows": manifest["n_rows"]})
 

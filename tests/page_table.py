@@ -41,15 +41,14 @@ PORT = Edit("localhost:8000", "localhost:$PORT", "a free port")
 SESSIONS = {
     "README.md": Session(
         edits=(
-            Edit("source .venv/bin/activate\n", "", "the tests have their own environment"),
+            Edit(
+                "source .venv/bin/activate && cd FOLDER_OF_YOURS\n",
+                "",
+                "the tests have their own environment and folder",
+            ),
             Edit(
                 "init houses.csv --target price",
                 "init houses.csv --target price --fast\nshort",
-                "one small network",
-            ),
-            Edit(
-                "init ../houses.csv --target price",
-                "init ../houses.csv --target price --fast\nshort",
                 "one small network",
             ),
             Edit("make ui  ", "layerline ui --help", "a server that stays"),

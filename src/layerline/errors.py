@@ -156,6 +156,7 @@ _LACKS = {
     errno.ENOMEM: ("not enough memory", "close other programs, or take fewer rows at a time"),
     errno.EAGAIN: ("too many processes or threads", "close some, or raise the limit (ulimit -u)"),
 }
+_IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)
 _CODE = re.compile(r"\(os error (\d+)\)|\[[Ee]rrno (\d+)\]")  # of libraries in Rust and C++
 _NO_MEMORY = ("can't allocate memory", "can't start new thread", "Cannot allocate memory")
 
@@ -182,11 +183,12 @@ def machine_error(error: BaseException, path: str | None = None) -> OSError | No
     return OSError(code, os.strerror(code), next(filter(None, names), path))
 
 
-def machine_problem(error: BaseException) -> str | None:
-    """One message about what the machine lacks, when that is why something failed; else None."""
+def machine_problem(error: BaseException) -> LayerlineError | None:
+    """What the machine lacks, or has in the way, when that is why something failed; else None."""
     known = machine_error(error)
     if known is None or known.errno is None:
         return None
     what, remedy = _LACKS[known.errno]
     where = "" if known.filename is None else f" ({known.filename})"
-    return f"{what}{where}; {remedy} and run it again"
+    kind = SourceError if known.errno in _IN_THE_WAY else LayerlineError
+    return kind(f"{what}{where}; {remedy} and run it again")

@@ -169,6 +169,11 @@ def _read_options(
     return {name: getattr(read, name) for name in model.model_fields}, []
 
 
+def option_names(builder: Callable[..., Any], given: Collection[str] = ()) -> set[str]:
+    """The names of the builder's options."""
+    return set(options_model(builder, given).model_fields)
+
+
 def options_model(builder: Callable[..., Any], given: Collection[str] = ()) -> type[BaseModel]:
     """The builder's keyword-only arguments, but those in `given`, as a pydantic model."""
     fields: dict[str, Any] = {

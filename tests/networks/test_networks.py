@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import layerline.networks
 from layerline.errors import ParamsError
 from layerline.kernels import switch
-from layerline.networks import NETWORKS, build_network, network_problems
+from layerline.networks import NETWORKS, build_network, foreign_options, network_problems
 from layerline.networks.serialization import NetworkSpec, load_network, save_network
 
 TABLE = (7,)
@@ -184,6 +184,18 @@ def test_an_unknown_network_is_reported_with_the_names() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_check_before_any_work_finds_nothing_wrong_with_the_defaults(name: str) -> None:
     assert network_problems(name, {}) == []
+
+
+def test_options_of_another_network_are_not_used() -> None:
+    """Where params.yaml has an mlp's, `-S train.network=cnn` is enough."""
+    options = {"hidden": [8], "norm": "batch", "dropout": 0.3}
+    assert foreign_options("mlp", options) == []
+    foreign = foreign_options("cnn", options)
+    assert "hidden" in foreign
+    assert network_problems("cnn", options) == []
+    used = {key: value for key, value in options.items() if key not in foreign}
+    assert repr(build("cnn", IMAGES[0], **options)) == repr(build("cnn", IMAGES[0], **used))
+    assert foreign_options("cnn", {"hiden": [8]}) == []
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,8 @@ def test_predict_takes_and_gives_csv_and_parquet(digits: Checkout, tmp_path: Pat
     frame.to_parquet(tmp_path / "in.parquet", index=False)
     digits.run("layerline", "predict", str(tmp_path / "in.csv"), str(tmp_path / "out.parquet"))
     digits.run("layerline", "predict", str(tmp_path / "in.parquet"), str(tmp_path / "out.csv"))
+    told = digits.run("layerline", "predict", str(tmp_path / "in.parquet"), "-")
+    assert (tmp_path / "out.csv").read_text() in told
     one, two = pd.read_parquet(tmp_path / "out.parquet"), pd.read_csv(tmp_path / "out.csv")
     assert (one["prediction"] == two["prediction"]).all()
     assert (one["id"] == frame["id"]).all()

@@ -6,7 +6,7 @@ from labs import Lab
 from layerline.artifacts import Workspace
 from layerline.config import read_yaml
 from layerline.errors import ParamsError
-from layerline.projects.adopt import adopt
+from layerline.projects.adopt import adopt, unlike
 from layerline.runs.open_store import RequestError
 
 OURS = """\
@@ -62,7 +62,10 @@ def told(home, text):
 
 def test_what_decides_a_model_is_taken_and_the_data_stay(home):
     lab = told(home, THEIRS)
+    run_id = lab.run("a" * 8).run_id
+    assert "train.options.hidden" in unlike(home, lab.client, run_id)
     changed = adopt(home, lab.client, lab.run("a" * 8))
+    assert unlike(home, lab.client, run_id) == []
     found = read_yaml(home.params)
     theirs, ours = read_yaml(home.root / "theirs" / "params.yaml"), OURS
     for key in ("seed", "scale", "train", "evaluate", "threads"):

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from safetensors.numpy import save_file
 
 from layerline.artifacts import write_json
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
 from layerline.evaluation.decision import PLAIN, Decision
-from layerline.registry.verifier import Verifier, require_same, start_verifier
+from layerline.registry.verifier import Verifier, require_same, start_verifier, tolerance_of
 
 
 @pytest.fixture
@@ -56,6 +57,14 @@ def test_a_process_that_is_gone_already_is_reported(stand_in, rows):
     verifier._process.wait()
     with pytest.raises(TrackingError, match=r"ended \(exit code 3\)"):
         verifier.predict("models:/flowers/1", rows)
+
+
+@pytest.mark.parametrize(("n_layers", "allowed"), [(3, 1e-6), (20, 20 * 2.0**-23)])
+def test_deep_networks_are_allowed_a_rounding_in_each_layer(n_layers, allowed, tmp_path):
+    weights = {f"{number}.weight": np.zeros((2, 2), np.float32) for number in range(n_layers)}
+    save_file(weights | {"bias": np.zeros(2, np.float32)}, tmp_path / "network.safetensors")
+    assert tolerance_of(tmp_path / "network.safetensors", False, 3.0) == allowed
+    assert tolerance_of(tmp_path / "network.safetensors", True, 3.0) == 30 * allowed
 
 
 def test_waiting_is_bounded_and_leaves_no_process(stand_in, rows):

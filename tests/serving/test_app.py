@@ -167,6 +167,7 @@ def test_health_model_metrics_and_docs(served, bundle):
     assert 'layerline_requests_total{path="/predict",status="200"}' in text
     assert 'version="none"' in text
     assert server.ask("/nowhere").status == 404
+    assert (server.ask("/").status, server.ask("/").headers["location"]) == (307, "docs")
     assert server.ask("/predict").status == 405
 
 

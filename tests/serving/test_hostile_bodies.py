@@ -12,6 +12,8 @@ import hostile
 import numpy as np
 import pandas as pd
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from serving.conftest import ROW, serving
 
@@ -57,6 +59,17 @@ def test_nested_columns_are_refused_by_name_and_others_are_not_read(server):
     answer = server.predict(file.getvalue(), hostile.PARQUET)
     assert answer.status == 400
     assert "the columns size hold lists or structures" in answer.messages
+
+
+def test_text_that_is_no_utf_8_is_refused(server):
+    damaged = pa.array([b"clay", b"cl\xffy"]).cast(pa.binary())
+    table = pa.Table.from_pandas(pd.DataFrame([ROW] * 2))
+    text = pa.StringArray.from_buffers(2, *damaged.buffers()[1:])
+    file = io.BytesIO()
+    pq.write_table(table.set_column(table.column_names.index("soil"), "soil", text), file)
+    answer = server.predict(file.getvalue(), hostile.PARQUET)
+    assert answer.status == 400
+    assert "Invalid UTF8" in answer.messages
 
 
 def test_a_wide_table_with_the_models_columns_is_still_predicted(server):

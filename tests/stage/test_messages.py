@@ -86,7 +86,7 @@ def _write_through_a_link_to_itself(root: Path) -> None:
 def test_what_is_in_the_way_of_an_output_is_no_defect(tmp_path, capsys, write, message):
     with pytest.raises(OSError, match=r".") as raised_there:
         write(tmp_path)
-    assert report_defect("evaluate", raised_there.value, Workspace(tmp_path)) == 1
+    assert report_defect("evaluate", raised_there.value, Workspace(tmp_path)) == 4
     told = capsys.readouterr().err
     assert message.format(tmp_path) in told
     assert "and run it again" in told

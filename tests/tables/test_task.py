@@ -58,3 +58,13 @@ def test_text_that_is_almost_numbers_is_reported() -> None:
     assert "perhaps numbers, but for 'k.A.'" in resolve_task(grades)[1]
     for words in (["007", "12", "15"], ["low", "high", "5"], ["1", "2"]):
         assert "perhaps" not in resolve_task(pd.Series(words * 10, name="y"))[1]
+
+
+def test_with_a_schema_a_class_too_many_is_left_to_validation() -> None:
+    labels = pd.Series(["a", "b"] * 9 + ["c"], name="y")
+    with pytest.raises(DataError, match="binary needs exactly two classes"):
+        resolve_task(labels, "binary")
+    task, reason = resolve_task(labels, "binary", has_schema=True)
+    assert (task, "3 distinct values (a, b, c)" in reason) == ("binary", True)
+    with pytest.raises(DataError, match="regression needs numbers"):
+        resolve_task(labels, "regression", has_schema=True)

@@ -1,3 +1,4 @@
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from layerline.errors import TrackingError
 from layerline.tracking import database
 from layerline.tracking.flush import flush, run_id_of
+from layerline.tracking.run_list import run_list
 from layerline.tracking.store import (
     ensure_experiments,
     ensure_store,
@@ -103,6 +105,19 @@ def test_deleted_experiment_is_restored(home):
     client.delete_experiment(experiment_id)
     assert ensure_experiments(home, client, ["digits"]) == {"digits": experiment_id}
     assert client.get_experiment(experiment_id).lifecycle_stage == "active"
+
+
+def test_experiments_carry_the_columns_of_their_list_also_those_of_earlier_releases(home):
+    client = open_client(home, create=True)
+    earlier = client.create_experiment("earlier")
+    found = ensure_experiments(home, client, ["digits", "earlier"])
+    assert found["earlier"] == earlier
+    for experiment_id in found.values():
+        tags = client.get_experiment(experiment_id).tags
+        assert tags["mlflow.experimentKind"] == "custom_model_development"
+        (name,) = (name for name in tags if name.startswith("mlflow.sharedViewState."))
+        assert run_list(experiment_id).endswith(f"viewStateShareKey={name.rpartition('.')[2]}")
+        assert "metrics.`test/accuracy`" in json.loads(tags[name])["selectedColumns"]
 
 
 def test_moved_checkout_takes_its_artifacts_along(home, new_journal, tmp_path):

@@ -6,7 +6,8 @@ new        new, code
 init       init, watch
 schema     schema
 params     params
-models     predict, export, promote, rollback, history, verify
+models     export, promote, rollback, history, verify
+predict    predict
 serve      serve, replay
 explore    explore
 register   register
@@ -44,9 +45,10 @@ from layerline.cli.drift import drift
 from layerline.cli.explore import explore
 from layerline.cli.init import init, watch
 from layerline.cli.labels import labels
-from layerline.cli.models import export, history, predict, promote, rollback, verify
+from layerline.cli.models import export, history, promote, rollback, verify
 from layerline.cli.new import code, new
 from layerline.cli.params import params
+from layerline.cli.predict import predict
 from layerline.cli.prune import prune
 from layerline.cli.register import register
 from layerline.cli.results import results

@@ -34,10 +34,10 @@ def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(CLOSED_PIPE)
         except (OSError, MemoryError, RuntimeError) as error:
-            text = machine_problem(error)
-            if text is None:
+            problem = machine_problem(error)
+            if problem is None:
                 raise
-            sys.exit(report_failure("layerline", LayerlineError(text)))
+            sys.exit(report_failure("layerline", problem))
         return result
 
     return run

@@ -113,6 +113,11 @@ def _start_project(root: Path) -> None:
     """Make the folder a project, unless it is one, or a part of one."""
     from layerline.projects.new import new_project
 
+    if (root / "src" / "layerline" / "cli").is_dir():
+        click.echo(
+            "note: this is a clone of Layerline, whose params.yaml and dvc.yaml `git pull` may "
+            "change, too; in a folder of your own, `layerline init` makes a project"
+        )
     if (root / "params.yaml").exists() or (root / "dvc.yaml").exists():
         if not (root / "dvc.yaml").is_file():
             click.echo("note: there is no dvc.yaml here; run this in the root of a project")

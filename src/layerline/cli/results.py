@@ -26,6 +26,7 @@ def results(as_json: bool) -> None:
     of each baseline. Exit code 8 when the registry no longer has the model.
     """
     from layerline.projects.outdated import outdated
+    from layerline.tracking.run_list import run_list
 
     workspace, params = open_project()
     changes = outdated(workspace)
@@ -44,7 +45,9 @@ def results(as_json: bool) -> None:
         )
     _check_registry(workspace, params, facts["registration"])
     if not as_json:
-        click.echo("to see the runs: make ui   (or: layerline ui), then http://127.0.0.1:5000")
+        known = (facts["registration"] or {}).get("experiment_id")
+        place = "http://127.0.0.1:5000" if known is None else run_list(str(known))
+        click.echo(f"to see the runs: make ui   (or: layerline ui), then {place}")
 
 
 def _read(workspace: Workspace) -> dict[str, Any]:

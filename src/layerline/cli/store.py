@@ -40,6 +40,8 @@ def ui(port: int) -> None:
         click.echo("MLFLOW_TRACKING_URI is a server with its own UI: open that address")
         return
     ensure_store(home)
+    # Jobs are of no use here, and without them the server starts in half the time.
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # not an argument: it may hold a password
     command = module_command("mlflow", "ui", "--port", str(port))
     os.execv(command[0], command)  # noqa: S606 - a fixed command, without a shell

@@ -196,10 +196,12 @@ def infer(column: pd.Series, name: str) -> ColumnSpec | None:
 
 
 def limited(column: pd.Series, name: str, *, nullable: bool, use: bool) -> ColumnSpec:
-    """A number column with limits about the range seen."""
+    """A number column with limits about the range seen; of whole 0 and 1 these are the limits."""
     finite = column[np.isfinite(column.to_numpy(dtype=np.float64, na_value=np.nan))]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
     dtype: Dtype = "int64" if pd.api.types.is_integer_dtype(column) else "float64"
+    if use and dtype == "int64" and (low, high) == (0, 1):
+        return ColumnSpec(name, "number", dtype, nullable, use, 0.0, 1.0)
     room = ROOM * (high - low)
     if not room or not np.isfinite(room) or not use:
         return ColumnSpec(name, "number", dtype, nullable, use)

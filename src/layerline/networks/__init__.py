@@ -40,7 +40,7 @@ import torch
 from torch import nn
 
 from layerline.errors import ParamsError, Problem
-from layerline.lookup import pick, read_options
+from layerline.lookup import option_names, pick, read_options
 from layerline.networks.cnn import CNN
 from layerline.networks.conv1x1_mlp import Conv1x1MLP
 from layerline.networks.ensemble import Ensemble
@@ -116,7 +116,9 @@ def build_network(
             network cannot read such rows.
     """
     architecture = find_network(name)
-    keywords = read_options(architecture.build, options, "train.options", SIZES)
+    foreign = foreign_options(name, options)
+    used = {key: value for key, value in options.items() if key not in foreign}
+    keywords = read_options(architecture.build, used, "train.options", SIZES)
     problems = _row_problems(name, architecture, input_shape, category_sizes)
     if problems:
         raise ParamsError(problems)
@@ -131,6 +133,18 @@ def build_network(
                 found = network.eval()(torch.zeros(2, *input_shape))
             require_outputs(name, tuple(found.shape), d_out)
     return network.train()
+
+
+def foreign_options(name: str, options: Mapping[str, Any]) -> list[str]:
+    """The options that one of our networks does not have, and others of them have.
+
+    They are not used: so `-S train.network=cnn` is enough where params.yaml has an mlp's options.
+    """
+    if name not in NETWORKS:
+        return []
+    known = {key: option_names(line.build, SIZES) for key, line in NETWORKS.items()}
+    others = set().union(*known.values()) - known[name]
+    return [key for key in options if key in others]
 
 
 def _row_problems(

@@ -36,10 +36,33 @@ def adopt(workspace: Workspace, client: "MlflowClient", run: "Run") -> dict[str,
         RequestError: the run has no params.yaml.
         ParamsError: its params are not valid today; params.yaml is unchanged then.
     """
-    theirs = _params_of(client, run)
+    theirs = _params_of(client, run.run_id, run.name)
+    chosen = {key: theirs[key] for key in ADOPTED if key in theirs}
+    check_params({**read_yaml(workspace.params), **chosen}, run.name)
+    changed, after = _differences(workspace, theirs)
+    gone = [path for path in changed if path not in after]
+    remove_paths(workspace.params, gone)
+    write_values(
+        workspace.params, {path: now for path, (_, now) in changed.items() if path in after}
+    )
+    return changed
+
+
+def unlike(workspace: Workspace, client: "MlflowClient", run_id: str) -> list[str]:
+    """The params that `adopt` would change, by their dotted paths.
+
+    Raises:
+        RequestError: the run has no params.yaml.
+    """
+    return list(_differences(workspace, _params_of(client, run_id, run_id))[0])
+
+
+def _differences(
+    workspace: Workspace, theirs: Mapping[str, Any]
+) -> tuple[dict[str, tuple[Any, Any]], dict[str, Any]]:
+    """Dotted path -> (ours, theirs) where they differ; and all of theirs."""
     ours = read_yaml(workspace.params)
     chosen = {key: theirs[key] for key in ADOPTED if key in theirs}
-    check_params({**ours, **chosen}, run.name)
     before = _leaves({key: ours[key] for key in ADOPTED if key in ours}, chosen)
     after = _leaves(chosen, chosen)
     changed = {
@@ -47,12 +70,7 @@ def adopt(workspace: Workspace, client: "MlflowClient", run: "Run") -> dict[str,
         for path in [*after, *(path for path in before if path not in after)]
         if before.get(path, _MISSING) != after.get(path, _MISSING)
     }
-    gone = [path for path in changed if path not in after]
-    remove_paths(workspace.params, gone)
-    write_values(
-        workspace.params, {path: now for path, (_, now) in changed.items() if path in after}
-    )
-    return changed
+    return changed, after
 
 
 def _leaves(sections: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,15 +86,15 @@ def _has_dots(content: Any) -> bool:
     )
 
 
-def _params_of(client: "MlflowClient", run: "Run") -> Mapping[str, Any]:
+def _params_of(client: "MlflowClient", run_id: str, name: str) -> Mapping[str, Any]:
     from mlflow.exceptions import MlflowException
 
     with temporary_folder() as folder:
         try:
-            path = Path(client.download_artifacts(run.run_id, "params.yaml", str(folder)))
+            path = Path(client.download_artifacts(run_id, "params.yaml", str(folder)))
         except (MlflowException, OSError):
             raise RequestError(
-                f"{run.name}: the run has no params.yaml (only trainings have one)"
+                f"{name}: the run has no params.yaml (only trainings have one)"
             ) from None
         content = read_yaml(path)
     return content if isinstance(content, Mapping) else {}

@@ -128,6 +128,12 @@ def _verify(
     return report
 
 
+UNJUDGED = (
+    "its registration ended before the gate judged it: run `layerline register` where it was "
+    "trained, or promote or delete it"
+)
+
+
 def history(home: Path, project: str) -> list[dict[str, Any]]:
     """Every version, newest first: its aliases, the gate's verdict, when it was champion.
 
@@ -151,7 +157,7 @@ def _line(version: "ModelVersion", aliases: dict[str, str]) -> dict[str, Any]:
         "registered": created.isoformat(timespec="seconds"),
         "run_id": version.run_id,
         "verdict": tags.get("layerline.verdict"),
-        "reason": tags.get("layerline.verdict_reason"),
+        "reason": tags.get("layerline.verdict_reason") or UNJUDGED,
         "reigns": reigns_of(tags),
         "previous_champion": tags.get(PREVIOUS),
         "verified": tags.get(VERIFIED),

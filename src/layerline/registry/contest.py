@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from layerline.artifacts import read_json_as
+from layerline.artifacts import NETWORK_WEIGHTS, read_json_as
 from layerline.artifacts.temporary import temporary_folder
 from layerline.config import GateSection, Params
 from layerline.errors import DataError, SourceError
@@ -97,7 +97,8 @@ def _verify(
     source = files_of(client, version.project, version.number)
     found = verifier.predict(version.uri, candidate.rows, source)
     holdout = candidate.holdout
-    tolerance = tolerance_of(holdout.classes is None, holdout.target_scale)
+    weights = candidate.bundle / NETWORK_WEIGHTS
+    tolerance = tolerance_of(weights, holdout.classes is None, holdout.target_scale)
     require_same(version.uri, candidate.expected, found, tolerance, candidate.decision)
     return with_truth(found, candidate.holdout)
 

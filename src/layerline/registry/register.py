@@ -62,6 +62,7 @@ def register_model(
             version = log_candidate(client, candidate)
             report(f"{version.uri} {'logged' if version.is_new else 'already exists'}")
             facts = hold_contest(client, params, candidate, version, verifier)
+            facts["experiment_id"] = client.get_run(candidate.run_id).info.experiment_id
             facts["test_looks"] = _share_looks(client, workspace, project, candidate.run_id)
             describe(client, workspace, candidate, facts)
     alias = f"models:/{project}@{params.register.alias}"

@@ -30,7 +30,12 @@ from layerline.retraining.log import (
 )
 from layerline.retraining.new_data import NewData, look_at_new_data, trained_rows
 from layerline.retraining.register_again import register_again
-from layerline.retraining.served_champion import Champion, log_to_run, look_at_champion
+from layerline.retraining.served_champion import (
+    Champion,
+    log_to_run,
+    look_at_champion,
+    note_other_params,
+)
 from layerline.retraining.triggers import ALWAYS, decide
 from layerline.runs.registered_model import registry_problem
 from layerline.stage.protection import Terminated, ends_with_parent
@@ -168,6 +173,8 @@ def _train(
         if not trains:
             return Verdict(WAITED, f"not enough is new: {why}", dvc.stages, None, why, news)
         report(f"training: {why}")
+        if note := note_other_params(workspace, params):
+            report(note)
     dvc.repro()
     verdict = _judge(workspace, params, dvc.stages)
     if news and news.files and verdict.registration:

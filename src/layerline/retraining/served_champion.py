@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 from layerline.artifacts import Workspace, read_json_as
 from layerline.config import Params
+from layerline.errors import LayerlineError
+from layerline.projects.adopt import unlike
 from layerline.registry.client import open_registry
 from layerline.registry.promotion import champion_of
+from layerline.text import listing
 
 
 class Champion(NamedTuple):
@@ -41,6 +44,28 @@ def look_at_champion(workspace: Workspace, params: Params) -> Champion:
     live = workspace.reports / "live.json"
     drop = read_json_as(live, _drops).get(str(found.version)) if live.exists() else None
     return Champion(int(found.version), since, drop)
+
+
+def note_other_params(workspace: Workspace, params: Params) -> str:
+    """What to know where the params are not those of the champion; empty where they are.
+
+    The store may be away, or the champion's run lost: that is no reason not to train.
+    """
+    project, alias = params.project, params.register.alias
+    try:
+        with open_registry(workspace.home, "reading the champion's params") as client:
+            found = champion_of(client, project, alias)
+            if found is None or not found.run_id:
+                return ""
+            paths = unlike(workspace, client, found.run_id)
+    except LayerlineError:
+        return ""
+    if not paths:
+        return ""
+    return (
+        f"note: params.yaml is not what the champion, version {found.version}, was trained with "
+        f"({listing(paths, 3)}); `layerline adopt {alias}` takes the champion's"
+    )
 
 
 def _drops(live: Mapping[str, Any]) -> dict[str, float | None]:

@@ -40,7 +40,9 @@ from layerline.serving.request_log import Answer, RequestLog
 from layerline.serving.uploads import TooLarge, Unreadable
 from layerline.serving.worker_pool import IDLE_SECONDS, WorkerPool
 
-PATHS = frozenset({"/predict", "/model", "/metrics", "/health", "/ready", "/docs", "/openapi.json"})
+PATHS = frozenset(
+    {"/", "/predict", "/model", "/metrics", "/health", "/ready", "/docs", "/openapi.json"}
+)
 
 
 class Predict:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 
 PACKAGE = "fastapi_offline"  # its files alone are used
 FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
@@ -23,6 +29,10 @@ _STYLE = """\
 def add_docs(app: FastAPI) -> None:
     """Add /docs and the files that it loads."""
     folder = _assets()
+
+    @app.get("/", include_in_schema=False)
+    async def start() -> Response:
+        return RedirectResponse("docs")  # relative: a proxy may have put it under another path
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

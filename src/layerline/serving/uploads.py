@@ -95,6 +95,7 @@ def _decode(file: pq.ParquetFile, names: list[str]) -> pa.Table:
             raise TooLarge(
                 f"the body decodes to more than {DECODED_BYTES >> 20} MiB; send fewer rows"
             )
+        batch.validate(full=True)  # text that is no UTF-8 would fail wherever it is looked at
         batches.append(batch)
     schema = pa.schema([file.schema_arrow.field(name) for name in names])
     return pa.Table.from_batches(batches, schema if not batches else None)

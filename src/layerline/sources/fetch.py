@@ -18,8 +18,12 @@ def load_libraries(name: str) -> None:
         importlib.import_module(library)
 
 
-def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
+def fetch(
+    workspace: Workspace, section: FetchSection, *, has_schema: bool = False
+) -> dict[str, Any]:
     """Write data/raw; return its manifest, with notes on what changed since the last fetch.
+
+    With `has_schema` rows of a class too many are left to validation, which knows the classes.
 
     Raises:
         SourceError: the source cannot be reached or read.
@@ -31,7 +35,7 @@ def fetch(workspace: Workspace, section: FetchSection) -> dict[str, Any]:
     with replace_folder(workspace.raw, about) as folder:
         info = build(folder, section.target, **options)
         n_rows, target = read_column(folder, section.target, section.source)
-        task, reason = resolve_task(target, section.task)
+        task, reason = resolve_task(target, section.task, has_schema=has_schema)
         about.update(
             kind=info.kind,
             split_column=info.split_column,

@@ -38,8 +38,8 @@ def report_failure(name: str, error: LayerlineError) -> int:
 
 def report_defect(name: str, error: Exception, workspace: Workspace) -> int:
     """Report a defect of ours in one line; keep its traceback in a file that can be sent."""
-    if text := machine_problem(error):
-        return report_failure(name, LayerlineError(text))
+    if problem := machine_problem(error):
+        return report_failure(name, problem)
     record_stage_end(name, LayerlineError.exit_code, repr(error))
     text = "".join(traceback.format_exception(error))
     if os.environ.get("LAYERLINE_DEBUG") == "1":

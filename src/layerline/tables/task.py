@@ -18,8 +18,13 @@ MIN_ROWS_A_CLASS = 3  # on average
 _LOOKED_AT = 1000  # distinct values
 
 
-def resolve_task(target: pd.Series, asked: Literal["auto"] | Task = "auto") -> tuple[Task, str]:
+def resolve_task(
+    target: pd.Series, asked: Literal["auto"] | Task = "auto", *, has_schema: bool = False
+) -> tuple[Task, str]:
     """The task, and one sentence with the reason.
+
+    With a schema, which knows the classes, a class too many is no matter of the task: validation
+    sets such rows aside, or names them.
 
     Raises:
         DataError: the values cannot be a target, or not one of the task asked for.
@@ -36,7 +41,8 @@ def resolve_task(target: pd.Series, asked: Literal["auto"] | Task = "auto") -> t
     words, fractional = is_words(values), not is_words(values) and bool((values % 1 != 0).any())
     holds = _describe(values, words, fractional, n_levels)
     if asked != "auto":
-        _require_possible(str(name), asked, holds, n_levels, words or not fractional, words)
+        n_classes = 2 if has_schema and asked == "binary" and n_levels > 2 else n_levels
+        _require_possible(str(name), asked, holds, n_classes, words or not fractional, words)
         return asked, f"{asked}, as set in fetch.task: target {name!r} holds {holds}."
     return _found(values, words, fractional, holds)
 

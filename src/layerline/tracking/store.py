@@ -30,6 +30,7 @@ from layerline.tracking.database import (
     sqlite_uri,
 )
 from layerline.tracking.mlflow_import import import_mlflow_quietly
+from layerline.tracking.run_list import EXPERIMENT_TAGS
 from layerline.tracking.store_history import (
     DEFAULT,
     accept_new_store,
@@ -182,10 +183,6 @@ def accept_loss(home: Path) -> None:
         accept_new_store(home, database)
 
 
-# Opens the experiment in the UI's view of trainings; the default view is for language models.
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-
-
 def ensure_experiments(home: Path, client: "MlflowClient", names: Iterable[str]) -> dict[str, str]:
     """Return the id of each experiment, made or, when it was deleted, restored."""
     with store_lock(home):
@@ -206,6 +203,8 @@ def _ensure_experiment(home: Path, client: "MlflowClient", name: str) -> str:
             experiment = client.get_experiment_by_name(name)
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
+    for tag in EXPERIMENT_TAGS.keys() - experiment.tags.keys():  # an earlier release made it
+        client.set_experiment_tag(experiment.experiment_id, tag, EXPERIMENT_TAGS[tag])
     return str(experiment.experiment_id)
 
 

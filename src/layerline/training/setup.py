@@ -12,9 +12,11 @@ from layerline.artifacts import Workspace, read_manifest
 from layerline.config import Params, RankPlace, TrainSection
 from layerline.kernels.ranks import ALONE, Ranks
 from layerline.lookup import is_import_path
+from layerline.networks import foreign_options
 from layerline.networks.embeddings import fit_embeddings
 from layerline.networks.own_network import code_sha256, is_own
 from layerline.networks.serialization import NetworkSpec
+from layerline.text import listing
 from layerline.training.dataset import TrainingData, load_rows
 from layerline.training.device import choose_device, choose_threads, prepare_torch, settle_precision
 from layerline.training.epoch_records import FitResult
@@ -128,7 +130,13 @@ def read_setup(
         seed=params.seed,
         threads=threads,
         files=manifest["files"],
-        notes=(note,) if note else (),
+        notes=tuple(filter(None, (note, _note_foreign(params.train)))),
         folds=folds,
     )
     return setup, network
+
+
+def _note_foreign(section: TrainSection) -> str:
+    names = foreign_options(section.network, section.options)
+    what = f"{listing(names)}: of other networks, and not used by {section.network}"
+    return f"train.options has {what}" if names else ""

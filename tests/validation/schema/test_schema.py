@@ -51,6 +51,17 @@ def test_columns_that_say_nothing_are_not_used() -> None:
     assert "'almost' is text, though 97% of its values are numbers; if '?'" in spoken
 
 
+def test_of_0_and_1_alone_these_are_the_limits() -> None:
+    gaps = pd.array([0, 1, None, 1], "Int64")
+    flags = pd.DataFrame({"whole": [0, 1, 1, 0], "gaps": gaps, "y": list("abab")})
+    schema = infer_schema(flags, "y", "binary")
+    assert {(schema[name].minimum, schema[name].maximum) for name in ("whole", "gaps")} == {(0, 1)}
+    wider = infer_schema(flags.assign(whole=[0, 1, 2, 0]), "y", "binary")
+    assert wider["whole"].maximum == 22
+    decimals = infer_schema(flags.assign(whole=[0.0, 1.0, 1.0, 0.0]), "y", "binary")
+    assert decimals["whole"].maximum == 11
+
+
 def test_limits_hold_the_data_they_come_from() -> None:
     for low, width in (
         (1.7e9, 50.0),

@@ -54,7 +54,7 @@ def is_written_so(value: Any, field: str) -> bool:
     if value is None:
         return plain in MISSING_WORDS
     if isinstance(value, bool):
-        return plain.lower() == str(value).lower()
+        return plain.lower() in (str(value).lower(), str(int(value)))  # 1 and 0 beside words
     if isinstance(value, int | float):
         return _is_number_so(value, plain)
     if isinstance(value, datetime):

@@ -80,3 +80,27 @@ def test_axe_finds_nothing_serious(name: str, is_dark: bool, obstacles, tmp_path
     path = tmp_path / "page.html"
     path.write_text(build(), encoding="utf-8")
     assert obstacles(path, scripts, is_dark) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_paper_is_white_whatever_the_screen_is(name: str, tab, tmp_path: Path) -> None:
+    runner, page = tab
+    path = tmp_path / "page.html"
+    path.write_text(PAGES[name][0](), encoding="utf-8")
+    ink = """[getComputedStyle(document.body).color,
+      window.explorer?.modules.drawing.palette().ink ?? null]"""
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+
+    async def inks() -> list[list[str | None]]:
+        await page.open(path.as_uri(), 800, 900, dark=True)
+        await page.wait_for("document.readyState === 'complete'", 30)
+        found = []
+        for media in ("screen", "print"):
+            await page.call("Emulation.setEmulatedMedia", media=media, features=[dark])
+            found.append(await page.run(ink))
+        await page.call("Emulation.setEmulatedMedia", media="", features=[])
+        return found
+
+    (screen, drawn), (paper, printed) = runner.run(inks())
+    assert (screen, paper) == ("rgb(231, 234, 240)", "rgb(27, 31, 39)")
+    assert (drawn, printed) in ((None, None), ("#e7eaf0", "#1b1f27"))

@@ -219,7 +219,7 @@ def importance_section(results: EvaluationResults) -> list[Block]:
     if not results.importance:
         return []
     rows = [
-        [item.column, readable(item.increase), f"{item.spread:.2g}"]
+        [item.column, readable(item.increase), readable(float(f"{item.spread:.2g}"))]
         for item in results.importance[:_MAX_COLUMNS]
     ]
     text = (

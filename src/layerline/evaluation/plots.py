@@ -46,6 +46,7 @@ def plot_learning_curves(path: Path, history: Sequence[Mapping[str, float]], kep
         axes.plot(epochs, losses, label=f"{split} loss", color=_COLOURS[split])
     axes.axvline(kept, color="grey", linestyle=":", label=f"kept: epoch {kept}")
     axes.set(xlabel="epoch", ylabel="loss")
+    axes.locator_params(axis="x", integer=True)
     axes.legend()
     _save(figure, path)
 
@@ -109,6 +110,8 @@ def plot_residuals(path: Path, predictions: Predictions, deciles: Curve, target:
     middle.scatter(predicted, actual - predicted, **style)
     middle.axhline(0, color="grey", linestyle=":")
     middle.set(xlabel=f"predicted {target}", ylabel="actual - predicted", title="Residuals")
+    for axes in (left, middle):
+        axes.locator_params(axis="x", nbins=5)  # large numbers would overlap
     right.bar(deciles["decile"], deciles["mae"], color=_COLOURS["train"], label="mean absolute")
     right.plot(deciles["decile"], deciles["bias"], "o-", color=_COLOURS["valid"], label="mean")
     right.axhline(0, color="grey", linestyle=":")

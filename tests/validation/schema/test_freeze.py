@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from layerline.artifacts import Workspace, replace_folder
 from layerline.cli import main
-from layerline.tables.storage import write_table
+from layerline.tables.storage import write_images, write_table
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.schema_file import read_schema, write_schema
 
@@ -149,4 +149,23 @@ def test_show_and_infer(shop: Path) -> None:
     result = layerline()
     assert "'note' is not used" in result.output
     assert "wrote data/schemas/shop.yaml" in result.output
+    assert layerline("--diff").output == "data/raw matches the frozen schema\n"
+
+
+def test_shapes_of_images_are_compared_and_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(PARAMS)
+    labels = pd.DataFrame({"kind": list("abc") * 4})
+    write_schema(SCHEMA, infer_schema(labels, "kind", "multiclass", None, (6, 5)))
+    SCHEMA.write_text(SCHEMA.read_text().replace("dtype: uint8}", "dtype: uint8}  # as scanned"))
+    about = {"kind": "images", "source": "image_folder", "target": "kind", "task": "multiclass"}
+    with replace_folder(Workspace(Path()).raw, about | {"split_column": None}) as folder:
+        write_images(folder, np.zeros((12, 8, 7, 3), np.uint8), labels)
+    (change,) = json.loads(layerline("--diff", "--json").output)
+    assert (change["what"], change["frozen"], change["found"]) == ("shape", "6 × 5", "8 × 7 × 3")
+    assert "wrote" in layerline("--update", "--yes").output
+    assert read_schema(SCHEMA).image_shape == (8, 7, 3)
+    assert "# as scanned" in SCHEMA.read_text()
     assert layerline("--diff").output == "data/raw matches the frozen schema\n"

@@ -1,7 +1,7 @@
 // The backward pass of the row: loss, gradients by layer, and steps down the gradient.
 import { byId, choice, el, note, plot, renew, short, table } from "./dom.js";
 import { css, heatMap, palette, shade } from "./drawing.js";
-import { backward, canStepBack, descend, gradientSize } from "./gradients.js";
+import { backward, descend, gradientSize, learnt } from "./gradients.js";
 import { standardTarget } from "./inputs.js";
 import { lossName, lossOf } from "./losses.js";
 import { layerTitle } from "./session.js";
@@ -13,16 +13,6 @@ export function showBackward(session) {
   const state = { rate: 0.01, losses: [], timer: null };
   const build = () => {
     if (view.hidden) return;
-    if (!canStepBack(session.layers)) {
-      renew(view, [
-        el(
-          "p",
-          {},
-          "The backward pass is shown for dense, embedding and convolution layers; this network has a recurrent layer.",
-        ),
-      ]);
-      return;
-    }
     renew(view, parts(session, state, build));
   };
   session.listen(build);
@@ -136,7 +126,7 @@ function layerLines(session, gradients) {
   const lines = gradients.map((found, place) => {
     const layer = session.layers[place],
       size = gradientSize(layer, found),
-      weights = norm(layer.weight ?? layer.numbers?.weight ?? []);
+      weights = norm(learnt(layer, found).flatMap(([own]) => [norm(own)]));
     const delta = found.z ?? found.output,
       strip = heatMap(delta, delta.length, 1);
     strip.className = "strip";
@@ -171,6 +161,7 @@ function rule(session, place) {
   const last = session.layers.length - 1,
     k = place + 1;
   if (place === last) return session.about.classes ? "δ = p − y" : "δ = ∂L/∂out";
+  if (session.layers[place].kind === "recurrent") return "δₜ = ∂L/∂hₜ + Uᵀ δₜ₊₁";
   if (session.layers[place].kind === "embed") return `∂L/∂e = W${sub(k + 1)}ᵀ δ${sub(k + 1)}`;
   return `δ${sub(k)} = (W${sub(k + 1)}ᵀ δ${sub(k + 1)}) ⊙ f′(z${sub(k)})`;
 }

@@ -164,7 +164,7 @@ function showPrediction(session, bars) {
 }
 
 const headline = ({ about, decision }) =>
-  about.classes ? String(about.classes[decision.chosen]) : short(decision.number);
+  about.classes ? String(about.classes[decision.chosen]) : short(decision.number, 7);
 
 function shownClasses({ about, decision }) {
   const all = [...decision.probabilities.keys()];

@@ -48,8 +48,8 @@ export function table(heads, rows, figures = []) {
   );
 }
 
-// A number in four digits, with a true minus sign.
-export function short(value) {
+// A number in four digits, or another number of them, with a true minus sign.
+export function short(value, digits = 4) {
   if (value === null || value === undefined) return "missing";
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -58,7 +58,7 @@ export function short(value) {
       ? "0"
       : size >= 1e6 || size < 1e-4
         ? value.toExponential(2)
-        : `${+value.toPrecision(4)}`;
+        : `${+value.toPrecision(digits)}`;
   return text.replace("-", "−");
 }
 

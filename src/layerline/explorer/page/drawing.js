@@ -18,11 +18,12 @@ const PALETTES = {
     card: "#1b1f27",
   },
 };
-const isDark = window.matchMedia("(prefers-color-scheme: dark)");
+const isDark = window.matchMedia("screen and (prefers-color-scheme: dark)"); // paper is white
 
 export const palette = () => PALETTES[isDark.matches ? "dark" : "light"];
 
 export function onTheme(redraw) {
+  for (const moment of ["beforeprint", "afterprint"]) window.addEventListener(moment, redraw);
   isDark.addEventListener("change", redraw);
 }
 

@@ -1,10 +1,7 @@
 // The backward pass: the loss of a row, and by the chain rule its gradient in every weight.
 import { ACTIVATIONS, backProduct, slopes } from "./arithmetic.js";
 import { shiftAdd } from "./network.js";
-
-export function canStepBack(layers) {
-  return layers.every((layer) => layer.kind in BACK);
-}
+import { backRecurrent } from "./recurrent.js";
 
 // Gradients of each layer, the first layer first; `input` is what flows on below.
 export function backward(steps, gradient) {
@@ -18,7 +15,13 @@ export function backward(steps, gradient) {
   return found;
 }
 
-const BACK = { dense: backDense, embed: backEmbed, conv: backConv, dropout: backDropout };
+const BACK = {
+  dense: backDense,
+  embed: backEmbed,
+  conv: backConv,
+  recurrent: backRecurrent,
+  dropout: backDropout,
+};
 
 function backDropout({ mask }, flow) {
   return { input: mask ? flow.map((g, place) => g * mask[place]) : flow };
@@ -201,6 +204,11 @@ export function learnt(layer, found) {
     [numbers.bias, found.embedBias],
     [numbers.frequencies, found.frequencies],
     ...(layer.tables ?? []).map((table, column) => [table, found.tables[column]]),
+    ...(layer.cells ?? []).flatMap((directions, depth) =>
+      directions.flatMap((weights, way) =>
+        Object.keys(weights).map((name) => [weights[name], found.cells[depth][way][name]]),
+      ),
+    ),
   ];
   return pairs.filter(([weights, gradient]) => weights && gradient);
 }

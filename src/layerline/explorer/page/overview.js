@@ -68,7 +68,9 @@ export function sentence(session, level, unit) {
     ? session.steps[level - 1].activated[placeOf(session, level, unit)]
     : valuesAt(session, level)[unit];
   const dead =
-    level > 0 && !isChannel && session.survey?.dead[level - 1]?.[unit] ? ", 0 for every row looked at" : "";
+    level > 0 && !isChannel && session.survey?.dead[level - 1]?.[unit]
+      ? ", 0 for every row looked at"
+      : "";
   const silent = isSilent(session, level, value) ? " (silent)" : "";
   return `${layerTitle(session, level)}, ${unitName(session, level, unit)}: ${short(value)}${silent}${dead}`;
 }
@@ -154,7 +156,7 @@ function outputNames(context, session, place, values) {
   context.fillStyle = palette().ink;
   context.font = "12px system-ui, sans-serif";
   context.textAlign = "center";
-  const fits = Math.floor(place.cell / 7);
+  const fits = Math.floor((place.n === 1 ? place.room : place.cell) / 7);
   for (let unit = 0; unit < place.n; unit++) {
     const [x, y] = cornerOf(place, unit);
     const name = session.about.classes

@@ -2,7 +2,7 @@
 import { byId, choice, el, histogramBars, percent, plot, short } from "./dom.js";
 import { drawMap, palette, prepareCanvas } from "./drawing.js";
 import { learnEpoch, outputsAt, restart, SCHEDULES } from "./playground_training.js";
-import { PROBLEMS } from "./problems.js";
+import { PROBLEMS, tellingColumns } from "./problems.js";
 
 const SIDE = 320;
 const GRID_SIDE = 48;
@@ -33,7 +33,6 @@ export function showPlayground(session) {
 }
 
 function startState(session) {
-  const numbers = session.about.columns.filter((column) => column.kind === "number");
   return {
     problem: "moons",
     depth: 2,
@@ -45,7 +44,7 @@ function startState(session) {
     noise: 0.1,
     optimizer: "adam",
     isScaled: true,
-    columns: numbers.slice(0, 2).map((column) => column.name),
+    columns: tellingColumns(session),
     epochs: 300,
     isRunning: false,
     seed: 1,
@@ -63,7 +62,7 @@ function page(state, session) {
     };
   const numbered = (values) => values.map((value) => [String(value), String(value)]);
   const { about } = session,
-    hasOwn = state.columns.length === 2 && about.rows.actual;
+    hasOwn = state.columns.length === 2;
   const problems = [
     ...Object.keys(PROBLEMS).map((name) => [name, name]),
     ...(hasOwn ? [["own", "two columns of this table"]] : []),
@@ -225,7 +224,8 @@ function drawBoundary(state) {
     const values = state.points.map((point) => point.x[axis]),
       low = Math.min(...values),
       high = Math.max(...values);
-    return [low - 0.08 * (high - low), high + 0.08 * (high - low)];
+    const margin = 0.08 * (high - low) || 0.5; // a column may be constant
+    return [low - margin, high + margin];
   });
   const at = (axis, share) => range[axis][0] + share * (range[axis][1] - range[axis][0]);
   const surface = Float64Array.from({ length: GRID_SIDE * GRID_SIDE }, (_, place) => {

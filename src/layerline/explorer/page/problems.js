@@ -36,6 +36,28 @@ export function makePoints(state, random) {
   });
 }
 
+// The two columns that tell the classes of `ownPoints` apart best, each by itself.
+export function tellingColumns(session) {
+  const numbers = session.about.columns.filter((column) => column.kind === "number");
+  if (numbers.length < 2 || !session.about.rows.actual) return [];
+  const names = numbers.map((column) => column.name),
+    points = ownPoints(session, names);
+  const mean = (values) => values.reduce((a, b) => a + b, 0) / (values.length || 1);
+  const gap = (at) => {
+    const [no, yes] = [0, 1].map((label) =>
+      mean(points.filter((point) => point.label === label).map((point) => point.raw[at])),
+    );
+    const middle = mean(points.map((point) => point.raw[at]));
+    const spread = mean(points.map((point) => (point.raw[at] - middle) ** 2));
+    return spread > 0 ? (no - yes) ** 2 / spread : 0;
+  };
+  const gaps = names.map((_, at) => gap(at));
+  return [...names.keys()]
+    .sort((a, b) => gaps[b] - gaps[a])
+    .slice(0, 2)
+    .map((at) => names[at]);
+}
+
 // Two columns of the sample; classes are one against the others, numbers above the median or not.
 export function ownPoints(session, names) {
   const { about } = session,

@@ -1,6 +1,6 @@
 // A second model beside the shown one, such as the champion beside a challenger.
 import { decodeArrays } from "./arithmetic.js";
-import { el, note, section, table } from "./dom.js";
+import { el, note, section, short, table } from "./dom.js";
 import { features } from "./inputs.js";
 import { forward, measureLayers } from "./network.js";
 import { answer, averaged, decide } from "./prediction.js";
@@ -51,7 +51,7 @@ function scores(about, known) {
       Math.sqrt(known.reduce((sum, pair) => sum + error(pair) ** 2, 0) / known.length);
     const own = rmse(({ row }) => row.number - row.actual);
     const other = rmse(({ row, other: that }) => that.number - row.actual);
-    return `RMSE: this model ${own.toPrecision(4)}, that one ${other.toPrecision(4)}.`;
+    return `RMSE: this model ${short(own)}, that one ${short(other)}.`;
   }
   const count = (isOwn, isOther) =>
     known.filter(

@@ -42,11 +42,14 @@ def infer_from_raw(workspace: Workspace) -> tuple[TableSchema, RawColumns]:
     return found, columns
 
 
+_IMAGES = "(images)"  # in place of a column's name
+
+
 class Change(NamedTuple):
     """One way in which the data have left the frozen schema."""
 
     column: str
-    what: str  # added, vanished, type, written, missing, limits, levels, unseen
+    what: str  # shape, added, vanished, type, written, missing, limits, levels, unseen
     frozen: str
     found: str
     keys: dict[str, Any] | None = None  # of the column's entry, to set; None: nothing to accept
@@ -59,7 +62,7 @@ class Change(NamedTuple):
 
 def compare(frozen: TableSchema, found: TableSchema, columns: Columns) -> list[Change]:
     """Where the data have left the frozen schema, in its order of columns; new columns last."""
-    changes = []
+    changes = _shapes(frozen, found)
     names = set(found.names)
     for spec in frozen.columns:
         if spec.name not in names:
@@ -73,6 +76,16 @@ def compare(frozen: TableSchema, found: TableSchema, columns: Columns) -> list[C
             entry = dict(column_entry(spec))
             changes.append(Change(spec.name, "added", "", f"{spec.kind} {spec.dtype}", entry))
     return changes
+
+
+def _shapes(frozen: TableSchema, found: TableSchema) -> list[Change]:
+    """Images of another size, or with other channels."""
+    before, now = frozen.image_shape, found.image_shape
+    if before == now:
+        return []
+    old, new = (" × ".join(map(str, shape)) if shape else "a table" for shape in (before, now))
+    keys = {"shape": list(now)} if before and now else None
+    return [Change(_IMAGES, "shape", old, new, keys)]
 
 
 def _of_column(frozen: ColumnSpec, found: ColumnSpec, values: pd.Series) -> list[Change]:
@@ -158,7 +171,7 @@ def merge(path: Path, changes: Sequence[Change]) -> None:
         elif change.what == "added":
             columns[change.column] = _flow(change.keys or {})
         else:
-            _set(columns[change.column], change)
+            _set(document["image"] if change.what == "shape" else columns[change.column], change)
     stream = io.StringIO()
     yaml.dump(document, stream)
     parse_schema(stream.getvalue(), path)

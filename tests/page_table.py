@@ -249,7 +249,12 @@ SESSIONS = {
     ),
     "docs/training.md": Session(
         start="flowers",
+        edits=(Edit("debt: decreasing", "visits: decreasing", "a column of this table"),),
         before={
+            "monotone: {income": "layerline init wild.csv --target wild --fast --force\nshort\n"
+            "dvc repro scale",
+            "loss: ordinal": "layerline init flowers.csv --target kind --fast --force\nshort\n"
+            "dvc repro scale",
             "quantile, levels": "layerline init houses.csv --target price --fast --force\nshort\n"
             "dvc repro scale",
         },

@@ -3,6 +3,7 @@
 Each rank trains every case; rank 0 leaves its weights and losses in FOLDER.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -10,6 +11,8 @@ import random
 import signal
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from layerline.config import Component, EarlyStoppingSection, TrainSection, read_rank_place
+from layerline.errors import LayerlineError
 from layerline.kernels.ranks import ALONE, Ranks
 from layerline.networks import build_network
 from layerline.training.dataset import Rows, TrainingData
@@ -56,6 +60,7 @@ CASES: dict[str, dict[str, Any]] = {
     "mixup": {"network": "cnn", "options": {"channels": [4]}, "augment": (MIXUP,)},
 }
 AGAIN, KILLED = "again", "killed"  # the first case once more, and with a rank that is killed
+CUT, IS_CUT, LOST = "cut", "is-cut", "lost-"  # files: cut my host off; done; a rank is lost to me
 SHAPES = {"cnn": IMAGE, "conv1x1_mlp": IMAGE, "rnn": IMAGE}
 
 
@@ -104,11 +109,34 @@ def killer(ranks: Ranks) -> Listener:
     return Listener(on_share=look)
 
 
+def cut(folder: Path, ranks: Ranks) -> Listener:
+    """In the middle of an epoch, the last rank asks once, by a file, for its host to be cut off."""
+
+    def look(done: float) -> None:
+        if done > 6.5 and ranks.rank == ranks.size - 1 and not (folder / CUT).exists():
+            (folder / CUT).touch()
+            while not (folder / IS_CUT).exists():
+                time.sleep(0.01)
+
+    return Listener(on_share=look)
+
+
+@contextlib.contextmanager
+def noting_loss(folder: Path, ranks: Ranks) -> Iterator[None]:
+    """Leave a file when this rank has lost another one."""
+    try:
+        yield
+    except LayerlineError:
+        (folder / f"{LOST}{ranks.rank}").touch()
+        raise
+
+
 def main(folder: Path) -> None:
     place = read_rank_place()
     assert place is not None
     ranks = join(place, torch.device("cpu"), "the same")
-    names = (KILLED, AGAIN, *CASES) if "KILLS" not in os.environ else (KILLED, AGAIN)
+    is_short = "KILLS" in os.environ or "CUT" in os.environ
+    names = (KILLED, AGAIN) if is_short else (KILLED, AGAIN, *CASES)
     for name in names:
         training = start(name, ranks)
         if name == KILLED:
@@ -117,7 +145,9 @@ def main(folder: Path) -> None:
             if resume(snapshots, training, print) and ranks.rank == 0:
                 with (folder / "resumed").open("a") as file:
                     print(training.session.step, file=file)
-            training.run(killer(ranks), snapshots)
+            listener = cut(folder, ranks) if "CUT" in os.environ else killer(ranks)
+            with noting_loss(folder, ranks):
+                training.run(listener, snapshots)
         else:
             training.run(Listener())
         if ranks.rank == 0:

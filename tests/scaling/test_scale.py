@@ -197,9 +197,9 @@ def test_batches_give_the_bytes_of_the_whole(
 ) -> None:
     section = dataclasses.replace(SECTION, categorical="target", dates="cyclic")
     made = []
-    for values in (1 << 21, 1):
-        monkeypatch.setattr("layerline.scaling.stored_table.BATCH_VALUES", values)
-        workspace = sealed(tmp_path / str(values), numbers(2000))
+    for cells in (1 << 23, 1):  # in a row group
+        monkeypatch.setattr("layerline.tables.storage.GROUP_CELLS", cells)
+        workspace = sealed(tmp_path / str(cells), numbers(2000))
         scale(workspace, section, seed=0)
         made.append(read_manifest(workspace.scaled))
     assert made[0] == made[1]

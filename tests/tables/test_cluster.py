@@ -78,7 +78,7 @@ def build(root: Path) -> dict[str, str]:
     workspace = Workspace(root)
     section = FetchSection(source="files", options={"path": "rows"}, target="y", task="binary")
     fetch(workspace, section)
-    schema = infer_schema(read_table(workspace.raw).iloc[:2000], "y", "binary")
+    schema = infer_schema(read_table(workspace.raw).iloc[: 3 * N_ROWS], "y", "binary")
     rules = (CrossRule("mine.rows:plausible", "error"), CrossRule("a < 9 or b < 9", "error"))
     write_schema(root / SCHEMA, dataclasses.replace(schema, checks=rules))
     section = ValidateSection(on_bad_rows="quarantine", max_bad_fraction=0.5)

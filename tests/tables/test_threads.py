@@ -12,7 +12,6 @@ import pytest
 
 from layerline.artifacts import Workspace
 from layerline.config import FetchSection, ScaleSection, ValidateSection
-from layerline.scaling import stored_table
 from layerline.scaling.scale import scale
 from layerline.sources.fetch import fetch
 from layerline.tables import storage, threads
@@ -101,7 +100,6 @@ def test_artifacts_do_not_depend_on_the_number_of_threads(
 ) -> None:
     monkeypatch.setattr(row_batches, "WHOLE_CELLS", 0)  # as a table that does not fit
     monkeypatch.setattr(storage, "ROW_GROUP", 1 << 10)
-    monkeypatch.setattr(stored_table, "BATCH_VALUES", 1 << 12)
     found = []
     for count in (1, 2, 4):
         monkeypatch.setattr(threads, "n_threads", lambda count=count: count)

@@ -27,7 +27,12 @@ from layerline.errors import ParamsError
 from layerline.kernels.ranks import Ranks
 from layerline.training.batching import BatchPlan
 from layerline.training.epoch_records import Listener
-from layerline.training.rank_group import require_rankable, require_rows_for_all
+from layerline.training.rank_group import (
+    SILENCE,
+    allowed_silence,
+    require_rankable,
+    require_rows_for_all,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOSE = {"bfloat16": 2e-2}  # three digits a product
@@ -124,6 +129,16 @@ def test_the_environment_names_the_place(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_several_ranks_do_not_do_is_refused(changes: dict[str, Any], place: str) -> None:
     with pytest.raises(ParamsError, match=place):
         require_rankable(TrainSection(**changes), RankPlace(0, 2, 0, 2))
+
+
+def test_how_long_a_rank_may_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert allowed_silence().total_seconds() == 600
+    monkeypatch.setenv(SILENCE, "2.5")
+    assert allowed_silence().total_seconds() == 2.5
+    for wrong in ("soon", "0", "nan", "1e300"):
+        monkeypatch.setenv(SILENCE, wrong)
+        with pytest.raises(ParamsError, match=f"LAYERLINE_RANK_SECONDS: is '{wrong}'; give"):
+            allowed_silence()
 
 
 def test_a_batch_has_rows_for_every_rank() -> None:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,12 +25,15 @@ SEAL = "sha256"  # of the manifest's other content
 
 
 @contextlib.contextmanager
-def replace_folder(path: Path, about: Mapping[str, Any]) -> Iterator[Path]:
+def replace_folder(
+    path: Path, about: Mapping[str, Any], known: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Path]:
     """Yield a temporary folder; on success it is sealed with a manifest and takes `path`'s place.
 
     Args:
         path: the folder to replace.
         about: what the manifest records besides the files' hashes; mutable until the block ends.
+        known: the sha256 of files that are copies; mutable as well.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in (
@@ -43,13 +47,7 @@ def replace_folder(path: Path, about: Mapping[str, Any]) -> Iterator[Path]:
         with named_when_full(path):
             yield temporary
         files = sorted(file for file in temporary.rglob("*") if file.is_file())
-        with ThreadPoolExecutor(2) as pool:
-            found = list(pool.map(sha256_of, files))
-        hashes = {
-            file.relative_to(temporary).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256}
-            for file, sha256 in zip(files, found, strict=True)
-        }
-        content = {**about, "files": hashes}
+        content = {**about, "files": _hashes(temporary, files, known)}
         content.pop(SEAL, None)  # of the manifest that `about` was read from
         write_json(temporary / MANIFEST, {**content, SEAL: _seal_of(content)})
         for file in files:
@@ -63,6 +61,16 @@ def replace_folder(path: Path, about: Mapping[str, Any]) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _hashes(folder: Path, files: list[Path], known: Mapping[str, str]) -> dict[str, Any]:
+    names = [file.relative_to(folder).as_posix() for file in files]
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda name: known.get(name) or sha256_of(folder / name), names)
+        return {
+            name: {"bytes": (folder / name).stat().st_size, "sha256": sha256}
+            for name, sha256 in zip(names, found, strict=True)
+        }
 
 
 def _require_ours(path: Path) -> None:

@@ -14,6 +14,8 @@ from layerline.errors import LayerlineError
 from layerline.scaling.validated_data import IMAGE_BATCH, ValidatedData, read_validated
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from layerline.drift.drift_check import Drift
     from layerline.drift.learnt_rows import Learnt
 
@@ -121,9 +123,15 @@ def _new_parts(data: ValidatedData, places: NDArray[np.intp], learnt: "Learnt") 
         for at in range(0, len(places), IMAGE_BATCH):
             yield np.asarray(data.images[places[at : at + IMAGE_BATCH]])
         return
-    for start, rows in data.table.batches(data.names_for(learnt.model.about.columns)):
-        first, end = np.searchsorted(places, [start, start + len(rows)])
-        yield rows.iloc[places[first:end] - start]
+    is_wanted = np.zeros(len(data.table), dtype=bool)
+    is_wanted[places] = True
+    names = data.names_for(learnt.model.about.columns)
+    for _, part in data.map(_chosen, names, is_wanted):
+        yield part
+
+
+def _chosen(rows: "pd.DataFrame", is_wanted: NDArray[np.bool_]) -> "pd.DataFrame":
+    return rows.iloc[np.flatnonzero(is_wanted)]
 
 
 def _write(workspace: Workspace, drift: "Drift") -> list[Path]:

@@ -1,8 +1,6 @@
-"""A table of data/validated, of which never more than a few columns or a batch is in memory."""
+"""A table of data/validated, of which never more than a few columns are in memory."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,17 +9,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from layerline.errors import SourceError
-from layerline.tables.storage import ROW_GROUP, read_batches, to_frame
+from layerline.tables.storage import read_batches, to_frame
 from layerline.text import first_line
-
-BATCH_VALUES = 1 << 21
-
-
-class Batch(NamedTuple):
-    """Some rows of a table, one after the other."""
-
-    start: int  # position of the first in the table
-    rows: pd.DataFrame
 
 
 class StoredTable:
@@ -50,14 +39,6 @@ class StoredTable:
 
     def __getitem__(self, names: list[str]) -> pd.DataFrame:
         return to_frame(pa.concat_tables(read_batches(self.path, names)))
-
-    def batches(self, names: list[str]) -> Iterator[Batch]:
-        """All rows in order, some at a time: fewer of a wide table."""
-        start = 0
-        n_rows = min(max(BATCH_VALUES // max(len(names), 1), 1 << 9), ROW_GROUP)
-        for table in read_batches(self.path, names, n_rows):
-            yield Batch(start, to_frame(table, shares=True))
-            start += table.num_rows
 
 
 class ChosenRows:

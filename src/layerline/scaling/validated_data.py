@@ -13,8 +13,7 @@ from layerline.scaling.preprocessing.preprocessor import Images
 from layerline.scaling.splitting import hash_images, hash_rows
 from layerline.scaling.splitting.repeats import separate_observations
 from layerline.scaling.splitting.row_hash import Hashes
-from layerline.scaling.stored_table import Batch, StoredTable
-from layerline.tables.cluster import scheduler_address
+from layerline.scaling.stored_table import StoredTable
 from layerline.tables.row_groups import map_groups
 from layerline.tables.storage import read_images, table_path
 from layerline.tables.threads import in_order
@@ -79,27 +78,17 @@ class ValidatedData:
     ) -> Iterator[tuple[int, A]]:
         """(start, `function(rows, *parts)`) of some rows of these columns after others, in order.
 
-        `beside` are arrays (B, ...), of which each call gets its rows' part. Threads work on
-        batches; a cluster on whole row groups, which its workers read themselves.
+        `beside` are arrays (B, ...), of which each call gets its rows' part.
         """
-        if self.images is None and scheduler_address() is not None:
+        if self.images is None:
             yield from map_groups(function, self.table.path, names, beside)
             return
-
-        def work(batch: Batch) -> tuple[int, A]:
-            start, rows = batch
-            return start, function(rows, *(array[start : start + len(rows)] for array in beside))
-
-        yield from in_order(work, self._batches(names))
-
-    def _batches(self, names: list[str]) -> Iterator[Batch]:
-        """All rows in order, some at a time."""
-        if self.images is None:
-            yield from self.table.batches(names)
-            return
         rows = self.table[names]
-        for part in slices(len(rows), IMAGE_BATCH):
-            yield Batch(part.start, rows[part])
+
+        def work(part: slice) -> tuple[int, A]:
+            return part.start, function(rows[part], *(array[part] for array in beside))
+
+        yield from in_order(work, slices(len(rows), IMAGE_BATCH))
 
 
 def read_validated(workspace: Workspace, keys: tuple[str, ...] = ()) -> ValidatedData:

@@ -21,7 +21,8 @@ from layerline.training.batching import BatchPlan
 from layerline.training.optimizers import takes_all_rows
 from layerline.training.snapshots import Snapshots
 
-_ANSWER_TIME = datetime.timedelta(minutes=10)  # a rank that is silent for longer is given up
+SILENCE = "LAYERLINE_RANK_SECONDS"  # names the variable; it changes no result, so no param
+_USUAL_SILENCE = 600.0
 _POLL_SECONDS = 0.02
 
 
@@ -106,14 +107,14 @@ def join(place: RankPlace, device: torch.device, identity: str) -> Ranks:
         place.local_size == place.size
     ):  # gloo would ask for the machine's name, which may be unknown
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    ranks = Ranks(place.rank, place.size)
+    ranks, silence = Ranks(place.rank, place.size), allowed_silence()
     with together():
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
-            store=_fresh_store(place),
+            store=_fresh_store(place, silence),
             rank=place.rank,
             world_size=place.size,
-            timeout=_ANSWER_TIME,
+            timeout=silence,
         )
     known = ranks.of_each((identity, socket.gethostname()))
     others = sorted({host for found, host in known if found != known[0][0]})
@@ -127,13 +128,30 @@ def join(place: RankPlace, device: torch.device, identity: str) -> Ranks:
     return ranks
 
 
-def _fresh_store(place: RankPlace) -> Store:
+def allowed_silence() -> datetime.timedelta:
+    """How long ranks wait for one that does not answer, before all are started again.
+
+    Raises:
+        ParamsError: the variable is no number of seconds.
+    """
+    text = os.environ.get(SILENCE, "")
+    try:
+        seconds = float(text or _USUAL_SILENCE)
+        if seconds >= 1:
+            return datetime.timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        pass
+    message = f"is {text!r}; give the seconds, 1 or more, after which a silent rank is given up"
+    raise ParamsError([Problem(SILENCE, message)], "environment")
+
+
+def _fresh_store(place: RankPlace, silence: datetime.timedelta) -> Store:
     """Where the ranks that run now find each other's addresses.
 
     torchrun keeps one store for all its restarts: in it are the addresses of ranks that were
     killed. So every rank asks rank 0, under a name that is used once, where the addresses are now.
     """
-    store, *_ = next(rendezvous("env://", place.rank, place.size, timeout=_ANSWER_TIME))
+    store, *_ = next(rendezvous("env://", place.rank, place.size, timeout=silence))
     own = uuid.uuid4().hex
     if place.rank > 0:
         store.set(f"layerline/{place.rank}", own)
@@ -141,7 +159,7 @@ def _fresh_store(place: RankPlace) -> Store:
         store.set(f"layerline/{token}/{own}", "heard")
         return PrefixStore(token, store)
     waiting = list(range(1, place.size))
-    ends = time.monotonic() + _ANSWER_TIME.total_seconds()
+    ends = time.monotonic() + silence.total_seconds()
     while waiting:
         asked = {rank: store.get(f"layerline/{rank}").decode() for rank in waiting}
         for one in asked.values():  # perhaps of a rank that was killed, which will not hear it

@@ -98,8 +98,7 @@ def validate_raw(
         "columns": [schema.bound(column).to_dict() for column in schema.columns],
         "classes": None if schema.classes is None else list(schema.classes),
     }
-    with replace_folder(workspace.validated, about) as folder:
-        described = _write(folder, rows, schema, verdict, images)
+    described = _replace(workspace.validated, about, rows, schema, verdict, images)
     write_json(workspace.reports / PROFILE, described)
     write_json(workspace.reports / REPORT, report)
     shown = {} if images is None else _pictures(images, rows, schema, verdict)
@@ -126,24 +125,45 @@ def _unwritten(raw: Mapping[str, Any], schema: TableSchema, path: Path) -> list[
     ]
 
 
-def _write(
-    folder: Path,
+def _replace(
+    path: Path,
+    about: Mapping[str, Any],
     rows: FrameRows | ParquetRows,
     schema: TableSchema,
     verdict: Verdict,
     images: NDArray[np.uint8] | None,
 ) -> dict[str, Any]:
+    """Write the folder data/validated; return the profile of what passed."""
+    is_copied = isinstance(rows, ParquetRows) and is_as_it_came(rows, schema, verdict)
+    known = {TABLE: about["raw_sha256"][TABLE]} if is_copied else {}
+    with replace_folder(path, about, known) as folder:
+        if isinstance(rows, FrameRows):
+            return _write(folder, rows.frame, schema, verdict, images)
+        return _write_stream(folder, rows, schema, verdict, is_copied)
+
+
+def _write(
+    folder: Path,
+    frame: pd.DataFrame,
+    schema: TableSchema,
+    verdict: Verdict,
+    images: NDArray[np.uint8] | None,
+) -> dict[str, Any]:
     """Write what passed and what was set aside; return the profile of what passed."""
-    if isinstance(rows, FrameRows):
-        clean = passed(rows.frame, verdict.bad, schema, verdict.with_gaps)
-        if images is None:
-            write_table(folder / TABLE, clean)
-        else:
-            write_images(folder, images[~verdict.bad], clean)
-        write_table(folder / QUARANTINE, with_reasons(rows.frame[verdict.bad], 0, verdict))
-        return profile(clean, schema.categories)
+    clean = passed(frame, verdict.bad, schema, verdict.with_gaps)
+    if images is None:
+        write_table(folder / TABLE, clean)
+    else:
+        write_images(folder, images[~verdict.bad], clean)
+    write_table(folder / QUARANTINE, with_reasons(frame[verdict.bad], 0, verdict))
+    return profile(clean, schema.categories)
+
+
+def _write_stream(
+    folder: Path, rows: ParquetRows, schema: TableSchema, verdict: Verdict, is_copied: bool
+) -> dict[str, Any]:
+    """The same, batch by batch; with `is_copied`, what passed is copied from data/raw."""
     profiler = Profiler(verdict.sample.frame, schema.categories)
-    is_copied = is_as_it_came(rows, schema, verdict)
     sieve = Sieve(schema, verdict.with_gaps, profiler.looks, only_looks=is_copied)
     with contextlib.ExitStack() as stack:
         good = None

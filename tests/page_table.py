@@ -52,6 +52,7 @@ SESSIONS = {
                 "one small network",
             ),
             Edit("make ui  ", "layerline ui --help", "a server that stays"),
+            Edit("compare champion kind-fox", "compare v1 v2", "a run's name is drawn"),
             Edit("kind-fox", "v1", "a run's name is drawn"),
             SERVER,
             Edit(

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 from serving.conftest import ROW, serving
 
@@ -60,3 +62,26 @@ def test_a_shadow_of_other_rows_costs_no_line(bundle, tmp_path):
     assert [line["id"] for line in lines] == [0, 0]
     assert "layerline_shadow_missed_total 2.0" in metrics.text().decode()
     assert len([line for line in reports if "does not predict" in line]) == 1
+
+
+SERVE = """
+import os, pathlib, threading
+from layerline.serving import server
+
+def load(*arguments, **options):
+    print(*(thread.name for thread in threading.enumerate()), flush=True)
+    os._exit(0)
+
+server.LiveModel = load
+log = pathlib.Path("log.jsonl")
+settings = server.Settings("models:/x@champion", port=0, log=log, shadow="models:/x@challenger")
+server.serve(settings, pathlib.Path(), lambda text: None)
+"""
+
+
+def test_the_shadow_loads_after_the_model(tmp_path):
+    """Two threads that import MLflow at once end in a deadlock, which ended the server."""
+    command = [sys.executable, "-W", "ignore", "-c", SERVE]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "MainThread" in done.stdout
+    assert "shadow" not in done.stdout

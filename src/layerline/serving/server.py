@@ -114,12 +114,13 @@ def serve(settings: Settings, home: Path, report: Callable[[str], None]) -> None
     return_freed_memory()
     gc.freeze()  # what is imported is never collected; the models that come are
     torch.set_num_threads(1)  # rows are few; a second thread costs more than it gains
-    log = _log(settings.log, sample, metrics, shadow)
     with listener, threadpool_limits(1):
         source = parse_source(settings.model_uri)
         live = LiveModel(
             source, home, metrics, report, any_value=settings.any_value, workers=workers
         )
+        # Not before: its thread loads the shadow, and two imports of MLflow at once fail.
+        log = _log(settings.log, sample, metrics, shadow)
         app = build_app(
             live,
             limits,

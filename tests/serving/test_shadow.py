@@ -74,7 +74,8 @@ def load(*arguments, **options):
 
 server.LiveModel = load
 log = pathlib.Path("log.jsonl")
-settings = server.Settings("models:/x@champion", port=0, log=log, shadow="models:/x@challenger")
+uris = {"model_uri": "models:/x@champion", "shadow": "models:/x@challenger"}
+settings = server.Settings(port=0, log=log, **uris)
 server.serve(settings, pathlib.Path(), lambda text: None)
 """
 

@@ -67,7 +67,7 @@ SESSIONS = {
                 "the reader's own frame",
             ),
             Edit('target="price")', 'target="price", members=None, epochs=2)', "a small network"),
-            Edit("init pictures ", "init pictures --fast #", "one small network"),
+            Edit("init pictures ", "init pictures && short #", "a training of seconds"),
         ),
         before={
             "layerline runs --why": "sed -i 's/seed: 0/seed: 1/' params.yaml\ndvc repro",

@@ -193,6 +193,11 @@ def disturb(home, search, study, n_kills, on_kill=lambda n: None):
         time.sleep(0.05)
         with contextlib.suppress(*storage_failures()):
             n_done = len(read_result(search, study).rows)
+            # A worker that begins while the database is away says so and ends: another begins.
+            workers = [
+                w if w.poll() is None or n_killed == n_kills else start_worker(home)
+                for w in workers
+            ]
             if n_done > n_seen and n_killed < n_kills:
                 n_seen, n_killed = n_done, n_killed + 1
                 victim = workers.pop(0)

@@ -95,12 +95,21 @@ class Worker:
             fill_slots(self._study, self._search.n_trials, self._search.points)
         live = [trial for trial in trials_of(self._study) if is_live(trial)]
         if any(trial.state.name == "WAITING" for trial in live):
-            self._study.optimize(self._run_trial, n_trials=1, catch=(_Surplus, LayerlineError))
+            self._optimize()
             self._current = None
             self._on_trial()
         elif live:
             time.sleep(_WAIT_SECONDS)  # for others, who may die
         return bool(live)
+
+    def _optimize(self) -> None:
+        try:
+            self._study.optimize(self._run_trial, n_trials=1, catch=(_Surplus, LayerlineError))
+        except UnboundLocalError as error:
+            # Optuna's `finally` hides so that the storage went away when it told a trial's end.
+            if isinstance(error.__context__, storage_failures()):
+                raise error.__context__ from None
+            raise
 
     def _run_trial(self, trial: "Trial") -> list[float]:
         from optuna import TrialPruned

@@ -17,7 +17,6 @@ from layerline.config import (
     Component,
     DistributedSection,
     EarlyStoppingSection,
-    MembersSection,
     RankPlace,
     TrainSection,
     TransferSection,
@@ -117,8 +116,6 @@ def test_the_environment_names_the_place(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        ({"members": MembersSection()}, "train.members"),
-        ({"folds": 3}, "train.folds"),
         ({"transfer": TransferSection(source="x")}, "train.transfer"),
         ({"optimizer": Component(name="lbfgs")}, "train.optimizer"),
         ({"device": "mps"}, "train.device"),

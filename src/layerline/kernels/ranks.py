@@ -73,6 +73,14 @@ class Ranks:
                 dist.all_gather_object(values, value)
         return values
 
+    def to_first(self, value: T) -> list[T]:
+        """Every rank's value, in their order, on rank 0; nothing on the others."""
+        values: list[Any] = [value] if self.size == 1 else [None] * self.size
+        if self.size > 1:
+            with together():
+                dist.gather_object(value, values if self.rank == 0 else None)
+        return values if self.rank == 0 else []
+
 
 ALONE = Ranks()
 

@@ -10,6 +10,7 @@ member_choice.py      which members are worth keeping
 monotone.py           columns that only raise predictions
 ranked_session.py     a step of several ranks
 rank_group.py         processes that train together
+ranked_members.py     members divided among ranks
 fold_rows.py          rows held out of each network
 stacking.py           which networks train as one
 ensemble_curve.py     the curve of an ensemble

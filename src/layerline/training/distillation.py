@@ -20,14 +20,17 @@ TOLERANCE = 0.01  # of the ensemble's value: by how much the network may be wors
 
 
 def distill(members: Members, kept: Kept, report: Callable[[str], None]) -> Kept:
-    """The network that learnt the ensemble's answers for the train rows, or what was kept.
+    """The network that learnt the ensemble's answers for the train rows, if that is asked for.
+
+    Otherwise, and where it is worse, what was kept.
 
     It stops, and is judged beside the ensemble, by the true targets of the validation rows. Its
     time is what the ensemble has left of it.
     """
-    if not isinstance(kept.network, Ensemble):
-        return kept
     setup = members.setup
+    is_asked = setup.section.members is not None and setup.section.members.distil
+    if not is_asked or not isinstance(kept.network, Ensemble):
+        return kept
     section = dataclasses.replace(setup.section, members=None)
     member = setup.build_member(setup.seed)
     training = Training([member], _taught(setup.data, kept), section)

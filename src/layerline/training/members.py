@@ -13,7 +13,6 @@ from torch import nn
 
 from layerline.errors import DivergedError
 from layerline.networks.serialization import NetworkSpec
-from layerline.networks.stack import NotStackableError
 from layerline.training.ensemble_builder import as_ensemble
 from layerline.training.ensemble_curve import EnsembleCurve
 from layerline.training.epoch_records import EpochRecord, FitResult, Listener
@@ -86,8 +85,7 @@ class Members:
         with progress(epochs, done, on_epoch, report) as listener:
             while self.curve.reason is None and not self._is_done:
                 self._run_round(len(self.curve.records) + 1, listener)
-        for turn in self.turns.all:
-            turn.training.keep_weights()
+        self._finish()
         kept = self.kept()
         if self.setup.section.has_members:
             for number, member in self.members.items():
@@ -100,15 +98,17 @@ class Members:
         # A snapshot at the end of a last epoch is older than the record of what they made in it.
         return self.turns.is_done and len(self.curve.records) >= self.turns.epochs_done
 
+    def _finish(self) -> None:
+        for turn in self.turns.all:
+            turn.training.keep_weights()
+
+    def _groups(self) -> list[Numbers]:
+        """The members that train together, group by group."""
+        return group_members(self.settings, self._gains_by_stacking)
+
     def _begin(self) -> None:
-        """The networks that train together, group by group."""
-        groups = group_members(self.settings, self._gains_by_stacking)
-        for numbers in groups:
-            try:
-                self.turns.add(numbers)
-            except NotStackableError:
-                for number in numbers:
-                    self.turns.add((number,))
+        for numbers in self._groups():
+            self.turns.add(numbers)
 
     def _gains_by_stacking(self, number: int) -> bool:
         network = self._build_member(number).network
@@ -138,18 +138,9 @@ class Members:
 
     def _run_round(self, epoch: int, listener: Listener) -> None:
         """One epoch of every network that has not stopped, and the record of what they make."""
-
-        def leave_out(turn: Turn, error: DivergedError) -> None:
-            (number,) = turn.numbers
-            self.turns.remove(turn)
-            del self.members[number]
-            if not self.members:
-                raise error
-            listener.report(f"note: seed {self.settings[number].seed} is left out: {error}")
-
         diverged: list[int] | None = None
         while diverged is None or diverged:
-            self.turns.run_round(epoch, listener, self, leave_out)
+            self.turns.run_round(epoch, listener, self, self._leave_out)
             diverged = [
                 number
                 for turn in self.turns.all
@@ -159,6 +150,14 @@ class Members:
             for number in diverged:  # in a stack; alone, its rates can be lowered
                 self.turns.add((number,))
         listener.on_epoch(self._record(epoch))
+
+    def _leave_out(self, turn: Turn, error: DivergedError, listener: Listener) -> None:
+        (number,) = turn.numbers
+        self.turns.remove(turn)
+        del self.members[number]
+        if not self.members:
+            raise error
+        listener.report(f"note: seed {self.settings[number].seed} is left out: {error}")
 
     def _record(self, epoch: int) -> EpochRecord:
         found = [member for member in self.members.values() if member.best.epoch]
@@ -170,7 +169,7 @@ class Members:
             return record
         speeds = [turn.training.members[0].history for turn in self.turns.all]
         seconds = sum(1 / history[-1].rows_per_second for history in speeds if history)
-        return self.curve.add(epoch, found, 1 / seconds)
+        return self.curve.add(epoch, found, 1 / seconds if seconds else 0.0)
 
     # What a loop asks of the place for its snapshots: they are of all networks.
 

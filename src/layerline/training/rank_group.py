@@ -49,10 +49,6 @@ def require_rankable(section: TrainSection, place: RankPlace | None) -> None:
 def _unrankable(section: TrainSection) -> Iterator[tuple[str, str]]:
     """What is for one process: where it stands in train, and the remedy."""
     stopping = section.early_stopping
-    if section.members is not None:
-        yield "members", "remove it and compare seeds by `layerline study`, or start one process"
-    if section.folds is not None:
-        yield "folds", "start one process, or remove it"
     if section.transfer is not None:
         yield "transfer", "start one process"
     if takes_all_rows(section):

@@ -15,6 +15,9 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import Field
 
+from layerline.config import TrainSection
+from layerline.lookup import pick, read_options
+
 Schedule = Callable[[float], float]
 Warmup = Annotated[
     float, Field(ge=0, lt=1, description="The share of the steps in which the rate rises from 0.")
@@ -203,3 +206,13 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "coslog4": coslog4,
     "reduce_on_plateau": ReduceOnPlateau,
 }
+
+
+def build_schedule(section: TrainSection) -> Schedule:
+    """The schedule that `train.schedule` asks for.
+
+    Raises:
+        ParamsError: it, or one of its options, is unknown.
+    """
+    builder = pick(SCHEDULES, section.schedule.name, "train.schedule")
+    return builder(**read_options(builder, section.schedule.options, "train.schedule"))

@@ -35,7 +35,7 @@ from layerline.training.optimizers import (
 )
 from layerline.training.rank_group import require_rows_for_all
 from layerline.training.ranked_session import RankedSession
-from layerline.training.schedules import SCHEDULES, Adaptive
+from layerline.training.schedules import Adaptive, build_schedule
 from layerline.training.scores import find_score
 from layerline.training.session import Session
 from layerline.training.stacked_session import StackedSession
@@ -64,8 +64,7 @@ def build_session(
     dropouts = [member.dropout for member in members if member.dropout is not None]
     if len(members) > 1:
         network = stack_networks(networks, dropouts)
-    schedules = pick(SCHEDULES, section.schedule.name, "train.schedule")
-    schedule = schedules(**read_options(schedules, section.schedule.options, "train.schedule"))
+    schedule = build_schedule(section)
     if len(members) > 1 and isinstance(schedule, Adaptive):  # each would need a rate of its own
         raise NotStackableError(section.schedule.name)
     full_batch = takes_all_rows(section)

@@ -87,7 +87,8 @@ class TrainingSetup:
             "threads": self.threads,
             "precision": self.section.precision,
             "is_streamed": self.data.train.is_streamed,
-            **rank_facts(self.ranks),
+            # Members are the same wherever they were trained.
+            **({} if self.section.has_members else rank_facts(self.ranks)),
         }
 
 
@@ -118,7 +119,8 @@ def read_setup(
     network = spec.build()
     fit_embeddings(network, train.x)
     at_once = len(train) if takes_all_rows(params.train) else params.train.batch_size
-    at_once = -(-at_once // (1 if place is None else place.size))
+    if place is not None and not params.train.has_members:
+        at_once = -(-at_once // place.size)
     threads = choose_threads(params.threads, network, spec.input_shape, at_once, n_beside)
     torch.set_num_threads(threads)
     section = settle_precision(params.train, network, spec.input_shape, spec.task)

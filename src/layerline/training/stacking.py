@@ -1,15 +1,18 @@
 """Which networks train together as one batched network."""
 
+import copy
 from collections.abc import Callable, Sequence
 
-from torch import nn
+from torch import Generator, nn
 
 from layerline.config import TrainSection
 from layerline.lookup import pick
+from layerline.networks.stack import NotStackableError, stack_networks
 from layerline.training.dataset import Rows
 from layerline.training.device import choose_device, count_operations
 from layerline.training.member_settings import MemberSettings
 from layerline.training.optimizers import OPTIMIZERS
+from layerline.training.schedules import Adaptive, build_schedule
 from layerline.training.turns import Numbers
 
 # A step's, of one network. Measured with 4 MLPs, plain and with batch norm and dropout: training
@@ -46,4 +49,15 @@ def trains_together(section: TrainSection, train: Rows, network: nn.Module) -> b
     ):
         return False
     operations = 3 * section.batch_size * count_operations(network, tuple(train.x.shape[1:]))
-    return operations < OPERATIONS_TOGETHER
+    return operations < OPERATIONS_TOGETHER and _has_batched_form(section, network)
+
+
+def _has_batched_form(section: TrainSection, network: nn.Module) -> bool:
+    if isinstance(build_schedule(section), Adaptive):  # each member would need a rate of its own
+        return False
+    members = [copy.deepcopy(network) for _ in range(2)]
+    try:
+        stack_networks(members, [Generator() for _ in members])
+    except NotStackableError:
+        return False
+    return True

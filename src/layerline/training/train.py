@@ -8,6 +8,7 @@ from torch import nn
 
 from layerline.artifacts import SourceFiles, Workspace
 from layerline.config import Params, read_rank_place
+from layerline.kernels.ranks import ALONE
 from layerline.training.cleanup import prune
 from layerline.training.device import choose_device, enough_memory
 from layerline.training.distillation import distill
@@ -16,6 +17,7 @@ from layerline.training.learner import Learner
 from layerline.training.members import Members
 from layerline.training.output_files import save_interrupted, save_trained
 from layerline.training.rank_group import join, open_snapshots, require_rankable, take_device
+from layerline.training.ranked_members import RankedMembers
 from layerline.training.setup import TrainingSetup, read_setup
 from layerline.training.snapshots import Snapshots, training_key
 
@@ -51,10 +53,10 @@ def train(
             learner = start_from(source, workspace, setup, network, report)
         elif not setup.section.has_members:
             learner = Learner(network, setup.data)
-        members = Members(setup, lambda facts: _open_snapshots(workspace, setup, facts), learner)
+        members = _members(workspace, setup, learner)
         try:
             kept = members.run(on_epoch, report)
-            if setup.section.members is not None and setup.section.members.distil:
+            if setup.ranks.rank == 0:
                 kept = distill(members, kept, report)
         except KeyboardInterrupt:
             if setup.ranks.rank:
@@ -66,6 +68,15 @@ def train(
             save_trained(workspace, kept, about, learner)
             members.discard()
         return kept.result
+
+
+def _members(workspace: Workspace, setup: TrainingSetup, learner: Learner | None) -> Members:
+    def snapshots(facts: Mapping[str, Any]) -> Snapshots:
+        return _open_snapshots(workspace, setup, facts)
+
+    if setup.section.has_members and setup.ranks != ALONE:
+        return RankedMembers(setup, snapshots)
+    return Members(setup, snapshots, learner)
 
 
 def _ignore(told: object) -> None:

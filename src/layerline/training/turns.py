@@ -38,13 +38,13 @@ class Turns:
 
     def add(self, numbers: Numbers) -> None:
         """Add a training that has not begun; it catches up in the next round."""
-        self._put_aside()
+        self.put_aside()
         training = self._build(numbers)
         self.all.append(Turn(numbers, training, random_state(training.session.device)))
 
     def remove(self, turn: Turn) -> None:
         """Continue without a training."""
-        self._put_aside()
+        self.put_aside()
         self.all.remove(turn)
 
     @property
@@ -56,19 +56,19 @@ class Turns:
         """By every training that still runs."""
         epochs = [turn.training.epoch - 1 for turn in self.all]
         running = [turn.training.epoch - 1 for turn in self.all if not turn.training.is_done]
-        return min(running, default=max(epochs))
+        return min(running, default=max(epochs, default=0))
 
     @property
     def minutes(self) -> float:
         """How long they have trained: every clock tells the time since the first one began."""
-        return self.all[0].training.clock.minutes
+        return self.all[0].training.clock.minutes if self.all else 0.0
 
     def run_round(
         self,
         epoch: int,
         listener: Listener,
         place: SnapshotPlace,
-        on_diverged: Callable[[Turn, DivergedError], None],
+        on_diverged: Callable[[Turn, DivergedError, Listener], None],
     ) -> None:
         """Let every training finish this epoch (from 1) that has not."""
         n_turns = len(self.all)
@@ -83,7 +83,7 @@ class Turns:
                 while turn.training.epoch <= epoch and not turn.training.is_done:
                     turn.training.run_epoch(Listener(on_share=share, report=listener.report), place)
             except DivergedError as error:
-                on_diverged(turn, error)
+                on_diverged(turn, error, listener)
 
     def state(self) -> list[dict[str, Any]]:
         """Each training's; whichever has its turn keeps it."""
@@ -99,7 +99,7 @@ class Turns:
         """Resume from a `state()`."""
         groups = [tuple(state["numbers"]) for state in states]
         if groups != [turn.numbers for turn in self.all]:
-            self._put_aside()
+            self.put_aside()
             self.all = []
             for numbers in groups:
                 self.add(numbers)
@@ -109,11 +109,12 @@ class Turns:
 
     def _enter(self, turn: Turn) -> None:
         if self._active is not turn:
-            self._put_aside()
+            self.put_aside()
             set_random_state(turn.random)
             self._active = turn
 
-    def _put_aside(self) -> None:
+    def put_aside(self) -> None:
+        """Keep torch's random numbers for the training that has its turn; others may be drawn."""
         if self._active is not None:
             self._active.random = random_state(self._active.training.session.device)
             self._active = None

@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .venv-tools
+FUZZER := build/fuzzer
 FAULTS ?= 1000
 
 # DVC, its stages and the tests must find this environment's python and tools first.
@@ -11,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup repro ui test test-slow faults fuzz studies check docs audit format lock sbom bench clean
+.PHONY: help setup repro ui test test-slow faults fuzz fuzz-guided studies check docs audit format lock sbom bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -43,6 +44,12 @@ test-slow: $(READY)  ## the tests marked slow
 
 fuzz: $(READY)  ## 300,000 damaged inputs over all readers (20 to 40 minutes)
 	@LAYERLINE_FUZZ_EXAMPLES=4000 python -m pytest tests/sources/reading/fuzzing tests/fuzzing tests/serving/test_fuzzed_requests.py -n 2 --dist load
+
+# atheris has wheels for some machines only, so it lies beside the environment, not in the lock.
+fuzz-guided: $(READY)  ## 78,000 inputs that coverage chooses (atheris; some ten minutes)
+	@test -d $(FUZZER)/atheris || $(BIN)/python -m pip install --quiet --no-deps --target $(FUZZER) atheris==3.0.0 \
+	  || { rm -rf $(FUZZER); echo "fuzz-guided: skipped, atheris cannot be installed"; }
+	@test ! -d $(FUZZER)/atheris || PYTHONPATH=$(FUZZER) python benchmarks/guided_fuzzing.py
 
 faults: $(READY)  ## a thousand faults injected into stages and commands (about an hour)
 	@python benchmarks/fault_injection.py --faults $(FAULTS)

@@ -1,6 +1,7 @@
 """Files that are whole or damaged, for tests that any bytes end in values or in one message.
 
-`make fuzz` sets LAYERLINE_FUZZ_EXAMPLES for far more inputs than `make test` has time for.
+`make fuzz` sets LAYERLINE_FUZZ_EXAMPLES for far more inputs than `make test` has time for;
+benchmarks/guided_fuzzing.py lets coverage choose the inputs.
 """
 
 import functools
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from guided import guided
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ from layerline.errors import LayerlineError
 
 T = TypeVar("T")
 EXAMPLES = int(os.environ.get("LAYERLINE_FUZZ_EXAMPLES", "10"))
+GUIDED_INPUTS = int(os.environ.get("LAYERLINE_GUIDED_INPUTS", "0"))
 MOST_SECONDS = 2.0
 
 
@@ -27,13 +30,14 @@ def fuzz(share: int) -> Callable[[Any], Any]:
 
     def decorate(test: Any) -> Any:
         test.hypothesis.inner_test = _bounded(test.hypothesis.inner_test)
-        return settings(
+        bounded = settings(
             max_examples=EXAMPLES * share,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
             phases=[Phase.generate] if EXAMPLES > 1000 else [Phase.generate, Phase.shrink],
         )(test)
+        return guided(bounded, GUIDED_INPUTS * share) if GUIDED_INPUTS else bounded
 
     return decorate
 

@@ -143,10 +143,11 @@ def test_no_transformer_ever_sees_a_valid_or_test_row(
     assert made[1] != made[3]
 
 
-def test_a_train_row_never_meets_its_own_target(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["target", "one_hot_target"])
+def test_a_train_row_never_meets_its_own_target(tmp_path: Path, name: str) -> None:
     """Of a column where each level is one row, target means can tell nothing."""
     frame = numbers().assign(city=[f"city {row}" for row in range(300)])
-    section = dataclasses.replace(SECTION, categorical="target")
+    section = dataclasses.replace(SECTION, categorical=name)
     manifest = scale(sealed(tmp_path, frame), section, seed=0)
     workspace = Workspace(tmp_path)
     place = manifest["features"].index("city by target")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from layerline.model.predictor import Model
-from layerline.scaling.preprocessing.categories import VALUES, Category
+from layerline.scaling.preprocessing.categories import Category
 from layerline.scaling.preprocessing.dates import Dates
 from layerline.scaling.preprocessing.numbers import Numbers
 from layerline.serving.json_rows import Typed, refuse_rows
@@ -159,7 +159,7 @@ def _category(item: Category) -> Callable[[NDArray[np.int64]], Floats]:
     """Codes (B,), -1 for a new level -> (B, features)."""
     n_places, otherwise = item.n_places, len(item.levels)
     has_more = n_places > otherwise
-    table = np.asarray(item.values) if item.encoding == VALUES else None
+    table = np.asarray(item.values) if item.is_table else None
     every = np.arange(n_places)
 
     def encode(codes: NDArray[np.int64]) -> Floats:

@@ -10,12 +10,14 @@ import torch
 from layerline.artifacts import read_json
 from layerline.errors import LayerlineError
 from layerline.model.exporting import export as writing
-from layerline.model.exporting import onnx
+from layerline.model.exporting import onnx, torch_module
 from layerline.model.exporting import tensor_transforms as forms
 from layerline.model.inputs import read_columns
 from layerline.networks import build_network
 from layerline.networks.embeddings import fit_embeddings
 from layerline.scaling.preprocessing import dates as dates_module
+from layerline.scaling.preprocessing.categories import codes_of
+from layerline.scaling.preprocessing.encoders import ENCODERS
 from layerline.scaling.preprocessing.normal_quantiles import normal_quantiles
 from layerline.scaling.preprocessing.scalers import KINDS, SCALERS, Own
 from layerline.scaling.preprocessing.target_transforms import TARGETS
@@ -74,6 +76,16 @@ def test_a_target_comes_back_in_the_users_unit(name):
     t = np.linspace(-3, 3, 50)[:, None]
     found = forms.restore(torch.from_numpy(t), scale.curve).numpy()
     np.testing.assert_allclose(found, scale.curve.restore(t), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_category_gives_what_numpy_gives(name):
+    column = pd.Series(list("aabbbc") * 5, name="city")
+    y = np.random.default_rng(0).normal(size=(30, 2))
+    fitted = ENCODERS[name].build(column, y, min_count=6)
+    new = pd.Series([*"abc", None, "peat"], name="city")
+    found = torch_module._category(torch.from_numpy(codes_of(new, fitted.levels)), fitted)
+    np.testing.assert_array_equal(found.numpy(), fitted.apply(new))
 
 
 def hard_rows(made, name):

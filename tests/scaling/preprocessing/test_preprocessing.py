@@ -15,6 +15,7 @@ from sklearn.impute import SimpleImputer
 from layerline.columns.spec import ColumnSpec
 from layerline.config import Component, ScaleSection
 from layerline.errors import DataError, ParamsError
+from layerline.scaling.preprocessing.categories import Category
 from layerline.scaling.preprocessing.dates import DATES
 from layerline.scaling.preprocessing.encoders import ENCODERS, target_columns
 from layerline.scaling.preprocessing.fit_preprocessor import fit_images, fit_preprocessor
@@ -221,6 +222,23 @@ def test_target_means_are_those_of_scikit_learn(n_classes: int | None) -> None:
     ours = ENCODERS["target"].build(column, target_columns(y, n_classes))
     new = pd.Series([*column, "never seen"], name="city")
     np.testing.assert_allclose(ours.apply(new), expected.transform(new.to_frame()), atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"min_count": 8}])
+def test_levels_and_target_means_stand_side_by_side(options: dict[str, int]) -> None:
+    column, y = cities()
+    columns = target_columns(y, 3)
+    both = ENCODERS["one_hot_target"].build(column, columns, **options)
+    levels = ENCODERS["one_hot"].build(column, columns, **options)
+    means = ENCODERS["target"].build(column, columns, **options)
+    new = pd.Series([*column, "never seen"], name="city")
+    found = pd.DataFrame(both.apply(new), columns=both.features)
+    np.testing.assert_array_equal(found[levels.features], levels.apply(new))
+    np.testing.assert_array_equal(found[means.features], means.apply(new))
+    assert found[[*levels.features, *means.features]].columns.is_unique
+    beside = set(found.columns) - {*levels.features, *means.features}
+    assert beside == (set() if options else {"city is new"})
+    assert Category.from_json(json.loads(json.dumps(dataclasses.asdict(both)))) == both
 
 
 def test_codes_come_last_and_what_is_new_has_a_code_of_its_own() -> None:

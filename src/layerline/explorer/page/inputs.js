@@ -143,7 +143,7 @@ function categoryFeatures(item, value) {
   const found = item.levels.indexOf(value),
     place = found < 0 && hasMore ? item.levels.length : found;
   if (item.encoding === "code") return [place];
-  if (item.encoding === "values") return item.values[place];
+  if (item.values?.length) return item.values[place];
   return Array.from({ length: item.levels.length + hasMore }, (_, level) =>
     level === place ? 1 : 0,
   );

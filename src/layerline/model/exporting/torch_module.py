@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from layerline.model.exporting.tensor_transforms import CYCLES, FORMS, PARTS, circle, restore
 from layerline.model.predictor import Model
-from layerline.scaling.preprocessing.categories import MISSING, VALUES, Category
+from layerline.scaling.preprocessing.categories import MISSING, Category
 from layerline.scaling.preprocessing.dates import Dates
 from layerline.scaling.preprocessing.numbers import Numbers
 
@@ -144,7 +144,7 @@ def _category(codes: Tensor, form: Category) -> Tensor:
         codes = torch.where(codes < 0, torch.full_like(codes, n_levels), codes)
     if form.is_code:
         return codes[:, None].double()
-    if form.encoding == VALUES:
+    if form.is_table:
         table: Any = torch.tensor(form.values, dtype=torch.float64)
         return table[codes]
     return (codes[:, None] == torch.arange(form.n_places)).double()

@@ -16,6 +16,7 @@ from layerline.scaling.preprocessing.scalers import Matrix
 
 MISSING = None  # the level of a gap, as JSON has it
 ONE_HOT, CODE, VALUES = "one_hot", "code", "values"
+BOTH = "one_hot_values"  # a table whose first columns are the levels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Category:
     """One categorical column.
 
     encoding: `one_hot` is one feature a level (and one for `rare`; without it what is new gives all
-    zeros), `code` the place itself, `values` the place's row of a table (levels + 1, M).
+    zeros), `code` the place itself, `values` the place's row of a table (levels + 1, M), of which
+    `one_hot_values` has a column a place before them.
     """
 
     name: str
@@ -36,6 +38,11 @@ class Category:
     def is_code(self) -> bool:
         """Whether its feature is for a network's embedding."""
         return self.encoding == CODE
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its features are a row of `values`."""
+        return self.encoding in (VALUES, BOTH)
 
     @property
     def n_places(self) -> int:
@@ -55,7 +62,7 @@ class Category:
         places = self.places(column)
         if self.is_code:
             return places[:, None].astype(np.float64)
-        if self.encoding == VALUES:
+        if self.is_table:
             return np.asarray(self.values)[places]
         return (places[:, None] == np.arange(self.n_places)).astype(np.float64)
 
@@ -63,14 +70,18 @@ class Category:
     def features(self) -> list[str]:
         if self.is_code:
             return [self.name]
-        if self.encoding == VALUES:
-            width = len(self.values[0])
-            return [f"{self.name} by target" + (f" {k}" if width > 1 else "") for k in range(width)]
         names = [
             f"{self.name} is missing" if level is MISSING else f"{self.name}={level}"
             for level in self.levels
         ]
-        return [*names, *([f"{self.name} is rare"] if self.rare else [])]
+        if self.n_places > len(names):
+            names.append(f"{self.name} is {'rare' if self.rare else 'new'}")
+        if not self.is_table:
+            return names
+        names = names if self.encoding == BOTH else []
+        width = len(self.values[0]) - len(names)
+        means = [f"{self.name} by target" + (f" {k}" if width > 1 else "") for k in range(width)]
+        return [*names, *means]
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> "Category":

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from layerline.config import ScaleSection
 from layerline.lookup import read_choices
-from layerline.scaling.preprocessing.categories import CODE, MISSING, VALUES, Category
+from layerline.scaling.preprocessing.categories import BOTH, CODE, MISSING, VALUES, Category
 from layerline.scaling.preprocessing.scalers import Matrix
 
 Count = Annotated[
@@ -78,10 +78,29 @@ def target(
     return with_values(category, column, y, smooth)
 
 
+def one_hot_target(
+    column: pd.Series,
+    y: Matrix,
+    *,
+    min_count: Count = 1,
+    max_levels: Limit = None,
+    smooth: Smooth = "auto",
+) -> Category:
+    """A feature a level, and beside them the target's mean for the level, as `target` has it.
+
+    Options:
+        smooth: how many rows the mean of all counts as, beside a level's own; auto: by the variance
+            within and between levels.
+    """
+    levels, rare = _find_levels(column, min_count, max_levels)
+    return with_values(Category(str(column.name), levels, rare, BOTH), column, y, smooth)
+
+
 ENCODERS: Mapping[str, Encoder] = {
     "one_hot": Encoder(one_hot),
     "embedding": Encoder(embedding),
     "target": Encoder(target, needs_target=True),
+    "one_hot_target": Encoder(one_hot_target, needs_target=True),
 }
 
 
@@ -107,7 +126,10 @@ def _find_levels(
 def with_values(
     category: Category, column: pd.Series, y: Matrix, smooth: str | float = "auto"
 ) -> Category:
-    """The category with a table of target means: (B,) and y (B, M) -> (levels + 1, M)."""
+    """The category with a table of target means: (B,) and y (B, M) -> (levels + 1, M).
+
+    Before them are the levels themselves, where its encoding has both.
+    """
     from sklearn.preprocessing import TargetEncoder
 
     places = category.places(column)[:, None]
@@ -118,7 +140,9 @@ def with_values(
         .encodings_[0]
         for k in range(y.shape[1])
     ]
-    return dataclasses.replace(category, values=tuple(map(tuple, np.stack(means, axis=1).tolist())))
+    levels = [np.eye(category.n_places)] if category.encoding == BOTH else []
+    table = np.concatenate([*levels, np.stack(means, axis=1)], axis=1)
+    return dataclasses.replace(category, values=tuple(map(tuple, table.tolist())))
 
 
 def smooth_of(section: ScaleSection, column: str) -> str | float:

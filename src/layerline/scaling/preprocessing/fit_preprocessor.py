@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from layerline.columns.spec import ColumnSpec
 from layerline.config import ScaleSection
 from layerline.lookup import Choice, pick, read_choices
-from layerline.scaling.preprocessing.categories import VALUES, Category
+from layerline.scaling.preprocessing.categories import Category
 from layerline.scaling.preprocessing.choices import chosen
 from layerline.scaling.preprocessing.dates import DATES, fit_dates
 from layerline.scaling.preprocessing.encoders import (
@@ -116,12 +116,12 @@ def fit_out_of_fold(
         section: as `fitted` was made with.
         folds: (B,) fold of each row, 0 to N_FOLDS - 1; equal rows must share one.
     """
-    if all(category.encoding != VALUES for category in fitted.categories):
+    if not any(category.is_table for category in fitted.categories):
         return ()
     y = _columns_of(rows, fitted)
 
     def without_each_fold(category: Category) -> list[Category]:
-        if category.encoding != VALUES:
+        if not category.is_table:
             return [category] * N_FOLDS
         column, smooth = rows[[category.name]][category.name], smooth_of(section, category.name)
         others = [np.flatnonzero(folds != fold) for fold in range(N_FOLDS)]

@@ -82,6 +82,29 @@ def test_axe_finds_nothing_serious(name: str, is_dark: bool, obstacles, tmp_path
     assert obstacles(path, scripts, is_dark) == []
 
 
+# On a phone nothing but tables and pictures scrolls sideways, and no text is tiny.
+PHONE = """[document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  [...document.querySelectorAll('body *')].filter((one) => one.offsetParent
+    && [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim())
+    && parseFloat(getComputedStyle(one).fontSize) < 11).map((one) => one.outerHTML.slice(0, 90))]"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_shows_a_page_without_scrolling_sideways_or_tiny_text(
+    name: str, tab, tmp_path: Path
+) -> None:
+    runner, page = tab
+    path = tmp_path / "page.html"
+    path.write_text(PAGES[name][0](), encoding="utf-8")
+
+    async def look() -> list[list[object]]:
+        await page.open(path.as_uri(), 390, 844)
+        await page.wait_for("document.readyState === 'complete'", 30)
+        return [await page.run(f"({script}, {PHONE})") for script in PAGES[name][1]]
+
+    assert runner.run(look()) == [[0, []]] * len(PAGES[name][1])
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_paper_is_white_whatever_the_screen_is(name: str, tab, tmp_path: Path) -> None:
     runner, page = tab

@@ -114,6 +114,20 @@ def test_the_model_card_of_the_training_is_a_view(browse, tmp_path) -> None:
     ]
 
 
+def test_arrow_keys_go_from_tab_to_tab(browse, tmp_path) -> None:
+    keys = """['ArrowRight', 'ArrowRight', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft'].map((key) => {
+      const tab = document.querySelector('[role=tab][aria-selected=true]');
+      tab.focus();
+      tab.dispatchEvent(new KeyboardEvent('keydown', {key}));
+      const {id} = document.activeElement, shown = document.body.dataset.view;
+      return [id, shown, [...document.querySelectorAll('[role=tab]')]
+        .filter((one) => one.tabIndex === 0 && !one.hidden).length];
+    })"""
+    (visited,) = browse(written(table_exhibit(hidden=[4]), tmp_path), keys)
+    order = ["backward", "whatif", "backward", "forward", "playground"]
+    assert visited == [[f"tab-{view}", view, 1] for view in order]
+
+
 def test_a_second_model_answers_beside_the_first(made, browse, tmp_path) -> None:
     checkout = made("classes")
     own = find_exhibit(checkout.workspace, checkout.params, None)
@@ -231,16 +245,44 @@ def test_steps_lower_the_loss_and_the_playground_learns(browse, tmp_path) -> Non
     })()"""
     learn = """(() => {
       document.getElementById('tab-playground').click();
+      const units = document.getElementById('units');
+      const places = (units.clientWidth / 3) * devicePixelRatio;
+      const copy = new OffscreenCanvas(units.width, units.height);
+      const pixels = copy.getContext('2d', {willReadFrequently: true});
+      pixels.drawImage(units, 0, 0);
+      const seen = () => [0, 1, 2].map((level) => pixels.getImageData(
+        level * places + 5, 0, 20, units.height).data.filter((part) => part > 0).length);
+      const first = [seen(), units.toDataURL()];
       const one = [...document.querySelectorAll('#playground button')]
         .find((button) => button.textContent === 'One epoch');
       for (let epoch = 0; epoch < 30; epoch++) one.click();
-      return document.getElementById('learnt').innerText;
+      return [document.getElementById('learnt').innerText, first[0],
+        first[1] !== units.toDataURL(), document.getElementById('curves').innerText];
     })()"""
-    losses, learnt = browse(page, steps, learn)
+    losses, (learnt, drawn, is_new, curves) = browse(page, steps, learn)
     ends = [float(text.rpartition("→")[2].replace("−", "-")) for text in losses]
     assert ends == sorted(ends, reverse=True)
     assert "epoch 30 of 300" in learnt
     assert float(learnt.split(", ")[-1].split(" ")[0]) > 80
+    assert min(drawn[1:]) > drawn[0] > 0  # two inputs, then two layers of eight units
+    assert is_new
+    assert "Loss by epoch" in curves
+    assert "100" in curves  # a tick
+
+
+def test_the_rest_of_the_rows_is_predicted_while_one_looks_on(browse, tmp_path) -> None:
+    page = written(EXHIBITS["cnn"](), tmp_path)
+    judged = """new Promise((done) => {
+      document.getElementById('tab-whatif').click();
+      const text = () => document.getElementById('whatif').innerText;
+      const first = text();
+      const look = () => text().includes('so far') ? setTimeout(look, 50) : done([first, text()]);
+      look();
+    })"""
+    first, last = browse(page, judged)[0]
+    assert "16 of 40 rows are predicted so far." in first
+    assert "of 40 rows are wrong" in last
+    assert "Partial dependence" not in last  # pixels alone say little
 
 
 def test_the_playground_takes_the_two_columns_that_tell_most(browse, tmp_path) -> None:

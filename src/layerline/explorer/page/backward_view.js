@@ -1,9 +1,10 @@
 // The backward pass of the row: loss, gradients by layer, and steps down the gradient.
-import { byId, choice, el, note, plot, renew, short, table } from "./dom.js";
+import { byId, choice, el, note, renew, short, table } from "./dom.js";
 import { css, heatMap, palette, shade } from "./drawing.js";
 import { backward, descend, gradientSize, learnt } from "./gradients.js";
 import { standardTarget } from "./inputs.js";
 import { lossName, lossOf } from "./losses.js";
+import { plot } from "./plot.js";
 import { layerTitle } from "./session.js";
 
 const RATES = ["0.0001", "0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1"];

@@ -78,10 +78,11 @@ function fill(picture, values, highest = largest(values)) {
 
 const pictures = new Map(); // by size: a canvas a drawing is slow to make, and rubbish after it
 
-export function drawMap(context, { values, width, height, highest }, [x, y, wide, tall]) {
+export function drawMap(context, map, [x, y, wide, tall]) {
+  const { values, width, height, highest, isSmooth = false } = map;
   const size = `${width} ${height}`;
   if (!pictures.has(size)) pictures.set(size, heatMap(values, width, height, highest));
   else fill(pictures.get(size), values, highest);
-  context.imageSmoothingEnabled = false;
+  context.imageSmoothingEnabled = isSmooth;
   context.drawImage(pictures.get(size), x, y, wide, tall);
 }

@@ -25,5 +25,7 @@ export function driftCard({ about }, state, build) {
     ]);
   const count = `${drifted.length} of ${columns.length} columns`,
     text = `${title.replaceAll("\`", "")}: ${count} of ${rows.toLocaleString("en")} rows drifted. The effect is the share of rows that would have to move. New are rows with values that training did not have. A name shows how the prediction depends on that column.`;
-  return section("Drift", text, table(heads, lines, [2, 3, 4]));
+  const card = section("Drift", text, table(heads, lines, [2, 3, 4]));
+  card.classList.add("across"); // five columns do not fit beside another card
+  return card;
 }

@@ -1,8 +1,9 @@
 // Zoomed in: a layer with its weights as pictures, and a neuron with its formula and numbers.
-import { byId, choice, el, histogramBars, note, plot, renew } from "./dom.js";
+import { byId, choice, el, note, renew } from "./dom.js";
 import { drawMap, prepareCanvas } from "./drawing.js";
 import { activationChoice, formulaOf, neuronParts } from "./neuron_view.js";
 import { sentence } from "./overview.js";
+import { histogramBars, plot } from "./plot.js";
 import { layerTitle, unitCount, valuesAt } from "./session.js";
 import { channelsAndKernels, sequenceMap, weightPictures } from "./weight_pictures.js";
 
@@ -90,8 +91,8 @@ function layerParts(session, level, go) {
     layer.activation === undefined ? 0 : dead.dead[level - 1].reduce((a, b) => a + b, 0);
   const facts = [
     `${values.length.toLocaleString("en")} values`,
-    `${values.filter((v) => v === 0).length} are 0 for this row`,
-    level < session.layers.length ? `${nDead} are 0 for each of ${dead.n} rows` : null,
+    `${values.filter((v) => v === 0).length.toLocaleString("en")} are 0 for this row`,
+    level < session.layers.length ? `${nDead.toLocaleString("en")} are 0 for each of ${dead.n} rows` : null,
   ];
   const parts = [
     el("h3", {}, `${layerTitle(session, level)}: ${describeKind(layer)}`),
@@ -125,7 +126,7 @@ function describeKind(layer) {
     skip = layer.skip ? ", skip connection" : "";
   if (layer.kind === "conv")
     return `${layer.weight.shape[0]} kernels of ${layer.weight.shape.slice(1).join(" × ")}${norm}${layer.pool ? ", 2 × 2 max pooling" : ""}`;
-  return `${layer.weight.shape[1]} inputs, ${layer.weight.shape[0]} units${norm}${skip}`;
+  return `${layer.weight.shape[1].toLocaleString("en")} inputs, ${layer.weight.shape[0]} units${norm}${skip}`;
 }
 
 function drawCells(session, level, canvas, go) {
@@ -133,8 +134,9 @@ function drawCells(session, level, canvas, go) {
     layer = session.layers[level - 1],
     width = canvas.clientWidth;
   if (!width) return; // the view was changed meanwhile
-  const cell = Math.max(12, Math.min(26, Math.floor(width / Math.min(values.length, 40)))),
-    columns = Math.floor(width / cell);
+  const side = Math.max(12, Math.min(26, Math.floor(width / Math.min(values.length, 40)))),
+    columns = Math.floor(width / side),
+    cell = width / columns;
   const rows = Math.ceil(values.length / columns),
     picture = new Float64Array(columns * rows);
   picture.set(values);

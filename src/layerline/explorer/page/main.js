@@ -24,6 +24,7 @@ function start() {
   views.backward = showBackward(session);
   views.whatif = showWhatIf(session);
   views.playground = showPlayground(session);
+  byId("rowcard").open = !window.matchMedia("(max-width: 800px)").matches; // else the view is far below
   views.card = showCard(session);
   byId("tab-card").hidden = !session.about.card;
   const tabs = [...document.querySelectorAll("[role=tab]:not([hidden])")];

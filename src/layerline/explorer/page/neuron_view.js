@@ -1,8 +1,9 @@
 // One neuron: its formula with this row's numbers, and the weights that can be changed. A channel of
 // a convolution is one, too, at the place where its output is largest.
 import { ACTIVATIONS } from "./arithmetic.js";
-import { choice, el, histogramBars, plot, short, slider, table } from "./dom.js";
+import { choice, el, short, slider, table } from "./dom.js";
 import { heatMap } from "./drawing.js";
+import { histogramBars, plot } from "./plot.js";
 import { layerTitle, placeOf, unitName } from "./session.js";
 import { channelPictures, pictureBelow } from "./weight_pictures.js";
 
@@ -184,7 +185,22 @@ function termName(session, level, place) {
   if (layer.kind === "conv") return tapName(place, layer.weight.shape[2]);
   return layerKindBelow(session, level) === "dense" || level === 1
     ? unitName(session, level - 1, place)
-    : `value ${place}`;
+    : vectorName(session, level, place);
+}
+
+// Of which column a value is, where columns became vectors: its name, and the place in its vector.
+function vectorName(session, level, place) {
+  const { layer, input, output } = session.steps[level - 2];
+  if (layer.kind !== "embed") return `value ${place}`;
+  const tables = layer.tables.map((table) => table.shape[1]),
+    nNumbers = input.length - tables.length;
+  const all = output.length - tables.reduce((sum, width) => sum + width, 0);
+  const widths = [...new Array(nNumbers).fill(all / nNumbers), ...tables];
+  let column = 0;
+  for (let rest = place; ; rest -= widths[column++]) {
+    const name = unitName(session, 0, column);
+    if (rest < widths[column]) return widths[column] > 1 ? `${name} · ${rest}` : name;
+  }
 }
 
 const layerKindBelow = (session, level) => session.layers[level - 2]?.kind;

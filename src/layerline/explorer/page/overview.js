@@ -138,11 +138,11 @@ function title(context, session, place, level, values) {
   if (layer) text += ` · ${layer.kind === "dense" ? (layer.activation ?? "linear") : layer.kind}`;
   if (layer?.norm) text += ` · ${layer.norm.kind} norm`;
   if (layer?.skip) text += " · skip";
-  const silent = values.reduce((count, value) => count + isSilent(session, level, value), 0);
-  if (silent) text += ` · ${silent} silent`;
+  const silent = values.reduce((sum, value) => sum + isSilent(session, level, value), 0);
+  if (silent) text += ` · ${count.format(silent)} silent`;
   const dead = level > 0 ? session.survey?.dead[level - 1] : null;
   const nDead = silent && dead ? dead.reduce((a, b) => a + b, 0) : 0;
-  if (nDead) text += `, ${nDead} dead`;
+  if (nDead) text += `, ${count.format(nDead)} dead`;
   context.font = "13px system-ui, sans-serif";
   context.textAlign = "left";
   context.fillStyle = palette().card;
@@ -152,18 +152,18 @@ function title(context, session, place, level, values) {
 }
 
 function outputNames(context, session, place, values) {
-  if (place.cell < 22) return;
+  if (place.cell < 14) return;
   context.fillStyle = palette().ink;
   context.font = "12px system-ui, sans-serif";
   context.textAlign = "center";
-  const fits = Math.floor((place.n === 1 ? place.room : place.cell) / 7);
+  const fits = Math.floor((place.n === 1 ? place.room : place.cell) / 6.5);
   for (let unit = 0; unit < place.n; unit++) {
     const [x, y] = cornerOf(place, unit);
     const name = session.about.classes
       ? String(session.about.classes[unit])
       : short(+values[unit].toPrecision(3));
     context.fillText(
-      name.length > fits ? `${name.slice(0, fits - 1)}…` : name,
+      name.length > Math.max(1, fits) ? `${name.slice(0, Math.max(1, fits - 1))}…` : name,
       x + place.cell / 2,
       y + place.tall + 13,
     );
@@ -190,7 +190,7 @@ function drawPaths(context, session, levels, level) {
     const startX = x + (from.cell ?? 0) / 2,
       startY = from.y + from.height,
       endX = toX + to.cell / 2;
-    lines.moveTo(startX, from.map ? y : Math.min(y + from.tall, startY));
+    lines.moveTo(startX, from.map ? startY - 2 : Math.min(y + from.tall, startY));
     lines.bezierCurveTo(startX, startY + 20, endX, to.y - 26, endX, toY);
   }
   strokePaths(context, strokes);

@@ -1,6 +1,7 @@
 // The prediction while one column alone takes other values.
-import { choice, el, note, plot, section } from "./dom.js";
+import { choice, el, section } from "./dom.js";
 import { columnChoice } from "./importance.js";
+import { plot } from "./plot.js";
 import { decide } from "./prediction.js";
 
 const GRID = 15;
@@ -9,8 +10,6 @@ export const OPERATIONS = 2e8; // products that one card may take
 export function dependence(session, state, build) {
   const { about } = session,
     { columns, classes } = about;
-  if (!columns.length)
-    return section("Partial dependence", "For models of tables: pixels alone say little.");
   const column =
     columns.find((one) => one.name === state.column) ??
     (about.picture ? mostVaried(columns) : columns[0]);
@@ -62,7 +61,8 @@ export function dependence(session, state, build) {
   }
   const { mean } = state;
   const own = grid.map((value) => answer({ ...session.values, [column.name]: value }));
-  const at = column.kind === "category" ? grid.map((_, place) => place) : grid;
+  const isCategory = column.kind === "category",
+    at = isCategory ? grid.map((_, place) => place) : grid;
   const picture = plot(
     `${classes ? `Probability of ${classes[target]}` : "Prediction"} by ${column.name}`,
     {
@@ -72,18 +72,14 @@ export function dependence(session, state, build) {
       ],
       y: classes ? [0, 1] : null,
       names: [column.name, ""],
+      marks: isCategory ? grid.map(String) : null,
     },
   );
-  const levels =
-    column.kind === "category"
-      ? note(grid.map((level, place) => `${place}: ${level}`).join(", "))
-      : "";
   return section(
     "Partial dependence",
     `The prediction while ${column.name} alone takes other values: the mean over ${rows.length} rows, and this row.`,
     el("div", { className: "row" }, ...fields),
     picture,
-    levels,
   );
 }
 

@@ -1,13 +1,13 @@
 // A small network that learns two columns while one looks on: boundary, losses, weights.
-import { byId, choice, el, histogramBars, percent, plot, short } from "./dom.js";
-import { drawMap, palette, prepareCanvas } from "./drawing.js";
-import { learnEpoch, outputsAt, restart, SCHEDULES } from "./playground_training.js";
-import { PROBLEMS, tellingColumns } from "./problems.js";
+import { byId, choice, el, note, setText } from "./dom.js";
+import { drawAll } from "./playground_drawing.js";
+import { learnEpoch, restart, SCHEDULES } from "./playground_training.js";
+import { pointNames, PROBLEMS, tellingColumns } from "./problems.js";
 
-const SIDE = 320;
-const GRID_SIDE = 48;
 const FRAME_MS = 14; // of learning, before the browser may draw
 const DRAWN_EVERY_MS = 120;
+const UNITS =
+  "Each unit's output over the plane: blue above 0, orange below. Lines are weights, dashed below 0.";
 
 export function showPlayground(session) {
   const view = byId("playground"),
@@ -19,6 +19,7 @@ export function showPlayground(session) {
     }
     if (!state.layers) restart(state, session);
     if (!view.hasChildNodes()) view.replaceChildren(...page(state, session));
+    namePoints(state, session);
     drawAll(state);
   };
   state.loop = () => {
@@ -57,8 +58,7 @@ function page(state, session) {
     (name, isNumber = true) =>
     (value) => {
       state[name] = isNumber ? Number(value) : value;
-      restart(state, session);
-      drawAll(state);
+      begin(state, session);
     };
   const numbered = (values) => values.map((value) => [String(value), String(value)]);
   const { about } = session,
@@ -73,11 +73,10 @@ function page(state, session) {
   const own = [0, 1].map((place) =>
     choice(`Column ${place + 1}`, columns, state.columns[place], (name) => {
       state.columns[place] = name;
-      restart(state, session);
-      drawAll(state);
+      begin(state, session);
     }),
   );
-  const ownFields = el("span", { className: "row", hidden: true }, ...own);
+  const ownFields = el("span", { className: "own", hidden: true }, ...own);
   const fields = [
     choice("Problem", problems, state.problem, (value) => {
       ownFields.hidden = value !== "own";
@@ -126,8 +125,7 @@ function page(state, session) {
     {
       onclick: () => {
         state.seed += 1;
-        restart(state, session);
-        drawAll(state);
+        begin(state, session);
       },
     },
     "Other first weights",
@@ -142,17 +140,17 @@ function page(state, session) {
     },
     "One epoch",
   );
-  const canvas = el("canvas", { id: "boundary" });
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute(
-    "aria-label",
+  const picture = (id, label) => {
+    const canvas = el("canvas", { id });
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", label);
+    return canvas;
+  };
+  const boundary = picture(
+    "boundary",
     "the points of both classes, and what the network predicts around them",
   );
-  const key = el(
-    "p",
-    { className: "soft" },
-    "○: the first class, expected on blue; +: the second, on orange. Bold points are test rows, which it does not learn.",
-  );
+  const units = picture("units", "what each unit answers over the same plane, and the weights");
   return [
     el("div", { className: "row" }, ...fields),
     el(
@@ -163,9 +161,29 @@ function page(state, session) {
       again,
       el("span", { id: "learnt", className: "soft" }),
     ),
-    el("div", { className: "plots" }, el("div", {}, canvas, key), el("div", { id: "curves" })),
+    el(
+      "div",
+      { className: "plots learning" },
+      el("div", { className: "units" }, units, note(UNITS)),
+      el("div", { className: "boundary" }, boundary, el("p", { id: "points", className: "soft" })),
+      el("div", { id: "curves" }),
+    ),
     el("div", { id: "weights", className: "plots" }),
   ];
+}
+
+function begin(state, session) {
+  restart(state, session);
+  namePoints(state, session);
+  drawAll(state);
+}
+
+function namePoints(state, session) {
+  const [first, second] = pointNames(state, session),
+    [across, up] = state.columns;
+  const axes = state.problem === "own" ? ` Across: ${across}; up: ${up}.` : "";
+  const text = `○: ${first}, expected on blue; +: ${second}, on orange. Bold points are test rows, which it does not learn.${axes}`;
+  setText(byId("points"), text);
 }
 
 function startOrStop(state, session) {
@@ -177,83 +195,4 @@ function startOrStop(state, session) {
   if (state.epoch >= state.epochs) restart(state, session);
   state.isRunning = true;
   requestAnimationFrame(state.loop);
-}
-
-function drawAll(state) {
-  if (!byId("boundary")) return;
-  byId("run").textContent = state.isRunning ? "Pause" : "Learn";
-  state.drawn = performance.now();
-  drawBoundary(state);
-  const test = state.points.filter((point) => point.isTest);
-  const right = test.filter((row) => {
-    const [a, b] = outputsAt(state, row.x);
-    return Number(b > a) === row.label;
-  }).length;
-  const loss = state.test.length ? `, test loss ${short(state.test.at(-1)[1])}` : "";
-  byId("learnt").textContent =
-    `epoch ${state.epoch} of ${state.epochs}${loss}, ${percent(right / test.length)} of test rows right`;
-  byId("curves").replaceChildren(
-    state.train.length > 1
-      ? plot("Loss by epoch", {
-          lines: [
-            { points: state.train, name: "train" },
-            { points: state.test, dash: "5 3", name: "test" },
-          ],
-          y: [0, Math.max(...[...state.train, ...state.test].map(([, loss]) => loss))],
-          names: ["epoch", ""],
-        })
-      : "",
-  );
-  const dense = state.layers.filter((layer) => layer.kind === "dense");
-  byId("weights").replaceChildren(
-    ...dense.map((layer, place) =>
-      plot(`Weights, layer ${place + 1}`, {
-        bars: histogramBars(layer.weight, 15),
-        names: ["weight", ""],
-      }),
-    ),
-  );
-}
-
-function drawBoundary(state) {
-  const canvas = byId("boundary"),
-    context = prepareCanvas(canvas, SIDE, SIDE),
-    colours = palette();
-  canvas.style.width = `${SIDE}px`;
-  const range = [0, 1].map((axis) => {
-    const values = state.points.map((point) => point.x[axis]),
-      low = Math.min(...values),
-      high = Math.max(...values);
-    const margin = 0.08 * (high - low) || 0.5; // a column may be constant
-    return [low - margin, high + margin];
-  });
-  const at = (axis, share) => range[axis][0] + share * (range[axis][1] - range[axis][0]);
-  const surface = Float64Array.from({ length: GRID_SIDE * GRID_SIDE }, (_, place) => {
-    const column = place % GRID_SIDE,
-      row = Math.floor(place / GRID_SIDE);
-    const [a, b] = outputsAt(state, [
-      at(0, (column + 0.5) / GRID_SIDE),
-      at(1, 1 - (row + 0.5) / GRID_SIDE),
-    ]);
-    return 0.3 * Math.tanh((a - b) / 2);
-  });
-  const map = { values: surface, width: GRID_SIDE, height: GRID_SIDE, highest: 1 };
-  drawMap(context, map, [0, 0, SIDE, SIDE]);
-  for (const point of state.points) drawPoint(context, point, range, colours);
-}
-
-function drawPoint(context, point, range, colours) {
-  const [x, y] = point.x.map(
-    (value, axis) => ((value - range[axis][0]) / (range[axis][1] - range[axis][0])) * SIDE,
-  );
-  context.strokeStyle = colours.ink;
-  context.lineWidth = point.isTest ? 2.2 : 1.1;
-  context.beginPath();
-  if (point.label) {
-    context.moveTo(x - 4, SIDE - y);
-    context.lineTo(x + 4, SIDE - y);
-    context.moveTo(x, SIDE - y - 4);
-    context.lineTo(x, SIDE - y + 4);
-  } else context.arc(x, SIDE - y, 3.5, 0, 2 * Math.PI);
-  context.stroke();
 }

@@ -58,18 +58,32 @@ export function tellingColumns(session) {
     .map((at) => names[at]);
 }
 
+// The class that is told from the others, or the median number.
+function chosenClass({ classes, rows }) {
+  const sorted = [...rows.actual].sort((a, b) => a - b),
+    middle = sorted[sorted.length >> 1];
+  return { middle, one: classes?.length === 2 ? 1 : classes ? middle : null };
+}
+
+// What people call the points of either kind.
+export function pointNames({ problem }, { about }) {
+  if (problem !== "own") return ["the first class", "the second"];
+  const { one } = chosenClass(about);
+  if (one === null) return [`${about.target} up to its median`, "above it"];
+  const { classes } = about;
+  return [classes.length === 2 ? classes[0] : `not ${classes[one]}`, classes[one]].map(String);
+}
+
 // Two columns of the sample; classes are one against the others, numbers above the median or not.
 export function ownPoints(session, names) {
   const { about } = session,
     columns = names.map((name) => about.columns.find((column) => column.name === name));
   const { actual } = about.rows,
-    sorted = [...actual].sort((a, b) => a - b),
-    middle = sorted[sorted.length >> 1];
-  const first = about.classes?.length === 2 ? 1 : about.classes ? middle : null;
+    { one, middle } = chosenClass(about);
   return actual.map((value, place) => ({
     raw: columns.map((column) => column.values[place] ?? column.middle),
     x: [0, 0],
-    label: Number(first === null ? value > middle : value === first),
+    label: Number(one === null ? value > middle : value === one),
     isTest: place % 5 < 2,
   }));
 }

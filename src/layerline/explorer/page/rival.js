@@ -22,7 +22,9 @@ export class Rival {
 // Where both models answer differently, and which of them is right how often.
 export function rivalCard(session, rows, load) {
   const { about, rival } = session;
-  rival.judged ??= rows.map((row) => rival.decide(session.rowAt(row.place)));
+  rival.judged ??= [];
+  for (const { place } of rows.slice(rival.judged.length))
+    rival.judged.push(rival.decide(session.rowAt(place)));
   const pairs = rows.map((row, at) => ({ row, other: rival.judged[at] }));
   const gap = ({ row, other }) =>
     about.classes ? Number(row.chosen !== other.chosen) : Math.abs(row.number - other.number);

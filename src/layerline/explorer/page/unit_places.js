@@ -2,7 +2,8 @@
 import { valuesAt } from "./session.js";
 
 const GAP = 64; // between two levels
-const TILE = 56; // the side of a channel's picture
+const TILES = [56, 44, 34, 26, 20]; // the side of a channel's picture: the largest that fits
+const TALLEST = 130; // of a level of pictures
 
 // Where each level lies: cells in rows, or pictures for what still is one.
 export function placeLevels(session, width) {
@@ -13,20 +14,31 @@ export function placeLevels(session, width) {
     const n = valuesAt(session, level).length,
       map = mapOf(session, level);
     const isOutput = level === session.layers.length;
-    const place = map ? placeMaps(map, inner) : placeCells(n, inner, isOutput);
+    const place = map
+      ? placeMaps(map, inner)
+      : isOutput
+        ? placeOutputs(n, inner, session.about.classes)
+        : placeCells(n, inner);
     levels.push({ ...place, n, y, x: 4 + (inner - place.width) / 2 });
     y += place.height + GAP;
   }
   return levels;
 }
 
-function placeCells(n, inner, isOutput) {
-  const wide = isOutput ? 44 : 22;
-  const cell = n * wide <= inner ? wide : n * 14 <= 2 * inner ? 14 : n <= 2000 ? 10 : 6;
-  const columns = Math.max(1, Math.min(n, Math.floor(inner / cell))),
-    rows = Math.ceil(n / columns);
-  const height = cell === 44 ? 26 : cell;
-  return { cell, tall: height, columns, width: columns * cell, height: rows * height };
+function placeCells(n, inner) {
+  const cell = n * 22 <= inner ? 22 : n * 14 <= 2 * inner ? 14 : n <= 2000 ? 10 : 6;
+  const most = Math.max(1, Math.floor(inner / cell)),
+    rows = Math.ceil(n / most),
+    columns = Math.ceil(n / rows); // rows of equal length
+  return { cell, tall: cell, columns, width: columns * cell, height: rows * cell };
+}
+
+// Wide enough for the classes' names below them, where there is room.
+function placeOutputs(n, inner, classes) {
+  const longest = Math.max(0, ...(classes ?? []).map((name) => String(name).length));
+  const cell = Math.floor(Math.min(Math.max(44, 7 * longest + 14), 160, inner / n));
+  if (cell < 14) return placeCells(n, inner);
+  return { cell, tall: Math.min(26, cell), columns: n, width: n * cell, height: Math.min(26, cell) };
 }
 
 // A level that is a picture, or several (channels): their size.
@@ -46,9 +58,13 @@ function mapOf(session, level) {
 }
 
 function placeMaps(map, inner) {
-  const side = map.count === 1 ? Math.min(140, inner) : TILE,
-    tall = (side * map.height) / map.width;
-  const columns = Math.min(map.count, Math.floor(inner / (side + 4)));
+  const shape = map.height / map.width,
+    most = (side) => Math.floor(inner / (side + 4));
+  const fits = (side) => Math.ceil(map.count / most(side)) * (side * shape + 4) <= TALLEST;
+  const side = map.count === 1 ? Math.min(140, inner) : (TILES.find(fits) ?? TILES.at(-1)),
+    tall = side * shape;
+  const rows = Math.ceil(map.count / most(side)),
+    columns = Math.ceil(map.count / rows);
   return {
     map,
     side,

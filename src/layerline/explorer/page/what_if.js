@@ -1,12 +1,13 @@
 // What-if for the model: the nearest row with another prediction, confident mistakes, calibration,
 // partial dependence. All of it is computed here, with the weights as they are now.
-import { byId, el, plot, renew, section, short, table } from "./dom.js";
+import { byId, el, note, renew, section, short, table } from "./dom.js";
 import { heatMap } from "./drawing.js";
 import { driftCard } from "./drift.js";
 import { columnChoice, importanceBars, permutationImportance, sliceTable } from "./importance.js";
-import { features } from "./inputs.js";
+import { judgeOthers, judgeRows } from "./judged_rows.js";
 import { dependence, OPERATIONS, weightCount } from "./partial_dependence.js";
-import { answer, decide } from "./prediction.js";
+import { plot } from "./plot.js";
+import { answer } from "./prediction.js";
 import { rivalCard } from "./rival.js";
 
 const BINS = 10; // of confidence
@@ -23,11 +24,14 @@ export function showWhatIf(session) {
       session.run();
       byId("panel").scrollIntoView({ block: "nearest" });
     };
+    const { n } = session.about.rows;
+    judgeOthers(session, () => !view.hidden, build);
     renew(view, [
+      ...(rows.length < n ? [note(`${rows.length} of ${n} rows are predicted so far.`)] : []),
       nearest(session, rows, load),
       mistakes(session, rows, load),
       calibration(session, rows),
-      dependence(session, state, build),
+      ...(session.about.columns.length ? [dependence(session, state, build)] : []),
       ...relied(session, rows, state, build),
       ...(session.about.drift ? [driftCard(session, state, build)] : []),
       ...(session.rival ? [rivalCard(session, rows, load)] : []),
@@ -35,24 +39,6 @@ export function showWhatIf(session) {
   };
   session.listen(build);
   return build;
-}
-
-// Every sample row with its prediction; again only when a weight changed.
-export function judgeRows(session) {
-  if (session.judged?.version === session.weightsVersion) return session.judged.rows;
-  const { about } = session;
-  const rows = Array.from({ length: session.quickRows }, (_, place) => {
-    const values = session.rowAt(place),
-      decision = decide(session.outputsOf(values), about);
-    return {
-      place,
-      x: features(values, about.preprocessor),
-      ...decision,
-      actual: about.rows.actual?.[place] ?? null,
-    };
-  });
-  session.judged = { version: session.weightsVersion, rows };
-  return rows;
 }
 
 const shown = (session, row) => answer(session.about, row);
@@ -152,7 +138,7 @@ function mistakes(session, rows, load) {
   return section(
     about.classes ? "Most confidently wrong" : "Largest errors",
     text,
-    table(["row", "true", "predicted"], lines),
+    lines.length ? table(["row", "true", "predicted"], lines) : note("None of them."),
   );
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from layerline.rendering import report_blocks as kinds
 from layerline.rendering.report_blocks import (
@@ -116,6 +117,28 @@ def test_markdown_of_each_block(picture: Path) -> None:
         "```\na: 1\n\nb: it's\n```\n\n"
         "- **accuracy 0.9** (95%: 0.8 to 1)\n- **f1 0.8** (none)\n"
     )
+
+
+def test_figures_stand_to_the_right_and_words_to_the_left() -> None:
+    header = ["row", "verdict", "loss", "gain", "sha256"]
+    rows = [["7", "better", "-0.1 to 2", "–", "`9f86`"], ["8", "worse", "0.3", "5.0% → 6.0%", ""]]
+    table = Table(header, rows)
+    assert table.figures == [False, False, True, True, False]
+    assert "| --- | --- | ---: | ---: | --- |" in render_markdown([table])
+    page = render_html("x", [table])
+    assert page.count('<th class="n">') == 2
+    assert '<td>better</td><td class="n">-0.1 to 2</td><td class="n">–</td>' in page
+
+
+@pytest.mark.parametrize("width", [704, 1056])
+def test_pictures_of_several_plots_scroll_where_they_would_be_too_small(width, tmp_path) -> None:
+    path = tmp_path / "x.png"
+    Image.new("RGB", (width, 480)).save(path)
+    page = render_html("x", [Picture(path, "x.png", "loss")])
+    assert f'class="plot" alt="loss" width="{width}" height="480"' in page
+    assert ('<figure class="panels" tabindex="0"' in page) == (width > 800)
+    photo = render_html("x", [Picture(path, "x.png", "mistakes", is_plot=False)])
+    assert '<img alt="mistakes"' in photo  # not inverted on a dark screen
 
 
 def test_html_embeds_what_it_needs(picture: Path) -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from layerline.rendering.plot_colours import COLOURS
 from layerline.runs.compare import Comparison
-from layerline.runs.curves_plot import COLOURS, draw_curves
+from layerline.runs.curves_plot import draw_curves
 from layerline.runs.run import Run
 from layerline.runs.shared_rows import Resampling
 

@@ -160,7 +160,10 @@ def _data_lines(results: EvaluationResults) -> list[str]:
 
 def _plots(plots: Path) -> list[Block]:
     existing = [(name, text) for name, text in CAPTIONS.items() if (plots / name).exists()]
-    pictures = [Picture(plots / name, f"plots/{name}", text) for name, text in existing]
+    pictures = [
+        Picture(plots / name, f"plots/{name}", text, is_plot=name != "mistakes.png")
+        for name, text in existing
+    ]
     return [Heading("Plots"), *pictures]
 
 

@@ -8,13 +8,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from layerline.rendering.plot_colours import COLOURS
 from layerline.runs.compare import Comparison, Curves
 from layerline.runs.param_differences import short_names
 from layerline.runs.run import Run
 
-# Told apart also by colour-blind eyes; its yellow is left out, for it is too faint on white.
-# Source: Okabe and Ito, Color Universal Design (2008).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 _WIDTH, _PANEL_HEIGHT, _LEGEND_LINE = 11.0, 4.6, 0.26
 _LONGEST_LABEL = 130
 _SPREAD_FOR_LOG = 10.0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
 _DPI = 110
+_MOST_NAMED = 12  # in a legend
 
 
 class _Plot(NamedTuple):
@@ -121,6 +122,42 @@ def _save(
         warnings.simplefilter("ignore", UserWarning)
         axes = function(study, **arguments)
         figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
-        figure.set_size_inches(max(7.0, figure.get_size_inches()[0]), 4.8)
+        _dress(figure)
         figure.savefig(path, dpi=_DPI, bbox_inches="tight", metadata={"Software": None})
     plt.close("all")
+
+
+def _dress(figure: Any) -> None:
+    """The look of the other reports: white, the title left to the page, and no overlapping text."""
+    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    figure.set_size_inches(min(max(7.0, 2.4 * len(panels)), 14.0), 4.8)
+    figure.suptitle("")
+    places = Counter(axes.get_position().bounds for axes in panels)
+    for axes in figure.axes:
+        for side in ("left", "center"):
+            axes.set_title("", loc=side)
+        axes.set_facecolor("white")
+        axes.spines[:].set_edgecolor("#888888")
+        # Several scales in one place would have several grids.
+        is_plain = axes.get_label() != "<colorbar>" and places[axes.get_position().bounds] == 1
+        axes.grid(visible=False)
+        if is_plain:
+            axes.grid(color="#dddddd", linewidth=0.7)
+        axes.set_axisbelow(True)
+        _write_choices(axes)
+        legend = axes.get_legend()
+        if legend and not 1 < len(legend.get_texts()) <= _MOST_NAMED:
+            legend.remove()
+
+
+def _write_choices(axes: Any) -> None:
+    """Choices as people write them, slanted below a plot, and readable where lines cross them."""
+    names = [text.get_text() for text in axes.get_xticklabels()]
+    if any(name.startswith("'") for name in names):
+        axes.set_xticks(axes.get_xticks(), [name.strip("'") for name in names])
+    if max(map(len, names), default=0) > 5 and len(names) > 2:
+        axes.tick_params("x", labelrotation=40)
+        for text in axes.get_xticklabels():
+            text.set(ha="right", rotation_mode="anchor")
+    for text in axes.get_yticklabels():
+        text.set_bbox({"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1})

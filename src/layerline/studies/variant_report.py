@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from layerline.artifacts import replace_folder, write_json, write_text
+from layerline.rendering.plot_colours import COLOURS
 from layerline.rendering.report_blocks import Block, Heading, Paragraph, Picture, Points, Table
 from layerline.rendering.templates import render_html, render_markdown
 from layerline.studies.comparison import CURVES, ROWS, Cell, Comparison
@@ -20,6 +21,7 @@ from layerline.studies.learning_curve import fit_power_law
 from layerline.studies.means import Mean, mean_of
 
 _DPI = 110
+_STYLES = ("-", "--", "-.", ":")  # lines are not told by colour alone
 
 
 class VariantSummary(NamedTuple):
@@ -187,8 +189,8 @@ def _draw_values(path: Path, comparison: Comparison) -> None:
     figure = Figure(figsize=(6.8, 4.2), dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     for label, colour, chosen in (
-        ("validation rows", "#1f77b4", [each.value for each in summaries]),
-        ("train rows", "#ff7f0e", [each.train_value for each in summaries]),
+        ("validation rows", COLOURS[0], [each.value for each in summaries]),
+        ("train rows", COLOURS[1], [each.train_value for each in summaries]),
     ):
         means = [mean.mean if mean else math.nan for mean in chosen]
         halves = [0.0 if not mean or math.isnan(mean.half) else mean.half for mean in chosen]
@@ -215,7 +217,8 @@ def _draw_curves(path: Path, comparison: Comparison) -> None:
             mean = _mean_curve([cell.curves[curve] for cell in comparison.of(name)])
             if len(mean):
                 epochs = np.arange(1, len(mean) + 1)
-                axes.plot(epochs, mean, color=f"C{number % 10}", label=name)
+                colour, style = COLOURS[number % len(COLOURS)], _STYLES[number % len(_STYLES)]
+                axes.plot(epochs, mean, color=colour, linestyle=style, label=name)
         scale = "log" if curve.endswith("loss") else "linear"
         axes.set(xlabel="epoch", title=curve.replace("_", " "), yscale=scale)
     panels[-1].legend(fontsize="small")

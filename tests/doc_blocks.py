@@ -3,8 +3,10 @@
 A block that no test runs has a comment before it that says why: `<!-- not run: REASON -->`.
 """
 
+import importlib
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,11 +22,9 @@ PAGES = [
     *sorted((ROOT / "benchmarks").rglob("*.md")),
     *sorted((ROOT / "recipes").rglob("*.md")),
 ]
+sys.path.insert(0, str(ROOT / "docs" / "site"))
+code_kind: Callable[[str], str] = importlib.import_module("code_kinds").code_kind
 _FENCED = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.M | re.S)
-_PROGRAMS = (
-    *("layerline", "dvc", "make", "git", "pip", "python", "curl", "source", "export", "cd", "cp"),
-    *("mlflow", "torchrun", "docker", "kubectl", "sbatch", "echo", "for", "done", "mv", "unzip"),
-)
 
 
 class Block(NamedTuple):
@@ -68,7 +68,7 @@ def _of(path: Path) -> Iterator[Block]:
     for found in re.finditer(r"(?:\A|\n)\n((?:(?: {4,}[^\n]*)?\n)+)", text):
         line = text.count("\n", 0, found.start(1)) + 1
         for part in _parts(_without_margin(found[1])):
-            if kind := _kind(part):
+            if kind := code_kind(part):
                 yield Block(page, line, kind, part)
             line += part.count("\n") + 2
 
@@ -77,7 +77,7 @@ def _parts(text: str) -> list[str]:
     """Sections of YAML stand for themselves, and so do commands after them."""
     parts: list[str] = []
     for part in text.split("\n\n"):
-        before, kind = _kind(parts[-1]) if parts else "", _kind(part)
+        before, kind = code_kind(parts[-1]) if parts else "", code_kind(part)
         is_section = re.match(r"[a-z_]+:$", part, re.M)
         if parts and not is_section and {before, kind} != {"yaml", "shell"}:
             parts[-1] += f"\n\n{part}"
@@ -90,15 +90,6 @@ def _without_margin(text: str) -> str:
     lines = text.strip("\n").splitlines()
     margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
     return "\n".join(line[margin:] for line in lines)
-
-
-def _kind(text: str) -> str:
-    words = [line.split() for line in text.splitlines() if line.strip()]
-    if re.match(r"(from|import|def|class) \w+|>>>", text):
-        return "python"
-    if any(line[0] in _PROGRAMS or re.fullmatch(r"[A-Z_]+=\S+", line[0]) for line in words):
-        return "shell"
-    return "yaml" if re.match(r"(#[^\n]*\n)*[\w.-]+:(\s|$)", text) else ""
 
 
 def commands(block: Block) -> Iterator[tuple[str, ...]]:

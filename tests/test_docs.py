@@ -41,6 +41,11 @@ FILLER = re.compile(
     r"|powerful|seamless(?:ly)?|robustly|don't|can't|won't|isn't|doesn't|it's)\b",
     re.I,
 )
+# Scripts that fail where the colours are not the system's, or a page is wider than its window.
+AS_THE_SYSTEM = """(() => { const {mdColorScheme} = document.body.dataset;
+  if (mdColorScheme !== 'SCHEME') throw new Error(`the colours are ${mdColorScheme}`); })()"""
+FITS = """(() => { const {scrollWidth, clientWidth} = document.documentElement;
+  if (scrollWidth > clientWidth) throw new Error(`the page is ${scrollWidth} wide`); })()"""
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -237,9 +242,11 @@ def built(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_axe_finds_nothing_serious_on_the_site(
     built: Path, obstacles: Callable[..., list[str]]
 ) -> None:
-    for name in ("index", "tutorial", "reference/params", "reference/python", "reference/errors"):
+    names = ("index", "tutorial", "data", "studies/activations", "troubleshooting")
+    for name in (*names, "reference/params", "reference/python", "reference/errors"):
         for is_dark in (False, True):
-            assert obstacles(built / f"{name}.html", is_dark=is_dark) == []
+            seen = [AS_THE_SYSTEM.replace("SCHEME", "slate" if is_dark else "default"), FITS]
+            assert obstacles(built / f"{name}.html", seen, is_dark=is_dark) == []
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from code_kinds import with_languages
 from code_pages import errors_page, python_page
 from editor_schemas import editor_schemas
 from reference_pages import commands_page, params_page, table_page
@@ -22,6 +23,9 @@ _MOVED = (
     (re.compile(r"\]\((?:\.\./)*(CONTRIBUTING|CHANGELOG)\.md"), r"](PLACE\1.md"),
     (re.compile(r"\]\((?:\.\./)*README\.md"), "](PLACEindex.md"),
 )
+# What a page has no use for, so that its tables and plots get the room: pages of one part have no
+# table of contents, and those without neighbours no list of these.
+_HIDDEN = {"index.md": ["navigation"], "tutorial.md": ["navigation"]}
 _REFERENCE = {
     "params": params_page,
     "table": table_page,
@@ -40,7 +44,9 @@ def make_pages(folder: Path) -> None:
         shutil.copyfile(ROOT / f"{name}.md", folder / f"{name}.md")
     (folder / "README.md").rename(folder / "index.md")
     for page in folder.rglob("*.md"):
-        page.write_text(_with_moved_links(page, folder))
+        text = with_languages(_with_moved_links(page, folder))
+        hidden = _HIDDEN.get(page.name, [] if "\n## " in text else ["toc"])
+        page.write_text(f"---\nhide: [{hidden[0]}]\n---\n\n{text}" if hidden else text)
     for name in ("site.css", "iframe-worker.js"):
         shutil.copyfile(ROOT / "docs" / "site" / name, folder / name)
     reference = folder / "reference"

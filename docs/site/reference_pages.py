@@ -52,9 +52,9 @@ def _tables(found: Iterable[Key]) -> Iterator[str]:
         if section != shown:
             if section[0] and not section[1]:
                 yield f"\n## {section[0]}\n"
-            yield "| key | values | default | meaning |\n|---|---|---|---|"
+            yield "| key | meaning | values | default |\n|---|---|---|---|"
             shown = section
-        cells = (f"`{key.path}`", key.values, _default(key), key.meaning)
+        cells = (f"`{key.path}`", key.meaning, key.values, _default(key))
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 

@@ -8,7 +8,12 @@ for name in [n for n in os.environ if n.startswith(("DVC_", "MLFLOW_TRACKING"))]
     del os.environ[name]
 
 from browsers import axe, obstacles, tab  # noqa: E402
+from hypothesis import settings  # noqa: E402
 from tables_made import csv_file, frame  # noqa: E402
+
+# No test fails for a busy machine.
+settings.register_profile("layerline", deadline=None)
+settings.load_profile("layerline")
 
 __all__ = ["axe", "csv_file", "frame", "obstacles", "tab"]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from doc_blocks import PAGES, ROOT, blocks, blocks_of
 from page_data import write_page_data
+from page_projects import PROJECTS
 from page_sessions import Run, shell
-from page_table import ELSEWHERE, PROJECTS, SESSIONS
+from page_table import ELSEWHERE, SESSIONS
 
 KINDS = ("shell", "yaml", "python")
 
@@ -25,8 +26,8 @@ def pages() -> list[str]:
 
 def test_each_block_is_run_or_says_why_not() -> None:
     undeclared = [
-        f"{block}: add a session for this page to tests/page_table.py, or a comment before the "
-        f"block: <!-- not run: REASON -->"
+        f"{block}: add a session for this page to tests/pages_on_models.py or pages_on_use.py, or "
+        f"a comment before the block: <!-- not run: REASON -->"
         for path in PAGES
         for block in blocks_of(path)
         if block.page in pages() and block.kind in KINDS

@@ -180,6 +180,7 @@ SECTIONS = [
         ("power", "cyclic", "target"),
         ("quantile", "calendar", "embedding"),
         ("minmax", "days", "one_hot"),
+        ("standard", "days", "one_hot_target"),
     )
 ]
 FEATURES = """

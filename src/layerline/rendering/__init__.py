@@ -1,7 +1,7 @@
 """Rendering: reports as Markdown, and as HTML pages that load nothing from elsewhere.
 
 report_blocks.py  headings, tables, pictures of reports
-plot_colours.py   the colours of a plot's lines
+plot_colours.py   colours and strokes of a plot's lines
 templates.py      Jinja2 environments, escaping, rendering
 templates/        page.html and style.css for every page; blocks.html and blocks.md; validation.html
                   with column_card.html and charts.html

@@ -1,13 +1,15 @@
 """What a backtest leaves in reports/backtest: backtest.json, a page with a table and a plot."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from layerline.artifacts import replace_file, write_json, write_text
+from layerline.rendering.plot_colours import COLOURS, STROKES
 from layerline.rendering.report_blocks import Block, Heading, Paragraph, Picture, Table
 from layerline.rendering.templates import render_html
-from layerline.text import readable
+from layerline.text import plural, readable
 
 Policies = Sequence[Mapping[str, Any]]
 
@@ -62,10 +64,11 @@ def _draw(path: Path, policies: Policies) -> None:
     figure = Figure(figsize=(10, 4.8), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     names = [period["period"] for period in policies[0]["periods"]]
-    for policy in policies:
+    for policy, colour, stroke in zip(policies, cycle(COLOURS), cycle(STROKES), strict=False):
         scores = [period["score"] for period in policy["periods"]]
-        label = f"{policy['policy']} ({policy['trainings']} trainings)"
-        axes.plot(range(len(scores)), scores, marker=".", label=label)
+        label = f"{policy['policy']} ({plural(policy['trainings'], 'training')})"
+        look = {"color": colour, "linestyle": stroke, "marker": "."}
+        axes.plot(range(len(scores)), scores, label=label, **look)
     step = max(len(names) // 12, 1)
     marks = [name.replace("$", r"\$") for name in names[::step]]
     axes.set_xticks(range(0, len(names), step), marks, rotation=45, ha="right", size=8)

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from layerline.artifacts import replace_folder, write_json, write_text
-from layerline.rendering.plot_colours import COLOURS
+from layerline.rendering.plot_colours import COLOURS, STROKES
 from layerline.rendering.report_blocks import Block, Heading, Paragraph, Picture, Points, Table
 from layerline.rendering.templates import render_html, render_markdown
 from layerline.studies.comparison import CURVES, ROWS, Cell, Comparison
@@ -21,7 +21,6 @@ from layerline.studies.learning_curve import fit_power_law
 from layerline.studies.means import Mean, mean_of
 
 _DPI = 110
-_STYLES = ("-", "--", "-.", ":")  # lines are not told by colour alone
 
 
 class VariantSummary(NamedTuple):
@@ -217,8 +216,8 @@ def _draw_curves(path: Path, comparison: Comparison) -> None:
             mean = _mean_curve([cell.curves[curve] for cell in comparison.of(name)])
             if len(mean):
                 epochs = np.arange(1, len(mean) + 1)
-                colour, style = COLOURS[number % len(COLOURS)], _STYLES[number % len(_STYLES)]
-                axes.plot(epochs, mean, color=colour, linestyle=style, label=name)
+                colour, stroke = COLOURS[number % len(COLOURS)], STROKES[number % len(STROKES)]
+                axes.plot(epochs, mean, color=colour, linestyle=stroke, label=name)
         scale = "log" if curve.endswith("loss") else "linear"
         axes.set(xlabel="epoch", title=curve.replace("_", " "), yscale=scale)
     panels[-1].legend(fontsize="small")

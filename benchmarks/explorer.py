@@ -1,7 +1,6 @@
 """The explorer's page in a real browser: first paint, the time of a tweak, numbers against NumPy.
 
-    python benchmarks/explorer.py             # writes benchmarks/results/explorer.md
-    python benchmarks/explorer.py --pictures  # docs/images/explorer-*.png as well
+    python benchmarks/explorer.py    # writes benchmarks/results/explorer.md
 
 It needs a Chromium or Chrome; see browser.py.
 """
@@ -20,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from browser import BrowserError, Page, browser
-from PIL import Image
 
 from layerline.explorer.build_page import build_page
 from layerline.explorer.find_model import Exhibit
@@ -35,11 +33,10 @@ from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.scaling.preprocessing.scalers import Affine
 
 HERE = Path(__file__).resolve().parents[1]
-RESULTS, IMAGES = HERE / "benchmarks" / "results" / "explorer.md", HERE / "docs" / "images"
+RESULTS = HERE / "benchmarks" / "results" / "explorer.md"
 TWEAKS, PAINTS = 100, 5
 NETWORKS, ROWS = 100, 100  # comparisons: their product
 SIZE = (1180, 960)
-MAX_BYTES = 200_000
 
 # What a user waits for: the change, the forward pass, and all that is drawn until the next frame.
 TWEAK = """
@@ -70,12 +67,6 @@ COMPARE = """
     .map((step) => Array.from(step.output)));
 })
 """
-STEPS = {"explorer-forward": "new Promise((done) => setTimeout(done, 600))",
-    "explorer-neuron": "(() => { Object.assign(explorer.session, {layer: 1, unit: 11});"
-    " explorer.session.run(); })()",
-    "explorer-playground": "(document.getElementById('tab-playground').click(),"
-    " document.getElementById('run').click(), new Promise((done) => setTimeout(done, 6000)))",
-}  # fmt: skip
 
 
 def wide() -> Exhibit:
@@ -161,21 +152,6 @@ async def compare(page: Page) -> float:
     return worst
 
 
-async def take_pictures(page: Page, path: Path) -> None:
-    """The pictures of docs/explorer.md, few colours, so that they are small."""
-    for name, script in STEPS.items():
-        await page.open(path.as_uri(), *SIZE, dark=name == "explorer-playground")
-        await page.wait_for("window.explorer")
-        await page.run(script)
-        target = IMAGES / f"{name}.png"
-        await page.picture(target)
-        Image.open(target).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(
-            target, optimize=True
-        )
-        if target.stat().st_size > MAX_BYTES:
-            raise BrowserError(f"{target.name} is larger than {MAX_BYTES:,} bytes")
-
-
 def report(lines: dict[str, dict[str, Any]], worst: float, version: str) -> str:
     cpu = next(
         (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -210,7 +186,7 @@ def report(lines: dict[str, dict[str, Any]], worst: float, version: str) -> str:
     ])  # fmt: skip
 
 
-async def run(pictures: bool) -> None:
+async def run() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pages = {"seven layers (textbook)": textbook_exhibit(), "784-500-300-10": wide()}
@@ -221,8 +197,6 @@ async def run(pictures: bool) -> None:
             version = (await page.call("Browser.getVersion"))["product"]
             lines = {title: await measure(page, path) for title, path in paths.items()}
             worst = await compare(page)
-            if pictures:
-                await take_pictures(page, next(iter(paths.values())))
         async with browser(*UNTIMED) as page:
             for title, path in paths.items():
                 lines[title] |= await measure_untimed(page, path)
@@ -232,10 +206,9 @@ async def run(pictures: bool) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pictures", action="store_true", help="take the pictures of docs/, too")
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     try:
-        asyncio.run(run(parser.parse_args().pictures))
+        asyncio.run(run())
     except BrowserError as error:
         print(f"explorer: {error}", file=sys.stderr)
         return 1

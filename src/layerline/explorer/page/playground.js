@@ -39,7 +39,7 @@ function startState(session) {
     depth: 2,
     width: 8,
     activation: "tanh",
-    rate: 0.03,
+    rate: 0.01,
     schedule: "constant",
     dropout: 0,
     noise: 0.1,

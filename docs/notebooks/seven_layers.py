@@ -32,6 +32,25 @@ def model(Ensemble, members_of, mo, open_exhibit):
 
 
 @app.cell
+def pictures(mo, np):
+    def show(title, values):
+        """A heading, and a square for each value: blue above zero, orange below."""
+        highest = np.abs(values).max() or 1
+        squares = "".join(
+            f'<span title="{unit}: {value:.4g}" style="display: inline-block; width: 18px; '
+            f"height: 18px; margin: 1px; border: 1px solid #8886; background: "
+            f'rgba({"16, 82, 168" if value > 0 else "190, 88, 0"}, {abs(value) / highest:.2f})">'
+            "</span>"
+            for unit, value in enumerate(values[0])
+        )
+        n_zero = int((values == 0).sum())
+        facts = f"{values.size} values, {values.min():.4g} to {values.max():.4g}; {n_zero} are 0."
+        return mo.vstack([mo.md(f"## {title}"), mo.Html(f"<div>{squares}</div>"), mo.md(facts)])
+
+    return (show,)
+
+
+@app.cell
 def choose_row(exhibit, mo):
     row = mo.ui.slider(0, len(exhibit.sample.rows) - 1, value=0, label="row")
     row
@@ -39,93 +58,93 @@ def choose_row(exhibit, mo):
 
 
 @app.cell
-def features(exhibit, np, row):
+def features(exhibit, np, row, show):
     x_0 = exhibit.features([row.value]).astype(np.float64)  # (1, F): scaled, as the network reads it
-    x_0
+    show("Input", x_0)
     return (x_0,)
 
 
 @app.cell
-def layer_1(layers, np, x_0):
+def layer_1(layers, np, show, x_0):
     def _forward(layer, x):
         z = x @ layer["weight"].T.astype(float)
         a = np.maximum(z, 0)
         return a
 
     x_1 = _forward(layers[0], x_0)
-    x_1
+    show("Layer 1: 64 → 48, relu", x_1)
     return (x_1,)
 
 
 @app.cell
-def layer_2(layers, np, x_1):
+def layer_2(layers, np, show, x_1):
     def _forward(layer, x):
         z = x @ layer["weight"].T.astype(float)
         a = np.maximum(z, 0)
         return a
 
     x_2 = _forward(layers[1], x_1)
-    x_2
+    show("Layer 2: 48 → 40, relu", x_2)
     return (x_2,)
 
 
 @app.cell
-def layer_3(layers, np, x_2):
+def layer_3(layers, np, show, x_2):
     def _forward(layer, x):
         z = x @ layer["weight"].T.astype(float)
         a = np.maximum(z, 0)
         return a
 
     x_3 = _forward(layers[2], x_2)
-    x_3
+    show("Layer 3: 40 → 32, relu", x_3)
     return (x_3,)
 
 
 @app.cell
-def layer_4(layers, np, x_3):
+def layer_4(layers, np, show, x_3):
     def _forward(layer, x):
         z = x @ layer["weight"].T.astype(float)
         a = np.maximum(z, 0)
         return a
 
     x_4 = _forward(layers[3], x_3)
-    x_4
+    show("Layer 4: 32 → 24, relu", x_4)
     return (x_4,)
 
 
 @app.cell
-def layer_5(layers, np, x_4):
+def layer_5(layers, np, show, x_4):
     def _forward(layer, x):
         z = x @ layer["weight"].T.astype(float)
         a = np.maximum(z, 0)
         return a
 
     x_5 = _forward(layers[4], x_4)
-    x_5
+    show("Layer 5: 24 → 20, relu", x_5)
     return (x_5,)
 
 
 @app.cell
-def layer_6(layers, np, x_5):
+def layer_6(layers, np, show, x_5):
     def _forward(layer, x):
         z = x @ layer["weight"].T.astype(float)
         a = np.maximum(z, 0)
         return a
 
     x_6 = _forward(layers[5], x_5)
-    x_6
+    show("Layer 6: 20 → 16, relu", x_6)
     return (x_6,)
 
 
 @app.cell
-def layer_7(layers, x_6):
+def layer_7(layers, show, x_6):
     def _forward(layer, x):
         z = x @ layer["weight"].T.astype(float)
         a = z
         return a
 
     x_7 = _forward(layers[6], x_6)
-    x_7
+    show("Output: 16 → 10, linear", x_7)
     return (x_7,)
 
 

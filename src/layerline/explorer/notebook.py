@@ -50,18 +50,34 @@ def notebook(exhibit: Exhibit, layers: list[dict[str, Any]]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["python"] = lambda source: "None" if source is None else json.dumps(source)
+    environment.filters["python"] = _python
     steps = [
         {
             "kind": layer["kind"],
+            "title": _title(place, layer, is_last=place == len(layers)),
             "norm": (layer.get("norm") or {}).get("kind"),
             "formula": FORMULAS[layer.get("activation")],
             "has_skip": bool(layer.get("skip")),
             "is_projected": bool(layer.get("skip")) and layer["skip"]["projection"] is not None,
             "has_bias": layer.get("bias") is not None,
         }
-        for layer in layers
+        for place, layer in enumerate(layers, 1)
     ]
     return environment.get_template("notebook.jinja").render(
         source=exhibit.source, title=exhibit.title, steps=steps, has_classes=exhibit.has_classes
     )
+
+
+def _title(place: int, layer: dict[str, Any], *, is_last: bool) -> str:
+    """What a layer is called above its values: `Layer 2: 48 → 40, relu`."""
+    name = "Output" if is_last else f"Layer {place}"
+    if layer["kind"] == "embed":
+        return f"{name}: columns become vectors"
+    n_units, n_inputs = layer["weight"].shape
+    norm = f", {layer['norm']['kind']} norm" if layer.get("norm") else ""
+    skip = ", with a skip" if layer.get("skip") else ""
+    return f"{name}: {n_inputs} → {n_units}{norm}, {layer.get('activation') or 'linear'}{skip}"
+
+
+def _python(text: str | None) -> str:
+    return "None" if text is None else json.dumps(text, ensure_ascii=False)

@@ -67,8 +67,9 @@ def _draw(path: Path, policies: Policies) -> None:
     for policy, colour, stroke in zip(policies, cycle(COLOURS), cycle(STROKES), strict=False):
         scores = [period["score"] for period in policy["periods"]]
         label = f"{policy['policy']} ({plural(policy['trainings'], 'training')})"
-        look = {"color": colour, "linestyle": stroke, "marker": "."}
-        axes.plot(range(len(scores)), scores, label=label, **look)
+        axes.plot(
+            range(len(scores)), scores, label=label, color=colour, linestyle=stroke, marker="."
+        )
     step = max(len(names) // 12, 1)
     marks = [name.replace("$", r"\$") for name in names[::step]]
     axes.set_xticks(range(0, len(names), step), marks, rotation=45, ha="right", size=8)

@@ -54,6 +54,6 @@ def test_sigterm_before_the_journal_is_an_orderly_end(
     def terminate(name: str, params: Params, workspace: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("layerline.stage.open_journal", terminate)
+    monkeypatch.setattr("layerline.stage.stage_run.open_journal", terminate)
     assert run_stage("fetch", lambda stage: None, load_params) == 143
     assert capfd.readouterr().err == "fetch: interrupted; earlier results are unchanged\n"

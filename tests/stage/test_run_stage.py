@@ -28,7 +28,7 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(STAGES_FILE, str(tmp_path / "stages.jsonl"))
     monkeypatch.setenv("LAYERLINE_LOCK_SECONDS", "0.1")
-    monkeypatch.setattr("layerline.stage.flush_now", lambda *_, **__: None)
+    monkeypatch.setattr("layerline.stage.stage_run.flush_now", lambda *_, **__: None)
     return tmp_path
 
 

@@ -23,6 +23,7 @@ from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import PROBABILITY
+from layerline.stage.warm_fork import WarmFork, start_fork
 from layerline.tables.storage import read_parquet, write_table
 from layerline.tracking.store import tracking_uri
 
@@ -39,7 +40,9 @@ _TAIL = 2000
 class Verifier:
     """The running process; made by `start_verifier`."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, threads: int) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes] | WarmFork", folder: Path, threads: int
+    ) -> None:
         self._process = process
         self._folder = folder
         self._threads = threads
@@ -131,20 +134,27 @@ def start_verifier(home: Path, threads: int = 1) -> Iterator[Verifier]:
     script = Path(__file__).with_name("verifier_process.py")
     with temporary_folder() as folder:
         with (folder / "stderr.txt").open("wb") as stderr:
-            process = subprocess.Popen(
-                [sys.executable, "-P", str(script)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                bufsize=0,  # an answer must not wait in a buffer that `select` does not see
-                cwd=folder,
-                env=_environment(home),
-            )
+            process = _start(script, folder, stderr.fileno(), _environment(home))
         with process:
             try:
                 yield Verifier(process, folder, threads)
             finally:
                 process.kill()
+
+
+def _start(
+    script: Path, folder: Path, stderr: int, environment: dict[str, str]
+) -> "subprocess.Popen[bytes] | WarmFork":
+    request = {"script": str(script), "folder": str(folder), "without": "layerline"}
+    return start_fork(environment, request, stderr) or subprocess.Popen(
+        [sys.executable, "-P", str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        bufsize=0,  # an answer must not wait in a buffer that `select` does not see
+        cwd=folder,
+        env=environment,
+    )
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -23,5 +23,7 @@ disk_space         room for another training
 pruning            what is no longer needed
 deleted_runs       those that MLflow still keeps
 dvc_process        `dvc` as a child process, stoppable
+stage_imports       what stages import, imported once
+warm_steps          steps in forks of that process
 log                reports/retrain.jsonl, one line a run
 """

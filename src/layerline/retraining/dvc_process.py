@@ -19,7 +19,10 @@ from layerline.errors import BusyError, LayerlineError, machine_problem
 from layerline.process import module_command
 from layerline.projects.code_hashes import STAGE as CODE_STAGE
 from layerline.projects.code_hashes import write_code_hashes
+from layerline.retraining.stage_imports import STAGE_IMPORTS
 from layerline.stage.messages import STAGES_FILE
+from layerline.stage.warm_fork import call_warm
+from layerline.stage.warm_start import warm_process
 
 STOP_SECONDS = 10.0  # for each signal, before the next and harder one
 _TAIL_LINES = 5
@@ -42,6 +45,11 @@ class Dvc:
         self._root, self._report = root, report
         self._stack = contextlib.ExitStack()
         self._stages_file = self._stack.enter_context(temporary_folder()) / "stages.jsonl"
+        tools = str(Path(sys.executable).parent)  # cron's PATH knows no virtual environment
+        path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
+        # Once for all calls: what this process imports meanwhile may set variables.
+        self._environment = os.environ | {"PATH": path, STAGES_FILE: str(self._stages_file)}
+        self._is_warm = False
 
     def __enter__(self) -> "Dvc":
         return self
@@ -77,9 +85,17 @@ class Dvc:
             RetrainError: a stage failed.
             BusyError: another DVC is at work in this project.
         """
+        if not self._is_warm:  # only now: most often nothing is new
+            self._is_warm = True
+            process = warm_process(self._root, self._environment, STAGE_IMPORTS)
+            self._environment |= self._stack.enter_context(process)
         code, lines = self._call("repro", *options)
         if code:
             raise self._failure(code, lines)
+
+    def call(self, function: str, *arguments: str | Path) -> Any | None:
+        """Call `module:function` in a fork of the warm process; None where that failed."""
+        return call_warm(self._environment, function, self._root, *arguments)
 
     def unused_cache(self) -> list[Path]:
         """What `dvc gc` would remove: in no commit or experiment, and not in the workspace.
@@ -103,13 +119,11 @@ class Dvc:
         return [json.loads(line) for line in self._stages_file.read_text("utf-8").splitlines()]
 
     def _call(self, *arguments: str, is_quiet: bool = False) -> tuple[int, list[str]]:
-        tools = str(Path(sys.executable).parent)  # cron's PATH knows no virtual environment
-        path = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
         lines: list[str] = []
         with subprocess.Popen(
             module_command("dvc", *arguments),
             cwd=self._root,
-            env=os.environ | {"PATH": path, STAGES_FILE: str(self._stages_file)},
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -28,15 +28,11 @@ from layerline.retraining.log import (
     Record,
     append,
 )
-from layerline.retraining.new_data import NewData, look_at_new_data, trained_rows
+from layerline.retraining.new_data import NewData, trained_rows
 from layerline.retraining.register_again import register_again
-from layerline.retraining.served_champion import (
-    Champion,
-    log_to_run,
-    look_at_champion,
-    note_other_params,
-)
+from layerline.retraining.served_champion import Champion, look_at_champion
 from layerline.retraining.triggers import ALWAYS, decide
+from layerline.retraining.warm_steps import compare_new_data, compare_params, log_drift
 from layerline.runs.registered_model import registry_problem
 from layerline.stage.protection import Terminated, ends_with_parent
 
@@ -166,22 +162,21 @@ def _train(
     known, news, why = trained_rows(workspace), None, "the first training"
     if known is not None:
         dvc.repro("validate")
-        news = look_at_new_data(workspace, params, known, report)
+        news = compare_new_data(dvc, workspace, params, known, report)
         when = params.retrain.when
         champion = Champion() if when == ALWAYS else look_at_champion(workspace, params)
         trains, why = decide(when, news, champion)
         if not trains:
             return Verdict(WAITED, f"not enough is new: {why}", dvc.stages, None, why, news)
         report(f"training: {why}")
-        if note := note_other_params(workspace, params):
+        if note := compare_params(dvc, workspace, params):
             report(note)
     dvc.repro()
     verdict = _judge(workspace, params, dvc.stages)
     if news and news.files and verdict.registration:
-        try:
-            log_to_run(workspace.home, verdict.registration["run_id"], news.files, "drift")
-        except LayerlineError as error:  # the champion is decided: a report changes nothing
-            report(f"note: the drift's report is not in MLflow: {error}")
+        problem = log_drift(dvc, workspace, verdict.registration["run_id"], news.files)
+        if problem:  # the champion is decided: a report changes nothing
+            report(f"note: the drift's report is not in MLflow: {problem}")
     return dataclasses.replace(verdict, why=why, news=news)
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from layerline.artifacts import Workspace
 from layerline.errors import BusyError
-from layerline.tracking.processes import skip_shells
+from layerline.tracking.processes import skip_shells, starter
 
 LOCK_SECONDS = 20.0  # an orphan of a killed run needs a moment to end
 
@@ -58,7 +58,7 @@ def ends_with_parent() -> Iterator[None]:
 def _starters() -> list[psutil.Process]:
     """The parent and, when that is only a shell, the process above it too."""
     try:
-        parent = psutil.Process().parent()
+        parent = starter()
         if parent is None:
             return []
         above = skip_shells(parent)

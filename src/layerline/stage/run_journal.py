@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -13,6 +12,7 @@ from layerline.config import Params, flatten
 from layerline.process import module_command, module_environment
 from layerline.stage.messages import print_error
 from layerline.tracking.journal import Journal
+from layerline.tracking.mlflow_import import is_mlflow_in_use
 from layerline.tracking.provenance import log_dvc_lock
 from layerline.tracking.run_reasons import why_ran
 from layerline.tracking.source_tags import dvc_tags, source_tags
@@ -82,9 +82,9 @@ def flush_now(workspace: Workspace, is_reported: bool) -> None:
         workspace: the checkout.
         is_reported: that the store is away was reported already.
     """
-    if is_off() and "mlflow" not in sys.modules:
+    if is_off() and not is_mlflow_in_use():
         return
-    if "mlflow" in sys.modules:
+    if is_mlflow_in_use():
         from layerline.tracking.flush import flush
         from layerline.tracking.journal_damage import unreported_damage
 

@@ -6,9 +6,17 @@ It costs over a second, and its settings are read from the environment: so it ha
 import logging
 import os
 
+_uses: list[str] = []
+
+
+def is_mlflow_in_use() -> bool:
+    """Whether this process has opened a store; a fork may have MLflow and use it for nothing."""
+    return bool(_uses)
+
 
 def import_mlflow_quietly() -> None:
     """Import MLflow with the settings a flusher wants, where the user did not choose."""
+    _uses.append("store")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # The flusher tries again by itself. A request that MLflow sends twice may also act twice:
     # two runs instead of one.

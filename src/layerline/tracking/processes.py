@@ -102,6 +102,23 @@ def lower_priority() -> None:
         Path("/proc/self/autogroup").write_text("19", encoding="ascii")
 
 
+_stand_in: list[int] = []  # the process that this one, a fork of another, does the work of
+
+
+def stand_in_for(pid: int) -> None:
+    """From now on `starter` is what started that process, not what this one was forked from."""
+    _stand_in[:] = [pid]
+
+
+def starter() -> psutil.Process | None:
+    """The process that started this one; None where it is gone.
+
+    Raises:
+        psutil.Error: it ended meanwhile.
+    """
+    return psutil.Process(*_stand_in).parent()
+
+
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "busybox"}
 
 

@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from layerline.tracking.processes import process_identity, skip_shells, wall_clock_start
+from layerline.tracking.processes import (
+    process_identity,
+    skip_shells,
+    starter,
+    wall_clock_start,
+)
 
 _CLOCK_SECONDS = 0.1  # the kernel counts the start of a process in ticks of 10 ms
 
@@ -27,7 +32,7 @@ def this_repro() -> Repro | None:
     if "DVC_STAGE" not in os.environ:
         return None
     try:
-        process = skip_shells(psutil.Process().parent())
+        process = skip_shells(starter())
         if process is None:
             return None
         return Repro(process.pid, name_of(process.pid), wall_clock_start(process.pid))

@@ -128,7 +128,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         ("os.abort()", -signal.SIGABRT),
         ("print(os.getcwd(), os.umask(0o022), os.nice(0), sys.flags, sorted(os.environ))", 0),
         ("print(sys.orig_argv, __builtins__, __spec__, __doc__, sys.modules['__main__'])", 0),
-        ("print(sys.stdin, sys.stdout, sys.stderr, sys.stdout.line_buffering)", 0),
+        ("print(sys.stdin, sys.__stdout__, sys.__stderr__, sys.__stdout__.line_buffering)", 0),
     ],
 )
 def test_a_fork_prints_and_ends_as_a_cold_stage(

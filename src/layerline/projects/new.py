@@ -29,6 +29,7 @@ _REQUIREMENTS = """\
 # Where your index does not have it: the path or the URL of its wheel.
 layerline=="""
 _SCHEMA = "data/schemas/digits.yaml"
+PLOTS_PAGE = "plots.html"  # in .dvc/, whose config names it
 CI = ".github/workflows/layerline.yml"
 
 
@@ -112,10 +113,15 @@ def dvc_text(text: str) -> str:
 
 
 def _start_dvc(folder: Path, is_inside: bool) -> None:
-    if (folder / ".dvc").is_dir():
-        return
-    _run(folder, "dvc", "init", "--quiet", *(["--subdir"] if is_inside else []))
-    for option, value in (("core.analytics", "false"), ("core.check_update", "false")):
+    settings = {}
+    if not (folder / ".dvc").is_dir():
+        _run(folder, "dvc", "init", "--quiet", *(["--subdir"] if is_inside else []))
+        settings = {"core.analytics": "false", "core.check_update": "false"}
+    if "plots.html_template=" not in _run(folder, "dvc", "config", "--list"):
+        # DVC's own page loads its scripts from a CDN; this one holds them.
+        write_text(folder / ".dvc" / PLOTS_PAGE, template_text(PLOTS_PAGE))
+        settings["plots.html_template"] = PLOTS_PAGE
+    for option, value in settings.items():
         _run(folder, "dvc", "config", option, value)
 
 
@@ -140,7 +146,7 @@ def _git_top(folder: Path) -> Path | None:
     return Path(done.stdout.strip()).resolve() if done.returncode == 0 else None
 
 
-def _run(folder: Path, *command: str) -> None:
+def _run(folder: Path, *command: str) -> str:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -148,3 +154,4 @@ def _run(folder: Path, *command: str) -> None:
     if done.returncode:
         message = (done.stderr or done.stdout).strip().splitlines()[-1:]
         raise SourceError(f"{' '.join(command)}: {' '.join(message)}")
+    return done.stdout

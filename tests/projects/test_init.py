@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_column_split_is_used_and_reported(frame: pd.DataFrame, tmp_path: Path) 
     frame.to_parquet(tmp_path / "t.parquet")
     start = start_project(tmp_path / "t.parquet", "kind", "demo", root=tmp_path / "elsewhere")
     assert start.params["scale"]["split"] == {"method": "column", "column": "split"}
-    assert start.params["fetch"]["options"] == {"path": str(tmp_path / "t.parquet")}
+    assert start.params["fetch"]["options"] == {"path": "../t.parquet"}
     assert not start.schema["split"].use
     assert "'split' has the split of each row" in start.notes[-1]
 
@@ -250,7 +251,17 @@ def test_where_no_project_is_init_makes_one(
     result = run(main, ["init", str(file), "--target", "y"])
     assert result.exit_code == 0, result.output
     assert f"{tmp_path / 'mine'} is a project now" in result.output
-    assert load_checked(Path("params.yaml")).fetch.target == "y"
+    params = load_checked(Path("params.yaml"))
+    assert params.fetch.target == "y"
+    # Files in git name nothing of this machine.
+    place = os.path.relpath(file)
+    assert place.startswith("../")
+    assert params.fetch.options["path"] == place
+    assert f"- {place}\n" in Path("dvc.yaml").read_text()
+    assert f"{place} is outside the project" in result.output
+    assert not [
+        path for path in Path().rglob("*.yaml") if str(tmp_path) in path.read_text(encoding="utf-8")
+    ]
     written = {path.name for path in Path().rglob("*") if path.suffix in (".yaml", ".py")}
     assert {"dvc.yaml", "fetch.py", "register.py"} <= written
     assert not {"digits.yaml", "params.earlier.yaml"} & written

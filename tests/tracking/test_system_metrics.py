@@ -69,6 +69,21 @@ def test_samples_come_while_it_runs(new_journal):
     journal.end("FINISHED")
 
 
+def test_samples_come_after_the_first_epoch(new_journal):
+    """MLflow's pages put first what came first."""
+    journal, has_epoch = new_journal(), threading.Event()
+    with sampling(journal, first_seconds=0.01, has_epoch=has_epoch):
+        for _ in range(3):
+            assert samples(journal.path) == []
+            time.sleep(0.05)
+        journal.metrics({"train_loss": 1.0}, step=1)
+        has_epoch.set()
+        wait_until(lambda: len(samples(journal.path)) > 1)
+    journal.end("FINISHED")
+    first, *later = samples(journal.path)
+    assert (first["step"], later[0]["step"]) == (1, 0)
+
+
 def test_a_sampler_that_fails_is_silent(new_journal, capfd):
     journal = new_journal()
     journal.end("FINISHED")  # from now on each sample raises

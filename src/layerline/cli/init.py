@@ -79,7 +79,7 @@ def init(
     """
     from layerline.projects.editor_files import write_editor_files
     from layerline.projects.init import Wishes
-    from layerline.projects.watched_files import require_outside, untracked, watch
+    from layerline.projects.watched_files import require_outside
     from layerline.validation.schema.schema_file import write_schema
 
     workspace = find_workspace()
@@ -99,14 +99,23 @@ def init(
         click.echo(f"note: {note}")
     click.echo(f"wrote params.yaml and {schema_path.relative_to(workspace.root)}{kept}")
     if (workspace.root / "dvc.yaml").is_file():
-        params = load_params(workspace.params)
-        click.echo(f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root, params))}")
-        for path in untracked(workspace.root, params.fetch):
-            click.echo(
-                f"note: {path} is in neither git nor DVC: colleagues, and experiments with --queue "
-                f"or --temp, lack it until `dvc add {shlex.quote(path)}`"
-            )
+        _watch(workspace)
     click.echo("next: read both files, then run `dvc repro`")
+
+
+def _watch(workspace: Workspace) -> None:
+    """Have DVC watch the source's files; say which of them others lack."""
+    from layerline.projects.watched_files import outside, untracked, watch
+
+    params = load_params(workspace.params)
+    click.echo(f"dvc.yaml: fetch now watches {', '.join(watch(workspace.root, params))}")
+    lack = "colleagues, and experiments with --queue or --temp, lack it"
+    for path in untracked(workspace.root, params.fetch):
+        place = f"{path} is in neither git nor DVC"
+        click.echo(f"note: {place}: {lack} until `dvc add {shlex.quote(path)}`")
+    for path in outside(workspace.root, params.fetch):
+        remedy = f"to have a copy here that they get: `dvc import-url {shlex.quote(path)}`, then init"
+        click.echo(f"note: {path} is outside the project: {lack}; {remedy}")
 
 
 def _start_project(root: Path) -> None:

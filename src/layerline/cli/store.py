@@ -4,7 +4,7 @@ import os
 
 import click
 
-from layerline.artifacts import find_workspace
+from layerline.artifacts import Workspace, find_workspace, read_json
 from layerline.cli.command import handle_errors
 from layerline.process import module_command
 from layerline.text import plural
@@ -32,9 +32,12 @@ def flush() -> None:
 @handle_errors
 def ui(port: int) -> None:
     """Open MLflow's UI on this project's runs, on http://127.0.0.1:PORT."""
+    from layerline.tracking import ui_app
+    from layerline.tracking.run_list import run_list
     from layerline.tracking.store import ensure_store, tracking_uri
 
-    home = find_workspace().home
+    workspace = find_workspace()
+    home = workspace.home
     uri = tracking_uri(home)
     if uri.startswith(("http://", "https://")):
         click.echo("MLFLOW_TRACKING_URI is a server with its own UI: open that address")
@@ -43,5 +46,20 @@ def ui(port: int) -> None:
     # Jobs are of no use here, and without them the server starts in half the time.
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # not an argument: it may hold a password
-    command = module_command("mlflow", "ui", "--port", str(port))
+    os.environ["PYTHONSAFEPATH"] = "1"  # as module_command's -P, for the server's own processes
+    command = module_command("mlflow", "ui", "--port", str(port), "--workers", "1")
+    experiment = _experiment(workspace)
+    if experiment is not None:
+        place = run_list(experiment, port)
+        click.echo(f"the runs: {place}", err=True)
+        os.environ[ui_app.START] = "#" + place.partition("#")[2]
+    if ui_app.is_installed():
+        command += ["--app-name", ui_app.NAME]
     os.execv(command[0], command)  # noqa: S606 - a fixed command, without a shell
+
+
+def _experiment(workspace: Workspace) -> str | None:
+    """The id of the experiment of the last training here."""
+    verdict = workspace.reports / "registration.json"
+    found = read_json(verdict).get("experiment_id") if verdict.exists() else None
+    return None if found is None else str(found)

@@ -138,6 +138,7 @@ def _train_file(
     with torch_restored(), progress_shown(verbose):
         workspace = _PrivateWorkspace(folder / "project")
         start = start_project(file, target, PROJECT, root=workspace.root, wishes=Wishes(task=task))
+        start.params["fetch"]["options"]["path"] = str(file.absolute())  # no project has it
         raw = changed(start.params, changes)
         params = check_params(raw, "layerline.fit")
         for note in start.notes:

@@ -181,9 +181,15 @@ def _says_split(columns: RawColumns, target: str) -> bool:
 
 
 def written_path(file: Path, root: Path) -> str:
-    """The path from the root; links stay as they are: `latest.csv` may lead elsewhere tomorrow."""
+    """The path from the root, also of what is outside of it: params.yaml and dvc.yaml are in git.
+
+    Links stay as they are: `latest.csv` may lead elsewhere tomorrow.
+
+    >>> written_path(Path("/data/houses.csv"), Path("/home/ada/prices"))
+    '../../../data/houses.csv'
+    """
     place = Path(os.path.abspath(file.expanduser()))  # noqa: PTH100 - Path.resolve follows links
     for known in (place, place.parent.resolve() / place.name):
         if known.is_relative_to(root):
             return known.relative_to(root).as_posix()
-    return str(place)
+    return Path(os.path.relpath(place, root)).as_posix()

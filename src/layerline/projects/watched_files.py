@@ -7,6 +7,7 @@ a note if one is missing there.
 """
 
 import io
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -103,18 +104,29 @@ def _is_dvc_output(root: Path, path: str) -> bool:
 
 def untracked(root: Path, section: FetchSection) -> list[str]:
     """The source's paths in the repository that neither git nor DVC carries to another copy."""
-    paths = [path for path in _as_deps(section) if (root / path).is_relative_to(root)]
+    paths = [path for path in _as_deps(section) if _is_inside(root, path)]
     return [path for path in paths if not _is_dvc_output(root, path) and not _in_git(root, path)]
 
 
-def _in_git(root: Path, path: str) -> bool:
-    """Whether git tracks it; also where there is no repository, or no git."""
+def outside(root: Path, section: FetchSection) -> list[str]:
+    """The source's paths outside the project that git does not carry to another copy either."""
+    paths = [path for path in _as_deps(section) if not _is_inside(root, path)]
+    return [path for path in paths if not _in_git(root, path, unknown=False)]
+
+
+def _is_inside(root: Path, path: str) -> bool:
+    place = Path(os.path.abspath(root / path))  # noqa: PTH100 - Path.resolve follows links
+    return place.is_relative_to(os.path.abspath(root))  # noqa: PTH100
+
+
+def _in_git(root: Path, path: str, unknown: bool = True) -> bool:
+    """Whether git tracks it; `unknown` where it is in no repository of ours, or there is no git."""
     command = ["git", "-C", str(root), "ls-files", "--", f":(literal){path}"]
     try:
         found = subprocess.run(command, capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return True
-    return found.returncode != 0 or bool(found.stdout)
+        return unknown
+    return unknown if found.returncode else bool(found.stdout)
 
 
 def watch(root: Path, params: Params) -> list[str]:

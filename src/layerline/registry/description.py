@@ -7,6 +7,7 @@ from layerline.artifacts import Workspace, read_json
 from layerline.registry.candidate import Candidate
 from layerline.registry.lineage_file import LINEAGE, log_lineage
 from layerline.text import readable
+from layerline.tracking.run_list import TRAINING_PAGES
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,14 +50,16 @@ def _text(
 ) -> str:
     uri = facts["model_uri"]
     became = "became" if facts["promoted"] else "did not become"
+    # The list of runs shows the beginning, as it is written.
+    verdict = "Promoted" if facts["promoted"] else "Not promoted"
     return f"""\
-**{_headline(metrics, intervals)}** on {facts["n_test_rows"]:,} test rows.
+{verdict}: {_headline(metrics, intervals)} on {facts["n_test_rows"]:,} test rows.
 
 Version {facts["version"]} {became} `{facts["alias"]}`: {facts["reason"]}
 
-The [model card]({page}/model_card.html) has all figures, plots and limits.
+The [model card]({page}/model_card.html{TRAINING_PAGES}) has all figures, plots and limits.
 
-[{LINEAGE}]({page}/{LINEAGE}) has what it was made of: every hash, DVC's files, the gate's numbers.
+[{LINEAGE}]({page}/{LINEAGE}{TRAINING_PAGES}) has what it was made of: every hash, DVC's files, the gate's numbers.
 
 ```python
 import layerline

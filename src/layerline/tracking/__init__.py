@@ -29,6 +29,7 @@
     template.py           writes mlflow_store.sql, an empty store
     mlflow_runs.py        the MLflow run of a key
     run_list.py           columns that MLflow's list shows
+    ui_app.py             MLflow's pages, opened on trainings
     mlflow_names.py       metrics grouped, lineage hidden, in MLflow
     log_batches.py        events batched for log_batch
     shared_looks.py       looks at test rows, team-wide

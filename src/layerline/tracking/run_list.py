@@ -6,12 +6,13 @@ an address that names it opens with it.
 
 import json
 
+TRAINING_PAGES = "?workflowType=machine_learning"  # a link without it opens on language models
 _VIEW = "layerline"
 _COLUMNS = (
-    *(f"metrics.`test/{name}`" for name in ("accuracy", "log_loss", "rmse", "r2")),
-    *(f"tags.`layerline.registration.{name}`" for name in ("promoted", "reason")),
-    "params.`train.network`",
     "attributes.`Models`",
+    "attributes.`Description`",  # begins with the verdict and the figures
+    *(f"metrics.`test/{name}`" for name in ("accuracy", "log_loss", "rmse", "r2")),
+    "params.`train.network`",
 )
 # Opens the experiment in the UI's view of trainings; the default view is for language models.
 EXPERIMENT_TAGS = {
@@ -26,5 +27,5 @@ def run_list(experiment_id: str, port: int = 5000) -> str:
     >>> run_list("2")
     'http://127.0.0.1:5000/#/experiments/2/runs?workflowType=machine_learning&viewStateShareKey=layerline'
     """
-    query = f"workflowType=machine_learning&viewStateShareKey={_VIEW}"
-    return f"http://127.0.0.1:{port}/#/experiments/{experiment_id}/runs?{query}"
+    place = f"http://127.0.0.1:{port}/#/experiments/{experiment_id}/runs"
+    return f"{place}{TRAINING_PAGES}&viewStateShareKey={_VIEW}"

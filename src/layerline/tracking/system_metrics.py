@@ -1,7 +1,8 @@
 """What the machine does while a training runs, under the names of MLflow's system metrics.
 
 A light thread reads psutil, four times in the first second and every ten seconds in the end, and
-logs to the journal; half a millisecond each. A failure is silent.
+logs to the journal; half a millisecond each. A failure is silent. It starts after the first epoch,
+or after ten seconds: of a run's metrics, MLflow's pages put first what came first.
 To add a reading: a function in `_READERS`.
 """
 
@@ -23,13 +24,19 @@ _MB = 1e6  # as MLflow counts them
 
 
 @contextlib.contextmanager
-def sampling(journal: Journal, first_seconds: float = FIRST_SECONDS) -> Iterator[None]:
-    """Log the machine's load while the block runs, and once at its end."""
+def sampling(
+    journal: Journal,
+    first_seconds: float = FIRST_SECONDS,
+    has_epoch: threading.Event | None = None,
+) -> Iterator[None]:
+    """Log the machine's load while the block runs, from `has_epoch` on, and once at its end."""
     if is_off():
         yield
         return
-    done = threading.Event()
-    arguments = (done, journal, first_seconds)
+    done, start = threading.Event(), has_epoch or threading.Event()
+    if has_epoch is None:
+        start.set()
+    arguments = (done, journal, first_seconds, start)
     thread = threading.Thread(target=_sample, args=arguments, name="system-metrics", daemon=True)
     with contextlib.suppress(RuntimeError):  # no more threads: no system metrics
         thread.start()
@@ -37,15 +44,19 @@ def sampling(journal: Journal, first_seconds: float = FIRST_SECONDS) -> Iterator
         yield
     finally:
         done.set()
+        start.set()
         if thread.ident is not None:
             thread.join(JOIN_SECONDS)  # a disk that hangs must not hold up the training's end
 
 
-def _sample(done: threading.Event, journal: Journal, pause: float) -> None:
+def _sample(
+    done: threading.Event, journal: Journal, pause: float, start: threading.Event
+) -> None:
     # Nothing of this may reach the training, not even as a traceback among its output.
     with contextlib.suppress(Exception):
         meter = Meter(journal.path.parent)
         step, is_last = 0, False
+        start.wait(LAST_SECONDS)
         while not is_last:
             is_last = done.wait(pause)
             journal.metrics(meter.read(), step=step)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,6 +38,7 @@ class TrainingLog:
     ) -> None:
         """Start sending the journal to MLflow: that process imports it while this imports torch."""
         self.journal, self.workspace, self.report = journal, workspace, report
+        self._has_epoch = threading.Event()
         place = read_rank_place()
         self.is_first = place is None or place.rank == 0  # of its ranks, which log nothing else
         if not isinstance(journal, NoJournal):
@@ -56,10 +58,13 @@ class TrainingLog:
         epoch = figures.pop("epoch")
         known = {name: value for name, value in figures.items() if value is not None}
         self.journal.metrics(known, step=epoch)
+        self._has_epoch.set()
 
     def system_metrics(self) -> contextlib.AbstractContextManager[None]:
         """Sample the machine's load while the block runs."""
-        return sampling(self.journal) if self.is_first else contextlib.nullcontext()
+        if not self.is_first:
+            return contextlib.nullcontext()
+        return sampling(self.journal, has_epoch=self._has_epoch)
 
     def log_result(self, result: TrainingResult, identity: Mapping[str, str] | None) -> None:
         """What was kept and why training stopped; `identity` names the source it started from."""

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from checkouts import Checkout, make_checkout
+from sklearn.datasets import make_classification
 
 import layerline
 from layerline.errors import DataError, ParamsError, SourceError
@@ -22,6 +23,7 @@ from layerline.cli import main
 from layerline.stage import run_stage
 main(["init", "shop.csv", "--target", "size"], standalone_mode=False)
 text = open("params.yaml").read()
+assert text.count("epochs: 200") == 1
 for old, new in (("count: 8", "count: 2"), ("folds: 8", "folds: 2"), ("epochs: 200", "epochs: 3")):
     text = text.replace(old, new)
 open("params.yaml", "w").write(text)
@@ -71,6 +73,26 @@ def test_a_frame_is_trained_on_as_the_pipeline_trains(
     pd.testing.assert_frame_equal(fitted.history, written)
     weights = (shop.root / "models" / "network" / "network.safetensors").read_bytes()
     assert fitted._files["network.safetensors"] == weights
+
+
+@pytest.mark.slow
+def test_ten_thousand_rows_of_twenty_columns_to_the_byte(tmp_path: Path) -> None:
+    x, y = make_classification(10_000, 20, random_state=0)
+    frame = pd.DataFrame(x, columns=[f"x{number}" for number in range(20)]).assign(y=y)
+    checkout = make_checkout(tmp_path / "checkout")
+    frame.to_csv(checkout.root / "wide.csv", index=False)
+    script = PIPELINE.replace("shop.csv", "wide.csv").replace('"size"', '"y"')
+    script = script.replace("epochs: 200", "epochs: 100")  # what init writes for so many rows
+    checkout.run(sys.executable, "-W", "ignore", "-c", script, LAYERLINE_TRACKING="off")
+    model, pipeline = (
+        layerline.fit(frame, target="y", epochs=3, members={"count": 2}),
+        layerline.load(checkout.root),
+    )
+    weights = (checkout.root / "models" / "network" / "network.safetensors").read_bytes()
+    assert model._files["network.safetensors"] == weights
+    expected = pipeline.predict_frame(frame)
+    pd.testing.assert_frame_equal(model.predict_frame(frame), expected, check_exact=True)
+    assert model.metrics == json.loads((checkout.root / "reports" / "metrics.json").read_text())
 
 
 def test_files_are_read_as_the_commands_read_them(

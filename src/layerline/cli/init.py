@@ -114,7 +114,9 @@ def _watch(workspace: Workspace) -> None:
         place = f"{path} is in neither git nor DVC"
         click.echo(f"note: {place}: {lack} until `dvc add {shlex.quote(path)}`")
     for path in outside(workspace.root, params.fetch):
-        remedy = f"to have a copy here that they get: `dvc import-url {shlex.quote(path)}`, then init"
+        remedy = (
+            f"to have a copy here that they get: `dvc import-url {shlex.quote(path)}`, then init"
+        )
         click.echo(f"note: {path} is outside the project: {lack}; {remedy}")
 
 

@@ -52,6 +52,7 @@ def _text(
     became = "became" if facts["promoted"] else "did not become"
     # The list of runs shows the beginning, as it is written.
     verdict = "Promoted" if facts["promoted"] else "Not promoted"
+    lineage = f"[{LINEAGE}]({page}/{LINEAGE}{TRAINING_PAGES})"
     return f"""\
 {verdict}: {_headline(metrics, intervals)} on {facts["n_test_rows"]:,} test rows.
 
@@ -59,7 +60,7 @@ Version {facts["version"]} {became} `{facts["alias"]}`: {facts["reason"]}
 
 The [model card]({page}/model_card.html{TRAINING_PAGES}) has all figures, plots and limits.
 
-[{LINEAGE}]({page}/{LINEAGE}{TRAINING_PAGES}) has what it was made of: every hash, DVC's files, the gate's numbers.
+{lineage} has what it was made of: every hash, DVC's files, the gate's numbers.
 
 ```python
 import layerline

@@ -49,9 +49,7 @@ def sampling(
             thread.join(JOIN_SECONDS)  # a disk that hangs must not hold up the training's end
 
 
-def _sample(
-    done: threading.Event, journal: Journal, pause: float, start: threading.Event
-) -> None:
+def _sample(done: threading.Event, journal: Journal, pause: float, start: threading.Event) -> None:
     # Nothing of this may reach the training, not even as a traceback among its output.
     with contextlib.suppress(Exception):
         meter = Meter(journal.path.parent)

@@ -31,6 +31,7 @@ def test_the_page_is_mlflows_with_the_start_and_the_kind_of_work(tmp_path: Path)
     assert page.index("mlflow.workflowType_v1") < page.index("static-files/static/js/main")
     assert '"#/experiments/7/runs?a=\\u003c/script>"' in page
     assert page.count("</script>") == 2
+    assert "#/compare-runs?" in page
 
 
 def test_mlflow_finds_it_by_its_entry_point() -> None:

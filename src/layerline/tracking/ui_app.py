@@ -1,5 +1,7 @@
 """MLflow's own server, whose pages open on model training: the app of `layerline ui`.
 
+Its page that compares runs shows their descriptions, too (compare_page.js).
+
 MLflow's pages open on language models, and remember in the browser which of the two was chosen. The
 entry point `layerline` of the group `mlflow.app` in pyproject.toml names `create_app`.
 """
@@ -12,12 +14,16 @@ from typing import Any
 
 NAME = "layerline"
 START = "LAYERLINE_UI_START"  # the page that the bare address opens, as `#/...`
+_COMPARE = Path(__file__).with_name("compare_page.js")
 _SCRIPT = """<script>
 (() => {
   const key = "mlflow.workflowType_v1", start = %s;
   if (localStorage.getItem(key) === null) localStorage.setItem(key, '"machine_learning"');
   if (start && !location.hash) location.replace(start);
 })();
+document.addEventListener("DOMContentLoaded", () => {
+%s
+});
 </script>"""
 
 
@@ -43,4 +49,6 @@ def with_start(page: str, start: str) -> str:
     >>> with_start("<html><head><title>MLflow</title>", "#/models").count("#/models")
     1
     """
-    return page.replace("<head>", "<head>" + _SCRIPT % json.dumps(start).replace("<", "\\u003c"), 1)
+    place = json.dumps(start).replace("<", "\\u003c")
+    script = _SCRIPT % (place, _COMPARE.read_text(encoding="utf-8"))
+    return page.replace("<head>", "<head>" + script, 1)

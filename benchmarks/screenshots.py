@@ -24,6 +24,8 @@ from pathlib import Path
 
 from browser import BrowserError, Page, browser, find_browser
 
+from layerline.tracking import run_list
+
 HERE = Path(__file__).resolve().parents[1]
 IMAGES = HERE / "docs" / "images"
 TRAININGS = {
@@ -72,7 +74,7 @@ class Scene:
     def of_newest(self, tab: str = "") -> str:
         """The address of the newest run's page."""
         place = f"experiments/{self.experiment}/runs/{self.runs[0]}{tab}"
-        return f"{self.address}/#/{place}?workflowType=machine_learning"
+        return f"{self.address}/#/{place}{run_list.TRAINING_PAGES}"
 
 
 def train(folder: Path) -> Path:
@@ -108,16 +110,12 @@ def newest_runs(home: Path) -> tuple[str, list[str]]:
 
 @contextlib.contextmanager
 def ui(home: Path) -> Iterator[str]:
-    """Run `mlflow ui` on a free port of loopback; yield its address."""
+    """Run `layerline ui` on a free port of loopback; yield its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    environment = os.environ | {
-        "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{home.resolve()}/mlflow.db",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # halves the time to get ready
-    }
-    command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--workers", "1"]
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = ["layerline", "ui", "--port", str(port)]
     process = subprocess.Popen(
         command,
         cwd=home,
@@ -131,7 +129,7 @@ def ui(home: Path) -> Iterator[str]:
         until = time.monotonic() + READY_SECONDS
         while not _answers(address):
             if process.poll() is not None or time.monotonic() > until:
-                raise SystemExit("`mlflow ui` did not start; try `layerline ui` by hand")
+                raise SystemExit("`layerline ui` did not start; try it by hand")
             time.sleep(0.3)
         yield address
     finally:
@@ -183,10 +181,8 @@ async def compare_curves(page: Page, scene: Scene) -> None:
     await settle(page, n_charts=6)
 
 
-async def run_list(page: Page, scene: Scene) -> None:
+async def list_of_runs(page: Page, scene: Scene) -> None:
     """The runs with their figures and verdicts, as `layerline results` leads to them."""
-    from layerline.tracking import run_list
-
     place = run_list.run_list(scene.experiment).partition("#")[2]
     await page.open(f"{scene.address}/#{place}", 1450, 500)
     await settle(page)
@@ -217,7 +213,14 @@ async def overview(page: Page, scene: Scene) -> None:
 
 async def model_version(page: Page, scene: Scene) -> None:
     """A registered version's page: its description, its aliases and its tags."""
-    await page.open(f"{scene.address}/#/models/digits/versions/{len(scene.runs)}", 1450, 900)
+    place = f"models/digits/versions/{len(scene.runs)}"
+    await page.open(f"{scene.address}/#/{place}{run_list.TRAINING_PAGES}", 1450, 900)
+    await settle(page)
+
+
+async def model(page: Page, scene: Scene) -> None:
+    """The registered model's page: its versions, each with its verdict and figures."""
+    await page.open(f"{scene.address}/#/models/digits{run_list.TRAINING_PAGES}", 1450, 900)
     await settle(page)
 
 
@@ -231,8 +234,9 @@ async def model_card(page: Page, scene: Scene) -> None:
 
 
 PICTURES = {
+    "model": model,
     "model-version": model_version,
-    "run-list": run_list,
+    "run-list": list_of_runs,
     "compare-runs": compare_tables,
     "compare-curves": compare_curves,
     "run-overview": overview,

@@ -167,6 +167,9 @@ def _unknown(project: str, wanted: str, model: Registered) -> str:
     if wanted == CHAMPION:
         held = ", ".join(sorted(model.aliases)) or "none"
         return f"{project} has no champion yet (its model's aliases: {held})"
+    if re.fullmatch(r"v\d+", wanted) and model.run_ids:
+        newest = max(model.run_ids, key=int)
+        return f"{project} has no version {wanted[1:]} (newest: {newest}), and no run {wanted!r}"
     return f"{project} has no run {wanted!r}"
 
 

@@ -71,7 +71,8 @@ def test_what_decides_a_model_is_taken_and_the_data_stay(home):
     for key in ("seed", "scale", "train", "evaluate", "threads"):
         assert found[key] == theirs[key]
     assert found["fetch"]["source"] == "sklearn"
-    assert found["register"] == {"alias": "champion"}
+    # The mark is why DVC runs register again: it would restore the experiment's verdict.
+    assert found["register"] == {"alias": "champion", "adopted": lab.run("a" * 8).short}
     assert "# mine" in home.params.read_text()
     assert "# small" in home.params.read_text()
     assert changed["train.options.hidden"] == ([8], [16, 8])

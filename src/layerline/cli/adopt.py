@@ -17,7 +17,7 @@ def adopt(run: str, as_json: bool) -> None:
     """Put the params of a run into params.yaml; its comments stay.
 
     RUN is a run's id or name, a DVC experiment, `champion` or a version such as v3. `dvc repro`
-    then trains that network again, where data and code are still the same.
+    then trains that network again, where data and code are still the same, and lets it compete.
     """
     from layerline.projects.adopt import adopt as adopt_params
     from layerline.runs.open_store import flush_first, open_store
@@ -33,9 +33,9 @@ def adopt(run: str, as_json: bool) -> None:
     elif changed:
         rows = [[path, _shown(old), _shown(new)] for path, (old, new) in changed.items()]
         print_table(["param", "before", "now"], rows)
-        click.echo(f"params.yaml has the params of {found.name}; `dvc repro` trains with them")
+        click.echo(f"params.yaml has the params of {found.name}; `dvc repro` lets it compete")
     else:
-        click.echo(f"params.yaml has the params of {found.name} already")
+        click.echo(f"params.yaml had the params of {found.name}; `dvc repro` lets it compete")
 
 
 def _shown(value: Any) -> str:

@@ -146,5 +146,6 @@ class RegisterSection:
     )
     """The alias of the best version."""
     promote_experiments: bool = False
-
     """Whether a run inside `dvc exp run` may become champion, too."""
+    adopted: str | None = None
+    """The run whose params `layerline adopt` took; register judges anew when it changes."""

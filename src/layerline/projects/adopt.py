@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 # What decides a model, its data apart: those stay the project's own.
 ADOPTED = ("seed", "threads", "scale", "train", "evaluate")
+MARK = "register.adopted"
 _MISSING = object()
 
 
 def adopt(workspace: Workspace, client: "MlflowClient", run: "Run") -> dict[str, tuple[Any, Any]]:
-    """Write what a run's params.yaml had into this project's.
+    """Write what a run's params.yaml had into this project's, and which run it was.
+
+    Without the latter DVC would have nothing to run where the experiment is in its cache: its
+    verdict, that experiments are not promoted, would be restored.
 
     Args:
         workspace: the project.
@@ -42,9 +46,8 @@ def adopt(workspace: Workspace, client: "MlflowClient", run: "Run") -> dict[str,
     changed, after = _differences(workspace, theirs)
     gone = [path for path in changed if path not in after]
     remove_paths(workspace.params, gone)
-    write_values(
-        workspace.params, {path: now for path, (_, now) in changed.items() if path in after}
-    )
+    values = {path: now for path, (_, now) in changed.items() if path in after}
+    write_values(workspace.params, {**values, MARK: run.short})
     return changed
 
 

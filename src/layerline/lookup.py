@@ -9,6 +9,7 @@ Where columns may differ, params.yaml gives `Choices`: a default, and exceptions
 """
 
 import difflib
+import functools
 import inspect
 import json
 import re
@@ -176,6 +177,11 @@ def option_names(builder: Callable[..., Any], given: Collection[str] = ()) -> se
 
 def options_model(builder: Callable[..., Any], given: Collection[str] = ()) -> type[BaseModel]:
     """The builder's keyword-only arguments, but those in `given`, as a pydantic model."""
+    return _options_model(builder, frozenset(given))
+
+
+@functools.lru_cache(maxsize=512)  # to make one takes milliseconds, and a study asks for thousands
+def _options_model(builder: Callable[..., Any], given: frozenset[str]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         name: (
             Any if parameter.annotation is parameter.empty else parameter.annotation,

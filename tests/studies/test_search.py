@@ -145,6 +145,19 @@ def test_a_trial_that_fails_is_reported_and_the_others_go_on(home):
         ("space: {train.network: [mlp, mpl]}", "'mpl' is not known; did you mean 'mlp'"),
         ("space: {train.optons.hidden: [[8]]}", "unknown key"),
         ("space: {train.epochs: [3]}\npruner: wilcoxon", "seed by seed; set `seeds: 3`"),
+        ("space: {train.batch_size: [8]}\nrungs: [2]", "pruner `none` ends no trial at them"),
+        (
+            "space: {train.batch_size: [8]}\nrungs: [2]\nseeds: 3\npruner: median",
+            "short trainings of one seed, and `seeds` is 3",
+        ),
+        (
+            "space: {train.batch_size: [8]}\nrungs: [2, 6]\npruner: {name: halving, least: 2}",
+            "rungs: 6 epochs are not fewer than train.epochs, 6",
+        ),
+        (
+            "space: {train.batch_size: [8]}\nrungs: [2, 4]\npruner: hyperband",
+            "hyperband with such `least` and `factor` has the rungs [1, 3]",
+        ),
         ("space: {train.epochs: [3]}\nobjective: [valid.accuracy, seconds]\npruner: median", "one"),
     ],
 )

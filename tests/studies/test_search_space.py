@@ -98,6 +98,8 @@ def test_params_yaml_comes_first_where_it_is_inside():
         ({"space": {"a": {"low": 0, "high": 2, "log": True}}}, "a low above 0"),
         ({"space": {"a": {"choices": [1], "low": 0, "high": 1}}}, "choices and a range"),
         ({"space": {"a": [1]}, "trails": 3}, "did you mean 'trials'"),
+        ({"space": {"a": [1]}, "rungs": [3, 1]}, r"rungs that do not rise: \[3, 1\]"),
+        ({"space": {"a": [1]}, "rungs": [0]}, "rungs.0: .*greater than or equal to 1"),
         ({"space": {"a": [1]}, "seeds": 0}, "seeds: .*greater than or equal to 1"),
     ],
 )
@@ -133,6 +135,14 @@ def test_every_sampler_and_pruner_is_built_and_checks_its_options():
         assert isinstance(make_sampler(Component(name=name), 0), optuna.samplers.BaseSampler)
     for name in PRUNERS:
         assert isinstance(make_pruner(Component(name=name)), optuna.pruners.BasePruner)
+    for name, options, message in (
+        ("median", {"startup": -1}, "pruner.startup: .*greater than or equal to 0"),
+        ("halving", {"least": 0}, "pruner.least: .*greater than or equal to 1"),
+        ("hyperband", {"factor": 1}, "pruner.factor: .*greater than or equal to 2"),
+        ("wilcoxon", {"p": 2.0}, "pruner.p: .*less than or equal to 1"),
+    ):
+        with pytest.raises(ParamsError, match=message):
+            make_pruner(Component(name=name, options=options))
     with pytest.raises(ParamsError, match=r"sampler.startup"):
         make_sampler(Component(name="tpe", options={"startup": "many"}), 0)
     with pytest.raises(ParamsError, match="'tpf' is not known; did you mean 'tpe'"):

@@ -9,7 +9,8 @@ A search varies params and looks for the best:
     study_setup.py     a file checked, a study opened
     study_storage.py   journal file, or a database
     trial_slots.py     each planned trial exactly once
-    search_trial.py    one trial, trained in process
+    search_trial.py    one training, in process
+    trial_training.py  a trial's trainings and its pruner
     search_worker.py   trials, one after another
     search.py          workers started and watched
     study_journal.py   parent and child runs

@@ -193,7 +193,7 @@ def _train(bench: Bench, variant: str, chosen: _Variant, seed: int, objective: O
     else:
         measured = trained.measured
         value, seconds = objective.value(measured), measured.seconds
-        on_train = measured._replace(metrics=trained.train_metrics)
+        on_train = measured._replace(metrics=trained.train_metrics())
         train_value = objective.value(on_train)
     curves = {name: [getattr(record, name) for record in records] for name in CURVES}
     return Cell(variant, seed, value, train_value, seconds, curves)

@@ -6,17 +6,24 @@ To add one: a function whose keyword-only arguments are its options, and a line 
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from layerline.config.components import Component
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import pick, read_options
+from layerline.studies.study_file import EPOCHS, StudySection
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
 GRID = "grid"
+Count = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=1)]
+Factor = Annotated[int, Field(ge=2)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 def _random(seed: int) -> "BaseSampler":
@@ -25,7 +32,7 @@ def _random(seed: int) -> "BaseSampler":
     return RandomSampler(seed=seed)
 
 
-def _tpe(seed: int, *, startup: int = 10, multivariate: bool = False) -> "BaseSampler":
+def _tpe(seed: int, *, startup: Count = 10, multivariate: bool = False) -> "BaseSampler":
     """Tree-structured Parzen estimator. Source: Bergstra et al. (2011); Watanabe (2023)."""
     from optuna.samplers import TPESampler
 
@@ -34,14 +41,14 @@ def _tpe(seed: int, *, startup: int = 10, multivariate: bool = False) -> "BaseSa
     )
 
 
-def _gp(seed: int, *, startup: int = 10) -> "BaseSampler":
+def _gp(seed: int, *, startup: Count = 10) -> "BaseSampler":
     """Gaussian process with expected improvement."""
     from optuna.samplers import GPSampler
 
     return GPSampler(seed=seed, n_startup_trials=startup)
 
 
-def _cma_es(seed: int, *, startup: int = 1) -> "BaseSampler":
+def _cma_es(seed: int, *, startup: Count = 1) -> "BaseSampler":
     """Covariance matrix adaptation. Source: Hansen, The CMA Evolution Strategy (2016)."""
     from optuna.samplers import CmaEsSampler
 
@@ -63,14 +70,14 @@ def _never() -> "BasePruner":
     return NopPruner()
 
 
-def _median(*, startup: int = 5, warmup: int = 2) -> "BasePruner":
+def _median(*, startup: Count = 5, warmup: Count = 2) -> "BasePruner":
     """Stop a trial that is worse than the median of the earlier ones at the same epoch."""
     from optuna.pruners import MedianPruner
 
     return MedianPruner(n_startup_trials=startup, n_warmup_steps=warmup)
 
 
-def _hyperband(*, least: int = 1, most: int | None = None, factor: int = 3) -> "BasePruner":
+def _hyperband(*, least: Size = 1, most: Size | None = None, factor: Factor = 3) -> "BasePruner":
     """Source: Li et al., Hyperband (2018)."""
     from optuna.pruners import HyperbandPruner
 
@@ -79,7 +86,18 @@ def _hyperband(*, least: int = 1, most: int | None = None, factor: int = 3) -> "
     )
 
 
-def _wilcoxon(*, p: float = 0.1, least: int = 2) -> "BasePruner":
+def _halving(*, least: Size = 1, factor: Factor = 3) -> "BasePruner":
+    """Keep the best 1 / `factor` at `least` epochs, of those again at `factor` times as many, ...
+
+    Of the trials so far: no trial waits for others.
+    Source: Li et al., A System for Massively Parallel Hyperparameter Tuning (2020).
+    """
+    from optuna.pruners import SuccessiveHalvingPruner
+
+    return SuccessiveHalvingPruner(min_resource=least, reduction_factor=factor)
+
+
+def _wilcoxon(*, p: Probability = 0.1, least: Count = 2) -> "BasePruner":
     """Stop a trial whose seeds are surely worse than the same seeds of the best trial."""
     from optuna.pruners import WilcoxonPruner
 
@@ -89,6 +107,7 @@ def _wilcoxon(*, p: float = 0.1, least: int = 2) -> "BasePruner":
 PRUNERS: Mapping[str, Callable[..., "BasePruner"]] = {
     "none": _never,
     "median": _median,
+    "halving": _halving,
     "hyperband": _hyperband,
     "wilcoxon": _wilcoxon,
 }
@@ -133,20 +152,44 @@ def _pick(table: Mapping[str, Any], chosen: Component, where: str) -> Callable[.
     return build
 
 
-def require_fit(sampler: Component, pruner: Component, n_objectives: int, n_seeds: int) -> None:
+def require_fit(section: StudySection, n_objectives: int, n_epochs: int) -> None:
     """Refuse methods that do not go together.
+
+    Args:
+        section: the study's file.
+        n_objectives: how many it has.
+        n_epochs: train.epochs of params.yaml.
 
     Raises:
         ParamsError: with every problem found.
     """
-    problems = []
+    problems, sampler, pruner = [], section.sampler, section.pruner
     if n_objectives > 1 and pruner.name != "none":
         message = "stops trials by one objective, and this study has several; remove it"
         problems.append(Problem("pruner", message))
     if n_objectives > 1 and sampler.name == "cma_es":
         problems.append(Problem("sampler", "cma_es has one objective; use tpe or random"))
-    if pruner.name == "wilcoxon" and n_seeds < 3:
+    if pruner.name == "wilcoxon" and section.seeds < 3:
         message = "wilcoxon compares trials seed by seed; set `seeds: 3` or more"
         problems.append(Problem("pruner", message))
+    problems += [Problem("rungs", message) for message in _rung_problems(section, n_epochs)]
     if problems:
         raise ParamsError(problems, "study")
+
+
+def _rung_problems(section: StudySection, n_epochs: int) -> Iterator[str]:
+    if not section.rungs:
+        return
+    if section.pruner.name in ("none", "wilcoxon"):
+        yield f"the pruner `{section.pruner.name}` ends no trial at them; use halving or median"
+    if section.seeds > 1:
+        yield f"are short trainings of one seed, and `seeds` is {section.seeds}; keep one of them"
+    if EPOCHS not in section.space and section.rungs[-1] >= n_epochs:
+        last = section.rungs[-1]
+        yield f"{last} epochs are not fewer than {EPOCHS}, {n_epochs}; a rung is a shorter training"
+    if section.pruner.name in ("halving", "hyperband"):
+        # At a rung of its own between two of the study's, it would halve twice at once.
+        options = read_options(PRUNERS[section.pruner.name], section.pruner.options, "pruner")
+        own = [options["least"] * options["factor"] ** k for k in range(len(section.rungs))]
+        if list(section.rungs) != own:
+            yield f"{section.pruner.name} with such `least` and `factor` has the rungs {own}"

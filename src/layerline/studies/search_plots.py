@@ -34,7 +34,7 @@ PLOTS = (
     _Plot("plot_slice", "Values by each param", 2),
     _Plot("plot_contour", "Values by the two params that matter most", 6, is_of_params=True),
     _Plot("plot_parallel_coordinate", "Every trial, param by param", 2),
-    _Plot("plot_intermediate_values", "Validation loss by epoch", 1),
+    _Plot("plot_intermediate_values", "Values on the way: by epoch, rung or seed", 1),
 )
 
 

@@ -12,7 +12,7 @@ from layerline.rendering.report_blocks import Block, Heading, Paragraph, Picture
 from layerline.rendering.templates import render_html, render_markdown
 from layerline.studies.search_plots import draw_plots
 from layerline.studies.study_setup import Search
-from layerline.studies.trial_slots import ERROR, SLOT, done_trials, n_abandoned
+from layerline.studies.trial_slots import EPOCHS_TRAINED, ERROR, SLOT, done_trials, n_abandoned
 from layerline.text import plural, readable
 
 if TYPE_CHECKING:
@@ -38,7 +38,15 @@ class TrialRow:
         return {"trial": self.number, "state": self.state, "params": self.params, **facts}
 
 
-_FACTS = ("network_sha256", "kept_epoch", "seconds", "metrics", "pruned_at", ERROR)
+_FACTS = (
+    "network_sha256",
+    "kept_epoch",
+    "seconds",
+    "metrics",
+    "pruned_at",
+    EPOCHS_TRAINED,
+    ERROR,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +88,7 @@ class SearchResult:
             "planned": search.n_trials,
             **{state: counts[state] for state in STATES.values()},
             "abandoned": self.n_abandoned,
+            EPOCHS_TRAINED: sum(row.facts.get(EPOCHS_TRAINED, 0) for row in self.rows),
             "best": None if best is None else self._valued(best),
             "params_yaml": None if self.first is None else self._valued(self.first),
         }
@@ -153,13 +162,13 @@ def _write_trials(path: Path, result: SearchResult) -> None:
     paths = list(result.search.space.dimensions)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["trial", "state", *names, "seconds", *paths, "network_sha256", "error"])
+        costs, ends = ("seconds", EPOCHS_TRAINED), ("network_sha256", ERROR)
+        writer.writerow(["trial", "state", *names, *costs, *paths, *ends])
         for row in result.rows:
             values = [repr(value) for value in row.values] or [""] * len(names)
             params = [row.params.get(path, "") for path in paths]
-            facts = [row.facts.get(name, "") for name in ("network_sha256", ERROR)]
-            seconds = row.facts.get("seconds", "")
-            writer.writerow([row.number, row.state, *values, seconds, *params, *facts])
+            first, final = ([row.facts.get(name, "") for name in each] for each in (costs, ends))
+            writer.writerow([row.number, row.state, *values, *first, *params, *final])
 
 
 def _blocks(title: str, result: SearchResult, pictures: Sequence[tuple[Path, str]]) -> list[Block]:

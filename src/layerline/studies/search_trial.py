@@ -28,7 +28,7 @@ from layerline.projects.preflight import check_params
 from layerline.scaling.scale import scale
 from layerline.studies.search_objectives import Measured
 from layerline.studies.train_subset import write_subset
-from layerline.training.dataset import load_rows
+from layerline.training.dataset import Rows, load_rows
 from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.train import train
 
@@ -38,8 +38,14 @@ class Trained(NamedTuple):
 
     result: FitResult
     measured: Measured
-    train_metrics: Mapping[str, float]
+    train_rows: Rows
     network_sha256: str
+
+    def train_metrics(self) -> dict[str, float]:
+        """The metrics of the train rows."""
+        return dict(
+            measure(predict_rows(self.measured.network, self.measured.spec, self.train_rows))
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,11 +90,11 @@ class Bench:
             seeded = dataclasses.replace(params, seed=params.seed + seed)
             start = time.perf_counter()
             result = train(inside, seeded, on_epoch, source=source)
-            measured = self._measure(inside, params, time.perf_counter() - start)
-            rows = load_rows(inside.scaled, "train")
-            of_train = dict(measure(predict_rows(measured.network, measured.spec, rows)))
+            seconds = time.perf_counter() - start
+            rows = {split: load_rows(inside.scaled, split) for split in ("train", "valid")}
+            measured = _measure(inside, rows, params, seconds)
             digest = sha256_of(inside.network / NETWORK_WEIGHTS)
-            return Trained(result, measured, of_train, digest)
+            return Trained(result, measured, rows["train"], digest)
 
     def source(self, params: Params) -> SourceFiles | None:
         """The known weights that a training with these params starts from.
@@ -139,13 +145,15 @@ class Bench:
             reused = find_preprocessor(context, params.scale.preprocessor.source)
         scale(made, params.scale, seed=params.seed, reused=reused, report=lambda text: None)
 
-    def _measure(self, inside: Workspace, params: Params, seconds: float) -> Measured:
-        network, spec = load_network(inside.network)
-        rows = {split: load_rows(inside.scaled, split) for split in ("train", "valid")}
-        held = read_held_out(inside.network, network, rows)
-        decision, _ = choose_decision(held, spec, params.evaluate)
-        metrics = measure(decide_rows(held, spec, decision))
-        return Measured(network, spec, metrics, seconds)
+
+def _measure(
+    inside: Workspace, rows: Mapping[str, Rows], params: Params, seconds: float
+) -> Measured:
+    network, spec = load_network(inside.network)
+    held = read_held_out(inside.network, network, rows)
+    decision, _ = choose_decision(held, spec, params.evaluate)
+    metrics = measure(decide_rows(held, spec, decision))
+    return Measured(network, spec, metrics, seconds)
 
 
 def mean_values(rows: Sequence[Sequence[float]]) -> list[float]:

@@ -14,23 +14,29 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from layerline.artifacts import Workspace
-from layerline.config import Params
 from layerline.errors import LayerlineError, TrackingError
 from layerline.masking import mask_output, masked
 from layerline.process import collect_rarely
 from layerline.stage.messages import report_failure
-from layerline.studies.search_trial import mean_values
 from layerline.studies.study_journal import open_trial_journal
 from layerline.studies.study_setup import Search, read_search
 from layerline.studies.study_storage import storage_failures
-from layerline.studies.trial_slots import ERROR, SLOT, fill_slots, is_live, take, trials_of
+from layerline.studies.trial_slots import (
+    EPOCHS_TRAINED,
+    ERROR,
+    SLOT,
+    fill_slots,
+    is_live,
+    take,
+    trials_of,
+)
+from layerline.studies.trial_training import TrialTraining
 from layerline.text import first_line
-from layerline.training.epoch_records import EpochRecord
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -121,8 +127,9 @@ class Worker:
         self._study.sampler = self._search.sampler(trial.user_attrs[SLOT])
         values = self._search.space.sample(trial)
         with open_trial_journal(self._search, self._study, trial.number, values) as journal:
+            training = TrialTraining(self._search, trial, journal)
             try:
-                means = self._train(trial, self._search.bench.params_of(values), journal)
+                means = training.run(values)
             except TrialPruned:
                 journal.tags({"layerline.study.pruned": "true"})
                 journal.end("FINISHED")
@@ -130,56 +137,11 @@ class Worker:
             except LayerlineError as error:
                 trial.set_user_attr(ERROR, str(error))
                 raise
+            finally:
+                trial.set_user_attr(EPOCHS_TRAINED, training.n_epochs)
             names = [objective.name for objective in self._search.objectives]
             journal.metrics(dict(zip(names, means, strict=True)))
         return means
-
-    def _train(self, trial: "Trial", params: Params, journal: Any) -> list[float]:
-        """The objectives' means over the seeds; the pruner may end it before."""
-        found: list[list[float]] = []
-        n_seeds = self._search.section.seeds
-        for seed in range(n_seeds):
-            on_epoch = self._watch(trial, journal) if n_seeds == 1 else (lambda record: None)
-            trained = self._search.bench.train(params, on_epoch, seed)
-            found.append([each.value(trained.measured) for each in self._search.objectives])
-            if seed == 0:
-                facts = {
-                    "network_sha256": trained.network_sha256,
-                    "kept_epoch": trained.result.kept_epoch,
-                    "metrics": dict(trained.measured.metrics),
-                    "seconds": trained.measured.seconds,
-                }
-                for name, value in facts.items():
-                    trial.set_user_attr(name, value)
-                journal.metrics(
-                    {f"valid_{name}": v for name, v in trained.measured.metrics.items()}
-                )
-            if n_seeds > 1 and len(found[0]) == 1:
-                self._report(trial, found[-1][0], seed)
-        return mean_values(found)
-
-    def _watch(self, trial: "Trial", journal: Any) -> Callable[[EpochRecord], None]:
-        """Show the pruner each epoch's validation loss, in the direction of the objective."""
-        (first, *others) = self._search.objectives
-        sign = 1.0 if first.is_lower_better else -1.0
-
-        def on_epoch(record: EpochRecord) -> None:
-            figures = {"valid_loss": record.valid_loss, "train_loss": record.train_loss}
-            journal.metrics(figures, step=record.epoch)
-            if not others:
-                self._report(trial, sign * record.valid_loss, record.epoch)
-
-        return on_epoch
-
-    def _report(self, trial: "Trial", value: float, step: int) -> None:
-        from optuna import TrialPruned
-
-        if not math.isfinite(value):
-            return
-        trial.report(value, step)
-        if trial.should_prune():
-            trial.set_user_attr("pruned_at", step)
-            raise TrialPruned
 
 
 def _fail() -> "TrialState":

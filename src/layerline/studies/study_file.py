@@ -17,6 +17,7 @@ from layerline.wrong_values import problems_of
 
 FOLDER = Path("recipes") / "studies"
 SHIPPED = Path(str(files("layerline.projects"))) / "template" / "studies"  # for other projects
+EPOCHS = "train.epochs"
 Scalar = bool | int | float | str | None
 
 
@@ -68,7 +69,8 @@ class StudySection:
 
     `objective` is `valid.METRIC`, or a cost: seconds, parameters, latency_ms; several in a list.
     `trials` is the planned number, `minutes` a limit for one call of the command. With `seeds` each
-    trial is the mean of that many trainings.
+    trial is the mean of that many trainings. With `rungs` a trial first trains whole, shorter
+    trainings of so many epochs each, and the pruner compares what they come to.
     """
 
     space: Annotated[dict[str, Dimension], Field(min_length=1)]
@@ -78,6 +80,13 @@ class StudySection:
     sampler: Named = Component(name="tpe")
     pruner: Named = Component(name="none")
     seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    rungs: tuple[Annotated[int, Field(ge=1)], ...] = ()
+
+    @model_validator(mode="after")
+    def _rungs_rise(self) -> "StudySection":
+        if list(self.rungs) != sorted(set(self.rungs)):
+            raise ValueError(f"has rungs that do not rise: {list(self.rungs)}; a trial climbs them")
+        return self
 
 
 def find_study(workspace: Workspace, name: str | None) -> tuple[str, Any]:

@@ -142,7 +142,7 @@ def read_search(workspace: Workspace, name: str | None, trials: int | None = Non
     objectives = read_objectives(section.objective, scaled.get("task") == "regression")
     make_sampler(section.sampler, 0)
     make_pruner(section.pruner)
-    require_fit(section.sampler, section.pruner, len(objectives), section.seeds)
+    require_fit(section, len(objectives), params.train.epochs)
     folder = study_folder(workspace, name)
     folder.mkdir(parents=True, exist_ok=True)
     space = SearchSpace(section.space, raw)
@@ -181,6 +181,8 @@ def _value_problems(bench: Bench, space: SearchSpace) -> list[Problem]:
 def _key(section: StudySection, raw: Mapping[str, Any], scaled: Mapping[str, Any]) -> str:
     """A hash of what decides a trial's value; not of how many trials there are, or how long."""
     decides = {k: v for k, v in dataclasses.asdict(section).items() if k not in _FREE}
+    if not section.rungs:  # a study that was begun before there were any goes on
+        del decides["rungs"]
     own = {k: v for k, v in raw.items() if k in ("seed", "threads", "scale", "train", "evaluate")}
     facts = {"study": decides, "params": own, "data": scaled["files"]}
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,17 +1,21 @@
 """Where a study's trials are kept: a journal file of the project, or a database for many machines.
 
 The journal's lock is the kernel's, so a killed worker holds up nobody, and what it was writing is
-cut off. A database has heartbeats: trials of a machine that fell silent are given up.
+cut off; a power cut costs a second. A database has heartbeats: trials of a machine that fell
+silent are given up.
 """
 
 import contextlib
+import errno
+import fcntl
+import json
+import math
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from filelock import FileLock
+from typing import TYPE_CHECKING, Any
 
 from layerline.artifacts import Workspace
 from layerline.errors import ParamsError, Problem, TrackingError
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 STORAGE = "LAYERLINE_STUDY_STORAGE"
 HEARTBEAT_SECONDS, SILENT_SECONDS = 5, 30
+SYNC_SECONDS = 1.0
 
 
 def study_folder(workspace: Workspace, name: str) -> Path:
@@ -64,36 +69,56 @@ def storage_of(folder: Path, url: str | None) -> "optuna.storages.BaseStorage":
 def _journal(folder: Path) -> "optuna.storages.BaseStorage":
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
-    from optuna.storages.journal._file import BaseJournalFileLock
 
-    class KernelLock(BaseJournalFileLock):
-        """A lock that ends with its process."""
+    class LockedFile(JournalFileBackend):
+        """Optuna's syncs each epoch's value to the disk, while other workers wait for its lock."""
 
-        def __init__(self) -> None:
-            self._lock = FileLock(folder / "trials.lock")
+        _synced = -math.inf
 
-        def acquire(self) -> bool:
-            self._lock.acquire()
-            return True
-
-        def release(self) -> None:
-            self._lock.release()
+        def append_logs(self, logs: list[dict[str, Any]]) -> None:
+            lines = [json.dumps(log, separators=(",", ":")) + "\n" for log in logs]
+            with _locked(path) as file:
+                _append("".join(lines).encode(), file)
+                if time.monotonic() - self._synced >= SYNC_SECONDS:
+                    os.fsync(file)
+                    self._synced = time.monotonic()
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "trials.journal"
-    with FileLock(folder / "trials.lock"):
-        _cut_torn_line(path)
-    return JournalStorage(JournalFileBackend(str(path), KernelLock()))
+    with _locked(path) as file:
+        _cut_torn_line(path, file)
+    return JournalStorage(LockedFile(str(path)))
 
 
-def _cut_torn_line(path: Path) -> None:
-    """Remove what a killed process had begun to write: the next line would be joined to it."""
-    if not path.is_file():
-        return
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """A descriptor that appends to the file, which nobody else has meanwhile."""
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+def _append(lines: bytes, file: int) -> None:
+    """Write all of it or nothing: the next line would be joined to one that was cut short.
+
+    Raises:
+        OSError: the disk is full, or fails.
+    """
+    n_bytes = os.fstat(file).st_size
+    try:
+        if os.write(file, lines) != len(lines):
+            raise OSError(errno.ENOSPC, "disk full: a line was cut short")
+    except OSError:
+        os.ftruncate(file, n_bytes)
+        raise
+
+
+def _cut_torn_line(path: Path, file: int) -> None:
+    """Remove what a killed process had begun to write."""
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
-        os.truncate(path, whole)
+        os.ftruncate(file, whole)
 
 
 def _with_driver(url: str) -> str:

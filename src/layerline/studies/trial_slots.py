@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 SLOT, PROCESS, ERROR, SURPLUS = "slot", "process", "error", "surplus"
+EPOCHS_TRAINED = "epochs_trained"  # in all trainings of the trial, also of one that was pruned
 MAX_LOSSES = 10  # a trial that ends its worker every time is not tried for ever
 _START_SECONDS = 60.0
 

@@ -1,5 +1,6 @@
 """Whole short trainings before the full one: what the pruner sees, what is counted and kept."""
 
+import contextlib
 import json
 import statistics
 
@@ -104,7 +105,9 @@ def test_rungs_that_are_no_shorter_than_a_trial_are_left_out(home):
 
 def test_a_trial_is_one_run_with_the_curves_of_its_rungs_beside_its_own(home, monkeypatch):
     monkeypatch.setenv("LAYERLINE_TRACKING", "on")
-    monkeypatch.setattr("layerline.stage.run_journal.flush_now", lambda *a, **k: None)
+    monkeypatch.setattr(
+        "layerline.studies.study_journal.flush_beside", lambda *_: contextlib.nullcontext()
+    )
     layerline("run", "s.yaml", "--trials", "1")
     (path,) = home.journals.glob("*-trial-*.jsonl")
     points = {}

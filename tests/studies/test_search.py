@@ -20,7 +20,7 @@ from layerline.config import read_yaml
 from layerline.config.dotted_paths import with_values
 from layerline.errors import BusyError, ParamsError
 from layerline.process import module_command, module_environment
-from layerline.studies.search import run_search
+from layerline.studies.search import Helpers, run_search
 from layerline.studies.search_report import read_result
 from layerline.studies.study_setup import read_search
 from layerline.studies.study_storage import storage_failures
@@ -188,6 +188,29 @@ def test_a_study_runs_once_in_a_project(home):
     run_search(search, study, on_trial=refused)
     assert entered.is_set()
     assert read_result(search, study).to_json()["done"] == 3
+
+
+def test_a_helper_that_is_killed_is_started_again_and_one_that_fails_is_not(tmp_path):
+    starts = tmp_path / "starts"
+    first = f'echo x >> {starts}; [ "$(wc -l < {starts})" -gt 1 ] || kill -9 $$; exit 3'
+    looks = []
+    with Helpers(["sh", "-c", first], os.environ, 1, lambda: looks.append(1)) as helpers:
+        helpers.wait(lambda: True)
+    assert starts.read_text() == "x\nx\n"
+    assert looks
+
+
+def test_helpers_that_nobody_needs_are_ended(tmp_path):
+    with Helpers(["sleep", "600"], os.environ, 2, lambda: None) as helpers:
+        helpers.wait(lambda: False)
+        running = list(helpers.running)
+    assert [process.returncode for process in running] == [-signal.SIGTERM] * 2
+
+
+def test_two_workers_and_one_find_each_trial_once(home):
+    layerline("run", "s.yaml", "--workers", "2", "--trials", "6")
+    assert [int(row["trial"]) for row in rows(home)] == list(range(6))
+    assert {row["state"] for row in rows(home)} == {"done"}
 
 
 def start_worker(home):

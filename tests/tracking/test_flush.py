@@ -2,12 +2,20 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from layerline.tracking.flush import FlushReport, flush, follow, main, run_id_of
+from layerline.tracking.flush import (
+    FlushReport,
+    flush,
+    flush_until_end,
+    follow,
+    main,
+    run_id_of,
+)
 from layerline.tracking.follower import start_follower
 from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.spool import lock_journal
@@ -65,6 +73,24 @@ def test_every_event_arrives(home, new_journal, query, tags_of, tmp_path):
     assert given.tags[0].value == "training"
     for path in ("plots/curve.png", "more/plots/curve.png"):
         assert Path(client.download_artifacts(run.info.run_id, path)).read_bytes() == b"png"
+
+
+def test_journals_are_sent_while_the_last_one_is_written(home, new_journal, query):
+    open_client(home, create=True)
+    with new_journal("trial-1", run_name="trial"):
+        pass
+    with new_journal("study-1", run_name="study") as journal:
+        beside = threading.Thread(target=flush_until_end, args=(home, journal.path), daemon=True)
+        beside.start()
+        while "trial" not in [name for name, *_ in query(RUNS)]:
+            assert beside.is_alive()
+            time.sleep(0.05)
+        assert [name for name, *_ in query(RUNS)] == ["trial"]
+        journal.metrics({"trials": 1.0})
+    beside.join(timeout=120)
+    assert [row[:2] for row in query(RUNS)] == [("trial", "FINISHED"), ("study", "FINISHED")]
+    assert query("SELECT value FROM metrics") == [(1.0,)]
+    assert flush(home) == FlushReport(sent=0, waiting=0)
 
 
 def test_names_and_values_that_mlflow_refuses_are_made_to_fit(home, new_journal, query, tags_of):

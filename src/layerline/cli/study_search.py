@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,6 @@ from layerline.cli.command import handle_errors, open_project
 from layerline.cli.output import print_json, print_table, training_progress
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.trial import FrozenTrial
 
     from layerline.studies.search_report import SearchResult
@@ -57,9 +57,9 @@ def run(name: str | None, **given: Any) -> None:
     A study that was stopped goes on where it was. Reads data/scaled (`dvc repro scale` makes it);
     writes reports/studies/NAME.
     """
-    from layerline.stage.run_journal import flush_now
     from layerline.studies.search import run_search
-    from layerline.studies.search_report import read_result
+    from layerline.studies.search_report import read_result, write_result
+    from layerline.studies.study_journal import open_report_journal
     from layerline.studies.study_setup import read_search
 
     options = _RunOptions(**given)
@@ -80,24 +80,22 @@ def run(name: str | None, **given: Any) -> None:
     except KeyboardInterrupt:
         is_interrupted = True
     result = read_result(search, opened)
-    _report(result, opened, options.is_applied and not is_interrupted, options.as_json)
+    with open_report_journal(search, opened, is_sent=not is_interrupted) as journal:
+        folder = workspace.reports / "studies" / search.name
+        write_result(folder, result, opened)
+        journal.artifact(folder, "study")
+        _report(result, folder, options.is_applied and not is_interrupted, options.as_json)
     if is_interrupted:
         click.echo("study: interrupted; run it again to go on", err=True)
         raise SystemExit(130)
-    flush_now(workspace, is_reported=False)
 
 
-def _report(result: "SearchResult", opened: "Study", is_applied: bool, as_json: bool) -> None:
+def _report(result: "SearchResult", folder: Path, is_applied: bool, as_json: bool) -> None:
     from layerline.projects.param_paths import write_values
-    from layerline.studies.search_report import summary, write_result
-    from layerline.studies.study_journal import log_report
+    from layerline.studies.search_report import summary
 
-    workspace = result.search.bench.workspace
-    folder = workspace.reports / "studies" / result.search.name
-    write_result(folder, result, opened)
-    log_report(result.search, opened, folder)
     if is_applied and result.best is not None:
-        write_values(workspace.params, result.best.params)
+        write_values(result.search.bench.workspace.params, result.best.params)
     if as_json:
         print_json(result.to_json())
         return

@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from layerline.artifacts import STAGES, Workspace, read_run_key
@@ -104,3 +105,25 @@ def flush_now(workspace: Workspace, is_reported: bool) -> None:
             env=module_environment(),
             check=False,
         )
+
+
+@contextlib.contextmanager
+def flush_beside(workspace: Workspace, last: Journal) -> Iterator[None]:
+    """Send what the journals hold while the block runs, and `last`, which the block ends.
+
+    As `flush_now` after it, but MLflow's import does not have to be waited for.
+    """
+    if is_off() or "mlflow" in sys.modules:
+        yield
+        flush_now(workspace, is_reported=False)
+        return
+    places = ("--home", str(workspace.home), "--last", str(last.path))
+    command = module_command("layerline.tracking.flush", *places)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=module_environment())
+    try:
+        yield
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(FLUSH_SECONDS)
+    finally:
+        process.kill()
+        process.wait()

@@ -1,20 +1,21 @@
-"""A search, run: workers started and watched until every planned trial is done."""
+"""A search, run: a worker here and others beside it, until every planned trial is done."""
 
 import contextlib
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from layerline.errors import BusyError, LayerlineError
+from layerline.errors import BusyError
 from layerline.process import module_command, module_environment
 from layerline.studies.search_worker import Worker
 from layerline.studies.study_journal import open_study_journal
 from layerline.studies.study_setup import Search
 from layerline.studies.study_storage import STORAGE, storage_failures
-from layerline.studies.trial_slots import done_trials
+from layerline.studies.trial_slots import done_trials, is_live, trials_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -55,14 +56,14 @@ def run_search(
     Args:
         search: the study's file, data and plan.
         study: opened from its storage.
-        workers: processes; 1: this one.
+        workers: processes, of which this is one.
         minutes: when to stop beginning trials.
         url: of the storage, for the workers.
         on_trial: called for each trial that is done.
 
     Raises:
         BusyError: the study is running here already.
-        LayerlineError: every worker ended with an error.
+        TrackingError: the storage stayed away.
     """
     watch = Watch(study, on_trial)
     lock = FileLock(search.folder / "run.lock")
@@ -78,51 +79,78 @@ def run_search(
         if workers == 1:
             Worker(search, study, minutes, watch.look).run()
         else:
-            _run_processes(search, workers, minutes, url, watch)
+            command, environment = _worker_command(search, minutes, url)
+            with Helpers(command, environment, workers - 1, watch.look) as helpers:
+                Worker(search, study, minutes).run()
+                helpers.wait(lambda: any(is_live(trial) for trial in trials_of(study)))
         watch.look()
         journal.metrics({"trials": float(len(done_trials(study)))})
 
 
-def _run_processes(
-    search: Search, workers: int, minutes: float | None, url: str | None, watch: Watch
-) -> None:
+def _worker_command(
+    search: Search, minutes: float | None, url: str | None
+) -> tuple[list[str], dict[str, str]]:
     arguments = ["--root", str(search.bench.workspace.root.resolve())]
     for name, value in (("name", search.source), ("minutes", minutes)):
         arguments += [] if value is None else [f"--{name}", str(value)]
     arguments += ["--trials", str(search.n_trials)]
     command = module_command("layerline.studies.search_worker", *arguments)
     # Not as an argument: it may hold a password, and everybody sees the arguments of a process.
-    environment = module_environment() | ({} if url is None else {STORAGE: url})
-    with contextlib.ExitStack() as stack:
+    return command, module_environment() | ({} if url is None else {STORAGE: url})
 
-        def start() -> "subprocess.Popen[bytes]":
-            process = subprocess.Popen(command, env=environment)
-            stack.callback(_end, process)
-            return process
 
-        running, n_restarts = [start() for _ in range(workers)], 0
-        while running:
+class Helpers:
+    """Workers in processes of their own, beside the one of this process.
+
+    A thread starts those again that are killed. One that ends with an error has reported it, and
+    the others do its part. They are ended with the block, unless it waits for them.
+
+    Args:
+        command: starts one.
+        environment: its.
+        count: how many.
+        look: called several times a second.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        count: int,
+        look: Callable[[], None],
+    ) -> None:
+        self._command, self._environment, self._look = command, environment, look
+        self._restarts = _RESTARTS * count
+        self.running = [self._start() for _ in range(count)]
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._tend, daemon=True)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(self._command, env=self._environment)
+
+    def __enter__(self) -> "Helpers":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+        for process in self.running:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            process.wait()
+
+    def wait(self, is_needed: Callable[[], bool]) -> None:
+        """Until each has ended, as they do when the time is over, or none is needed."""
+        while self.running and self._thread.is_alive() and is_needed():
             time.sleep(_POLL_SECONDS)
+
+    def _tend(self) -> None:
+        while not self._is_over.wait(_POLL_SECONDS):
             with contextlib.suppress(*storage_failures()):  # the workers wait for it
-                watch.look()
-            for process in [each for each in running if each.poll() is not None]:
-                running.remove(process)
-                if process.returncode < 0 and n_restarts < _RESTARTS * workers:
-                    n_restarts += 1
-                    running.append(start())
-                elif process.returncode > 0 and not running:
-                    raise WorkerError(process.returncode)
-
-
-class WorkerError(LayerlineError):
-    """The last worker ended with an error, which it has reported."""
-
-    def __init__(self, code: int) -> None:
-        self.exit_code = code
-        super().__init__("the last worker of the study ended with an error; see above")
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    process.wait()
+                self._look()
+            for process in [each for each in self.running if each.poll() is not None]:
+                if process.returncode < 0 and self._restarts:
+                    self._restarts -= 1
+                    self.running.append(self._start())
+                self.running.remove(process)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import TrialState
 
-_WAIT_SECONDS = 0.5
+_WAIT_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0  # a database that restarts needs some
 

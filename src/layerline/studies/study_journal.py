@@ -1,11 +1,12 @@
 """What a study logs: a parent run, and a child run for each trial, in experiment NAME-studies."""
 
+import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from layerline.stage.run_journal import flush_beside
 from layerline.tracking.journal import Journal
 from layerline.tracking.tracking_switch import NoJournal, is_off
 
@@ -37,11 +38,15 @@ def open_study_journal(search: "Search", study: "Study") -> Journal:
     return journal
 
 
-def log_report(search: "Search", study: "Study", folder: Path) -> None:
-    """Add the report to the study's own run."""
+@contextlib.contextmanager
+def open_report_journal(search: "Search", study: "Study", is_sent: bool) -> Iterator[Journal]:
+    """The study's own run, for its report; all journals are sent to MLflow meanwhile, if at all."""
     key = study.user_attrs["run"]
-    with _open(search, key, "study", search.name, continues=True) as journal:
-        journal.artifact(folder, "study")
+    journal = _open(search, key, "study", search.name, continues=True)
+    with contextlib.ExitStack() as stack:
+        if is_sent:
+            stack.enter_context(flush_beside(search.bench.workspace, journal))
+        yield stack.enter_context(journal)
 
 
 def open_trial_journal(

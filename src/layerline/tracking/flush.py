@@ -5,6 +5,7 @@ MLflow is imported only when there is something to send and the server can be re
 """
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -92,6 +93,15 @@ def flush(home: Path, *, wait_seconds: float = 0.0, leave: Path | None = None) -
     else:
         errors += _delete_duplicates(home, client)
     return FlushReport(n_sent, len(journals) - n_sent, tuple(errors))
+
+
+def flush_until_end(home: Path, last: Path) -> FlushReport:
+    """Flush, and again when the journal `last` has ended, or the process that started this one."""
+    parent = os.getppid()
+    flush(home, leave=last)  # what fails here fails again
+    while last.exists() and not has_end(last) and os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    return flush(home)
 
 
 def _delete_duplicates(home: Path, client: "MlflowClient") -> list[str]:
@@ -223,13 +233,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Send journals to MLflow.")
     parser.add_argument("--home", type=Path, required=True, help="the main checkout")
     parser.add_argument("--follow", type=Path, metavar="JOURNAL", help="send it while it grows")
+    parser.add_argument("--last", type=Path, metavar="JOURNAL", help="wait for its end as well")
     options = parser.parse_args(arguments)
     home = options.home.resolve()
     if options.follow is not None:
         lower_priority()  # the training next to it goes first
         follow(home, options.follow.resolve())
         return 0
-    report = flush(home)
+    report = flush(home) if options.last is None else flush_until_end(home, options.last.resolve())
     for message in (*report.errors, *unreported_damage(home)):
         sys.stderr.write(f"{message}\n")
     return TrackingError.exit_code if report.errors else 0

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import gc
 import json
 import os
 import signal
@@ -24,6 +25,8 @@ from layerline.studies.search import Helpers, run_search
 from layerline.studies.search_report import read_result
 from layerline.studies.study_setup import read_search
 from layerline.studies.study_storage import storage_failures
+from layerline.training.dataset import Rows
+from layerline.training.loop import Training
 from layerline.training.train import train
 
 STUDY = """\
@@ -301,3 +304,15 @@ def test_problems_name_the_path(home):
     (home.root / "s.yaml").write_text("space: {train.batch_size: [0]}")
     with pytest.raises(ParamsError, match=r"space.train.batch_size.*greater than or equal to 1"):
         read_search(home, "s.yaml")
+
+
+def test_a_trial_leaves_nothing_in_memory(home):
+    search = read_search(home, "s.yaml")
+    gc.collect()
+    gc.disable()  # in a worker it runs rarely: rows of images would fill the memory first
+    try:
+        search.bench.train(search.bench.params, lambda record: None)
+        left = [o for o in gc.get_objects() if type(o) in (Training, Rows)]
+    finally:
+        gc.enable()
+    assert left == []

@@ -113,7 +113,7 @@ def flush_beside(workspace: Workspace, last: Journal) -> Iterator[None]:
 
     As `flush_now` after it, but MLflow's import does not have to be waited for.
     """
-    if is_off() or "mlflow" in sys.modules:
+    if is_off() or is_mlflow_in_use():
         yield
         flush_now(workspace, is_reported=False)
         return

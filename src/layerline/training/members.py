@@ -6,6 +6,7 @@ member gives what it gives alone: its own rows in their order, dropout and early
 """
 
 import dataclasses
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,7 +61,8 @@ class Members:
         self.settings = draw_members(setup.section, setup.seed)
         origin = None if learner is None else learner.origin
         self.snapshots = open_snapshots({"origin": origin})
-        self.turns = Turns(self._build)
+        mine = weakref.proxy(self)  # in a cycle the rows would wait for the garbage collector
+        self.turns = Turns(lambda numbers: mine._build(numbers))
         self.members: dict[int, Member] = {}  # by number; those that diverged are left out
         self.keep = setup.section.keep
         self.curve = EnsembleCurve(setup.section, setup.data, setup.spec)

@@ -1,6 +1,5 @@
 """Whole short trainings before the full one: what the pruner sees, what is counted and kept."""
 
-import contextlib
 import json
 import statistics
 
@@ -10,6 +9,8 @@ from click.testing import CliRunner
 from layerline.artifacts import sha256_of
 from layerline.cli import main
 from layerline.config import load_params
+from layerline.studies.search import run_search
+from layerline.studies.search_report import read_result
 from layerline.studies.study_setup import read_search
 from layerline.studies.trial_slots import EPOCHS_TRAINED, SLOT, done_trials
 from layerline.training.train import train
@@ -32,19 +33,17 @@ def home(study_home, monkeypatch):
     return study_home
 
 
-def layerline(*arguments):
-    result = CliRunner().invoke(main, ["study", *arguments])
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def trials(home):
-    return done_trials(read_search(home, "s.yaml").open(None))
+def run(home, name="s.yaml", trials=None, is_new=False):
+    """The search, its study, and the trials that are done."""
+    search = read_search(home, name, trials)
+    study = search.open(None, is_new)
+    run_search(search, study)
+    return search, study, done_trials(study)
 
 
 def test_trials_worse_than_the_median_of_whole_short_trainings_are_pruned(home):
-    found = json.loads(layerline("run", "s.yaml", "--json"))
-    planned = trials(home)
+    search, study, planned = run(home)
+    found = read_result(search, study).to_json()
     assert found["done"] + found["pruned"] == len(planned) == 9
     assert found["pruned"] > 0
     for trial in planned:
@@ -68,9 +67,9 @@ def test_trials_worse_than_the_median_of_whole_short_trainings_are_pruned(home):
 
 
 def test_a_rung_is_a_training_of_its_own_and_leaves_nothing_in_the_last(home):
-    layerline("run", "s.yaml")
-    planned = trials(home)
-    found = json.loads(layerline("run", "s.yaml", "--apply", "--json"))["best"]
+    _, _, planned = run(home)
+    applied = CliRunner().invoke(main, ["study", "run", "s.yaml", "--apply", "--json"])
+    found = json.loads(applied.stdout)["best"]
     (best,) = (trial for trial in planned if trial.user_attrs[SLOT] == found["trial"])
     text, curve = home.params.read_text(), {}
     train(home, load_params(home.params), lambda record: None)
@@ -78,37 +77,33 @@ def test_a_rung_is_a_training_of_its_own_and_leaves_nothing_in_the_last(home):
     for n_epochs in RUNGS:
         home.params.write_text(text.replace(f"epochs: {EPOCHS}", f"epochs: {n_epochs}"))
         (home.root / "one.yaml").write_text("space: {train.batch_size: [16]}")
-        alone = json.loads(layerline("run", "one.yaml", "--trials", "1", "--new", "--json"))
-        curve[n_epochs] = alone["best"]["value"]
+        _, _, (alone,) = run(home, "one.yaml", trials=1, is_new=True)
+        curve[n_epochs] = alone.value
     assert best.intermediate_values == curve
     assert found["value"] < curve[1]
 
 
 def test_a_study_with_rungs_goes_on_and_equals_one_that_was_never_stopped(home):
-    def outcomes():
-        return [(t.state, t.values, t.intermediate_values, t.params) for t in trials(home)]
+    def outcomes(trials):
+        return [(t.state, t.values, t.intermediate_values, t.params) for t in trials]
 
-    layerline("run", "s.yaml", "--trials", "5")
-    layerline("run", "s.yaml")
-    stopped = outcomes()
-    layerline("run", "s.yaml", "--new")
-    assert outcomes() == stopped
+    run(home, trials=5)
+    _, _, stopped = run(home)
+    _, _, whole = run(home, is_new=True)
+    assert outcomes(stopped) == outcomes(whole)
 
 
 def test_rungs_that_are_no_shorter_than_a_trial_are_left_out(home):
     methods = "sampler: grid\nrungs: [1, 3]\npruner: {name: median, startup: 2, warmup: 0}"
     (home.root / "s.yaml").write_text(f"space: {{train.epochs: [2, 4]}}\n{methods}")
-    layerline("run", "s.yaml")
-    lengths = {t.params["train.epochs"]: sorted(t.intermediate_values) for t in trials(home)}
+    _, _, planned = run(home)
+    lengths = {t.params["train.epochs"]: sorted(t.intermediate_values) for t in planned}
     assert lengths == {2: [1], 4: [1, 3]}
 
 
 def test_a_trial_is_one_run_with_the_curves_of_its_rungs_beside_its_own(home, monkeypatch):
     monkeypatch.setenv("LAYERLINE_TRACKING", "on")
-    monkeypatch.setattr(
-        "layerline.studies.study_journal.flush_beside", lambda *_: contextlib.nullcontext()
-    )
-    layerline("run", "s.yaml", "--trials", "1")
+    run(home, trials=1)
     (path,) = home.journals.glob("*-trial-*.jsonl")
     points = {}
     for line in path.read_text().splitlines():

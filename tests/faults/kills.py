@@ -1,5 +1,6 @@
 """Processes killed, stopped and resumed at random moments, alone and with rivals beside them."""
 
+import contextlib
 import os
 import signal
 import time
@@ -130,7 +131,8 @@ def stop_and_resume(bench: Bench, rng: Random) -> Injected:
         about = "while it ran"
         os.kill(running.pid, signal.SIGSTOP)
         time.sleep(rng.uniform(0.1, 2.0))
-        os.kill(running.pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # it had ended before it was stopped
+            os.kill(running.pid, signal.SIGCONT)
     done = running.outcome()
     require_clear_end(done, may_pass=True)  # register refuses what an earlier fault trained
     return Injected(f"{command[1]} stopped {about}", "next")

@@ -104,6 +104,21 @@ def test_json_keeps_what_a_number_cannot(tmp_path: Path) -> None:
     assert "kept as text" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    "value", [1.5, 3, True, "word", "00123", "2024-02-29", 2**53 + 1], ids=repr
+)
+def test_pythons_nan_is_a_gap_in_a_column_of_any_type(value: object, tmp_path: Path) -> None:
+    gap, nan = (
+        f'{{"x": {json.dumps(value)}}}\n{{"x": {missing}}}\n' for missing in ("null", "NaN")
+    )
+    tables = []
+    for name, content in (("gap.jsonl", gap), ("nan.jsonl", nan)):
+        (tmp_path / name).write_text(content)
+        tables.append(read_files([tmp_path / name]).table)
+    assert tables[1].equals(tables[0])
+    assert tables[1]["x"].null_count == 1
+
+
 def test_json_numbers_are_numbers_whatever_they_are(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text('{"a": -Infinity, "b": NaN}\n{"b": NaN}\n')

@@ -92,7 +92,7 @@ def _rows(
         object_pairs_hook=_once_each,
         parse_int=_Number,
         parse_float=_Number,
-        parse_constant=lambda name: _Number(name.replace("Infinity", "inf")),
+        parse_constant=_read_constant,
     )
     line = 0
     try:
@@ -117,6 +117,11 @@ def _rows(
             f"{path}: line {line or 1} is not one JSON object ({reason}); fix it, or get the file "
             "again if it was cut off"
         ) from None
+
+
+def _read_constant(name: str) -> _Number | None:
+    """What Python writes beyond JSON: NaN, a gap in a column of any type, and infinities."""
+    return None if name == "NaN" else _Number(name.replace("Infinity", "inf"))
 
 
 def _check_texts(row: Any, meter: Meter) -> None:

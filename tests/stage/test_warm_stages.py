@@ -1,5 +1,6 @@
 """Stages in forks of the warm process: as a user sees them, no different from cold ones."""
 
+import contextlib
 import json
 import os
 import signal
@@ -71,31 +72,48 @@ class Project:
         return out.startswith("scale: fork True")
 
 
-@pytest.fixture
-def cold(tmp_path: Path) -> Project:
-    root = tmp_path / "project"
+def make_project(folder: Path) -> Project:
+    root = folder / "project"
     (root / "pipeline").mkdir(parents=True)
     (root / "pipeline" / "scale.py").write_text(SCRIPT)
     (root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "lib").mkdir()
+    (folder / "lib").mkdir()
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_", PLACE))}
-    paths = os.pathsep.join([str(ROOT / "src"), str(tmp_path / "lib")])
+    paths = os.pathsep.join([str(ROOT / "src"), str(folder / "lib")])
     return Project(root, kept | {"PYTHONPATH": paths, "LAYERLINE_TRACKING": "off"})
 
 
-@pytest.fixture
-def warm(cold: Project) -> Iterator[Project]:
+@contextlib.contextmanager
+def warmed(cold: Project) -> Iterator[Project]:
     with warm_process(cold.root, cold.environment, ["layerline.stage.stage_run"]) as variable:
         assert variable
         yield Project(cold.root, cold.environment | variable)
 
 
-def server_of(project: Project) -> psutil.Process:
-    """The warm process, by the socket that it listens on."""
-    for process in psutil.Process().children():
-        if "layerline.stage.warm_server" in " ".join(process.cmdline()):
-            return process
-    raise AssertionError("there is no warm process")
+@pytest.fixture
+def cold(tmp_path: Path) -> Project:
+    return make_project(tmp_path)
+
+
+@pytest.fixture
+def warm(cold: Project) -> Iterator[Project]:
+    with warmed(cold) as project:
+        yield project
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """For stages that change nothing."""
+    with warmed(make_project(tmp_path_factory.mktemp("shared"))) as project:
+        yield project
+
+
+def server_of(work: psutil.Process) -> psutil.Process:
+    """The warm process that a stage's work was forked from."""
+    server = work.parent()
+    assert server is not None
+    assert "layerline.stage.warm_server" in " ".join(server.cmdline())
+    return server
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -131,12 +149,11 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         ("print(sys.stdin, sys.__stdout__, sys.__stderr__, sys.__stdout__.line_buffering)", 0),
     ],
 )
-def test_a_fork_prints_and_ends_as_a_cold_stage(
-    cold: Project, warm: Project, order: str, code: int
-) -> None:
-    assert warm.is_fork()
-    there = {PLACE: "a socket that is not there"}
-    expected, found = cold.run(order, **there), warm.run(order)
+def test_a_fork_prints_and_ends_as_a_cold_stage(shared: Project, order: str, code: int) -> None:
+    expected = shared.run(order, **{PLACE: "a socket that is not there"})
+    assert expected[1].startswith("scale: fork False\n")
+    found = shared.run(order)
+    assert found[1].startswith("scale: fork True\n")
     assert found[0] == code
     out = found[1].replace("fork True", "fork False")
     assert (found[0], out.splitlines(), found[2]) == (code, expected[1].splitlines(), expected[2])
@@ -193,7 +210,7 @@ def test_a_stage_whose_warm_process_is_killed_is_started_again(warm: Project) ->
     assert process.stdout is not None
     assert process.stdout.readline() == "scale: fork True\n"
     work = psutil.Process(int(process.stdout.readline()))
-    server_of(warm).kill()
+    server_of(work).kill()
     out, err = process.communicate(timeout=SECONDS)
     assert is_gone(work)
     assert (process.returncode, out) == (0, "scale: fork False\n")
@@ -201,13 +218,15 @@ def test_a_stage_whose_warm_process_is_killed_is_started_again(warm: Project) ->
     assert not warm.is_fork()
 
 
-def test_a_process_that_hangs_before_it_answers_delays_no_fork_of_another(warm: Project) -> None:
-    """A client that was killed before it said to begin leaves no fork behind."""
-    process = warm.start("time.sleep(600)")
-    process.kill()
-    process.communicate()
+def test_a_client_that_is_killed_at_any_moment_leaves_no_fork_behind(warm: Project) -> None:
+    server = psutil.Process(int(warm.run("print(os.getppid())")[1].splitlines()[1]))
+    for moment in (0.0, 0.05, 0.1, 0.15, 0.2, 0.3):
+        process = warm.start("time.sleep(600)")
+        time.sleep(moment)
+        process.kill()
+        process.communicate()
     assert warm.is_fork()
-    wait_until(lambda: not server_of(warm).children())
+    wait_until(lambda: not server.children())
 
 
 def test_nothing_of_a_stage_is_left_for_the_next_one(warm: Project) -> None:

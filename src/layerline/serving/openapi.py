@@ -19,6 +19,7 @@ PROBLEMS: Mapping[int, str] = {
     503: "Too many requests are in flight, or it took too long; try again later.",
 }
 _TEXT = {"type": "string"}
+_MODEL = "Model"  # the heading on /docs; other routes are of the process
 
 
 def openapi_of(served: ServedModel, with_token: bool) -> dict[str, Any]:
@@ -105,6 +106,7 @@ def _paths(handler: RequestHandler, with_token: bool) -> dict[str, Any]:
     for content_type in handler.uploads:
         content[content_type] = {"schema": {**_TEXT, "format": "binary"}}
     predict = {
+        "tags": [_MODEL],
         "summary": "Predict rows: one, a list, or a file",
         "operationId": "predict",
         "requestBody": {"required": True, "content": content},
@@ -119,7 +121,9 @@ def _paths(handler: RequestHandler, with_token: bool) -> dict[str, Any]:
     refused = {"401": _problem(PROBLEMS[401])} if with_token else {}
     return {
         "/predict": {"post": predict},
-        "/model": {"get": _get("The model being served", {"200": description, **refused})},
+        "/model": {
+            "get": _get("The model being served", {"200": description, **refused}, tag=_MODEL)
+        },
         "/metrics": {"get": _get("Metrics for Prometheus", {"200": metrics, **refused})},
         "/health": {"get": _get("Whether the process is alive", {"200": state}, is_open=True)},
         "/ready": {"get": _get("Whether a model is ready", {"200": state}, is_open=True)},
@@ -130,8 +134,11 @@ def _expected(with_token: bool) -> dict[int, str]:
     return {code: text for code, text in PROBLEMS.items() if code != 401 or with_token}
 
 
-def _get(summary: str, responses: Mapping[str, Any], is_open: bool = False) -> dict[str, Any]:
+def _get(
+    summary: str, responses: Mapping[str, Any], is_open: bool = False, tag: str = "Process"
+) -> dict[str, Any]:
     return {
+        "tags": [tag],
         "summary": summary,
         "responses": dict(responses),
         **({"security": []} if is_open else {}),

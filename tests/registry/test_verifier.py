@@ -133,7 +133,7 @@ def test_predictions_must_be_the_same():
         require_same("m", expected, classes([[0.8, 0.2], [0.5, 0.5]]), 1e-6)
     with pytest.raises(LayerlineError, match="prediction = b for row 1, recorded is a"):
         require_same("m", expected, expected.assign(prediction="b"), 1e-6)
-    with pytest.raises(LayerlineError, match="returns 1 rows"):
+    with pytest.raises(LayerlineError, match="returns 1 row of"):
         require_same("m", expected, expected[:1], 1e-6)
     numbers = pd.DataFrame({"prediction": [1.0]})
     with pytest.raises(LayerlineError, match="prediction = nan for row 1"):

@@ -181,7 +181,7 @@ def test_pictures_that_cannot_be_used_are_named(
         ("file,kind\na.png,x\n", {}, 3, "1 files are missing"),
         ("file,kind\n../a.png,x\n", {}, 3, "leads out of"),
         ("file,kind\n/etc/passwd,x\n", {}, 3, "leads out of"),
-        ("file,kind\n,x\n", {}, 3, "is empty in 1 rows"),
+        ("file,kind\n,x\n", {}, 3, "is empty in 1 row"),
         ("file,sort\ncat/a.png,x\n", {}, 3, "no target column 'kind'"),
         ("path,kind\ncat/a.png,x\n", {}, 2, "has no column 'file'"),
         ("file,kind,split\ncat/a.png,x,dev\n", {}, 3, "not 'dev'"),

@@ -5,8 +5,9 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
-from layerline.tracking.ui_app import NAME, START
+from layerline.tracking.ui_app import NAME, START, with_start
 
 _ASK = """
 from importlib import import_module
@@ -47,3 +48,30 @@ def test_mlflows_pages_still_keep_the_kind_of_work_under_this_key() -> None:
     scripts = Path(mlflow.__file__).parent / "server" / "js" / "build" / "static" / "js"
     texts = (script.read_text(encoding="utf-8") for script in scripts.glob("main*.js"))
     assert any('{key:"mlflow.workflowType",version:1,' in text for text in texts)
+
+
+# A run as MLflow's REST interface answers it, for whichever run is asked for.
+_ANSWER = """<script>
+const note = "Promoted: accuracy 0.9 on 343 test rows.\\n\\nVersion 3 became `champion`: " +
+  "<b>better</b>";
+window.fetch = async (place) => ({ok: !place.endsWith("gone"), json: async () => ({run: {
+  info: {run_name: place.split("run_id=")[1]},
+  data: {tags: place.endsWith("new") ? [] : [{key: "mlflow.note.content", value: note}]}}})});
+</script>"""
+
+
+def test_the_comparison_has_verdicts_and_figures(tmp_path: Path, tab: Any) -> None:
+    page = with_start("<html><head></head><body><div id=root>MLflow</div></body></html>", "#/")
+    file = tmp_path / "index.html"
+    file.write_text(page.replace("<head>", "<head>" + _ANSWER, 1))
+    runner, browser = tab
+    shown = "document.querySelector('section')"
+    place = '#/compare-runs?runs=["one","new","gone"]&experiments=["2"]'
+    runner.run(browser.open(file.as_uri() + place, 900, 700))
+    runner.run(browser.wait_for(f"{shown} !== null"))
+    assert runner.run(browser.run(f"{shown}.innerText")).splitlines() == [
+        "one Promoted: accuracy 0.9 on 343 test rows. Version 3 became champion: <b>better</b>",
+        "new has no description",
+    ]
+    runner.run(browser.run("history.pushState(null, '', '#/models')"))
+    runner.run(browser.wait_for(f"{shown} === null"))

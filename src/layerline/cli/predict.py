@@ -11,6 +11,7 @@ from layerline.artifacts import find_workspace
 from layerline.artifacts.temporary import temporary_folder
 from layerline.cli.command import handle_errors
 from layerline.config import load_params
+from layerline.text import plural
 
 if TYPE_CHECKING:
     from layerline.model.predict_file import PredictReport
@@ -88,9 +89,9 @@ def predict(
 def _print_report(report: "PredictReport", how: str, *, is_error: bool) -> None:
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
-    lines = [f"{report.n_rows:,} rows predicted {how}"]
+    lines = [f"{plural(report.n_rows, 'row')} predicted {how}"]
     if report.n_refused:
         reasons = "" if is_error else f"; see {report.refused} for the reasons"
-        lines.append(f"{report.n_refused:,} rows refused{reasons}")
+        lines.append(f"{plural(report.n_refused, 'row')} refused{reasons}")
     for line in [*lines, *report.tally.lines()]:
         click.echo(line, err=is_error)

@@ -25,6 +25,7 @@ from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import PROBABILITY
 from layerline.stage.warm_fork import WarmFork, start_fork
 from layerline.tables.storage import read_parquet, write_table
+from layerline.text import plural
 from layerline.tracking.store import tracking_uri
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def require_same(
     """
     if list(expected.columns) != list(found.columns) or len(expected) != len(found):
         raise LayerlineError(
-            f"{uri}: loaded in a fresh process it returns {len(found)} rows of "
+            f"{uri}: loaded in a fresh process it returns {plural(len(found), 'row')} of "
             f"{list(found.columns)}, expected {len(expected)} of {list(expected.columns)}; "
             "nothing was promoted"
         )

@@ -170,7 +170,7 @@ def _by_table(root: Path, target: str, labels: str, file_column: str) -> FoundIm
     """The files that a table names, and its other columns."""
     from layerline.sources.reading.reader import find_files, read_files
     from layerline.tables.storage import require_target, to_frame
-    from layerline.text import listing
+    from layerline.text import listing, plural
 
     read = read_files(find_files(labels), text=[file_column])
     frame = to_frame(read.table)
@@ -180,7 +180,8 @@ def _by_table(root: Path, target: str, labels: str, file_column: str) -> FoundIm
         raise ParamsError([Problem("fetch.options.file_column", message)])
     names = frame.pop(file_column)
     if names.isna().any():
-        raise DataError(f"{labels}: column {file_column!r} is empty in {names.isna().sum()} rows")
+        n_empty = plural(int(names.isna().sum()), "row")
+        raise DataError(f"{labels}: column {file_column!r} is empty in {n_empty}")
     outside = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
     if outside:
         raise DataError(f"{labels}: {outside[0]!r} leads out of {root}; use paths below it")

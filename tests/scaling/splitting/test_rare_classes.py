@@ -47,7 +47,7 @@ def test_the_warning_has_figures() -> None:
     note = rare_class_note(labels, classes)
     assert note is not None
     assert "class 'fraud' has 3 train, 1 validation and 1 test rows" in note
-    assert "a recall of 100 % on 1 test rows has a 95 % interval from 2%" in note
+    assert "a recall of 100 % on 1 test row has a 95 % interval from 2%" in note
     assert (
         rare_class_note(np.resize([0, 1, 2], 300), pd.Series(np.resize([0, 0, 0, 1], 300))) is None
     )

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from layerline.scaling.splitting.row_hash import Hashes
 from layerline.scaling.splitting.split import TEST, TRAIN, VALID, Labels
+from layerline.text import plural
 
 MOST_ROWS = 50  # in a class that chance may leave out of a split
 FEW_ROWS = 10  # of a class in a split: too few for its figures to mean much
@@ -70,6 +71,7 @@ def rare_class_note(labels: Labels, classes: pd.Series) -> str | None:
     n_test = int(tables[TEST][rare[0]])
     lower = 0.025 ** (1 / n_test) if n_test else 0.0  # Clopper and Pearson's, with all of n found
     return (
-        f"{shown}{more}: figures of so few rows are rough (a recall of 100 % on {n_test} test rows "
-        f"has a 95 % interval from {lower:.0%}); more rows of the class help, or folds of a study"
+        f"{shown}{more}: figures of so few rows are rough (a recall of 100 % on "
+        f"{plural(n_test, 'test row')} has a 95 % interval from {lower:.0%}); more rows of the "
+        "class help, or folds of a study"
     )

@@ -128,7 +128,7 @@ def _bad_rows(evidence: Evidence) -> dict[str, Any] | None:
     reason, others = frame.columns[-1], list(frame.columns[:-1])[:MAX_COLUMNS]
     n_bad, n_more = evidence.report["n_bad_rows"], len(frame.columns) - 1 - len(others)
     shown = f"{len(frame):,} of {n_bad:,} rows" if n_bad > len(frame) else counted(n_bad, "row")
-    omitted = f"; {n_more:,} more columns are not shown" if n_more else ""
+    omitted = f"; {counted(n_more, 'more column')} not shown" if n_more else ""
     return {
         "title": "Quarantine" if evidence.report["accepted"] else "Bad rows",
         "text": f"{shown}{omitted}.",

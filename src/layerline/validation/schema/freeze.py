@@ -19,7 +19,7 @@ from layerline.columns.cast import cast_column
 from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import Written
 from layerline.tables.storage import read_images
-from layerline.text import listing
+from layerline.text import listing, plural
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.raw_columns import Columns, RawColumns
@@ -93,7 +93,7 @@ def _of_column(frozen: ColumnSpec, found: ColumnSpec, values: pd.Series) -> list
     if typed.bad.any():
         keys = {k: v for k, v in column_entry(found).items() if k not in ("min", "max")}
         n_bad = int(typed.bad.sum())
-        what = f"{found.kind} {found.dtype} ({n_bad} values are not {frozen.dtype})"
+        what = f"{found.kind} {found.dtype} ({plural(n_bad, 'value')} not of {frozen.dtype})"
         return [Change(frozen.name, "type", f"{frozen.kind} {frozen.dtype}", what, keys)]
     changes = []
     if frozen.written != found.written and found.written is not None:
@@ -103,7 +103,7 @@ def _of_column(frozen: ColumnSpec, found: ColumnSpec, values: pd.Series) -> list
     n_missing = int(typed.values.isna().sum())
     if n_missing and not frozen.nullable:
         keys = {"nullable": True}
-        found_text = f"{n_missing} missing values"
+        found_text = plural(n_missing, "missing value")
         changes.append(Change(frozen.name, "missing", "not nullable", found_text, keys))
     if frozen.kind == "number":
         changes += _limits(frozen, found, typed.values)

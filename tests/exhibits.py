@@ -1,11 +1,14 @@
 """Models for the page: random weights, on a table or on images, without a training."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 from layerline.columns.spec import ColumnSpec
+from layerline.explorer.build_page import build_page
 from layerline.explorer.find_model import Exhibit
 from layerline.explorer.sample_rows import Sample
 from layerline.model.bundle import About
@@ -64,3 +67,10 @@ def image_exhibit(
     rows = generator.integers(0, 256, (n_rows, *shape), dtype=np.uint8)
     sample = Sample(rows, generator.integers(0, d_out, n_rows))
     return Exhibit(Model(about, shake(built), fitted), sample, "digits")
+
+
+def write_page(exhibit: Exhibit, folder: Path) -> Path:
+    """The page of a model, as a file."""
+    path = folder / "page.html"
+    path.write_text(build_page(exhibit), encoding="utf-8")
+    return path

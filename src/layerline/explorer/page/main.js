@@ -24,7 +24,7 @@ function start() {
   views.backward = showBackward(session);
   views.whatif = showWhatIf(session);
   views.playground = showPlayground(session);
-  byId("rowcard").open = !window.matchMedia("(max-width: 800px)").matches; // else the view is far below
+  foldOnPhones(byId("rowcard"));
   views.card = showCard(session);
   byId("tab-card").hidden = !session.about.card;
   const tabs = [...document.querySelectorAll("[role=tab]:not([hidden])")];
@@ -67,6 +67,14 @@ function start() {
   show(tabs[0]);
   // What tests and the console use.
   window.explorer = { session, modules };
+}
+
+// Open it would push the view far below; beside the view it cannot be folded.
+function foldOnPhones(details) {
+  const isNarrow = window.matchMedia("(max-width: 800px)");
+  const fold = () => (details.open = !isNarrow.matches);
+  isNarrow.addEventListener("change", fold);
+  fold();
 }
 
 // Calls `work` once nothing has changed for a moment.

@@ -35,7 +35,7 @@ PRUNERS = {
     "none": "pruner: none",
     "median": "pruner: {name: median, startup: 5, warmup: 1}",
     "hyperband": "pruner: {name: hyperband, least: 1, most: 12, factor: 3}",
-    "rungs": "rungs: [1]\npruner: {name: halving, least: 1, factor: 3}",
+    "rungs": "rungs: [1]\npruner: {name: halving, least: 1, factor: 4}",
 }
 
 

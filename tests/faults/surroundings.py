@@ -216,7 +216,7 @@ def odd_path(bench: Bench, rng: Random) -> Injected:
     try:
         moved.choose("next")
         if name in _MISREAD:
-            done = moved.run("layerline", "flush")
+            done = moved.run("layerline", "runs")
             require(done.code == 8, "refused in an odd path", f"{name}\n{done.output}")
             require("rename the folder" in done.output, "with a message", done.output)
             return Injected(f"in a folder {name!r}")

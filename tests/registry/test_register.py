@@ -28,7 +28,12 @@ def test_a_trained_checkout_is_registered(fresh):
     with open_registry(checkout.workspace.home, "testing") as client:
         run = client.get_run(facts["run_id"])
         version = client.get_model_version("flowers", "1")
+        model = client.get_registered_model("flowers").description
     assert run.info.status == "FINISHED"
+    headline = version.description.partition("\n")[0]
+    assert headline.startswith("Promoted: ")
+    assert model.startswith("`models:/flowers@champion` is what predicts")
+    assert f"version 1. {headline}" in model
     assert run.data.tags["layerline.key"] == checkout.key
     assert f"Version 1 became `champion`: {facts['reason']}" in version.description
     assert 'layerline.load("models:/flowers/1")' in version.description
@@ -52,7 +57,9 @@ def test_descriptions_that_people_wrote_stay(fresh):
     with open_registry(checkout.workspace.home, "testing") as client:
         ours = client.get_model_version("flowers", "1").description
         client.set_tag(facts["run_id"], "mlflow.note.content", "of the second batch")
+        client.update_registered_model("flowers", "three species")
         register_model(checkout.workspace, checkout.params, checkout.key, print)
+        assert client.get_registered_model("flowers").description == "three species"
         assert client.get_model_version("flowers", "1").description == ours
         tags = client.get_run(facts["run_id"]).data.tags
     assert tags["mlflow.note.content"] == "of the second batch"

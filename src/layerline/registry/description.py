@@ -20,9 +20,10 @@ HEADLINES = ("accuracy", "log_loss", "rmse", "mae", "r2")
 def describe(
     client: "MlflowClient", workspace: Workspace, candidate: Candidate, facts: Mapping[str, Any]
 ) -> None:
-    """Describe the training's run and the version, unless somebody has written something there.
+    """Describe the training's run, the version and, of a new champion, the registered model.
 
-    A champion that is registered again keeps the verdict that made it the champion.
+    What somebody has written there stays. A champion that is registered again keeps the verdict
+    that made it the champion.
     """
     run = client.get_run(candidate.run_id)
     log_lineage(client, facts)
@@ -36,6 +37,8 @@ def describe(
     version = client.get_model_version(name, number)
     if facts["version"] != facts["previous_version"] and _is_free(version.description):
         client.update_model_version(name, number, text)
+    if facts["promoted"] and _is_free(client.get_registered_model(name).description):
+        client.update_registered_model(name, _text_of_model(facts, text.partition("\n")[0]))
 
 
 def _is_free(description: str | None) -> bool:
@@ -70,6 +73,18 @@ model.predict(rows)  # a DataFrame, columns as in the data
 ```
 
 Over HTTP: `layerline serve {uri}`
+
+{MARK}
+"""
+
+
+def _text_of_model(facts: Mapping[str, Any], headline: str) -> str:
+    # What later promotions by hand and rollbacks leave true.
+    uri = f"models:/{facts['project']}@{facts['alias']}"
+    return f"""\
+`{uri}` is what predicts and is served. Each version has its figures and its verdict below.
+
+Last promoted by register: version {facts["version"]}. {headline}
 
 {MARK}
 """

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from layerline.cli import main
 from layerline.cli.cluster import KINDS
-from layerline.config import MembersSection, TrainSection
+from layerline.config import Component, TrainSection
 from layerline.errors import ParamsError
 from layerline.projects.cluster_files import CLUSTERS, Project, Size, write_cluster
 
@@ -80,8 +80,8 @@ def test_the_script_for_torchrun_needs_the_first_hosts_name(tmp_path: Path) -> N
 def test_params_that_ranks_cannot_train_are_refused_before_anything_is_written(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(ParamsError, match=r"train\.members: 6 processes cannot train so"):
-        written("slurm", tmp_path, members=MembersSection())
+    with pytest.raises(ParamsError, match=r"train\.optimizer: 6 processes cannot train so"):
+        written("slurm", tmp_path, optimizer=Component(name="lbfgs"))
     assert not (tmp_path / "out").exists()
 
 

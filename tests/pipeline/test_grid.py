@@ -45,7 +45,7 @@ def test_a_grid_leaves_the_champion_and_its_winner_competes(tmp_path: Any, n: in
         assert "experiments are not promoted" in read(checkout, "registration.json")["reason"]
         checkout.run("git", "checkout", "-q", ".")
     assert len(set(networks.values())) == n
-    versions = json.loads(checkout.run("layerline", "history", "--json"))
+    versions = json.loads(checkout.run("layerline", "history", "--json", "--limit", "99"))
     assert len(versions) == n + 1
     (champion,) = (found for found in versions if "champion" in found["aliases"])
     assert champion["version"] == 1

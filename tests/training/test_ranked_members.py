@@ -1,8 +1,5 @@
 """Members divided among ranks: the bytes of one process, also when a rank is killed."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import member_work
@@ -11,30 +8,17 @@ import torch
 from member_work import CASES, FAILED, KILLED
 from safetensors.torch import load_file
 from torch import Tensor
+from torchrun import on_two_ranks
 
 from layerline.errors import DivergedError
 from layerline.training.ranked_members import divide
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two ranks leave, of which one was killed in the first case."""
     folder = tmp_path_factory.mktemp("ranks")
-    command = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["--max-restarts", "3", "--monitor-interval", "0.1"]
-    source = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
-    done = subprocess.run(
-        [sys.executable, "-m", *command, member_work.__file__, str(folder)],
-        env={**os.environ, "PYTHONPATH": source},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
+    return on_two_ranks(member_work.__file__, folder, restarts=3)
 
 
 def assert_equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:

@@ -1,8 +1,5 @@
 """A training on several ranks: what one process gives, to rounding, also when a rank is killed."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import torch
 from rank_work import AGAIN, CASES, KILLED
 from safetensors.torch import load_file
 from torch import Tensor
+from torchrun import on_two_ranks
 
 from layerline.config import (
     Component,
@@ -33,7 +31,6 @@ from layerline.training.rank_group import (
     require_rows_for_all,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 CLOSE = {"bfloat16": 2e-2}  # three digits a product
 # Adam takes full steps along gradients of nothing but rounding: the losses agree, not all weights.
 LOSSES_ONLY = {"adamw", "bfloat16", "muon"}
@@ -46,19 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_on_two(folder: Path, **environment: str) -> Path:
-    command = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["--max-restarts", "12", "--monitor-interval", "0.1"]
-    source = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
-    done = subprocess.run(
-        [sys.executable, "-m", *command, rank_work.__file__, str(folder)],
-        env={**os.environ, "PYTHONPATH": source, **environment},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
+    return on_two_ranks(rank_work.__file__, folder, restarts=12, **environment)
 
 
 def of_ranks(trained: Path, name: str) -> dict[str, Tensor]:

@@ -30,6 +30,14 @@ SCHEMA = Path("schema.yaml")
 N_PARTITIONS, N_ROWS = 8, 1500  # of each: more than a row group, which has 1,024 here
 
 
+@pytest.fixture(scope="module", autouse=True)
+def importable_tests() -> Iterator[None]:
+    """Workers import this module's functions, wherever they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[2])
+        yield
+
+
 @pytest.fixture(scope="module")
 def workers() -> Iterator["distributed.LocalCluster"]:
     with distributed.LocalCluster(
@@ -128,6 +136,16 @@ def test_a_worker_that_is_killed_changes_nothing(
     marker = tmp_path / "killed"
     found = list(on_workers(workers.scheduler_address, DiesOnce(marker), range(40)))
     assert found == [n * n for n in range(40)]
+    assert marker.exists()
+
+
+def test_the_only_worker_is_killed_and_its_successor_goes_on(tmp_path: Path) -> None:
+    marker = tmp_path / "killed"
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+    ) as alone:
+        found = list(on_workers(alone.scheduler_address, DiesOnce(marker), range(20)))
+    assert found == [n * n for n in range(20)]
     assert marker.exists()
 
 

@@ -34,9 +34,11 @@ def on_workers(address: str, function: Callable[[A], B], items: Iterable[A]) -> 
         LayerlineError: what the function raised.
     """
     from distributed import KilledWorker
+    from distributed.protocol.pickle import dumps, loads
 
-    client = _connect(address)
-    work, folder = client.scatter(function, broadcast=True), os.getcwd()  # noqa: PTH109
+    client, folder = _connect(address), os.getcwd()  # noqa: PTH109
+    # A task's result, not scattered data: Dask makes it again when its worker dies.
+    work = client.submit(loads, dumps(function), pure=False)
     n_ahead = max(_AHEAD * sum(client.nthreads().values()), 1)
     running: deque[Any] = deque()
     try:

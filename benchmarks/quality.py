@@ -128,6 +128,7 @@ def prepare(table: Table, root: Path, changes: Mapping[str, Any]) -> tuple[Works
     workspace = Workspace(root)
     start = start_project(table.path, table.target, "bench", root=root)
     raw = changed({**start.params, "threads": 1, "evaluate": {"bootstrap": 0}}, changes)
+    raw["fetch"]["options"]["path"] = str(table.path.resolve())  # it is written from the root
     params, problems = parse_params(raw)
     if params is None:
         raise SystemExit("\n".join(f"{p.where}: {p.message}" for p in problems))

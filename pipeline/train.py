@@ -23,7 +23,7 @@ def main(stage: Stage) -> None:
         context = SourceContext(workspace, params.project, params.register.alias)
         source = find_start(context, transfer)
     with log.system_metrics():
-        result = train(workspace, params, log.log_epoch, stage.report, source)
+        result = train(workspace, params, log.log_epoch, stage.report, source, may_fork=True)
     log.log_result(result, None if source is None else source.identity)
 
 

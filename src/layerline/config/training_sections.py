@@ -97,7 +97,8 @@ class TrainSection:
     transfer: TransferSection | None = None
     """Known weights to start from."""
     distributed: DistributedSection | Literal["auto"] = "auto"
-    """How many processes train together; auto: those that torchrun started, else one."""
+    """How many processes train together; auto: those that torchrun started, else one, with a fork
+    for each further core where members train."""
 
     @model_validator(mode="after")
     def _one_start(self) -> "TrainSection":

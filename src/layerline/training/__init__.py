@@ -11,6 +11,7 @@ monotone.py           columns that only raise predictions
 ranked_session.py     a step of several ranks
 rank_group.py         processes that train together
 ranked_members.py     members divided among ranks
+forked_ranks.py       members on all cores, by forks
 fold_rows.py          rows held out of each network
 stacking.py           which networks train as one
 ensemble_curve.py     the curve of an ensemble

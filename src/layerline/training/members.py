@@ -104,12 +104,12 @@ class Members:
         for turn in self.turns.all:
             turn.training.keep_weights()
 
-    def _groups(self) -> list[Numbers]:
+    def groups(self) -> list[Numbers]:
         """The members that train together, group by group."""
         return group_members(self.settings, self._gains_by_stacking)
 
     def _begin(self) -> None:
-        for numbers in self._groups():
+        for numbers in self.groups():
             self.turns.add(numbers)
 
     def _gains_by_stacking(self, number: int) -> bool:

@@ -40,13 +40,13 @@ def require_rankable(section: TrainSection, place: RankPlace | None) -> None:
     if n_processes > 1:
         problems += [
             Problem(f"train.{name}", f"{n_processes} processes cannot train so; {remedy}")
-            for name, remedy in _unrankable(section)
+            for name, remedy in unrankable(section)
         ]
     if problems:
         raise ParamsError(problems)
 
 
-def _unrankable(section: TrainSection) -> Iterator[tuple[str, str]]:
+def unrankable(section: TrainSection) -> Iterator[tuple[str, str]]:
     """What is for one process: where it stands in train, and the remedy."""
     stopping = section.early_stopping
     if section.transfer is not None:

@@ -76,9 +76,9 @@ class RankedMembers(Members):
     def _is_done(self) -> bool:
         return self._all_done and len(self.curve.records) >= self._epochs_done
 
-    def _groups(self) -> list[Numbers]:
+    def groups(self) -> list[Numbers]:
         """Those of this rank; rank 0 has stand-ins for the members of the others."""
-        groups, ranks = super()._groups(), self.setup.ranks
+        groups, ranks = super().groups(), self.setup.ranks
         shares = divide(groups, ranks.size)
         if idle := sum(not share for share in shares):
             self._notes.append(

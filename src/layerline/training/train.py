@@ -1,21 +1,24 @@
 """The train stage's work: from data/scaled to models/network and reports/history.csv."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import nn
 
 from layerline.artifacts import SourceFiles, Workspace
 from layerline.config import Params, read_rank_place
-from layerline.kernels.ranks import ALONE
+from layerline.kernels.ranks import ALONE, Ranks
 from layerline.training.cleanup import prune
 from layerline.training.device import choose_device, enough_memory
 from layerline.training.distillation import distill
-from layerline.training.epoch_records import EpochRecord, FitResult
+from layerline.training.epoch_records import FitResult
+from layerline.training.forked_ranks import forked_ranks, n_useful
 from layerline.training.learner import Learner
-from layerline.training.members import Members
+from layerline.training.members import Members, OnEpoch, Report
 from layerline.training.output_files import save_interrupted, save_trained
+from layerline.training.progress import progress_shown
 from layerline.training.rank_group import join, open_snapshots, require_rankable, take_device
 from layerline.training.ranked_members import RankedMembers
 from layerline.training.setup import TrainingSetup, read_setup
@@ -25,14 +28,16 @@ from layerline.training.snapshots import Snapshots, training_key
 def train(
     workspace: Workspace,
     params: Params,
-    on_epoch: Callable[[EpochRecord], None],
-    report: Callable[[str], None] = lambda text: None,
+    on_epoch: OnEpoch,
+    report: Report = lambda text: None,
     source: SourceFiles | None = None,
+    *,
+    may_fork: bool = False,
 ) -> FitResult:
     """Train, or resume a training that was killed; write the network and its history.
 
-    With train.transfer it starts from the weights of `source`. Interrupted by Ctrl-C, it leaves the
-    best network so far in models/interrupted.
+    With train.transfer it starts from the weights of `source`. Where it `may_fork`, members use all
+    cores. Interrupted by Ctrl-C, it leaves the best network so far in models/interrupted.
 
     Raises:
         SourceError: data/scaled is missing or damaged.
@@ -53,24 +58,52 @@ def train(
             learner = start_from(source, workspace, setup, network, report)
         elif not setup.section.has_members:
             learner = Learner(network, setup.data)
-        members = _members(workspace, setup, learner)
-        try:
-            kept = members.run(on_epoch, report)
-            if setup.ranks.rank == 0:
-                kept = distill(members, kept, report)
-        except KeyboardInterrupt:
-            if setup.ranks.rank:
-                raise
-            report(_save_interrupted(workspace, setup, members))
-            raise
+        with _on_all_cores(workspace, setup, may_fork and learner is None) as setup:
+            members = _members(workspace, setup, learner)
+            return _run(workspace, members, on_epoch, report)
+
+
+@contextlib.contextmanager
+def _on_all_cores(
+    workspace: Workspace, setup: TrainingSetup, may_fork: bool
+) -> Iterator[TrainingSetup]:
+    """The setup of rank 0, whose forks train their members while the block runs; or as it was."""
+    n_processes = 1
+    if may_fork and setup.ranks == ALONE:
+        n_processes = n_useful(setup, len(_members(workspace, setup).groups()))
+    if n_processes == 1:
+        yield setup
+        return
+
+    def train_share(ranks: Ranks) -> None:
+        with progress_shown(False):
+            share = _members(workspace, dataclasses.replace(setup, ranks=ranks))
+            share.run(_ignore, _ignore)
+
+    with forked_ranks(n_processes, train_share) as ranks:
+        yield dataclasses.replace(setup, ranks=ranks)
+
+
+def _run(workspace: Workspace, members: Members, on_epoch: OnEpoch, report: Report) -> FitResult:
+    """Train all members; rank 0 writes what is kept of them."""
+    setup = members.setup
+    try:
+        kept = members.run(on_epoch, report)
         if setup.ranks.rank == 0:
-            about = {**setup.manifest_facts(kept.result), **kept.about}
-            save_trained(workspace, kept, about, learner)
-            members.discard()
-        return kept.result
+            kept = distill(members, kept, report)
+    except KeyboardInterrupt:
+        if setup.ranks.rank:
+            raise
+        report(_save_interrupted(workspace, members))
+        raise
+    if setup.ranks.rank == 0:
+        about = {**setup.manifest_facts(kept.result), **kept.about}
+        save_trained(workspace, kept, about, members.learner)
+        members.discard()
+    return kept.result
 
 
-def _members(workspace: Workspace, setup: TrainingSetup, learner: Learner | None) -> Members:
+def _members(workspace: Workspace, setup: TrainingSetup, learner: Learner | None = None) -> Members:
     def snapshots(facts: Mapping[str, Any]) -> Snapshots:
         return _open_snapshots(workspace, setup, facts)
 
@@ -96,9 +129,9 @@ def _prepare(workspace: Workspace, params: Params) -> tuple[TrainingSetup, nn.Mo
     return dataclasses.replace(setup, ranks=ranks), network
 
 
-def _save_interrupted(workspace: Workspace, setup: TrainingSetup, members: Members) -> str:
+def _save_interrupted(workspace: Workspace, members: Members) -> str:
     """Keep the best network so far; returns the message for the user."""
-    message = "interrupted"
+    message, setup = "interrupted", members.setup
     if kept := members.interrupted():
         about = {**setup.manifest_facts(kept.result), **kept.about}
         save_interrupted(workspace, kept, about)

@@ -99,7 +99,7 @@ def test_what_a_fork_raises_is_raised_here_with_its_exit_code() -> None:
         ranks.of_each(ranks.rank)
 
     with (
-        pytest.raises(LayerlineError, match="^row 7 is wrong$") as raised,
+        pytest.raises(LayerlineError, match=r"^row 7 is wrong$") as raised,
         forked_ranks.forked_ranks(3, fail) as ranks,
     ):
         ranks.of_each(0)

@@ -92,6 +92,23 @@ def test_a_killed_fork_ends_the_training_and_the_next_run_resumes(
     assert files == alone[0]
 
 
+def test_where_no_process_may_start_it_trains_alone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = run(workspace, may_fork=False)
+    usual, left = os.fork, [1]
+
+    def refuse() -> int:
+        if not left:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        left.clear()
+        return usual()
+
+    monkeypatch.setattr(os, "fork", refuse)
+    assert run(workspace) == alone
+    assert not psutil.Process().children()
+
+
 def test_what_a_fork_raises_is_raised_here_with_its_exit_code() -> None:
     def fail(ranks: Ranks) -> None:
         if ranks.rank == 2:

@@ -7,6 +7,7 @@ It trains whole members (ranked_members), so the bytes are those of one process.
 import contextlib
 import ctypes
 import dataclasses
+import itertools
 import os
 import pickle
 import signal
@@ -18,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn, TypeVar
 
 from layerline.errors import LayerlineError
-from layerline.kernels.ranks import Ranks
+from layerline.kernels.ranks import ALONE, Ranks
 from layerline.training.device import choose_device
 from layerline.training.machine import usable_cores
 from layerline.training.rank_group import unrankable
@@ -78,33 +79,44 @@ def n_useful(setup: TrainingSetup, n_groups: int) -> int:
 def forked_ranks(size: int, work: Callable[[Ranks], object]) -> Iterator[Ranks]:
     """Run `work` in `size - 1` forks while the block runs here, as rank 0.
 
-    They end with this process, whichever way it ends, and with the block.
+    They end with this process, whichever way it ends, and with the block. A machine that allows
+    no more processes leaves the block alone.
 
     Raises:
         LayerlineError: in the block, where a fork is gone, or what a fork's work raised.
     """
     parent, pipes = os.getpid(), [Pipe() for _ in range(size - 1)]
-    children = []
-    for number, (_, far) in enumerate(pipes, start=1):
-        child = os.fork()
-        if child == 0:
-            for near, other in pipes:
-                near.close()
-                if other is not far:
-                    other.close()
-            _work_beside(parent, PipedRanks(number, size, (far,)), work)
-        children.append(child)
+    children: list[int] = []
+    try:
+        for number, (_, far) in enumerate(pipes, start=1):
+            child = os.fork()
+            if child == 0:
+                for end in itertools.chain(*pipes):
+                    if end is not far:
+                        end.close()
+                _work_beside(parent, PipedRanks(number, size, (far,)), work)
+            children.append(child)
+        ranks: Ranks = PipedRanks(0, size, tuple(near for near, _ in pipes))
+    except OSError:
+        _end(children)
+        ranks = ALONE
     for _, far in pipes:
         far.close()
     try:
-        yield PipedRanks(0, size, tuple(near for near, _ in pipes))
+        yield ranks
     finally:
-        for child in children:  # what they had to give has been received
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        _end(children)
         for near, _ in pipes:
             near.close()
+
+
+def _end(children: list[int]) -> None:
+    """End the forks; what they had to give has been received."""
+    while children:
+        child = children.pop()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _work_beside(parent: int, ranks: PipedRanks, work: Callable[[Ranks], object]) -> NoReturn:

@@ -56,6 +56,8 @@ def _make_project(folder: Path) -> Checkout:
         train__epochs=6,
         train__options={"hidden": [8]},
         train__early_stopping=None,
+        train__members={"count": 2, "keep": "all"},  # each on a core, in a fork
+        train__schedule={"name": "reduce_on_plateau"},  # no stack has rates of its own
         evaluate__bootstrap=50,
     )
     return checkout

@@ -120,6 +120,9 @@ def test_seeds_are_averaged_and_bad_trials_pruned(home):
     states = [row["state"] for row in rows(home)]
     assert states.count("pruned") > 0
     assert states[0] == "done"
+    page = (home.reports / "studies" / "s" / "study.md").read_text()
+    _, _, ended = page.partition("## Pruned and failed trials")
+    assert ended.count("| pruned at ") == states.count("pruned")
     (home.root / "s.yaml").write_text(STUDY + "seeds: 3\n")
     layerline("run", "s.yaml", "--trials", "1", "--new")
     (averaged,) = rows(home)
@@ -140,6 +143,8 @@ def test_a_trial_that_fails_is_reported_and_the_others_go_on(home):
     good, bad = rows(home)
     assert (good["state"], bad["state"]) == ("done", "failed")
     assert "learning_rate" in bad["error"]
+    page = (home.reports / "studies" / "s" / "study.md").read_text()
+    assert "| failed: train: the loss diverged" in page
 
 
 @pytest.mark.parametrize(
@@ -147,7 +152,10 @@ def test_a_trial_that_fails_is_reported_and_the_others_go_on(home):
     [
         ("space: {train.network: [mlp, mpl]}", "'mpl' is not known; did you mean 'mlp'"),
         ("space: {train.optons.hidden: [[8]]}", "unknown key"),
-        ("space: {train.epochs: [3]}\npruner: wilcoxon", "seed by seed; set `seeds: 3`"),
+        (
+            "space: {train.epochs: [3]}\npruner: wilcoxon",
+            "fold by fold; set `seeds: 3` or `folds: 3`",
+        ),
         ("space: {train.batch_size: [8]}\nrungs: [2]", "pruner `none` ends no trial at them"),
         (
             "space: {train.batch_size: [8]}\nrungs: [2]\nseeds: 3\npruner: median",

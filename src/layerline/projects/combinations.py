@@ -75,25 +75,31 @@ def _stopping_fits_task(params: Params) -> Iterator[Problem]:
 
 
 def _folds_know_nothing_of_each_other(params: Params) -> Iterator[Problem]:
-    from layerline.lookup import read_choices
-    from layerline.scaling.preprocessing.encoders import ENCODERS
     from layerline.training.optimizers import takes_all_rows
 
     if params.train.folds is None:
         return
+    for message in fold_problems(params):
+        yield Problem("train.folds", message)
+    if takes_all_rows(params.train):
+        message = f"{params.train.optimizer.name} takes all rows at once; use adamw"
+        yield Problem("train.folds", message)
+
+
+def fold_problems(params: Params) -> Iterator[str]:
+    """What lets a network know the targets of rows that its fold holds out."""
+    from layerline.lookup import read_choices
+    from layerline.scaling.preprocessing.encoders import ENCODERS
+
     choices = read_choices(params.scale.categorical, "one_hot")
     for choice in (choices.default, *choices.columns.values()):
         if choice.name in ENCODERS and ENCODERS[choice.name].needs_target:
-            message = (
+            yield (
                 f"scale.categorical: {choice.name} puts the targets of all train rows into the "
                 "features, those of the rows that a fold holds out as well; use one_hot or "
                 "embedding, or remove folds"
             )
-            yield Problem("train.folds", message)
             return
-    if takes_all_rows(params.train):
-        message = f"{params.train.optimizer.name} takes all rows at once; use adamw"
-        yield Problem("train.folds", message)
 
 
 def _exports_have_no_own_code(params: Params) -> Iterator[Problem]:

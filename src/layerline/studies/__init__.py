@@ -11,6 +11,7 @@ A search varies params and looks for the best:
     trial_slots.py     each planned trial exactly once
     search_trial.py    one training, in process
     trial_training.py  a trial's trainings and its pruner
+    fold_data.py       one fold to validate on
     search_worker.py   trials, one after another
     search.py          workers started and watched
     study_journal.py   parent and child runs

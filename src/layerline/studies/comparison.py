@@ -5,6 +5,7 @@ stopped, or gets more seeds, trains only what is missing.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from layerline.studies.search_objectives import Objective, read_objectives
 from layerline.studies.search_trial import Bench
 from layerline.studies.study_file import find_study
 from layerline.studies.study_storage import study_folder
+from layerline.studies.train_subset import write_subset
 from layerline.training.epoch_records import EpochRecord
 from layerline.wrong_values import problems_of
 
@@ -187,7 +189,9 @@ def _cell(
 def _train(bench: Bench, variant: str, chosen: _Variant, seed: int, objective: Objective) -> Cell:
     records: list[EpochRecord] = []
     try:
-        trained = bench.train(chosen.params, records.append, seed, chosen.n_rows)
+        n_rows = chosen.n_rows
+        cut = None if n_rows is None else functools.partial(write_subset, n_rows=n_rows)
+        trained = bench.train(chosen.params, records.append, seed, cut)
     except DivergedError:
         value, train_value, seconds = None, None, 0.0
     else:

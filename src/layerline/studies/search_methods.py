@@ -98,7 +98,7 @@ def _halving(*, least: Size = 1, factor: Factor = 3) -> "BasePruner":
 
 
 def _wilcoxon(*, p: Probability = 0.1, least: Count = 2) -> "BasePruner":
-    """Stop a trial whose seeds are surely worse than the same seeds of the best trial."""
+    """Stop a trial whose seeds, or folds, are surely worse than the same ones of the best trial."""
     from optuna.pruners import WilcoxonPruner
 
     return WilcoxonPruner(p_threshold=p, n_startup_steps=least)
@@ -169,9 +169,14 @@ def require_fit(section: StudySection, n_objectives: int, n_epochs: int) -> None
         problems.append(Problem("pruner", message))
     if n_objectives > 1 and sampler.name == "cma_es":
         problems.append(Problem("sampler", "cma_es has one objective; use tpe or random"))
-    if pruner.name == "wilcoxon" and section.seeds < 3:
-        message = "wilcoxon compares trials seed by seed; set `seeds: 3` or more"
+    if pruner.name == "wilcoxon" and section.n_trainings < 3:
+        message = (
+            "wilcoxon compares trials seed by seed or fold by fold; set `seeds: 3` or `folds: 3`"
+        )
         problems.append(Problem("pruner", message))
+    if section.folds and section.seeds > 1:
+        message = f"a trial is a mean over folds or over seeds, and `seeds` is {section.seeds}"
+        problems.append(Problem("folds", f"{message}; keep one of them"))
     problems += [Problem("rungs", message) for message in _rung_problems(section, n_epochs)]
     if problems:
         raise ParamsError(problems, "study")
@@ -182,8 +187,9 @@ def _rung_problems(section: StudySection, n_epochs: int) -> Iterator[str]:
         return
     if section.pruner.name in ("none", "wilcoxon"):
         yield f"the pruner `{section.pruner.name}` ends no trial at them; use halving or median"
-    if section.seeds > 1:
-        yield f"are short trainings of one seed, and `seeds` is {section.seeds}; keep one of them"
+    for name, value in (("seeds", section.seeds), ("folds", section.folds or 1)):
+        if value > 1:
+            yield f"are short trainings of one seed, and `{name}` is {value}; keep one of them"
     if EPOCHS not in section.space and section.rungs[-1] >= n_epochs:
         last = section.rungs[-1]
         yield f"{last} epochs are not fewer than {EPOCHS}, {n_epochs}; a rung is a shorter training"

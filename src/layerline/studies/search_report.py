@@ -33,6 +33,17 @@ class TrialRow:
     params: Mapping[str, Any]
     facts: Mapping[str, Any]
 
+    @property
+    def outcome(self) -> str:
+        """The state, and where or why it ended.
+
+        >>> TrialRow(3, "pruned", (), {}, {"pruned_at": 5}).outcome
+        'pruned at 5'
+        """
+        if self.state == "pruned":
+            return f"pruned at {self.facts.get('pruned_at', '?')}"
+        return f"failed: {self.facts.get(ERROR, '')}" if self.state == "failed" else self.state
+
     def to_json(self) -> dict[str, Any]:
         facts = {k: v for k, v in self.facts.items() if k in _FACTS}
         return {"trial": self.number, "state": self.state, "params": self.params, **facts}
@@ -85,6 +96,7 @@ class SearchResult:
             "objective": [objective.name for objective in search.objectives],
             "direction": [objective.direction for objective in search.objectives],
             "seeds": search.section.seeds,
+            "folds": search.section.folds,
             "planned": search.n_trials,
             **{state: counts[state] for state in STATES.values()},
             "abandoned": self.n_abandoned,
@@ -107,6 +119,13 @@ class SearchResult:
         header = ["trial", *names, *(path.rpartition(".")[2] for path in paths), "seconds"]
         return header, [self._cells(row, paths) for row in self.ranked()[:limit]]
 
+    def table_of_ended(self) -> tuple[list[str], list[list[str]]]:
+        """Header, and a row for each trial without a value, with what ended it; by number."""
+        paths = list(self.search.space.dimensions)
+        header = ["trial", "outcome", *(path.rpartition(".")[2] for path in paths)]
+        ended = [row for row in self.rows if row.state != "done"]
+        return header, [[str(row.number), row.outcome, *_shown_params(row, paths)] for row in ended]
+
     def ranked(self) -> list[TrialRow]:
         """The trials that are done, the best by the first objective first."""
         sign = 1 if self.search.objectives[0].is_lower_better else -1
@@ -115,8 +134,12 @@ class SearchResult:
 
     def _cells(self, row: TrialRow, paths: Sequence[str]) -> list[str]:
         values = [readable(value) for value in row.values]
-        params = [_shown(row.params.get(path, "–")) for path in paths]
-        return [str(row.number), *values, *params, f"{row.facts.get('seconds', 0):.1f}"]
+        seconds = f"{row.facts.get('seconds', 0):.1f}"
+        return [str(row.number), *values, *_shown_params(row, paths), seconds]
+
+
+def _shown_params(row: TrialRow, paths: Sequence[str]) -> list[str]:
+    return [_shown(row.params.get(path, "–")) for path in paths]
 
 
 def _shown(value: Any) -> str:
@@ -184,8 +207,19 @@ def _blocks(title: str, result: SearchResult, pictures: Sequence[tuple[Path, str
             "many is a little too good. The test rows have not been looked at."
         ),
     ]
+    blocks += _ended_blocks(result)
     for path, caption in pictures:
         blocks += [Heading(caption), Picture(path, f"plots/{path.name}", caption)]
+    return blocks
+
+
+def _ended_blocks(result: SearchResult) -> list[Block]:
+    header, rows = result.table_of_ended()
+    if not rows:
+        return []
+    blocks: list[Block] = [Heading("Pruned and failed trials"), Table(header, rows[:N_SHOWN])]
+    if len(rows) > N_SHOWN:
+        blocks.append(Paragraph(f"trials.csv has {len(rows) - N_SHOWN:,} more."))
     return blocks
 
 

@@ -27,10 +27,11 @@ from layerline.origins import SourceContext, find_preprocessor, find_start
 from layerline.projects.preflight import check_params
 from layerline.scaling.scale import scale
 from layerline.studies.search_objectives import Measured
-from layerline.studies.train_subset import write_subset
 from layerline.training.dataset import Rows, load_rows
 from layerline.training.epoch_records import EpochRecord, FitResult
 from layerline.training.train import train
+
+Cut = Callable[[Path, Path], None]  # writes the second folder out of the first, a data/scaled
 
 
 class Trained(NamedTuple):
@@ -77,16 +78,16 @@ class Bench:
         params: Params,
         on_epoch: Callable[[EpochRecord], None],
         seed: int = 0,
-        n_rows: int | None = None,
+        cut: Cut | None = None,
     ) -> Trained:
-        """Train with params; `seed` is added to theirs, `n_rows` are the train rows used.
+        """Train with params; `seed` is added to theirs, `cut` makes other rows of data/scaled.
 
         Raises:
             ParamsError, SourceError, DivergedError: as the stages scale and train.
         """
         source = self.source(params)
         with tempfile.TemporaryDirectory(prefix="trial-", dir=self.folder) as name:
-            inside = self._workspace(Path(name), params, n_rows)
+            inside = self._workspace(Path(name), params, cut)
             seeded = dataclasses.replace(params, seed=params.seed + seed)
             start = time.perf_counter()
             result = train(inside, seeded, on_epoch, source=source)
@@ -107,14 +108,14 @@ class Bench:
         context = SourceContext(self.workspace, params.project, params.register.alias)
         return find_start(context, params.train.transfer)
 
-    def _workspace(self, root: Path, params: Params, n_rows: int | None) -> Workspace:
+    def _workspace(self, root: Path, params: Params, cut: Cut | None) -> Workspace:
         """A workspace of the trial's own, whose data are the project's."""
         inside, scaled = Workspace(root), self.scaled(params)
         linked = [(inside.preprocessor, scaled.preprocessor)]
-        if n_rows is None:
+        if cut is None:
             linked.append((inside.scaled, scaled.scaled))
         else:
-            write_subset(scaled.scaled, inside.scaled, n_rows)
+            cut(scaled.scaled, inside.scaled)
         for ours, theirs in linked:
             ours.parent.mkdir(parents=True, exist_ok=True)
             ours.symlink_to(theirs.resolve(), target_is_directory=True)

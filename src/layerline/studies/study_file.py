@@ -69,8 +69,9 @@ class StudySection:
 
     `objective` is `valid.METRIC`, or a cost: seconds, parameters, latency_ms; several in a list.
     `trials` is the planned number, `minutes` a limit for one call of the command. With `seeds` each
-    trial is the mean of that many trainings. With `rungs` a trial first trains whole, shorter
-    trainings of so many epochs each, and the pruner compares what they come to.
+    trial is the mean of that many trainings, with `folds` of one for each fold of the train and
+    validation rows. With `rungs` a trial first trains whole, shorter trainings of so many epochs
+    each, and the pruner compares what they come to.
     """
 
     space: Annotated[dict[str, Dimension], Field(min_length=1)]
@@ -80,6 +81,7 @@ class StudySection:
     sampler: Named = Component(name="tpe")
     pruner: Named = Component(name="none")
     seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    folds: Annotated[int, Field(ge=2, le=100)] | None = None
     rungs: tuple[Annotated[int, Field(ge=1)], ...] = ()
 
     @model_validator(mode="after")
@@ -87,6 +89,11 @@ class StudySection:
         if list(self.rungs) != sorted(set(self.rungs)):
             raise ValueError(f"has rungs that do not rise: {list(self.rungs)}; a trial climbs them")
         return self
+
+    @property
+    def n_trainings(self) -> int:
+        """Of all epochs, in a trial."""
+        return self.folds or self.seeds
 
 
 def find_study(workspace: Workspace, name: str | None) -> tuple[str, Any]:

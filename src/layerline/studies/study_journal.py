@@ -32,6 +32,7 @@ def open_study_journal(search: "Search", study: "Study") -> Journal:
                 "sampler": section.sampler.name,
                 "pruner": section.pruner.name,
                 "seeds": section.seeds,
+                **({"folds": section.folds} if section.folds else {}),
             }
         )
         journal.tags({"layerline.study": search.name})

@@ -16,6 +16,7 @@ from layerline.config import read_yaml
 from layerline.errors import BusyError, ParamsError, Problem
 from layerline.projects.outdated import require_current
 from layerline.projects.preflight import check_params
+from layerline.studies.fold_data import require_foldable, require_folds
 from layerline.studies.search_methods import GRID, make_pruner, make_sampler, require_fit
 from layerline.studies.search_objectives import Objective, read_objectives
 from layerline.studies.search_space import SearchSpace, space_problems
@@ -130,6 +131,7 @@ def read_search(workspace: Workspace, name: str | None, trials: int | None = Non
 
     Raises:
         ParamsError: with every problem found in it, or data/scaled belongs to other params.
+        DataError: there are too few rows for its folds.
         SourceError: data/scaled is missing or damaged.
     """
     source = name
@@ -143,6 +145,9 @@ def read_search(workspace: Workspace, name: str | None, trials: int | None = Non
     make_sampler(section.sampler, 0)
     make_pruner(section.pruner)
     require_fit(section, len(objectives), params.train.epochs)
+    if section.folds:
+        require_foldable(params)
+        require_folds(workspace.scaled, section.folds, params.seed)
     folder = study_folder(workspace, name)
     folder.mkdir(parents=True, exist_ok=True)
     space = SearchSpace(section.space, raw)
@@ -181,8 +186,9 @@ def _value_problems(bench: Bench, space: SearchSpace) -> list[Problem]:
 def _key(section: StudySection, raw: Mapping[str, Any], scaled: Mapping[str, Any]) -> str:
     """A hash of what decides a trial's value; not of how many trials there are, or how long."""
     decides = {k: v for k, v in dataclasses.asdict(section).items() if k not in _FREE}
-    if not section.rungs:  # a study that was begun before there were any goes on
-        del decides["rungs"]
+    for name in ("rungs", "folds"):  # a study that was begun before there were any goes on
+        if not decides[name]:
+            del decides[name]
     own = {k: v for k, v in raw.items() if k in ("seed", "threads", "scale", "train", "evaluate")}
     facts = {"study": decides, "params": own, "data": scaled["files"]}
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

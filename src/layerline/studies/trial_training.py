@@ -1,16 +1,18 @@
 """The trainings of one trial, and what its pruner sees of them.
 
-Without rungs a pruner sees the validation loss of each epoch, or with several seeds the value of
-each. With rungs the trial first trains whole, shorter trainings, each to the end of a schedule of
-its own, and the pruner sees the objective that each comes to. Nothing of a short training is left
-in the next one, so the last has the bytes of a training alone.
+Without rungs a pruner sees the validation loss of each epoch, or the value of each seed or fold.
+With rungs the trial first trains whole, shorter trainings, each to the end of a schedule of its
+own, and the pruner sees the objective that each comes to. Nothing of a short training is left in
+the next one, so the last has the bytes of a training alone.
 """
 
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from layerline.config import Params
+from layerline.studies.fold_data import require_foldable, write_fold
 from layerline.studies.search_trial import Trained, mean_values
 from layerline.studies.study_file import EPOCHS
 from layerline.studies.study_setup import Search
@@ -18,6 +20,9 @@ from layerline.training.epoch_records import EpochRecord
 
 if TYPE_CHECKING:
     from optuna import Trial
+
+
+Metrics = Mapping[str, float]
 
 
 class TrialTraining:
@@ -34,7 +39,7 @@ class TrialTraining:
         self.n_epochs = 0  # of all its trainings
 
     def run(self, values: Mapping[str, Any]) -> list[float]:
-        """Train with these values of params.yaml; each objective's mean over the seeds.
+        """Train with these values of params.yaml; each objective's mean over seeds or folds.
 
         Raises:
             TrialPruned: the pruner ended it.
@@ -44,7 +49,7 @@ class TrialTraining:
         for n_epochs in self._search.section.rungs:
             if n_epochs < params.train.epochs:
                 self._rung(values, n_epochs)
-        return self._seeds(params)
+        return self._whole(params)
 
     def _rung(self, values: Mapping[str, Any], n_epochs: int) -> None:
         params = self._search.bench.params_of({**values, EPOCHS: n_epochs})
@@ -58,36 +63,55 @@ class TrialTraining:
         """The curve of what a whole training comes to, by its epochs."""
         return f"rungs/{self._search.objectives[0].name}"
 
-    def _seeds(self, params: Params) -> list[float]:
-        section, found = self._search.section, list[list[float]]()
-        for seed in range(section.seeds):
-            trained = self._search.bench.train(params, self._on_epoch(), seed)
+    def _whole(self, params: Params) -> list[float]:
+        """The trainings of all epochs."""
+        section, found, metrics = self._search.section, list[list[float]](), list[Metrics]()
+        if section.folds:
+            require_foldable(params)
+        for number in range(section.n_trainings):
+            trained = self._train(params, number)
             found.append([each.value(trained.measured) for each in self._search.objectives])
-            if seed == 0:
+            metrics.append(trained.measured.metrics)
+            if number == 0:
                 self._keep_facts(trained)
-            if section.seeds > 1 and len(found[0]) == 1:
-                self._report(found[-1][0], seed)
+            if section.n_trainings > 1 and len(found[0]) == 1:
+                self._report(found[-1][0], number)
         means = mean_values(found)
+        self._keep_metrics(metrics)
         if section.rungs:
             self._journal.metrics({self._rung_metric: means[0]}, step=params.train.epochs)
         return means
 
+    def _train(self, params: Params, number: int) -> Trained:
+        """From a seed of its own, or on a fold."""
+        bench, n_folds = self._search.bench, self._search.section.folds
+        if n_folds is None:
+            return bench.train(params, self._on_epoch(), number)
+        cut = functools.partial(write_fold, n_folds=n_folds, number=number, seed=params.seed)
+        return bench.train(params, self._on_epoch(), cut=cut)
+
     def _keep_facts(self, trained: Trained) -> None:
-        metrics = dict(trained.measured.metrics)
         facts = {
-            "network_sha256": trained.network_sha256,
+            # No fold has the rows that `dvc repro` trains on.
+            **({} if self._search.section.folds else {"network_sha256": trained.network_sha256}),
             "kept_epoch": trained.result.kept_epoch,
-            "metrics": metrics,
             "seconds": trained.measured.seconds,
         }
         for name, value in facts.items():
             self._trial.set_user_attr(name, value)
-        self._journal.metrics({f"valid_{name}": value for name, value in metrics.items()})
+
+    def _keep_metrics(self, metrics: Sequence[Metrics]) -> None:
+        """The means of the metrics that every training has."""
+        names = [name for name in metrics[0] if all(name in each for each in metrics)]
+        means = mean_values([[each[name] for name in names] for each in metrics])
+        found = dict(zip(names, means, strict=True))
+        self._trial.set_user_attr("metrics", found)
+        self._journal.metrics({f"valid_{name}": value for name, value in found.items()})
 
     def _on_epoch(self) -> Callable[[EpochRecord], None]:
         """The listener of a training of all epochs."""
         section = self._search.section
-        if section.seeds > 1:
+        if section.n_trainings > 1:
             return self._count
         if section.rungs or len(self._search.objectives) > 1:
             return self._listen()

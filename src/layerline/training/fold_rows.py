@@ -43,15 +43,17 @@ class OutOfFold:
     folds: Tensor
 
 
-def join(train: Rows, valid: Rows) -> Rows:
+def join(train: Rows, valid: Rows, where: str = "train.folds") -> Rows:
     """All rows that folds are made of: those for training, then those for validation.
+
+    `where` is what asks for folds.
 
     Raises:
         ParamsError: they are read from disk.
     """
     if train.is_streamed or valid.is_streamed:
         message = "the rows need more than half of the memory and are read from disk; remove it"
-        raise ParamsError([Problem("train.folds", message)])
+        raise ParamsError([Problem(where, message)])
     actual, weights = (
         None if one is None or other is None else torch.cat([one, other])
         for one, other in ((train.actual, valid.actual), (train.weights, valid.weights))
@@ -60,24 +62,35 @@ def join(train: Rows, valid: Rows) -> Rows:
     return Rows(x, y, actual=actual, weights=weights)
 
 
-def deal_folds(scaled: Path, y: Tensor, n_folds: int, seed: int) -> tuple[Fold, ...]:
+def deal_folds(
+    scaled: Path, y: Tensor, n_folds: int, seed: int, where: str = "train.folds"
+) -> tuple[Fold, ...]:
     """The folds of the rows in data/scaled, whose targets are `y` (train, then validation rows).
 
     Raises:
-        DataError: too few rows, groups or times.
+        DataError: too few rows, groups or times; `where` is what asked for folds.
     """
-    if (scaled / "valid_time.npy").is_file():
-        gap = float(read_manifest(scaled)["time_gap"])
-        times = np.load(scaled / "valid_time.npy", allow_pickle=False)
-        parts = _forward(times, len(y) - len(times), n_folds, gap)
-    else:
-        dealt = _deal(scaled, y, n_folds, seed)
-        parts = [(np.flatnonzero(dealt != k), np.flatnonzero(dealt == k)) for k in range(n_folds)]
+    try:
+        parts = _dealt_parts(scaled, y, n_folds, seed)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
     n_rows = min(len(train) for train, _ in parts)
     return tuple(
         Fold(number, torch.from_numpy(train), torch.from_numpy(held_out), n_rows)
         for number, (train, held_out) in enumerate(parts)
     )
+
+
+def _dealt_parts(
+    scaled: Path, y: Tensor, n_folds: int, seed: int
+) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """For each fold the positions of the rows to learn from, and of those held out."""
+    if (scaled / "valid_time.npy").is_file():
+        gap = float(read_manifest(scaled)["time_gap"])
+        times = np.load(scaled / "valid_time.npy", allow_pickle=False)
+        return _forward(times, len(y) - len(times), n_folds, gap)
+    dealt = _deal(scaled, y, n_folds, seed)
+    return [(np.flatnonzero(dealt != k), np.flatnonzero(dealt == k)) for k in range(n_folds)]
 
 
 def _deal(scaled: Path, y: Tensor, n_folds: int, seed: int) -> np.ndarray[Any, Any]:
@@ -95,7 +108,7 @@ def _deal(scaled: Path, y: Tensor, n_folds: int, seed: int) -> np.ndarray[Any, A
         return assign_folds(len(units), n_folds=n_folds, seed=seed, classes=classes)[of_row]
     except DataError as error:
         what = "different groups" if is_grouped else "different rows"
-        raise DataError(f"train.folds: {error} ({what}); lower it or remove it") from None
+        raise DataError(f"{error} ({what}); lower it or remove it") from None
 
 
 def _forward(
@@ -106,7 +119,7 @@ def _forward(
     starts = np.unique([ordered[len(ordered) * k // n_folds] for k in range(n_folds)])
     if len(starts) < n_folds:
         raise DataError(
-            f"train.folds: {n_folds} periods cannot be made of the validation rows, which have "
+            f"{n_folds} periods cannot be made of the validation rows, which have "
             f"{len(np.unique(times))} different times; lower it, or raise scale.split.valid"
         )
     parts = []

@@ -12,8 +12,10 @@ from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.file_suffix import pick_by_suffix
 from layerline.model.image_chunks import IMAGES, is_pictures, read_images, read_pictures
 from layerline.model.row_chunk import Chunk, ReadOptions, kept_columns
+from layerline.sources.reading.archives import is_archive
 from layerline.sources.reading.batches import Stream
 from layerline.sources.reading.columnar import open_columnar, reporting_damage
+from layerline.sources.reading.compressed import OPENERS
 from layerline.sources.reading.decoded import plain_schema
 from layerline.sources.reading.delimited import open_fields
 from layerline.sources.reading.display_names import renamed
@@ -22,6 +24,7 @@ from layerline.sources.reading.parquet_file import parquet_schema, read_parquet_
 from layerline.sources.reading.paths import ARROW, DELIMITED, JSON_LINES, PARQUET
 from layerline.sources.reading.plain_copy import inner_name, plain_copy
 from layerline.sources.reading.reader import open_files
+from layerline.sources.reading.spreadsheet import EXCEL
 from layerline.tables.storage import to_frame
 from layerline.text import first_line
 
@@ -41,7 +44,7 @@ def read_chunks(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     if is_pictures(path):
         yield from read_pictures(path, options)
         return
-    reader = pick_by_suffix(READERS, inner_name(path), "INPUT")
+    reader = _reader_of(path)
     try:
         with plain_copy(path) as plain:
             names = {str(plain): str(path)}
@@ -68,9 +71,17 @@ def check_input(path: Path) -> None:
     """
     if is_pictures(path):
         return
-    pick_by_suffix(READERS, inner_name(path), "INPUT")
+    _reader_of(path)
     if not path.is_file():
         raise SourceError(f"{path}: file not found")
+
+
+def _reader_of(path: Path) -> Reader:
+    if is_archive(path) and path.suffix.lower() not in EXCEL:
+        message = f"{path}: is an archive; unpack it, and name one of its files"
+        raise ParamsError([Problem("INPUT", message)], "layerline predict")
+    others = (*EXCEL, *(f"{DELIMITED[0]}{packed}" for packed in OPENERS))
+    return pick_by_suffix(READERS, inner_name(path), "INPUT", others)
 
 
 def _read_delimited(path: Path, options: ReadOptions) -> Iterator[Chunk]:

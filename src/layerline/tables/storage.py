@@ -20,7 +20,7 @@ from layerline.errors import DataError, SourceError
 from layerline.tables.encodings import encodings
 from layerline.tables.npy_files import map_array
 from layerline.tables.threads import Behind
-from layerline.text import closest, first_line, listing
+from layerline.text import closest, first_line, listing, plural
 
 TABLE, IMAGES, LABELS, QUARANTINE = (
     "table.parquet",
@@ -235,5 +235,5 @@ def require_target(names: Sequence[str], target: str, where: str) -> None:
         hint = f"did you mean {near!r}? " if near else ""
         raise DataError(
             f"{where}: there is no target column {target!r}; {hint}set fetch.target to one of its "
-            f"{len(names)} columns: {listing(names)}"
+            f"{plural(len(names), 'column')}: {listing(names)}"
         )

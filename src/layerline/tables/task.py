@@ -36,7 +36,7 @@ def resolve_task(
     if pd.api.types.is_datetime64_any_dtype(values):
         raise DataError(f"target {name!r} holds dates; give a number or classes to predict")
     if n_levels < 2:
-        what = f"only the value {values.iloc[0]!r}" if n_levels else "no value at all"
+        what = f"only the value {values.tolist()[0]!r}" if n_levels else "no value at all"
         raise DataError(f"target {name!r} holds {what}; there is nothing to learn")
     words, fractional = is_words(values), not is_words(values) and bool((values % 1 != 0).any())
     holds = _describe(values, words, fractional, n_levels)

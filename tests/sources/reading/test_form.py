@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from layerline.columns.missing import MISSING_WORDS
 from layerline.errors import DataError, ParamsError
 from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.reader import read_files
@@ -139,3 +140,36 @@ def test_a_byte_order_mark_outweighs_the_setting(csv_file: Callable[..., Path]) 
 def test_what_is_no_encoding_is_refused(encoding: str, csv_file: Callable[..., Path]) -> None:
     with pytest.raises(ParamsError, match="is unknown; try utf-8"):
         read_files([csv_file("a,b\n1,2\n")], Dialect(encoding=encoding))
+
+
+@pytest.mark.parametrize(
+    ("header", "is_doubtful"),
+    [
+        ("57.3,3,Lund", True),
+        ("3,12,1", True),
+        ("0,1,2", False),
+        ("2019,2020,2021", False),
+        ("a,1.5 mg,2", False),
+    ],
+)
+def test_a_header_that_looks_like_a_row_is_reported(
+    header: str, is_doubtful: bool, csv_file: Callable[..., Path]
+) -> None:
+    read = read_files([csv_file(header + "\n" + "1.5,2,x\n2.5,3,y\n" * 5)])
+    assert read.table.column_names == header.split(",")
+    assert any("and looks like a row" in note for note in read.notes) == is_doubtful
+
+
+@pytest.mark.parametrize("word", MISSING_WORDS)
+def test_a_word_for_a_missing_value_is_one_in_numbers_dates_and_truths(
+    word: str, csv_file: Callable[..., Path]
+) -> None:
+    rows = "".join(f"{n}.5,2024-01-{n:02},{n % 2 == 0},w{n % 3}\n" for n in range(1, 29))
+    table = read_files(
+        [csv_file(f"number,day,truth,text\n{rows}{word},{word},{word},{word}\n")]
+    ).table
+    found = [str(kind) for kind in table.schema.types]
+    assert (found[0], found[2], found[3]) == ("double", "bool", "string")
+    assert found[1].startswith("timestamp")
+    assert [table[name].null_count for name in ("number", "day", "truth")] == [1, 1, 1]
+    assert table["text"].null_count == (word == "")

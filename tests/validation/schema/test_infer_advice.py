@@ -79,3 +79,25 @@ def test_an_order_number_is_not_learnt_from() -> None:
         assert bool(advice(frame, schema)) is not is_used
         if not is_used:
             assert f"column {name!r} is not used: it only numbers the rows" in advice(frame, schema)
+
+
+def test_a_target_with_gaps_or_rare_classes_is_reported() -> None:
+    frame = pd.DataFrame({"x": [0, 1] * 20, "y": [1.5, None, None, 2.5] * 10})
+    (found,) = advice(frame, infer_schema(frame, "y", "regression"))
+    assert "'y' has 20 missing values: `dvc repro` ends at such rows" in found
+    kinds = ["a"] * 20 + ["b"] * 17 + ["c"] * 3
+    frame = pd.DataFrame({"x": [0, 1] * 20, "y": pd.array(kinds, "str")})
+    assert advice(frame, infer_schema(frame, "y", "multiclass")) == []
+    kinds[-1] = "once"
+    frame = pd.DataFrame({"x": [0, 1] * 20, "y": pd.array(kinds, "str")})
+    (found,) = advice(frame, infer_schema(frame, "y", "multiclass"))
+    assert "classes of fewer than 3 rows ('c', 'once')" in found
+
+
+def test_levels_that_look_alike_are_reported() -> None:
+    cities = ["Graz", "graz", "caf\u00e9", "cafe\u0301", "Lund"] * 8
+    frame = pd.DataFrame({"city": pd.array(cities, "str"), "y": range(40)})
+    (found,) = advice(frame, infer_schema(frame, "y", "regression"))
+    assert "column 'city' has levels that differ only in case" in found
+    assert "'Graz' and 'graz'" in found
+    assert "Lund" not in found

@@ -4,6 +4,7 @@ A first pass (csv_rows) looks for bad bytes and for quotes, and rows with quotes
 Python's strict reader too; Arrow's reader then reads the fields.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from layerline.sources.reading.form import find_form
 from layerline.sources.reading.limits import FILES, Limits, Meter
 from layerline.text import first_line, listing
 
+_NUMBER = re.compile(r"[+-]?[0-9]+([.][0-9]+)?")
 _BLOCK = 1 << 22  # bytes; a single row must fit, and Arrow reads up to 32 of them ahead
 
 
@@ -116,6 +118,10 @@ def _names(path: Path, header: list[str], separator: str) -> tuple[list[str], tu
             f"{path}: the header names {listing([repr(name) for name in twice])} more than once; "
             "column names must be unique (is the first line a header?)"
         )
+    if _is_a_row(names):
+        shown = ", ".join(names)[:60]
+        note = f"its first line ({shown}) is read as the names of the columns, and looks like a row"
+        notes.append(f"{path}: {note}; if it is one, write a line of names above it")
     if len(names) == 1:
         others = [other for other in SEPARATORS if other != separator and other in names[0]]
         if others:
@@ -124,6 +130,14 @@ def _names(path: Path, header: list[str], separator: str) -> tuple[list[str], tu
                 f"set fetch.options.separator: {others[0]!r}"
             )
     return names, tuple(notes)
+
+
+def _is_a_row(names: list[str]) -> bool:
+    """Whether names are what values are: numbers that do not rise, or with decimals beside text."""
+    numbers = [float(name) for name in names if _NUMBER.fullmatch(name)]
+    if len(numbers) == len(names):
+        return numbers != sorted(numbers)
+    return any(not number.is_integer() for number in numbers)
 
 
 def _read(

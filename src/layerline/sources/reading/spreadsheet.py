@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from layerline.columns.missing import SHEET_ERRORS
 from layerline.errors import ParamsError, Problem, SourceError
 from layerline.sources.reading.compressed import allowed_bytes
 
 EXCEL = (".xlsx", ".xlsm")
-_ERRORS = frozenset({"#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"})
+_ERRORS = frozenset(SHEET_ERRORS)
 
 
 @contextlib.contextmanager

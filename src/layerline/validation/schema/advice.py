@@ -16,6 +16,7 @@ from layerline.columns.row_names import numbers_rows
 from layerline.columns.spec import ColumnSpec
 from layerline.text import listing
 from layerline.validation.schema.definitions import TableSchema
+from layerline.validation.schema.level_advice import look_alikes, target_advice
 from layerline.validation.schema.raw_columns import Columns
 
 MOST_WORDS = 1000  # distinct values looked at
@@ -31,6 +32,8 @@ _POSTCODE = re.compile(
 def advice(frame: Columns, schema: TableSchema) -> list[str]:
     """One sentence, or a few, about each column that may not be what its owner thinks it is."""
     sentences: list[str] = []
+    if schema.target in frame:
+        sentences.extend(target_advice(frame[schema.target], schema))
     for column in schema.columns:
         if column.name == schema.target or column.name not in frame:
             continue
@@ -47,7 +50,7 @@ def advice(frame: Columns, schema: TableSchema) -> list[str]:
         elif not column.use and column.kind == "number":
             why = "it has no value at all" if values.isna().all() else "it only numbers the rows"
             sentences.append(f"column {column.name!r} is not used: {why}")
-    return sentences
+    return [*sentences, *look_alikes(frame, schema)]
 
 
 def _of_numbers(values: pd.Series, column: ColumnSpec) -> list[str]:

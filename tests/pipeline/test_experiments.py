@@ -41,7 +41,7 @@ def check_training(
     trainings = [run for run in runs if run["tags"]["layerline.stage"] == "train"]
     (run,) = (run for run in trainings if run["name"] == name)
     assert (run["experiment"], run["status"]) == ("digits", "FINISHED")
-    assert (run["tags"]["dvc.exp.name"], run["tags"]["dvc.exp.baseline"]) == (name, baseline)
+    assert (run["tags"]["dvc.exp.name"], run["tags"]["mlflow.dvc.exp.baseline"]) == (name, baseline)
     assert run["epochs"] == str(epochs)
     assert {"params.yaml", "history.csv", "dvc.lock"} <= set(run["files"])
     return run

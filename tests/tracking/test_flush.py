@@ -148,8 +148,8 @@ def test_later_stages_add_to_the_run_of_their_key(home, new_journal, query, tags
     assert params == [("evaluate.bootstrap", "1000"), ("train.epochs", "60")]
     tags = tags_of("key-1")
     assert tags["layerline.changed.train.epochs"] == "80"
-    assert tags["layerline.evaluate.status"] == "FINISHED"
-    assert tags["layerline.register.status"] == "FAILED"
+    assert tags["mlflow.layerline.evaluate.status"] == "FINISHED"
+    assert tags["mlflow.layerline.register.status"] == "FAILED"
     assert tags["layerline.register.message"] == "the registry is down"
 
 

@@ -17,7 +17,8 @@ _PLAIN = re.compile(r"^(train|valid|test)_")
 _GROUPED = re.compile(r"^(train|valid|test)/")
 _HIDDEN = "mlflow."
 _LINEAGE = re.compile(
-    r"dvc\.\w+\.(deps|outs)|layerline\.(run|restored)\.\w+|layerline\.sha256\.(?!network$).+"
+    r"dvc\.\w+\.(deps|outs)|dvc\.exp\.baseline|layerline\.project|layerline\.\w+\.status"
+    r"|layerline\.(run|restored)\.\w+|layerline\.sha256\.(?!network$).+"
     r"|layerline\.registration\.(?!(version|promoted|reason)$).+"
     r"|layerline\.(preprocessor|spec|decision|code|files|mlmodel)_sha256"
     r"|layerline\.(verdict_numbers|test_metrics|reigns|looks)"

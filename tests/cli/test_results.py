@@ -88,6 +88,22 @@ def test_results_of_other_params_say_so(project, layerline):
     assert "`dvc repro` updates them" in result.stderr
 
 
+def test_results_of_another_project_keep_its_name_and_are_not_registered_under_todays(
+    project, layerline
+):
+    verdict = {"version": 2, "champion_version": 2, "alias": "champion", "reason": "better"}
+    verdict |= {"model_uri": "models:/shop/2", "project": "shop", "network_sha256": "a" * 64}
+    Path("reports/registration.json").write_text(json.dumps(verdict))
+    Path("params.yaml").write_text(PARAMS.replace("shop", "houses"))
+    result = layerline("results", code=8)  # there is no store
+    assert result.stdout.splitlines()[0] == "shop"
+    assert "project: shop → houses" in result.stderr
+    assert "houses with the network in models/" not in result.stderr
+    shown = layerline("register", code=2).stderr
+    assert "project: shop → houses" in shown
+    assert "run `dvc repro evaluate` first" in shown
+
+
 def test_it_works_from_a_subfolder(project, layerline, monkeypatch):
     (project / "data" / "mine").mkdir(parents=True)
     monkeypatch.chdir(project / "data" / "mine")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from registered import Store, store
 
-from layerline.artifacts import NETWORK_WEIGHTS, Workspace
+from layerline.artifacts import NETWORK_WEIGHTS, Workspace, write_json
 from layerline.errors import DataError, SourceError, TrackingError
 from layerline.explorer.find_model import find_exhibit, open_exhibit
 from layerline.explorer.sample_rows import MOST_ROWS
@@ -48,6 +48,15 @@ def test_a_damaged_model_is_not_shown(made, tmp_path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(SourceError, match=NETWORK_WEIGHTS):
         find_exhibit(Workspace(copy), checkout.params, None)
+
+
+def test_a_model_keeps_the_name_it_was_registered_under(made, tmp_path) -> None:
+    checkout = made("classes")
+    copy = Workspace(shutil.copytree(checkout.workspace.root, tmp_path / "copy"))
+    copy.reports.mkdir(exist_ok=True)
+    write_json(copy.reports / "registration.json", {"project": "flowers"})
+    params = dataclasses.replace(checkout.params, project="boxes")
+    assert find_exhibit(copy, params, None).title == "flowers"
 
 
 def test_a_sample_is_thinned_evenly(made) -> None:

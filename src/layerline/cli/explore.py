@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from layerline.artifacts import find_workspace
+from layerline.artifacts import STAGES, find_workspace
 from layerline.cli.command import handle_errors
 from layerline.cli.output import print_json, print_notes
 from layerline.errors import SourceError
+from layerline.text import listing
 
 if TYPE_CHECKING:
     from layerline.explorer.find_model import Exhibit
 
 LARGE_BYTES = 20_000_000
+MADE_BY = STAGES[: STAGES.index("evaluate") + 1]
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -54,6 +56,7 @@ def explore(
         raise click.UsageError("give either MODEL_OR_RUN or --textbook, not both")
     from layerline.explorer.build_page import write_page
     from layerline.explorer.find_model import TEXTBOOK, open_exhibit
+    from layerline.projects.outdated import outdated
 
     workspace = find_workspace()
     exhibit = open_exhibit(TEXTBOOK if textbook else model, workspace.root)
@@ -68,6 +71,10 @@ def explore(
         from layerline.explorer.notebook import write_notebook
 
         write_notebook(notebook, exhibit)
+    changes = outdated(workspace, MADE_BY) if model is None and not textbook else []
+    if changes:
+        shown = f"params.yaml has changed since this model was trained ({listing(changes, 3)})"
+        print_notes([f"{shown}; `dvc repro` updates it"])
     if n_bytes > LARGE_BYTES:
         note = "the network has as many weights as that; a browser opens the page, mail may not"
         print_notes([f"{page} is large ({n_bytes / 1e6:.0f} MB): {note}"])

@@ -1,5 +1,6 @@
 """`layerline results`: the metrics of the last run and the registry's verdict."""
 
+import dataclasses
 from typing import Any, Literal
 
 import click
@@ -31,6 +32,7 @@ def results(as_json: bool) -> None:
     workspace, params = open_project()
     changes = outdated(workspace)
     facts = _read(workspace) | {"changed_params": changes}
+    params = _of_project(params, facts["registration"])
     if as_json:
         print_json(facts)
     else:
@@ -60,6 +62,12 @@ def _read(workspace: Workspace) -> dict[str, Any]:
         **tables,
         "registration": read_json(verdict) if verdict.exists() else None,  # it may have failed
     }
+
+
+def _of_project(params: Params, verdict: dict[str, Any] | None) -> Params:
+    """The params with the name under which the results were registered: today's may be another."""
+    made_as = (verdict or {}).get("project")
+    return dataclasses.replace(params, project=made_as) if isinstance(made_as, str) else params
 
 
 def _tables(evaluation: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from layerline.artifacts import Workspace, read_json_as, read_manifest
+from layerline.artifacts import Workspace, read_json, read_json_as, read_manifest
 from layerline.artifacts.temporary import temporary_folder
 from layerline.config import Params, load_params
 from layerline.errors import DataError, LayerlineError, SourceError
@@ -183,8 +183,9 @@ def _of_project(workspace: Workspace, params: Params) -> Exhibit:
     for folder in (workspace.network, workspace.preprocessor, workspace.decision):
         read_manifest(folder)
     path = workspace.preprocessor / "preprocessor.json"
+    made_as = _registered_as(workspace)
     contents = BundleContents(
-        project=params.project,
+        project=params.project if made_as is None else made_as,
         network_folder=workspace.network,
         preprocessor=read_json_as(path, Preprocessor.from_json),
         columns=holdout.columns,
@@ -194,7 +195,14 @@ def _of_project(workspace: Workspace, params: Params) -> Exhibit:
     decision = read_decision(workspace.decision, about.classes)
     model = Model(about, network, contents.preprocessor, read_link(spec.link), decision)
     sample, home = Sample(holdout.rows, holdout.actual), home_of_project(workspace)
-    return Exhibit(model, sample, params.project, home=home)
+    return Exhibit(model, sample, contents.project, home=home)
+
+
+def _registered_as(workspace: Workspace) -> str | None:
+    """The project under which the model in models/ was registered; params.yaml may have another."""
+    verdict = workspace.reports / "registration.json"
+    found = read_json(verdict).get("project") if verdict.is_file() else None
+    return found if isinstance(found, str) else None
 
 
 def _fitting_rows(workspace: Workspace, params: Params, model: Model) -> Sample | None:

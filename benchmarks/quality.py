@@ -14,7 +14,8 @@ variant has the same splits and seeds; the last lines compare each to the defaul
 
 The second form is for the end: only --test looks at test rows, with the table's own split. Without
 --tables it takes scikit-learn's data sets, and beside it are scikit-learn's models on the same
-scaled rows. With --tables the last lines are mean ranks beside the models in peers.csv there.
+scaled rows. With --tables the last lines are mean ranks beside the models in peers.csv there;
+benchmarks/tables.py makes a table and a plot of --csv.
 """
 
 import argparse
@@ -31,11 +32,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
-from scipy.stats import rankdata
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from tables import FIGURES, Figures, Found, Judged, print_ranks, read_peers
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import parse_params
@@ -55,7 +56,6 @@ LOADERS = {
     "diabetes": load_diabetes,
 }
 DEFAULT = "default"
-FIGURES = ("accuracy", "log_loss", "roc_auc", "rmse", "fit_s")
 
 
 class Table(NamedTuple):
@@ -68,7 +68,6 @@ class Table(NamedTuple):
 
 
 Variants = Mapping[str, Mapping[str, Any]]  # by name: dotted path of params.yaml -> value
-Figures = dict[str, float]
 
 
 def own_tables(folder: Path) -> Iterator[Table]:
@@ -234,7 +233,7 @@ def _comparison(
 
 def test(tables: Sequence[Table], variants: Variants, seeds: int, file: Path | None) -> None:
     """Print test figures of each variant; of scikit-learn's models too, on its own data sets."""
-    found: dict[tuple[str, str], list[Figures]] = {}
+    found: Found = {}
     for table in tables:
         for name, changes in variants.items():
             with tempfile.TemporaryDirectory() as root:
@@ -247,29 +246,9 @@ def test(tables: Sequence[Table], variants: Variants, seeds: int, file: Path | N
                 others = peers(Path(root), 0) if name == DEFAULT and not table.metric else ()
                 for model, figures in others:
                     print(row(table.name, model, [figures]), flush=True)
-    print_ranks([table for table in tables if table.metric], found)
-
-
-def print_ranks(tables: Sequence[Table], found: dict[tuple[str, str], list[Figures]]) -> None:
-    """Mean ranks over the tables, by their own metrics and by log loss or RMSE."""
-    for folder in {table.path.parent for table in tables}:
-        for line in csv.DictReader((folder / "peers.csv").read_text().splitlines()):
-            figures = {"log_loss" if k == "logloss" else k: v for k, v in line.items()}
-            numbers = {name: float(figures[name]) for name in FIGURES if figures[name]}
-            found.setdefault((line["table"], line["model"]), []).append(numbers)
-    for title in ("the table's metric", "log loss or RMSE"):
-        ranks: dict[str, list[float]] = {}
-        for table in tables:
-            by_loss = "rmse" if table.metric == "rmse" else "log_loss"
-            metric = table.metric if title == "the table's metric" else by_loss
-            sign = 1 if metric in ("rmse", "log_loss") else -1
-            models = [model for name, model in found if name == table.name]
-            means = [sign * np.mean([one[metric] for one in found[table.name, m]]) for m in models]
-            for model, rank in zip(models, rankdata(np.round(means, 6)), strict=True):
-                ranks.setdefault(model, []).append(float(rank))
-        order = sorted(ranks, key=lambda model: float(np.mean(ranks[model])))
-        parts = [f"{model} {np.mean(ranks[model]):.2f} ({len(ranks[model])})" for model in order]
-        print(f"\nMean rank by {title} (tables): {', '.join(parts)}" if tables else "")
+    judged = [Judged(table.name, table.metric) for table in tables if table.metric]
+    read_peers(sorted({table.path.parent for table in tables if table.metric}), found)
+    print_ranks(judged, found)
 
 
 def main() -> None:

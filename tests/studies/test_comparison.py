@@ -130,6 +130,11 @@ def test_a_wrong_variant_is_refused_before_any_work(home, change, message):
     )
 
 
+def test_a_search_is_led_to_its_own_command(home):
+    (home.root / "s.yaml").write_text("space: {train.batch_size: [8]}")
+    assert "run it by `layerline study run s`" in compare("s.yaml", code=2).output
+
+
 def test_the_recipes_are_comparisons_or_searches_whose_params_exist():
     from pathlib import Path
 

@@ -68,6 +68,8 @@ def test_the_best_trial_is_applied_and_its_bytes_repeated(home, obstacles):
     assert read_yaml(home.params) == with_values(read_yaml(home.params), found["best"]["params"])
     from layerline.config import load_params
 
+    again = json.loads(layerline("run", "s.yaml", "--json").stdout)
+    assert (again["done"], again["best"]) == (5, found["best"])  # --apply made no other study of it
     train(home, load_params(home.params), lambda record: None)
     repeated = sha256_of(home.network / "network.safetensors")
     assert repeated == found["best"]["network_sha256"] == best["network_sha256"]
@@ -152,6 +154,7 @@ def test_a_trial_that_fails_is_reported_and_the_others_go_on(home):
     [
         ("space: {train.network: [mlp, mpl]}", "'mpl' is not known; did you mean 'mlp'"),
         ("space: {train.optons.hidden: [[8]]}", "unknown key"),
+        ("question: q\nvariants: {a: {}, b: {}}", "run it by `layerline study compare s`"),
         (
             "space: {train.epochs: [3]}\npruner: wilcoxon",
             "fold by fold; set `seeds: 3` or `folds: 3`",

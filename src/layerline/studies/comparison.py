@@ -95,6 +95,9 @@ def read_comparison(workspace: Workspace, name: str) -> tuple[str, ComparisonSec
         ParamsError: there is none, or with every problem in it.
     """
     name, content = find_study(workspace, name)
+    if isinstance(content, Mapping) and "space" in content:
+        message = f"is of a search; run it by `layerline study run {name}`"
+        raise ParamsError([Problem("space", message)], name)
     try:
         return name, TypeAdapter(ComparisonSection).validate_json(json.dumps(content, default=str))
     except ValidationError as error:

@@ -135,6 +135,9 @@ def parse_study(content: Any, name: str) -> StudySection:
     """
     if not isinstance(content, Mapping):
         raise ParamsError([Problem("(root)", "must be a mapping with `space`")], name)
+    if "variants" in content:
+        message = f"are of a comparison; run it by `layerline study compare {name}`"
+        raise ParamsError([Problem("variants", message)], name)
     space = content.get("space")
     if isinstance(space, Mapping):
         named = {str(k): {"choices": v} if isinstance(v, list) else v for k, v in space.items()}

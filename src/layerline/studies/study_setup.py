@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import read_yaml
+from layerline.config.dotted_paths import with_values
 from layerline.errors import BusyError, ParamsError, Problem
 from layerline.projects.outdated import require_current
 from layerline.projects.preflight import check_params
@@ -45,6 +46,7 @@ class Search:
         n_trials: planned.
         points: labels of the first trials; the others' are drawn.
         key: a hash of everything that decides a trial's value.
+        earlier_key: the same as earlier releases had it, of what the space varies, too.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Search:
     n_trials: int
     points: Sequence[Mapping[str, Any]]
     key: str
+    earlier_key: str
 
     @property
     def folder(self) -> Path:
@@ -92,7 +95,7 @@ class Search:
             if known is None:
                 study.set_user_attr("key", self.key)
                 study.set_user_attr("run", uuid.uuid4().hex)
-            elif known != self.key:
+            elif known not in (self.key, self.earlier_key):
                 message = (
                     "was started with another file, other params or data, so its trials cannot be "
                     "compared with new ones; --new starts it again, and forgets them"
@@ -159,8 +162,8 @@ def read_search(workspace: Workspace, name: str | None, trials: int | None = Non
     n_trials = trials or section.trials or (len(points) if points else DEFAULT_TRIALS)
     if section.sampler.name == GRID:
         n_trials = min(n_trials, len(points))
-    key = _key(section, raw, scaled)
-    return Search(name, source, section, bench, space, objectives, n_trials, points, key)
+    keys = (_key(section, content, scaled) for content in (_unvaried(section, raw), raw))
+    return Search(name, source, section, bench, space, objectives, n_trials, points, *keys)
 
 
 def _points(section: StudySection, space: SearchSpace) -> list[dict[str, Any]]:
@@ -181,6 +184,12 @@ def _value_problems(bench: Bench, space: SearchSpace) -> list[Problem]:
             except ParamsError as error:
                 problems += [Problem(f"space.{path}", str(found)) for found in error.problems]
     return list(dict.fromkeys(problems))
+
+
+def _unvaried(section: StudySection, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The params without the values that every trial replaces: --apply changes no others."""
+    varied = [path for path, dimension in section.space.items() if not dimension.when]
+    return with_values(raw, dict.fromkeys(varied))
 
 
 def _key(section: StudySection, raw: Mapping[str, Any], scaled: Mapping[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """The chain computes what autograd computes from the same layers."""
 
 import copy
+import sys
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from layerline.kernels.chain import Chain, chain_network, leaf_layers, split_cha
 from layerline.kernels.row_type import row_type
 from layerline.networks import build_network
 from layerline.networks.conv1x1_mlp import Conv1x1MLP
+from layerline.training.objectives.target_statistics import value_and_gradient
 
 
 def mlp(shape: tuple[int, ...] = (40,), **options: object) -> nn.Module:
@@ -132,6 +135,21 @@ def test_embeddings_come_before_the_chain() -> None:
     before, chain = chain_of(network)
     assert before == [network.embed]
     assert len(chain.links) == 3
+
+
+def test_what_comes_before_the_chain_gets_autograds_gradients_without_sympy(monkeypatch) -> None:
+    first = mlp((4,), numeric_embeddings="periodic", dropout=0.0)
+    second = copy.deepcopy(first)
+    x, y = torch.randn(30, 4), torch.randn(30, 3)
+    ((first(x) - y) ** 2).mean().backward()
+    chained = chain_network(second, torch.float32)
+    assert chained is not None
+    loss = partial(value_and_gradient, lambda outputs, targets: ((outputs - targets) ** 2).mean())
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "torch.fx.experimental.symbolic_shapes", None)
+        chained.backward(x, y, loss)
+    assert chained.before
+    torch.testing.assert_close(gradients(second), gradients(first), rtol=1e-4, atol=1e-6)
 
 
 def test_rows_have_the_type_of_the_product_that_reads_them_first() -> None:

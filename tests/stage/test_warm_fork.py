@@ -9,7 +9,11 @@ import pytest
 from checkouts import ROOT
 from stage.test_warm_stages import Project, cold, is_gone, wait_until, warm
 
+from layerline.artifacts import Workspace, journals_of
+from layerline.stage.run_journal import _flush_in_fork
+from layerline.stage.warm_client import PLACE
 from layerline.stage.warm_fork import call_warm, start_fork
+from layerline.tracking.journal import Journal
 
 __all__ = ["cold", "warm"]  # fixtures
 
@@ -97,3 +101,24 @@ def test_another_process_may_run_nothing_but_its_stage(warm: Project) -> None:
         check=True,
     )
     assert done.stdout == "None\n"
+
+
+def test_a_failed_stage_flushes_in_a_fork(
+    warm: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Workspace(tmp_path / "home")
+    about = {"key": "key-1", "stage": "fetch", "experiment": "digits-data", "run_name": "fetch"}
+    Journal.create(journals_of(home.home), **about).end("FAILED")
+    assert not _flush_in_fork(home, is_reported=False)
+    monkeypatch.setenv(PLACE, warm.environment[PLACE])
+    monkeypatch.setattr("layerline.stage.run_journal.FLUSH_SECONDS", 600)  # it imports MLflow
+    assert _flush_in_fork(home, is_reported=False)
+    assert len(list(journals_of(home.home).glob("*.done"))) == 1
+
+
+def test_a_fork_that_takes_too_long_is_ended(warm: Project, looking: dict[str, str]) -> None:
+    fork = start_fork(warm.environment, looking)
+    assert fork is not None
+    with fork:
+        assert fork.wait(0.2) is None
+        assert fork.wait() is None

@@ -19,7 +19,6 @@ STAGE_IMPORTS = (
     "layerline.registry.register",
     "layerline.registry.candidate",
     "layerline.registry.contest",
-    "torch.fx.experimental.symbolic_shapes",
     "layerline.tracking.mlflow_import",
     "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",

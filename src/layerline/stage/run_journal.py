@@ -8,10 +8,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import layerline
 from layerline.artifacts import STAGES, Workspace, read_run_key
 from layerline.config import Params, flatten
 from layerline.process import module_command, module_environment
 from layerline.stage.messages import print_error
+from layerline.stage.warm_fork import start_fork
 from layerline.tracking.journal import Journal
 from layerline.tracking.mlflow_import import is_mlflow_in_use
 from layerline.tracking.provenance import log_dvc_lock
@@ -94,6 +96,8 @@ def flush_now(workspace: Workspace, is_reported: bool) -> None:
         for message in (*errors, *unreported_damage(workspace.home)):
             print_error("tracking", message)
         return
+    if _flush_in_fork(workspace, is_reported):
+        return
     command = module_command("layerline.tracking.flush", "--home", str(workspace.home))
     errors_to = subprocess.DEVNULL if is_reported else None
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -105,6 +109,21 @@ def flush_now(workspace: Workspace, is_reported: bool) -> None:
             env=module_environment(),
             check=False,
         )
+
+
+def _flush_in_fork(workspace: Workspace, is_reported: bool) -> bool:
+    """Whether there is a warm process, which has MLflow, and a fork of it has flushed."""
+    script = Path(layerline.__file__).parent / "tracking" / "flush.py"
+    arguments = [str(script), "--home", str(workspace.home.resolve())]
+    request = {"script": arguments[0], "arguments": arguments}
+    with Path(os.devnull).open("wb") as nothing:
+        errors_to = nothing.fileno() if is_reported else 2
+        fork = start_fork(module_environment(), request, errors_to)
+    if fork is None:
+        return False
+    with fork:
+        fork.wait(FLUSH_SECONDS)
+    return True
 
 
 @contextlib.contextmanager

@@ -32,9 +32,13 @@ class WarmFork:
         self.stdout.close()
         self.wait()
 
-    def wait(self) -> int | None:
-        """Wait for its end: its exit code, or minus its signal; None where it was lost."""
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Wait for its end: its exit code, or minus its signal; None where it was lost.
+
+        One that has not ended after `seconds` is ended.
+        """
         if self._server.fileno() >= 0:
+            self._server.settimeout(seconds)
             self._status = read_status(self._server)
             self._server.close()
         return self._status

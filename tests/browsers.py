@@ -66,7 +66,7 @@ def obstacles(request) -> Callable[..., list[str]]:
     async def look(uri: str, scripts: Sequence[str], is_dark: bool) -> list[str]:
         _, page = request.getfixturevalue("tab")
         await page.open(uri, 390 if is_dark else 1200, 900, dark=is_dark)
-        await page.wait_for("document.readyState === 'complete'", 30)
+        await page.wait_for("document.readyState === 'complete'", 120)
         await page.run(f"{request.getfixturevalue('axe')};0")
         found = []
         for script in scripts:

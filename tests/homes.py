@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from servers import free_port
 
 import layerline
 from layerline.tracking.journal import Journal
@@ -119,6 +119,4 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    return free_port()

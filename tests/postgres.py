@@ -59,8 +59,8 @@ def postgresql() -> Iterator[Postgres]:
             # Its sessions end by themselves soon after it, and hold its memory until then.
             family = psutil.Process(process.pid).children(recursive=True)
             process.kill()
-            process.wait(timeout=30)
-            psutil.wait_procs(family, timeout=30)
+            process.wait(timeout=120)
+            psutil.wait_procs(family, timeout=120)
             process = runner.start(port)
             _wait_until_ready(uri, process, folder / "log")
 
@@ -70,10 +70,10 @@ def postgresql() -> Iterator[Postgres]:
         finally:
             process.send_signal(signal.SIGINT)  # "fast": ends sessions, writes what is to be kept
             try:
-                process.wait(timeout=30)
+                process.wait(timeout=120)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(timeout=30)
+                process.wait(timeout=120)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

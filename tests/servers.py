@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import http.server
 import os
+import random
 import resource
 import signal
 import socket
@@ -24,12 +25,16 @@ import psutil
 from layerline.tracking.database import make_database
 
 READY_SECONDS = 120.0
+LOWEST_GIVEN = 32_768  # Linux's; other systems' are higher
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nothing listens at, below those that the kernel gives who asks for any."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, LOWEST_GIVEN)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass

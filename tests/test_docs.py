@@ -266,7 +266,7 @@ def test_the_site_is_searched_from_a_file_without_a_network(built: Path, tab: An
     async def found() -> int:
         page.events.clear()
         await page.open((built / "reference" / "params.html").as_uri(), 1200, 900)
-        await page.wait_for("document.readyState === 'complete'", 30)
+        await page.wait_for("document.readyState === 'complete'", 120)
         return int(await page.run(search))
 
     assert runner.run(found()) > 0

@@ -23,7 +23,7 @@ def browse(tab) -> Callable[..., list[Any]]:
     async def look(path: Path, scripts: tuple[str, ...], size: tuple[int, int]) -> list[Any]:
         page.events.clear()
         await page.open(path.resolve().as_uri(), *size)
-        await page.wait_for("window.explorer", 30)
+        await page.wait_for("window.explorer", 120)
         values = [await page.run(script) for script in scripts]
         await page.run("new Promise(requestAnimationFrame)")
         assert page.problems() == []

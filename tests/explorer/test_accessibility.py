@@ -99,7 +99,7 @@ def test_a_phone_shows_a_page_without_scrolling_sideways_or_tiny_text(
 
     async def look() -> list[list[object]]:
         await page.open(path.as_uri(), 390, 844)
-        await page.wait_for("document.readyState === 'complete'", 30)
+        await page.wait_for("document.readyState === 'complete'", 120)
         return [await page.run(f"({script}, {PHONE})") for script in PAGES[name][1]]
 
     assert runner.run(look()) == [[0, []]] * len(PAGES[name][1])
@@ -116,7 +116,7 @@ def test_paper_is_white_whatever_the_screen_is(name: str, tab, tmp_path: Path) -
 
     async def inks() -> list[list[str | None]]:
         await page.open(path.as_uri(), 800, 900, dark=True)
-        await page.wait_for("document.readyState === 'complete'", 30)
+        await page.wait_for("document.readyState === 'complete'", 120)
         found = []
         for media in ("screen", "print"):
             await page.call("Emulation.setEmulatedMedia", media=media, features=[dark])

@@ -51,7 +51,7 @@ def test_above_below_and_zero_differ_for_every_vision(is_dark: bool, tab, tmp_pa
 
     async def colours() -> list[list[int]]:
         await page.open(path.as_uri(), 800, 600, dark=is_dark)
-        await page.wait_for("window.explorer", 30)
+        await page.wait_for("window.explorer", 120)
         return await page.run(PALETTE)
 
     above, below, middle = runner.run(colours())

@@ -66,7 +66,7 @@ async def painted(page, address: str) -> list[dict]:
     hand, states = Hand(page), []
     page.events.clear()
     await page.open(address, 1200, 900)
-    await page.wait_for("window.explorer", 30)
+    await page.wait_for("window.explorer", 120)
     states.append(await page.run(STATE))
     await hand.stroke((1, 2), (2, 2), (3, 2))
     states.append(await page.run(STATE))

@@ -81,11 +81,11 @@ def test_the_row_is_folded_on_a_phone_and_open_beside_the_view(tab, tmp_path) ->
 
     async def seen() -> list[bool]:
         await page.open(path.as_uri(), 390, 844)
-        await page.wait_for("window.explorer", 30)
+        await page.wait_for("window.explorer", 120)
         found = [await page.run("document.getElementById('rowcard').open")]
         size = {"width": 1200, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         await page.call("Emulation.setDeviceMetricsOverride", **size)
-        await page.wait_for("window.innerWidth === 1200", 30)
+        await page.wait_for("window.innerWidth === 1200", 120)
         await page.run("new Promise(requestAnimationFrame)")
         return [*found, await page.run("document.getElementById('rowcard').open")]
 

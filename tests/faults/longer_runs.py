@@ -13,15 +13,10 @@ from random import Random
 
 from faults.bench import HANGS_SECONDS, Bench, Injected, Running, require, require_no_defect
 from faults.template import N_ROWS, write_houses
+from servers import free_port
 
 ROW = {"size": 101.5, "age": 12, "kind": "b"}
 BODY = json.dumps([ROW]).encode()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def ask(port: int, body: bytes = BODY, kind: str = "application/json") -> tuple[int, bytes]:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from faults.bench import Bench, copy_bench, require_no_defect
-from faults.longer_runs import ask, free_port, wait_for_answer
+from faults.longer_runs import ask, wait_for_answer
 from faults.template import make_template
+from servers import free_port
 
 TRAPS = Path(__file__).parent / "traps"
 # git and DVC are asked for commits and stages; ldconfig, uname and the compilers by ctypes and

@@ -49,7 +49,7 @@ def test_dvc_killed_in_training_leaves_no_orphan_and_a_rerun_the_same_bytes(
     assert stage_processes(checkout)
     os.kill(repro.pid, signal.SIGKILL)
     repro.wait()
-    wait_for(lambda: not stage_processes(checkout), 20)
+    wait_for(lambda: not stage_processes(checkout), 120)
     assert not (checkout.root / "models" / "network").exists()
 
     checkout.run("dvc", "repro", "train")

@@ -71,7 +71,7 @@ def test_waiting_is_bounded_and_leaves_no_process(stand_in, rows):
     verifier = stand_in("read line; exec sleep 600")
     with pytest.raises(TrackingError, match="no predictions within 0 s"):
         verifier.predict("models:/flowers/1", rows, wait_seconds=0.1)
-    assert verifier._process.wait(timeout=10) == -signal.SIGKILL
+    assert verifier._process.wait(timeout=120) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_it_does_not_outlive_a_parent_that_is_killed(tmp_path, python):
     assert done.returncode == -signal.SIGKILL
     pid = int(done.stdout)
     try:
-        psutil.Process(pid).wait(timeout=30)
+        psutil.Process(pid).wait(timeout=120)
     except psutil.NoSuchProcess:
         return
     except psutil.TimeoutExpired:

@@ -55,7 +55,7 @@ class Served:
     def ask(
         self, path: str, body: Any = None, content_type: str = "application/json", **headers: str
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         with contextlib.closing(connection):
             given = {k.replace("_", "-"): v for k, v in headers.items()}
             if body is None:

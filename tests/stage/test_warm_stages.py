@@ -90,16 +90,6 @@ def warmed(cold: Project) -> Iterator[Project]:
         yield Project(cold.root, cold.environment | variable)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def usual_signals() -> Iterator[None]:
-    """Under nohup, or behind a shell's `&`, these are ignored, and children inherit that."""
-    usual = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
-    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture
 def cold(tmp_path: Path) -> Project:
     return make_project(tmp_path)

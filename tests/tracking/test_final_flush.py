@@ -43,7 +43,7 @@ def closers(home: Path) -> list[str]:
 
 
 def wait_until(condition) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 600  # what is waited for has the lowest priority
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.1)

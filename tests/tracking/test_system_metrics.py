@@ -19,7 +19,7 @@ def sampler_threads():
 
 
 def wait_until(condition):
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -16,6 +16,12 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     return make_checkout(tmp_path / "checkout")
 
 
+@pytest.fixture
+def warm(tmp_path: Path) -> Checkout:
+    """Another one, whose commands are forks: see tests/checkouts.py."""
+    return make_checkout(tmp_path / "checkout", is_warm=True)
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in which `dvc repro` has run on the default; tests leave it as it is."""

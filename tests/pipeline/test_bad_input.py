@@ -23,7 +23,7 @@ def table(n_rows: int = 120) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout whose project was started by `layerline init` on a good table."""
-    checkout = make_checkout(tmp_path_factory.mktemp("shop") / "checkout")
+    checkout = make_checkout(tmp_path_factory.mktemp("shop") / "checkout", is_warm=True)
     table().to_csv(checkout.root / "shop.csv", index=False)
     checkout.run("layerline", "init", "shop.csv", "--target", "bought")
     checkout.stage("fetch")
@@ -65,7 +65,9 @@ def test_an_unknown_key_is_named(good: Checkout) -> None:
 
 def test_a_misspelt_network_is_refused_by_the_first_stage(good: Checkout) -> None:
     good.edit_params(train__network="mpl")
-    told(good.stage("fetch", code=2), "train.network: 'mpl' is not known; did you mean 'mlp'?")
+    mistake = "train.network: 'mpl' is not known; did you mean 'mlp'?"
+    told(good.stage("fetch", code=2), mistake)
+    told(good.cold.stage("fetch", code=2), mistake)  # by a process that checks beside it
 
 
 def test_a_missing_target_names_the_closest_column(good: Checkout) -> None:
@@ -133,7 +135,7 @@ def test_quarantine_sets_the_bad_rows_aside(good: Checkout) -> None:
 
 
 def test_a_stage_without_its_input_says_what_to_run(tmp_path: Path) -> None:
-    checkout = make_checkout(tmp_path / "empty")
+    checkout = make_checkout(tmp_path / "empty", is_warm=True)
     told(checkout.stage("scale", code=4), "run the earlier stages first: `dvc repro`")
     told(checkout.stage("evaluate", code=4), "run the earlier stages first: `dvc repro`")
 
@@ -165,7 +167,7 @@ def test_two_stages_at_once_one_says_busy(good: Checkout) -> None:
 
 def test_failures_reach_mlflow_as_failed_runs(good: Checkout) -> None:
     good.edit_params(fetch__target="bougt")
-    good.stage("fetch", code=3)
+    good.cold.stage("fetch", code=3)  # by a process that sends it
     output = good.python(
         "import mlflow\n"
         "client = mlflow.MlflowClient()\n"

@@ -11,6 +11,9 @@ import pytest
 from checkouts import ROOT, Checkout, make_checkout
 from ruamel.yaml import YAML
 
+from layerline.retraining.stage_imports import STAGE_IMPORTS
+from layerline.stage.warm_start import warm_process
+
 KINDS = (
     *("network", "source", "split", "transform of numbers"),
     *("loss", "optimizer", "schedule", "metric", "rule", "column kind"),
@@ -101,9 +104,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
     checkout.edit_params(train__epochs=5, train__batch_size=32)
-    checkout.run("dvc", "repro", "fetch")
-    checkout.run("layerline", "schema")
-    checkout.run("dvc", "repro")
+    with warm_process(checkout.root, checkout.environment, STAGE_IMPORTS) as variable:
+        checkout.run("dvc", "repro", "fetch", **variable)
+        checkout.run("layerline", "schema")
+        checkout.run("dvc", "repro", **variable)
     return checkout
 
 

@@ -12,7 +12,7 @@ LEARNING_RATE = "train.optimizer.learning_rate"
 
 def start(folder: Any) -> Checkout:
     """A project of a small table with a champion, committed."""
-    checkout = make_checkout(folder / "checkout")
+    checkout = make_checkout(folder / "checkout", is_warm=True)
     rows = "".join(f"{k % 7},{k % 5},{(k % 7) * 2 + (k % 5) + k % 3 / 10}\n" for k in range(240))
     (checkout.root / "houses.csv").write_text(f"size,age,price\n{rows}")
     checkout.run("layerline", "init", "houses.csv", "--target", "price", "--fast")

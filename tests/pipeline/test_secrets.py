@@ -92,7 +92,8 @@ def test_nothing_leaks_while_the_server_is_away_nor_when_it_is_sent(checkout: Ch
 @pytest.mark.parametrize(
     "path", [f"https://me:{FETCH}@example.org/rows.csv", f"s3://rows.csv?token={FETCH}"]
 )
-def test_a_credential_that_dvc_would_copy_is_refused(checkout: Checkout, path: str) -> None:
+def test_a_credential_that_dvc_would_copy_is_refused(warm: Checkout, path: str) -> None:
+    checkout = warm
     checkout.edit_params(fetch__source="files", fetch__options={"path": path})
     output = checkout.run("dvc", "repro", code=255)
     output += checkout.run("layerline", "watch", code=2)
@@ -119,8 +120,9 @@ def test_a_credential_that_dvc_would_copy_is_refused(checkout: Checkout, path: s
     ],
 )
 def test_a_store_that_cannot_be_opened_is_reported_without_its_password(
-    checkout: Checkout, store: str, says: str
+    warm: Checkout, store: str, says: str
 ) -> None:
+    checkout = warm
     environment = {**ENVIRONMENT, "MLFLOW_TRACKING_URI": store}
     checkout.stage("fetch", **environment)
     output = checkout.run("layerline", "flush", code=8, **environment)

@@ -20,12 +20,12 @@ def journals(checkout: Checkout) -> list[Path]:
     return list((checkout.root / ".layerline" / "journals").glob("*.jsonl*"))
 
 
-def test_stages_without_tracking_write_no_journal_and_no_store(checkout: Checkout) -> None:
-    checkout.edit_params(train__epochs=2)
-    checkout.run("dvc", "repro", "train", **OFF)
-    assert journals(checkout) == []
-    assert not (checkout.root / "mlflow.db").exists()
-    assert json.loads((checkout.root / "runs" / "train.json").read_text())["stage"] == "train"
+def test_stages_without_tracking_write_no_journal_and_no_store(warm: Checkout) -> None:
+    warm.edit_params(train__epochs=2)
+    warm.run("dvc", "repro", "train", **OFF)
+    assert journals(warm) == []
+    assert not (warm.root / "mlflow.db").exists()
+    assert json.loads((warm.root / "runs" / "train.json").read_text())["stage"] == "train"
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ def rows(n_rows: int = 400, seed: int = 0) -> pd.DataFrame:
 
 
 def retrain(checkout: Checkout, *options: str, code: int | None = 0) -> str:
-    return checkout.run(sys.executable, "-W", "ignore", "-c", CODE, "retrain", *options, code=code)
+    return checkout.run("layerline", "retrain", *options, code=code)
 
 
 def lines(checkout: Checkout) -> list[dict[str, object]]:
@@ -42,10 +42,9 @@ def champion(checkout: Checkout) -> str:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory) -> Checkout:
     """A checkout whose first retrain trained and promoted version 1."""
-    checkout = make_checkout(tmp_path_factory.mktemp("retrain") / "my shop")
+    checkout = make_checkout(tmp_path_factory.mktemp("retrain") / "my shop", is_warm=True)
     rows().to_csv(checkout.root / "shop.csv", index=False)
-    command = ["init", "shop.csv", "--target", "price", "--project", "shop"]
-    checkout.run(sys.executable, "-W", "ignore", "-c", CODE, *command)
+    checkout.run("layerline", "init", "shop.csv", "--target", "price", "--project", "shop")
     checkout.edit_params(train__epochs=2, evaluate__bootstrap=0, evaluate__baselines=[])
     told = retrain(checkout)
     assert "promoted" in told
@@ -146,8 +145,6 @@ def test_a_signal_ends_dvc_and_its_stage_and_leaves_a_line(shop, number, code):
         env=shop.environment,
         stdout=subprocess.PIPE,
         text=True,
-        # A shell starts what runs in the background, this suite perhaps, with SIGINT ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -156,9 +153,9 @@ def test_a_signal_ends_dvc_and_its_stage_and_leaves_a_line(shop, number, code):
         family = psutil.Process(process.pid).children(recursive=True)
         assert any("dvc" in " ".join(child.cmdline()) for child in family)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         assert process.returncode == code
-    psutil.wait_procs(family, timeout=20)
+    psutil.wait_procs(family, timeout=120)
     assert not [child for child in family if child.is_running()]
     last = lines(shop)[-1]
     assert (last["outcome"], last["exit_code"], last["message"]) == ("failed", code, "interrupted")

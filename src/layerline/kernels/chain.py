@@ -143,7 +143,7 @@ class ChainedNetwork:
         with torch.no_grad():
             d_x = self.chain.backward(d_outputs.to(outputs.dtype), saved, x.requires_grad)
         if d_x is not None:
-            _Given.apply(x, d_x.to(x.dtype)).backward()  # type: ignore[no-untyped-call]
+            _Given.apply(x, d_x.to(x.dtype)).backward()
         return value
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:

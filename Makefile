@@ -37,7 +37,7 @@ ui: $(READY)  ## open the MLflow UI on http://127.0.0.1:5000
 	@layerline ui
 
 test: $(READY)  ## the tests except those marked slow
-	@python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	@python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5
 
 test-slow: $(READY)  ## the tests marked slow
 	@python -m pytest -m slow

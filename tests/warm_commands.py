@@ -35,7 +35,7 @@ MODULES = (
     *("dvc.render", "dvc.cachemgr", "dvc_data.hashfile.cache", "dvc.repo.status"),
 )
 _CODE = (
-    f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import warm_commands; "
+    f"import sys; sys.path[0] = {str(Path(__file__).parent)!r}; import warm_commands; "
     "del sys.path[0]; warm_commands.serve()"
 )
 _running: list[tuple["subprocess.Popen[bytes]", Path]] = []
@@ -51,7 +51,7 @@ def warm_place() -> dict[str, str]:
             process = subprocess.Popen(
                 [sys.executable, "-c", _CODE, str(listener.fileno())],
                 stdin=subprocess.PIPE,  # its end is this process's
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd=folder,
                 env=clean_environment(SOURCE),
@@ -59,6 +59,8 @@ def warm_place() -> dict[str, str]:
                 start_new_session=True,
             )
         _running.append((process, folder))
+        assert process.stdout is not None
+        assert process.stdout.read(1), "the warm process has ended"
     return {PLACE: str(_running[0][1] / "socket")}
 
 
@@ -152,7 +154,9 @@ def serve() -> None:
 
     collect_rarely()
     listener = socket.socket(fileno=int(sys.argv[1]))
-    job = _ServerOfCheckouts(listener, [*STAGE_IMPORTS, *MODULES]).serve()
+    server = _ServerOfCheckouts(listener, [*STAGE_IMPORTS, *MODULES])
+    os.write(1, b"r")  # ready: nobody's patience ends while it imports
+    job = server.serve()
     if job is None:
         return
     code: object = 1

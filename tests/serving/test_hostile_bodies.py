@@ -115,13 +115,13 @@ def test_a_long_header_that_ends_is_refused_with_its_status(server):
 
 
 def test_large_bodies_at_once_are_bounded_and_small_ones_go_on(bundle, tmp_path):
-    limits = Limits(large_bytes=1 << 20, timeout_seconds=4.0)
+    limits = Limits(large_bytes=320 << 10, timeout_seconds=4.0)
     head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
     with serving(str(bundle("classes")), tmp_path, limits) as server:
         held = socket.create_connection(("127.0.0.1", server.port))
-        held.sendall(head + b"Content-Length: 2000000\r\n\r\n" + b" " * 900_000)
+        held.sendall(head + b"Content-Length: 2000000\r\n\r\n" + b" " * 200_000)
         until = time.monotonic() + 3  # it may not have been read yet
-        while (answer := server.predict([ROW] * 5000)).status == 200:
+        while (answer := server.predict([ROW] * 2000)).status == 200:
             assert time.monotonic() < until
         assert answer.status == 503
         assert "too many large bodies at once" in answer.messages
@@ -129,7 +129,7 @@ def test_large_bodies_at_once_are_bounded_and_small_ones_go_on(bundle, tmp_path)
         held.settimeout(30)
         assert b"408" in held.recv(100)
         held.close()
-        assert server.predict([ROW] * 5000).status == 200  # the room was given back
+        assert server.predict([ROW] * 2000).status == 200  # the room was given back
 
 
 def worker_of(server):

@@ -25,7 +25,7 @@ from layerline.stage.warm_server import _Server
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
-SECONDS = 300.0
+SECONDS = 900.0
 # Beside the stages': what `dvc` and the commands import.
 MODULES = (
     *("layerline.cli", "layerline.projects.init", "layerline.registry.promotion"),

@@ -1,6 +1,5 @@
 """The default, end to end: `dvc repro` takes scikit-learn's digits to a registered champion."""
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -12,12 +11,6 @@ from checkouts import ROOT, Checkout
 from sklearn.datasets import load_digits
 
 from layerline.artifacts import STAGES
-
-
-@pytest.fixture
-def digits(digits: Checkout) -> Checkout:
-    """The pipeline ran in processes of its own; what asks for its results are forks."""
-    return dataclasses.replace(digits, is_warm=True)
 
 
 def read(checkout: Checkout, name: str) -> dict:
@@ -50,7 +43,7 @@ def test_git_stays_clean_but_for_the_lock_file(digits: Checkout) -> None:
 
 
 def test_the_champion_loads_in_a_fresh_process_and_takes_raw_columns(digits: Checkout) -> None:
-    output = digits.cold.python(
+    output = digits.python(
         "import mlflow, json\n"
         "from sklearn.datasets import load_digits\n"
         "model = mlflow.pyfunc.load_model('models:/digits@champion')\n"
@@ -142,7 +135,7 @@ def test_a_stage_run_by_itself_gives_the_same_bytes(digits: Checkout) -> None:
     runs = digits.root / "runs" / "train.json"
     key = runs.read_bytes()
     digits.run("dvc", "unprotect", "models/network", "reports/history.csv", "runs/train.json")
-    digits.cold.stage("train")
+    digits.stage("train")
     assert network.read_bytes() == before
     runs.write_bytes(key)
 

@@ -22,11 +22,11 @@ SHORT, LONG = 20, 1200  # epochs: LONG outlasts the start of a follower that giv
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Checkout:
-    made = make_checkout(tmp_path_factory.mktemp("outages") / "checkout", is_warm=True)
+    made = make_checkout(tmp_path_factory.mktemp("outages") / "checkout")
     for stage in ("fetch", "validate", "scale"):
         made.stage(stage)
     made.run("layerline", "flush")
-    return made.cold
+    return made
 
 
 @pytest.fixture

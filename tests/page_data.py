@@ -23,6 +23,7 @@ def write_page_data(folder: Path) -> None:
     shop = ["age", "zip", "order", "refund", "customer", "day", "start", "end", "paid", "pieces"]
     table[[*shop, "price", "bought"]].to_csv(folder / "shop.csv", index=False)
     table[["size", "soil", "kind"]].to_csv(folder / "soil.csv", index=False)
+    table[["area", "rooms", "region", "price", "rent"]].to_csv(folder / "flats.csv", index=False)
     truths = table[["order", "price"]].rename(columns={"order": "id"})
     truths.to_csv(folder / "truths.csv", index=False)
     new = table[houses].drop(columns="price").iloc[:60]
@@ -55,6 +56,7 @@ def _table() -> pd.DataFrame:
         "kind": np.select([size < 4, size < 6], ["tulip", "rose"], "daisy"),
         "wild": np.where(size < 5, "yes", "no"), "bought": np.where(place % 2, "yes", "no"),
         "fraud": np.where(pieces > 4, "fraud", "honest"),
+        "rent": 9 * area + 100 * (place % 5) + place % 11,
     })  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from layerline.model.exporting.export import described
 from layerline.networks.ensemble import Ensemble
 from layerline.projects.combinations import combination_problems
 from layerline.scaling.preprocessing.target_transforms import NO_CURVE
-from layerline.serving.request_handler import COMPILED, RequestHandler, agree
+from layerline.serving.compiled_model import agree
+from layerline.serving.request_handler import COMPILED, RequestHandler
 
 MEMBERS = [{"drawn": {"fold": k}, "weight": 0.25} for k in (0, 1, 2, 0)]
 

@@ -24,7 +24,8 @@ from layerline.config import (
 )
 from layerline.config.evaluation_sections import ConformalSection
 from layerline.errors import LayerlineError, ParamsError
-from layerline.evaluation.baselines import CLASSIFIERS, REGRESSORS, fitting_baselines
+from layerline.evaluation.baseline_models import CLASSIFIERS, REGRESSORS
+from layerline.evaluation.baselines import fitting_baselines
 from layerline.evaluation.evaluate import evaluate
 from layerline.evaluation.looks import MANY, note_look
 from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION

@@ -16,7 +16,8 @@ from layerline.model.load import load_bundle
 from layerline.model.predict_file import PredictOptions, predict_file
 from layerline.networks.serialization import load_network
 from layerline.registry.mlflow_model import signature_of
-from layerline.serving.request_handler import COMPILED, RequestHandler, agree, encode
+from layerline.serving.compiled_model import agree
+from layerline.serving.request_handler import COMPILED, RequestHandler, encode
 from layerline.tables.storage import read_parquet, read_table
 from layerline.training.dataset import load_rows
 from layerline.training.inference import predict

@@ -6,11 +6,11 @@ import pytest
 from layerline.config import GateSection
 from layerline.errors import ParamsError
 from layerline.evaluation.class_costs import cost_matrix
-from layerline.evaluation.metrics import CLASSIFICATION, REGRESSION, measure
+from layerline.evaluation.metrics import CLASSIFICATION, LOWER_IS_BETTER, REGRESSION, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.slices import Slice
 from layerline.registry.gate import judge, live_metric, metric_of, metric_value
-from layerline.registry.gate_rules import LOWER_IS_BETTER, Context
+from layerline.registry.gate_rules import Context
 
 
 def classes(generator, n_rows=800, skill=1.0, noise=1.0, shared=None):
@@ -118,6 +118,8 @@ def test_metrics_are_those_users_know():
     assert metric_of(GateSection(), "binary") == "log_loss"
     assert metric_of(GateSection(), "regression") == "rmse"
     assert metric_of(GateSection(metric="mae"), "regression") == "mae"
+    assert metric_value(numbers(3.0), "r2") == pytest.approx(measure(numbers(3.0))["r2"])
+    assert live_metric(GateSection(metric="r2"), "regression") == "rmse"
     dear = GateSection(metric="mean_cost")
     assert (metric_of(dear, "binary"), live_metric(dear, "binary")) == ("mean_cost", "log_loss")
 

@@ -24,9 +24,10 @@ from layerline.scaling.preprocessing.scalers import SCALERS
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.scale import scale
 from layerline.serving.column_checks import frame_of, judge_frame
+from layerline.serving.compiled_model import agree
 from layerline.serving.json_rows import Refused, RowReader
 from layerline.serving.numpy_network import fold
-from layerline.serving.request_handler import COMPILED, PANDAS, RequestHandler, agree
+from layerline.serving.request_handler import COMPILED, PANDAS, RequestHandler
 from layerline.tables.storage import read_table
 
 UNSEEN = "a soil that no row had"

@@ -18,6 +18,7 @@ from layerline.errors import ParamsError
 from layerline.training.objectives import (
     LOSSES,
     Link,
+    MeanOfRows,
     TargetFacts,
     build_link,
     build_loss,
@@ -234,10 +235,12 @@ def test_poisson_starts_at_the_mean_count() -> None:
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_is_finite_and_its_gradient_reaches_the_outputs(name: str) -> None:
-    task = min(LOSSES[name].tasks)
+    task = min(LOSSES[name].tasks - {"multi_regression"})
     component = named(name)
     if task == "regression":
         y, facts = torch.rand(16) * 5, TargetFacts(smallest=0.0)
+    elif task == "multilabel":
+        y, facts = (torch.arange(32) % 2).float().view(16, 2), TargetFacts()
     else:
         y = torch.arange(16) % 2
         facts = describe_targets(y, n_classes=2)
@@ -368,3 +371,33 @@ def test_cross_entropy_is_torchs_whatever_the_order_it_is_computed_in(shape, red
         gradients.append(leaf.grad)
     torch.testing.assert_close(*found)
     torch.testing.assert_close(*gradients)
+
+
+SEVERAL = torch.tensor([[0.5, -1.0], [2.0, 0.0], [-1.5, 3.0]])
+TRUE = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [("mse", F.mse_loss), ("mae", F.l1_loss), ("huber", F.huber_loss)]
+)
+def test_the_loss_of_several_numbers_is_the_mean_over_them(name: str, function: Any) -> None:
+    loss = build_loss(named(name), "multi_regression")
+    assert float(loss(SEVERAL, TRUE)) == pytest.approx(float(function(SEVERAL, TRUE)))
+    each = [float(function(SEVERAL[:, k], TRUE[:, k])) for k in (0, 1)]
+    assert float(loss(SEVERAL, TRUE)) == pytest.approx(np.mean(each))
+    assert isinstance(loss, MeanOfRows)
+    assert loss.rows(SEVERAL, TRUE).shape == (3,)
+    assert float(loss.rows(SEVERAL, TRUE).mean()) == pytest.approx(float(loss(SEVERAL, TRUE)))
+
+
+def test_the_loss_of_several_labels_is_the_mean_of_their_log_losses() -> None:
+    loss = build_loss(named("auto"), "multilabel")
+    p = SEVERAL.double().sigmoid().numpy()
+    logs = np.where(TRUE.numpy() == 1, -np.log(p), -np.log(1 - p))
+    assert float(loss(SEVERAL, TRUE)) == pytest.approx(logs.mean())
+    assert isinstance(loss, MeanOfRows)
+    assert loss.rows(SEVERAL, TRUE).numpy() == pytest.approx(logs.mean(1), rel=1e-6)
+    link = build_link(named("auto"), "multilabel")
+    assert link(SEVERAL).numpy() == pytest.approx(p, rel=1e-6)
+    assert link.numbers(SEVERAL.numpy(), 0.0, 1.0) == pytest.approx(p)
+    assert n_outputs(named("auto"), "multilabel", None, 2) == 2

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--target", help="The column to predict; of pictures the label's name.")
+@click.option(
+    "--target",
+    "targets",
+    metavar="COLUMN",
+    multiple=True,
+    help="The column to predict; of pictures the label's name. Repeatable: several targets.",
+)
 @click.option("--project", help="Name of the experiment and the model; default: the file's name.")
 @click.option(
     "--decimal",
@@ -40,9 +46,7 @@ if TYPE_CHECKING:
 @click.option("--union", is_flag=True, help="Files may lack columns of others: missing there.")
 @click.option("--missing", metavar="WORD", multiple=True, help="A missing value; repeatable.")
 @click.option("--text", metavar="COLUMN", multiple=True, help="Keep as text; repeatable.")
-@click.option(
-    "--size", metavar="HEIGHTxWIDTH", help="Of pictures; default: theirs, at most 64 pixels."
-)
+@click.option("--size", metavar="HEIGHTxWIDTH", help="Of pictures; default: theirs, at most 64.")
 @click.option(
     "--fast",
     "effort",
@@ -65,7 +69,7 @@ if TYPE_CHECKING:
 @handle_errors
 def init(
     file: Path,
-    target: str | None,
+    targets: tuple[str, ...],
     project: str | None,
     size: str | None,
     effort: "Effort | None",
@@ -86,7 +90,7 @@ def init(
     name = project or _project_name(file)
     given = _source_options(**reading)
     wishes = Wishes(effort, size=_read_size(size))
-    start = _start(file, target, name, workspace.root, given, wishes)
+    start = _start(file, targets, name, workspace.root, given, wishes)
     schema_path = workspace.root / "data" / "schemas" / f"{name}.yaml"
     refuse_to_overwrite(schema_path, force)
     require_outside(workspace.root, _fetch_section(start.params))
@@ -142,7 +146,7 @@ def _start_project(root: Path) -> None:
 
 def _start(
     file: Path,
-    target: str | None,
+    targets: tuple[str, ...],
     name: str,
     root: Path,
     given: dict[str, Any],
@@ -155,14 +159,15 @@ def _start(
     if is_image_folder(file):
         odd = [f"--{option}" for option in given]
         odd += [f"--{wishes.effort}"] if wishes.effort else []
+        odd += ["a second --target"] if len(targets) > 1 else []
         if odd:
             _refuse(odd[0], "is for tables, and this is a folder of pictures; remove it")
-        return start_images(file, target or TARGET, name, root=root, size=wishes.size)
+        return start_images(file, (targets or (TARGET,))[0], name, root=root, size=wishes.size)
     if wishes.size is not None:
         _refuse("--size", f"is for folders of pictures, and {file} is none; remove it")
-    if target is None:
+    if not targets:
         _refuse("--target", "is missing: name the column to predict")
-    return start_project(file, target, name, root=root, given=given, wishes=wishes)
+    return start_project(file, targets, name, root=root, given=given, wishes=wishes)
 
 
 def _refuse(option: str, message: str) -> NoReturn:

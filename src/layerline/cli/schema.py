@@ -102,7 +102,7 @@ def _as_json(frozen: "TableSchema") -> dict[str, object]:
 
 
 def _use(spec: "ColumnSpec", frozen: "TableSchema") -> str:
-    if spec.name == frozen.target:
+    if spec.name in frozen.targets:
         return "target"
     return "yes" if spec.use else "no"
 

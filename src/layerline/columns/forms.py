@@ -32,25 +32,26 @@ class Choices(NamedTuple):
         decimal: the decimal mark.
         dates: a form for all dates that need one.
         dates_of: a form for single columns, which binds.
-        target: whose words for true and false are classes, and stay text.
+        targets: whose words for true and false are classes, and stay text.
     """
 
     decimal: Decimal | None = None
     dates: DateForm | None = None
     dates_of: Mapping[str, DateForm] = {}
-    target: str | None = None
+    targets: tuple[str, ...] = ()
 
     @classmethod
     def of(
         cls,
         decimal: Decimal | None,
         dates: DateForm | Mapping[str, DateForm] | None,
-        target: str | None,
+        target: str | tuple[str, ...] | None,
     ) -> "Choices":
         """From the options of the source `files`."""
+        targets = (target,) if isinstance(target, str) else target or ()
         if dates is None or isinstance(dates, str):
-            return cls(decimal, dates, {}, target)
-        return cls(decimal, None, dates, target)
+            return cls(decimal, dates, {}, targets)
+        return cls(decimal, None, dates, targets)
 
 
 UNDECIDED = Choices()
@@ -137,7 +138,7 @@ def settle(
     proven = {forms.dates.form for forms in columns.values()} & {"day_first", "month_first"}
     dates = choices.dates or (proven.pop() if len(proven) == 1 else None)
     for name, forms in columns.items():
-        if forms.is_truth and name == choices.target:
+        if forms.is_truth and name in choices.targets:
             continue
         chosen = choices.dates_of.get(name, dates)
         answer = _settle_one(name, forms, decimal, chosen)

@@ -20,6 +20,7 @@ optimizer) are checked against the component's own signature by `layerline.proje
 
 from layerline.config.components import Component, Named
 from layerline.config.data_sections import (
+    SEVERAL,
     FetchSection,
     ScaleSection,
     Task,
@@ -58,6 +59,7 @@ from layerline.config.transfer_sections import AdaptersSection, ForgettingSectio
 from layerline.config.yaml_reader import parse_yaml, read_yaml
 
 __all__ = [
+    "SEVERAL",
     "AdaptersSection",
     "AlertsSection",
     "Axis",

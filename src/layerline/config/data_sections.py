@@ -7,8 +7,17 @@ from pydantic.dataclasses import dataclass
 
 from layerline.config.components import SECTION, WITH_FROM, Component, Method, Named, by_column
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "multi_regression", "multilabel"]
+SEVERAL = ("multi_regression", "multilabel")  # tasks of several targets
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _different(target: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(target, str):
+        return target
+    if not target or len(set(target)) < len(target):
+        raise ValueError("must name a column, or several that differ")
+    return target if len(target) > 1 else target[0]
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)
@@ -19,12 +28,17 @@ class FetchSection:
     """Where the data come from: a name of the table of sources."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The source's own options."""
-    target: str = "target"
-    """The column to predict."""
-    task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
+    target: Annotated[str | tuple[str, ...], AfterValidator(_different)] = "target"
+    """The column to predict; a list of several: all numbers, or all of two levels."""
+    task: Literal["auto"] | Task = "auto"
     """What is predicted; auto finds it from the target's values."""
     weights: str | None = None
     """A column of positive numbers: what each row counts."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict, one or several."""
+        return (self.target,) if isinstance(self.target, str) else self.target
 
 
 def _committed_schema(path: str | None) -> str | None:

@@ -101,8 +101,9 @@ class EvaluateSection:
 class GateSection:
     """When a challenger replaces the champion: the lower bound of its gain is above `margin`."""
 
-    metric: Literal["auto", "log_loss", "accuracy", "mean_cost", "rmse", "mae"] = "auto"
-    """What models are compared by; auto: log_loss for classes, rmse for numbers."""
+    metric: Literal["auto", "log_loss", "accuracy", "mean_cost", "rmse", "mae", "r2"] = "auto"
+    """What models are compared by; auto: log_loss for classes, rmse for numbers, r2 for several
+    targets that are numbers. Of several targets it is the mean over these."""
     margin: Annotated[float, Field(ge=0)] = 0.0
     """The lower bound of the gain must be above this."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95

@@ -125,9 +125,10 @@ def check_drift(
     `known` are training rows, or why there are none.
     """
     counted = {name: ("column", counts) for name, counts in rows.columns.items()}
-    if rows.target is not None:
+    if rows.target is not None and rows.reference.target_spec is not None:
         counted[rows.reference.target_spec.name] = ("target", rows.target)
-    counted.setdefault(PREDICTION, (PREDICTION, rows.prediction))
+    if rows.prediction is not None:
+        counted.setdefault(PREDICTION, (PREDICTION, rows.prediction))
     told = known if isinstance(known, str) else tell_apart(known, rows.sample)
     return Drift(rows.n_rows, *compare(counted, told, confidence, min_effect))
 

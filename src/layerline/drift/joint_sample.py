@@ -32,10 +32,11 @@ class JointSample:
             the target, too; of images the mean of each block of pixels.
     """
 
-    def __init__(self, about: About, target: ColumnSpec) -> None:
-        self._about, self._target = about, target
+    def __init__(self, about: About, target: ColumnSpec | None) -> None:
+        self._about = about
         specs = [spec for spec in about.columns if spec.kind in ("number", "category")]
-        self._specs = [*specs, target] if specs else []
+        known = [] if target is None else [target]
+        self._specs = [*specs, *known] if specs else []
         self._generator = np.random.default_rng(SEED)
         self._keys: NDArray[np.float64] = np.empty(0)
         self._limit = 1.0

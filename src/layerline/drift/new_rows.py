@@ -35,8 +35,8 @@ class NewRows:
 
     Attributes:
         columns: by the columns that the model reads.
-        prediction: the model's predictions of the rows that it can read.
-        target: None until a row has the target.
+        prediction: the model's predictions of the rows that it can read; None of several targets.
+        target: None until a row has the target, and of several targets.
         n_rows: how many were read.
         sample: a part of them, row by row.
     """
@@ -44,7 +44,7 @@ class NewRows:
     model: Model
     reference: Reference
     columns: dict[str, ColumnCounts] = dataclasses.field(init=False)
-    prediction: ColumnCounts = dataclasses.field(init=False)
+    prediction: ColumnCounts | None = dataclasses.field(init=False)
     target: ColumnCounts | None = None
     n_rows: int = 0
     sample: JointSample = dataclasses.field(init=False)
@@ -52,7 +52,8 @@ class NewRows:
     def __post_init__(self) -> None:
         sketches = self.reference.columns.items()
         self.columns = {name: ColumnCounts(sketch) for name, sketch in sketches}
-        self.prediction = ColumnCounts(self.reference.prediction)
+        known = self.reference.prediction
+        self.prediction = None if known is None else ColumnCounts(known)
         self.sample = JointSample(self.model.about, self.reference.target_spec)
 
     def add(self, rows: Rows, may_be_drawn: "np.ndarray | None" = None) -> None:
@@ -93,18 +94,18 @@ class NewRows:
             self._add_target(rows)
 
     def _predict(self, typed: Rows) -> None:
-        if not len(typed):
+        if not len(typed) or self.prediction is None:
             return
         outputs = self.model.outputs(typed)
         is_finite = np.isfinite(outputs).all(axis=1)
         self.prediction.add(self.model.decode(outputs[is_finite])["prediction"])
 
     def _add_target(self, rows: pd.DataFrame) -> None:
-        spec = self.reference.target_spec
-        if spec.name not in rows:
+        spec, known = self.reference.target_spec, self.reference.target
+        if spec is None or known is None or spec.name not in rows:
             return
         if self.target is None:
-            self.target = ColumnCounts(self.reference.target)
+            self.target = ColumnCounts(known)
         self.target.add(*read_column(rows, spec, self.model.about))
 
 

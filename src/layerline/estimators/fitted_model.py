@@ -48,11 +48,18 @@ class Predictor:
 
     @property
     def target(self) -> str:
+        """Its name; of several the names in a row."""
         return self.model.about.target
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """The name of each target."""
+        about = self.model.about
+        return tuple(target.name for target in about.targets) or (about.target,)
+
+    @property
     def task(self) -> str:
-        """`binary`, `multiclass` or `regression`."""
+        """`binary`, `multiclass`, `regression`; of several `multi_regression`, `multilabel`."""
         return self.model.about.task
 
     @property
@@ -66,19 +73,28 @@ class Predictor:
         return self.model.about.classes
 
     def predict(self, rows: Rows | str | Path) -> NDArray[Any]:
-        """(B,) the label, or the number in the target's own unit, of each row.
+        """(B,) the label, or the number in the target's own unit, of each row; of several (B, T).
 
         Raises:
             DataError: a column is missing, or a value violates the schema; names column and rows.
         """
-        return np.asarray(self.predict_frame(rows)["prediction"])
+        table = self.predict_frame(rows)
+        if several := self.model.about.targets:
+            return table.iloc[:, : len(several)].to_numpy()
+        return np.asarray(table["prediction"])
 
     def predict_proba(self, rows: Rows | str | Path) -> NDArray[np.float64]:
         """(B, K) the probability of each class, in the order of `classes`.
 
+        Of several labels (B, T) the probability of each one's second level.
+
         Raises:
             DataError: as `predict`, or it is a regression.
         """
+        several = self.model.about.targets
+        if several and several[0].levels is not None:
+            table = self.predict_frame(rows)
+            return table.iloc[:, len(several) :].to_numpy(dtype=np.float64)
         if self.classes is None:
             raise DataError(f"the target {self.target!r} is a number: there are no probabilities")
         table = self.predict_frame(rows)

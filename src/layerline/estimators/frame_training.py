@@ -16,7 +16,7 @@ from layerline.config import Params, Task
 from layerline.errors import LayerlineError
 from layerline.estimators.changed_params import changed
 from layerline.estimators.fitted_model import FittedModel, files_of
-from layerline.estimators.user_table import Targets, named_columns, to_arrow
+from layerline.estimators.user_table import Names, Targets, named_columns, to_arrow
 from layerline.evaluation.evaluate import measure_model
 from layerline.evaluation.history import read_history
 from layerline.origins import SourceContext, find_preprocessor, find_start
@@ -67,8 +67,9 @@ def fit(
     Args:
         data: the rows, a column each; a column `split` that holds train, valid and test decides
             the split, as for `layerline init`. Or a file, as `layerline init` reads it.
-        target: the column to predict, or one value for each row; of a file the column.
-        task: binary, multiclass or regression; auto finds it.
+        target: the column to predict, or one value for each row; of a file the column. A list of
+            columns, or a frame, is several targets: all numbers, or all of two levels.
+        task: binary, multiclass or regression, multi_regression or multilabel; auto finds it.
         seed: as in params.yaml.
         scale: changes to the section scale of params.yaml.
         weights: what each row counts: a column of positive numbers, or one for each row.
@@ -99,7 +100,7 @@ def fit(
 
 def train_table(
     table: pd.DataFrame,
-    target: str,
+    target: Names,
     changes: Mapping[str, Any],
     *,
     task: Literal["auto"] | Task = "auto",
@@ -120,7 +121,7 @@ def train_table(
 
 def _train_file(
     file: Path,
-    target: str,
+    target: Names,
     changes: Mapping[str, Any],
     folder: Path,
     *,

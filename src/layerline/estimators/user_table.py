@@ -14,7 +14,8 @@ from layerline.text import first_line, listing
 
 TARGET, WEIGHT = "target", "weight"  # of values that come without a name
 
-Targets = str | Sequence[Any] | NDArray[Any] | pd.Series
+Targets = str | Sequence[Any] | NDArray[Any] | pd.Series | pd.DataFrame
+Names = str | tuple[str, ...]
 
 
 def named_rows(rows: pd.DataFrame | NDArray[Any]) -> pd.DataFrame:
@@ -32,12 +33,13 @@ def named_rows(rows: pd.DataFrame | NDArray[Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[f"x{place}" for place in range(rows.shape[1])])
 
 
-def with_target(rows: pd.DataFrame | NDArray[Any], target: Targets) -> tuple[pd.DataFrame, str]:
-    """The rows with their target as one column, and its name.
+def with_target(rows: pd.DataFrame | NDArray[Any], target: Targets) -> tuple[pd.DataFrame, Names]:
+    """The rows with their target as one column, and its name; of several the names.
 
     Args:
         rows: a frame or an array.
-        target: the name of a column, or one value for each row.
+        target: the name of a column, or one value for each row; several columns by a list of their
+            names, or by a frame with a row for each.
 
     Raises:
         DataError: the target has another length than the rows, or its name is a feature's.
@@ -45,6 +47,10 @@ def with_target(rows: pd.DataFrame | NDArray[Any], target: Targets) -> tuple[pd.
     table = named_rows(rows)
     if isinstance(target, str):
         return table, target
+    if isinstance(target, pd.DataFrame):
+        return _with_targets(table, named_rows(target))
+    if isinstance(target, list | tuple) and _are_names(target, table):
+        return table, tuple(target) if len(target) > 1 else str(target[0])
     given = target if isinstance(target, pd.Series) else pd.Series(np.asarray(target))
     name = TARGET if given.name is None else str(given.name)
     values = given.reset_index(drop=True)
@@ -53,6 +59,22 @@ def with_target(rows: pd.DataFrame | NDArray[Any], target: Targets) -> tuple[pd.
     if name in table:
         raise DataError(f"the target and a column are both named {name!r}; rename one of them")
     return table.reset_index(drop=True).assign(**{name: values}), name
+
+
+def _are_names(target: Sequence[Any], table: pd.DataFrame) -> bool:
+    """Whether a list names columns; as many texts as rows may be their classes."""
+    are_texts = len(target) > 0 and all(isinstance(name, str) for name in target)
+    return are_texts and (len(target) != len(table) or all(name in table for name in target))
+
+
+def _with_targets(table: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, Names]:
+    names = tuple(given.columns)
+    if len(given) != len(table):
+        raise DataError(f"there are {len(table):,} rows, but {len(given):,} targets")
+    if taken := [name for name in names if name in table]:
+        raise DataError(f"a target and a column are both named {taken[0]!r}; rename one of them")
+    rows = pd.concat([table.reset_index(drop=True), given.reset_index(drop=True)], axis=1)
+    return rows, names if len(names) > 1 else names[0]
 
 
 def with_weights(table: pd.DataFrame, weights: Targets | None) -> tuple[pd.DataFrame, str | None]:
@@ -79,7 +101,7 @@ def with_weights(table: pd.DataFrame, weights: Targets | None) -> tuple[pd.DataF
 
 def named_columns(
     data: pd.DataFrame | NDArray[Any] | str | Path, target: Targets, weights: Targets | None
-) -> tuple[pd.DataFrame | Path, str, str | None]:
+) -> tuple[pd.DataFrame | Path, Names, str | None]:
     """The rows, or their file, with the names of their target's and their weights' columns.
 
     Raises:
@@ -89,10 +111,17 @@ def named_columns(
         table, name = with_target(data, target)
         table, weighing = with_weights(table, weights)
         return table, name, weighing
-    for argument, given in (("target", target), ("weights", weights)):
-        if not isinstance(given, str | None):
-            raise DataError(f"{argument}: the rows are a file, so name one of its columns")
-    return Path(data), str(target), None if weights is None else str(weights)
+    if isinstance(target, list | tuple) and all(isinstance(name, str) for name in target):
+        names: Names = tuple(target) if len(target) > 1 else str(*target)
+    else:
+        names = str(_name_in_file("target", target))
+    return Path(data), names, _name_in_file("weights", weights)
+
+
+def _name_in_file(argument: str, given: Targets | None) -> str | None:
+    if not isinstance(given, str | None):
+        raise DataError(f"{argument}: the rows are a file, so name one of its columns")
+    return given
 
 
 def free_name(table: pd.DataFrame, name: str) -> str:

@@ -3,8 +3,10 @@
 evaluate.py                the evaluate stage's work
 predictions.py             truth and predictions of rows
 row_predictions.py         a network's predictions of rows
+target_predictions.py      predictions of several targets
 prediction_table.py        predictions as tables, reports/predictions.parquet
 metrics.py                 the metrics of a split
+target_metrics.py          metrics of several targets
 own_metric.py              functions in the user's project
 region_metrics.py          coverage and size of regions
 observations.py            rows that count as one observation
@@ -20,6 +22,7 @@ fit_decision.py            the decision, fitted on validation rows
 temperature.py             temperature scaling, where it helps
 thresholds.py              the best threshold of a binary task
 baselines.py               simpler models for comparison
+baseline_models.py         scikit-learn's, and what they predict
 baseline_comparison.py     is the network worth it?
 slices.py                  rows by level or range
 slice_metrics.py           metrics of each slice
@@ -39,5 +42,5 @@ report_writer.py           the files in reports/
 model_card.py              the model card
 model_card_sections.py     its tables and lists
 
-To add a metric: see metrics.py; a baseline: see baselines.py.
+To add a metric: see metrics.py; a baseline: see baseline_models.py.
 """

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from layerline.config import EvaluateSection
-from layerline.evaluation.baselines import Baseline, judged_by
+from layerline.evaluation.baselines import Baseline
 from layerline.evaluation.bootstrap import interval
-from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.predictions import Predictions, judged_by
 from layerline.text import readable
 
 
@@ -16,11 +16,13 @@ def compare_with_baselines(
     if not baselines or not section.bootstrap:
         return ""
     figure = judged_by(p)
-    best = min(baselines, key=lambda found: found.figures[figure])
+    sign = -1 if figure == "r2" else 1
+    best = min(baselines, key=lambda found: sign * found.figures[figure])
     losses = p.row_losses(figure) * p.multiples
     gains = best.losses * p.multiples - losses
     gain = interval(gains, section.bootstrap, section.confidence, seed, p.groups)
     own = float(losses.mean()) ** (0.5 if figure == "rmse" else 1)
+    own = 1 - own if figure == "r2" else own
     shown = (
         f"its test {figure} is {readable(own)}, that of the best baseline ({best.name}) "
         f"{readable(best.figures[figure])}; the mean gain per row is {readable(gain.mean)} "

@@ -1,8 +1,7 @@
 """Simpler models on the same rows, for comparison with the network.
 
 scikit-learn takes two seconds to import, so the baselines are fitted in a separate process while
-the stage continues. To add one: a line in CLASSIFIERS and one in REGRESSORS, and its name in
-`EvaluateSection.baselines`.
+the stage continues. baseline_models.py has them.
 
     python -m layerline.evaluation.baselines REQUEST
 
@@ -14,7 +13,6 @@ import dataclasses
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +23,12 @@ from numpy.typing import NDArray
 from layerline.artifacts import read_json, read_json_as, write_json
 from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import LayerlineError, SourceError
-from layerline.evaluation.decision import Decision
+from layerline.evaluation.baseline_models import predict_baseline
 from layerline.evaluation.metrics import measure
-from layerline.evaluation.predictions import Floats, Predictions
+from layerline.evaluation.predictions import Floats, judged_by
 from layerline.process import module_command
 from layerline.scaling.preprocessing.target_transforms import TargetCurve, read_curve
+from layerline.tables.targets import read_targets
 
 MAX_TRAIN_ROWS = 20_000  # a baseline is a yardstick: it must not cost minutes
 TIMEOUT_SECONDS = 900.0
@@ -43,67 +42,6 @@ class Baseline:
     figures: dict[str, float]
     losses: Floats
     n_train_rows: int
-
-
-def _majority_classes(n_codes: int) -> Any:
-    from sklearn.dummy import DummyClassifier
-
-    return DummyClassifier(strategy="prior")
-
-
-def _mean(n_codes: int) -> Any:
-    from sklearn.dummy import DummyRegressor
-
-    return DummyRegressor()
-
-
-def _linear_classes(n_codes: int) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return _with_codes(LogisticRegression(max_iter=300), n_codes)
-
-
-def _linear_numbers(n_codes: int) -> Any:
-    from sklearn.linear_model import Ridge
-
-    return _with_codes(Ridge(), n_codes)
-
-
-def _with_codes(model: Any, n_codes: int) -> Any:
-    """One-hot encode the last `n_codes` columns, category codes, for a linear model."""
-    if not n_codes:
-        return model
-    from sklearn.compose import make_column_transformer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder
-
-    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    codes = list(range(-n_codes, 0))
-    return make_pipeline(make_column_transformer((one_hot, codes), remainder="passthrough"), model)
-
-
-def _boosted_classes(n_codes: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    return HistGradientBoostingClassifier(random_state=0)
-
-
-def _boosted_numbers(n_codes: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    return HistGradientBoostingRegressor(random_state=0)
-
-
-CLASSIFIERS: Mapping[str, Callable[[int], Any]] = {
-    "majority": _majority_classes,
-    "linear": _linear_classes,
-    "gradient_boosting": _boosted_classes,
-}
-REGRESSORS: Mapping[str, Callable[[int], Any]] = {
-    "majority": _mean,
-    "linear": _linear_numbers,
-    "gradient_boosting": _boosted_numbers,
-}
 
 
 @contextlib.contextmanager
@@ -184,7 +122,7 @@ def fit_baselines(folder: Path) -> None:
     x = {"train": _flat(scaled, "train")[chosen], "test": _flat(scaled, "test")}
     answers = []
     for name in request["names"]:
-        found = _predict(name, n_codes, x, (y["train"][chosen], y["test"]), about)
+        found = predict_baseline(name, n_codes, x, (y["train"][chosen], y["test"]), about)
         if weights.is_file():
             found = dataclasses.replace(found, weights=np.load(weights, allow_pickle=False))
         np.save(folder / f"{name}.npy", found.row_losses(judged_by(found)), allow_pickle=False)
@@ -192,17 +130,12 @@ def fit_baselines(folder: Path) -> None:
     write_json(folder / "figures.json", {"baselines": answers})
 
 
-def judged_by(predictions: Predictions) -> str:
-    """The metric whose row losses say whether the network is worth it."""
-    if predictions.probabilities is None:
-        return "rmse"
-    return "log_loss" if predictions.costs is None else "mean_cost"
-
-
 def _describe_target(manifest: Mapping[str, Any]) -> dict[str, Any]:
     classes = manifest["classes"]
     if classes is not None:
         return {"classes": list(classes)}
+    if targets := read_targets(manifest.get("targets")):
+        return {"classes": None, "targets": targets}
     scale, center = float(manifest["target_scale"]), float(manifest["target_center"])
     return {"classes": None, "target_scale": scale, "target_center": center}
 
@@ -214,32 +147,6 @@ def _codes_and_curve(spec: Mapping[str, Any]) -> tuple[int, TargetCurve]:
 def _flat(scaled: Path, split: str) -> NDArray[np.float32]:
     x = np.load(scaled / f"{split}_x.npy", mmap_mode="r", allow_pickle=False)
     return x.reshape(len(x), -1)
-
-
-def _predict(
-    name: str,
-    n_codes: int,
-    x: Mapping[str, NDArray[np.float32]],
-    y: tuple[NDArray[Any], NDArray[Any]],
-    about: Mapping[str, Any],
-) -> Predictions:
-    train, test = y
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # not fully converged is good enough for a yardstick
-        if about["classes"] is None:
-            model = REGRESSORS[name](n_codes).fit(x["train"], train)
-            scale, center = about["target_scale"], about["target_center"]
-            guess = model.predict(x["test"]).astype(np.float64)
-            actual = about["actual"]
-            if actual is None:
-                actual = test.astype(np.float64) * scale + center
-            return Predictions(actual, about["curve"].restore(guess * scale + center))
-        model = CLASSIFIERS[name](n_codes).fit(x["train"], train)
-        probabilities = np.zeros((len(test), len(about["classes"])))
-        probabilities[:, model.classes_] = model.predict_proba(x["test"])
-    decision = Decision(costs=about["costs"])
-    chosen = decision.choose(probabilities)
-    return Predictions(test, chosen, probabilities, costs=decision.matrix)
 
 
 if __name__ == "__main__":

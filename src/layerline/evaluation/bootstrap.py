@@ -108,6 +108,7 @@ def resampled_figures(predictions: Predictions, n_resamples: int, seed: int) -> 
     models are paired. For very many rows fewer resamples are drawn, but at least MIN_RESAMPLES.
     """
     n_columns = 1 if predictions.probabilities is None else predictions.probabilities.shape[1]
+    n_columns = max(n_columns, 2 * len(predictions.targets))
     # Metrics that sort the rows of each class get fewer resamples when there are many rows.
     max_ranked = max(MIN_RESAMPLES, _MAX_RANKED // (n_columns * len(predictions.actual)))
     values: dict[str, list[Floats]] = {name: [] for name in table_of(predictions)}

@@ -167,7 +167,8 @@ def _measure(
     forgetting = judge_forgetting(workspace.network, section, seed)
     metrics |= {} if forgetting is None else forgetting.metrics
     figure, importance = _importance(done, section, seed)
-    kept, guessing = done.facts["kept_epoch"], constant_guess(params.train.loss, done.rows, classes)
+    is_multilabel, kept = done.spec.task == "multilabel", done.facts["kept_epoch"]
+    guessing = constant_guess(params.train.loss, done.rows, classes, is_multilabel=is_multilabel)
     diagnosis = diagnose(history, kept, params.train.epochs, guessing)
     if stopped := done.facts.get("stopped"):
         diagnosis += f" Training ended early: {stopped}."

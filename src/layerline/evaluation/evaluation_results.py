@@ -49,8 +49,8 @@ class EvaluationResults:
 
     @property
     def is_regression(self) -> bool:
-        """Whether the target is a number."""
-        return self.data["classes"] is None
+        """Whether the target, or each of several, is a number."""
+        return self.data["classes"] is None and self.data["task"] != "multilabel"
 
     @property
     def judged_by(self) -> str:

@@ -96,6 +96,6 @@ def choose_decision(
     Raises:
         ParamsError: params.yaml sets a threshold or a positive class that does not fit.
     """
-    if spec.classes is None:
+    if spec.classes is None:  # several targets, too: params with more were refused
         return default_decision(section), None
     return fit_decision(held.outputs, held.rows.y.numpy(), spec.classes, section, held.multiples)

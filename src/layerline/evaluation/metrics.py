@@ -6,8 +6,7 @@ weights of rows: 1 for the metric itself, and the number of draws in a bootstrap
 compare with scikit-learn, whose import would cost more than all of this.
 """
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -18,22 +17,10 @@ from layerline.evaluation.region_metrics import (
     interval_coverage,
     interval_width,
 )
-from layerline.evaluation.resampling import Drawn, mean_of_defined, share_of
+from layerline.evaluation.resampling import Drawn, Metric, mean_of_defined, share_of
+from layerline.evaluation.target_metrics import metrics_of_targets
 
 N_BINS = 15
-
-
-@dataclasses.dataclass(frozen=True)
-class Metric:
-    """A line of the tables: resamples of rows -> (R,) values.
-
-    `is_ranked`: it sorts rows, which is slower than a mean. A coverage is neither better when it is
-    low nor when it is high: it has a target value.
-    """
-
-    build: Callable[[Drawn], Floats]
-    lower_is_better: bool = False
-    is_ranked: bool = False
 
 
 def accuracy(drawn: Drawn) -> Floats:
@@ -229,8 +216,19 @@ METRICS: Mapping[str, Metric] = {
 LOWER_IS_BETTER = frozenset(name for name, metric in METRICS.items() if metric.lower_is_better)
 
 
+def lower_is_better(name: str) -> bool:
+    """Whether less of a metric is better; that of one of several targets is `rmse.price`."""
+    return name.partition(".")[0] in LOWER_IS_BETTER
+
+
 def table_of(predictions: Predictions) -> Mapping[str, Metric]:
-    """The metrics of the predictions' task, by name."""
+    """The metrics of the predictions' task, by name.
+
+    Of several targets the mean over these, then that of each as `rmse.price`.
+    """
+    if predictions.targets:
+        names = [target.name for target in predictions.targets]
+        return metrics_of_targets(table_of(predictions.parts[0]), names)
     table = CLASSIFICATION if predictions.probabilities is not None else REGRESSION
     of_levels = {} if predictions.quantiles is None else QUANTILES
     of_regions = {} if predictions.regions is None else CONFORMAL

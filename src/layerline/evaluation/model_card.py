@@ -43,12 +43,13 @@ _HEADLINES = {
     True: ("rmse", "mae", "r2"),
     False: ("mean_cost", "accuracy", "log_loss", "roc_auc", "f1_macro"),
 }
-_MAX_WORST = 10
+_MAX_WORST, _MAX_COLUMNS = 10, 7
 CAPTIONS = {
     "learning_curves.png": "Loss by epoch",
     "confusion.png": "Test rows by true and predicted class",
     "curves.png": "Ranking, thresholds and calibration on the test rows",
     "residuals.png": "Predictions against the truth on the test rows",
+    "target_*.png": "The test rows of each target",
     "mistakes.png": "Most confident mistakes: true class, predicted class, its probability",
 }
 
@@ -151,6 +152,9 @@ def _data_lines(results: EvaluationResults) -> list[str]:
         f"source: {params.fetch.source}; split: {params.scale.split.name}; rows: {rows}",
         f"inputs to the network: {' × '.join(map(str, data['shape']))}",
     ]
+    for target in data.get("targets", ()):
+        what = "a number" if target["levels"] is None else " or ".join(map(str, target["levels"]))
+        lines.append(f"target `{target['name']}`: {what}")
     if data["classes"] is not None:
         names = [str(name) for name in data["classes"]]
         shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
@@ -159,7 +163,9 @@ def _data_lines(results: EvaluationResults) -> list[str]:
 
 
 def _plots(plots: Path) -> list[Block]:
-    existing = [(name, text) for name, text in CAPTIONS.items() if (plots / name).exists()]
+    existing = [
+        (file.name, text) for form, text in CAPTIONS.items() for file in sorted(plots.glob(form))
+    ]
     pictures = [
         Picture(plots / name, f"plots/{name}", text, is_plot=name != "mistakes.png")
         for name, text in existing
@@ -171,7 +177,8 @@ def _worst_predictions(results: EvaluationResults) -> list[Block]:
     table = results.worst_predictions.head(_MAX_WORST)
     if table.empty:
         return []
-    names = list(table.columns[:4])
+    n_shown = 4 if len(results.data.get("targets", ())) == 0 else _MAX_COLUMNS
+    names = list(table.columns[:n_shown])
     rows = [[_shown(value) for value in row] for row in table[names].itertuples(index=False)]
     text = "All columns are in `reports/errors.csv`; rows count from 1 in `data/validated`."
     return [Heading("Worst predictions"), Paragraph(text), Table(names, rows)]

@@ -105,6 +105,9 @@ def decision_section(results: EvaluationResults) -> list[Block]:
     if results.is_regression:
         regions = _conformal_lines(results)
         return [Heading("Intervals"), Points(regions)] if regions else []
+    if "targets" in results.data:
+        text = "A label is predicted from a probability of 0.5 upwards."
+        return [Heading("Decision"), Paragraph(text)]
     decision, lines = results.decision, _conformal_lines(results)
     if decision.temperature != 1.0:
         lines.append(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from layerline.evaluation.metrics import measure, table_of
 from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.resampling import Metric
 
 N_REPEATS = 3
 _MAX_PREDICTED = 200_000  # rows predicted in total
@@ -65,8 +66,7 @@ def permutation_importance(
     n_rows = min(n_rows, affordable, len(x))
     rows = np.sort(generator.permutation(len(x))[:n_rows])
     base, whole = x[rows], predicted(x[rows], rows)
-    figure = "rmse" if whole.probabilities is None else "log_loss"
-    one = {figure: table_of(whole)[figure]}
+    figure, one = _figure_of(whole)
     before = measure(whole, one)[figure]
     found = []
     for column, places in groups.items():
@@ -78,3 +78,13 @@ def permutation_importance(
         gains = np.array([measure(together.take(part), one)[figure] - before for part in ends])
         found.append(Importance(column, float(gains.mean()), float(gains.std())))
     return figure, sorted(found, key=lambda item: (-item.increase, item.column))
+
+
+def _figure_of(predictions: Predictions) -> tuple[str, dict[str, Metric]]:
+    """The metric that grows as predictions become worse; of several numbers one without a unit."""
+    table = table_of(predictions)
+    if predictions.targets and predictions.probabilities is None:
+        name, lost = "1 - r2", table["r2"].build
+        return name, {name: Metric(lambda drawn: 1 - lost(drawn), lower_is_better=True)}
+    name = "rmse" if predictions.probabilities is None else "log_loss"
+    return name, {name: table[name]}

@@ -145,7 +145,12 @@ def write_predictions(path: Path, predictions: Predictions, classes: Sequence[An
         actual, predicted = (
             part.astype(np.intp) for part in (predictions.actual, predictions.predicted)
         )
+    write_pairs(path, [names[a] for a in actual], [names[b] for b in predicted])
+
+
+def write_pairs(path: Path, actual: Sequence[str], predicted: Sequence[str]) -> None:
+    """The names of true and predicted values of each row, as CSV."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["actual", "predicted"])
-        writer.writerows((names[a], names[b]) for a, b in zip(actual, predicted, strict=True))
+        writer.writerows(zip(actual, predicted, strict=True))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from layerline.artifacts import replace_file
 from layerline.errors import SourceError
 from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.target_predictions import actual_columns, columns_of
 from layerline.tables.storage import opened
 
 PROBABILITY, QUANTILE, IN_SET = "probability_", "quantile_", "in_set_"
@@ -44,7 +45,11 @@ def tabulate(predictions: Predictions, classes: Sequence[Any] | None) -> pd.Data
     Args:
         predictions: of B rows.
         classes: the labels, or None for numbers.
+
+    Of several targets `prediction_<target>` each, of labels beside `probability_<target>` each.
     """
+    if predictions.targets:
+        return pd.DataFrame(columns_of(predictions))
     found = predictions
     others = [x for x in (found.probabilities, found.quantiles, found.regions) if x is not None]
     names = output_columns(classes, found.levels, has_regions=found.regions is not None)
@@ -62,12 +67,18 @@ def record(
     classes: Sequence[Any] | None,
     network_sha256: str,
 ) -> None:
-    """Write predictions with the `id` of their rows, a hash of the content, and `actual`."""
+    """Write predictions with the `id` of their rows, a hash of the content, and `actual`.
+
+    Of several targets the true values are `actual_<target>`.
+    """
     table = tabulate(predictions, classes)
-    actual: NDArray[Any] = predictions.actual
-    if classes is not None:
-        actual = np.asarray(pd.Series(classes)[actual.astype(np.int64)])
-    table.insert(0, "actual", actual)
+    truths: dict[str, NDArray[Any]] = {"actual": predictions.actual}
+    if predictions.targets:
+        truths = actual_columns(predictions)
+    elif classes is not None:
+        truths = {"actual": np.asarray(pd.Series(classes)[truths["actual"].astype(np.int64)])}
+    for name, values in reversed(truths.items()):
+        table.insert(0, name, values)
     table.insert(0, "id", ids)
     rows = pa.Table.from_pandas(table, preserve_index=False)
     rows = rows.replace_schema_metadata({_NETWORK: network_sha256.encode()})

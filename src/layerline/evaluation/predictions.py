@@ -1,10 +1,13 @@
 """From a network's outputs to what the user predicts: probabilities, or numbers in their unit."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from layerline.tables.targets import TargetColumn
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,6 +32,8 @@ class Predictions:
     `groups` (B,) are copies, or belong together: they are one observation to the bootstrap.
     `weights` (B,) are what each row counts in a metric. `costs` (K, K) of a row are by its true and
     its predicted class.
+    Of several `targets` `actual` and `predicted` are (B, T), of labels as indices, and
+    `probabilities` (B, T) those of each second level; `parts` are the predictions of each target.
     """
 
     actual: Floats | Ints
@@ -41,6 +46,22 @@ class Predictions:
     regions: NDArray[Any] | None = None
     weights: Floats | None = None
     costs: Floats | None = None
+    targets: tuple[TargetColumn, ...] = ()
+
+    @functools.cached_property
+    def parts(self) -> tuple["Predictions", ...]:
+        """Of several targets: the predictions of each, as if it were alone."""
+        return tuple(self._part(place) for place in range(len(self.targets)))
+
+    def _part(self, place: int) -> "Predictions":
+        share = None if self.probabilities is None else self.probabilities[:, place]
+        return Predictions(
+            self.actual[:, place],
+            self.predicted[:, place],
+            None if share is None else np.stack([1 - share, share], axis=1),
+            groups=self.groups,
+            weights=self.weights,
+        )
 
     @property
     def multiples(self) -> Floats:
@@ -56,7 +77,7 @@ class Predictions:
 
     def take(self, rows: NDArray[Any]) -> "Predictions":
         """Some of the rows, by position or by a mask (B,)."""
-        plain = ("positive", "levels", "costs")
+        plain = ("positive", "levels", "costs", "targets")
         names = (field.name for field in dataclasses.fields(self) if field.name not in plain)
         values = {name: getattr(self, name) for name in names}
         taken = {name: value[rows] for name, value in values.items() if value is not None}
@@ -66,9 +87,12 @@ class Predictions:
         """(B,) loss of each row, whose mean is the metric (for rmse, its square); lower is better.
 
         Metrics: log_loss, accuracy (1 where wrong), brier (squared error of the probabilities),
-        rmse (squared error), mae (absolute error), pinball (mean quantile loss over the levels),
-        mean_cost (by the costs of the classes).
+        rmse (squared error), r2 (squared error over the variance of these rows, whose mean is 1 -
+        r2), mae (absolute error), pinball (mean quantile loss over the levels), mean_cost (by the
+        costs of the classes). Of several targets the mean over these.
         """
+        if self.targets:
+            return np.mean([part.row_losses(metric) for part in self.parts], axis=0)
         if metric == "mean_cost":
             assert self.costs is not None
             # A class that the target no longer has, -1, is as bad as the worst mistake.
@@ -93,7 +117,17 @@ class Predictions:
             shares = np.asarray(self.levels)
             return np.maximum(shares * gaps, (shares - 1) * gaps).mean(axis=1)
         difference = (self.actual - self.predicted).astype(np.float64)
-        return np.square(difference) if metric == "rmse" else np.abs(difference)
+        if metric == "mae":
+            return np.abs(difference)
+        squares = np.square(difference)
+        return squares if metric == "rmse" else squares / (float(np.var(self.actual)) or 1.0)
+
+
+def judged_by(predictions: Predictions) -> str:
+    """The metric whose row losses say whether a model is better than another."""
+    if predictions.probabilities is None:
+        return "r2" if predictions.targets else "rmse"
+    return "log_loss" if predictions.costs is None else "mean_cost"
 
 
 def softmax(logits: NDArray[np.floating]) -> Floats:

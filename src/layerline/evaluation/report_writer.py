@@ -71,6 +71,9 @@ def _draw(folder: Path, test: Predictions, target: str, inputs: PlotInputs) -> N
     for name, columns in _CURVES.items():
         curves.write_curve(folder / f"{name}.csv", dict.fromkeys(columns, np.empty(0)))
     plots.plot_learning_curves(folder / "learning_curves.png", inputs.history, inputs.kept_epoch)
+    if test.targets:
+        _draw_targets(folder, test)
+        return
     plots.write_predictions(folder / "predictions.csv", test, inputs.classes)
     if inputs.classes is None:
         deciles = curves.decile_curve(test)
@@ -84,6 +87,19 @@ def _draw(folder: Path, test: Predictions, target: str, inputs: PlotInputs) -> N
     named = {"roc": roc, "pr": pr, "thresholds": thresholds, "calibration": calibration}
     for name, curve in named.items():
         curves.write_curve(folder / f"{name}.csv", curve)
+
+
+def _draw_targets(folder: Path, test: Predictions) -> None:
+    """A figure of each of several targets; the tables that DVC draws are of one target."""
+    plots.write_pairs(folder / "predictions.csv", [], [])
+    for number, (target, part) in enumerate(zip(test.targets, test.parts, strict=True)):
+        place = folder / f"target_{number + 1}.png"
+        if target.levels is None:
+            plots.plot_residuals(place, part, curves.decile_curve(part), target.name)
+            continue
+        roc, pr = curves.ranking_curves(part)
+        thresholds, calibration = curves.threshold_curve(part), curves.calibration_curve(part)
+        plots.plot_ranking(place, roc, pr, thresholds, calibration)
 
 
 def _draw_worst(folder: Path, test: Predictions, inputs: PlotInputs, validated: Path) -> None:

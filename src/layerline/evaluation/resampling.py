@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,11 @@ class Drawn:
     def mean(self, rows: Floats) -> Floats:
         """(B,) values of rows -> (R,) means."""
         return self.weights @ rows / self.n_rows
+
+    @functools.cached_property
+    def parts(self) -> tuple["Drawn", ...]:
+        """The same resamples of each of several targets."""
+        return tuple(Drawn(part, self.weights) for part in self.predictions.parts)
 
     @functools.cached_property
     def outcomes(self) -> tuple[Floats, Floats, Floats]:
@@ -78,6 +83,19 @@ class Drawn:
             pr = (after * precision).sum(axis=1) / n_true
         defined = (n_true > 0) & (n_other > 0)
         return np.where(defined, roc, np.nan), np.where(defined, pr, np.nan)
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A line of the tables: resamples of rows -> (R,) values.
+
+    `is_ranked`: it sorts rows, which is slower than a mean. A coverage is neither better when it is
+    low nor when it is high: it has a target value.
+    """
+
+    build: Callable[[Drawn], Floats]
+    lower_is_better: bool = False
+    is_ranked: bool = False
 
 
 def mean_of_defined(values: Floats) -> Floats:

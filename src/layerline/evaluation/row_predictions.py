@@ -14,6 +14,7 @@ from layerline.evaluation.conformal_groups import find_groups
 from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.held_out import HeldOut
 from layerline.evaluation.predictions import Floats, Predictions
+from layerline.evaluation.target_predictions import decide_targets, true_targets
 from layerline.networks.ensemble import Ensemble
 from layerline.networks.serialization import NetworkSpec
 from layerline.scaling.preprocessing.target_transforms import read_curve
@@ -43,6 +44,9 @@ def fold_networks(network: nn.Module, decision: Decision) -> list[nn.Module]:
 def decide_rows(given: HeldOut, spec: NetworkSpec, decision: Decision = PLAIN) -> Predictions:
     """What outputs predict for their rows, in the user's unit."""
     outputs, rows, x = given.outputs, given.rows, given.rows.x.numpy()
+    if spec.targets:
+        truth = true_targets(rows.y.numpy(), spec.targets)
+        return decide_targets(outputs, read_link(spec.link), spec.targets, truth)
     if spec.classes is not None:
         found = decision.classify(outputs, rows.y.numpy(), x, given.by_fold)
     else:

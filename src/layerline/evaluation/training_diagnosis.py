@@ -67,12 +67,24 @@ def _rose(history: History) -> bool:
 
 
 def constant_guess(
-    loss: Component, rows: Mapping[str, Rows], classes: Sequence[Any] | None
+    loss: Component,
+    rows: Mapping[str, Rows],
+    classes: Sequence[Any] | None,
+    *,
+    is_multilabel: bool = False,
 ) -> float | None:
     """The loss of a constant guess in the unit of the learning curves, where it is known."""
-    if loss.options or loss.name not in ("auto", "cross_entropy", "mse"):
+    if loss.options or loss.name not in (
+        "auto",
+        "cross_entropy",
+        "multilabel_cross_entropy",
+        "mse",
+    ):
         return None
     train, valid = (rows[split].y.numpy() for split in ("train", "valid"))
+    if is_multilabel:
+        shares = np.clip(train.mean(axis=0, dtype=np.float64), 1e-12, 1 - 1e-12)
+        return float(-(valid * np.log(shares) + (1 - valid) * np.log(1 - shares)).mean())
     return guess_loss(train, valid, None if classes is None else len(classes))
 
 
@@ -85,6 +97,6 @@ def guess_loss(train: NDArray[Any], valid: NDArray[Any], n_classes: int | None) 
         n_classes: None for numbers (mean squared error), else K (log loss).
     """
     if n_classes is None:
-        return float(np.square(valid - train.mean()).mean())
+        return float(np.square(valid - train.mean(axis=0)).mean())
     shares = (np.bincount(train, minlength=n_classes) + 1) / (len(train) + n_classes)
     return float(-np.log(shares[valid]).mean())

@@ -7,13 +7,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.predictions import Predictions, judged_by
+from layerline.evaluation.target_predictions import actual_columns, columns_of
 
 MAX_ROWS = 25
 
 
 def worst_rows(predictions: Predictions, limit: int = MAX_ROWS) -> NDArray[np.intp]:
-    """Positions of the wrong rows, the most confident first; of numbers, of the largest errors."""
+    """Positions of the wrong rows, the most confident first; of numbers, of the largest errors.
+
+    Of several targets, of the largest mean loss.
+    """
+    if predictions.targets:
+        losses = predictions.row_losses(judged_by(predictions))
+        return np.argsort(-losses, kind="stable")[:limit]
     if predictions.probabilities is None:
         return np.argsort(-np.abs(predictions.row_losses("mae")), kind="stable")[:limit]
     wrong = np.flatnonzero(predictions.actual != predictions.predicted)
@@ -39,7 +46,9 @@ def tabulate_worst(
     """
     part = predictions.take(chosen)
     table = pd.DataFrame({"row": rows[chosen] + 1})
-    if classes is None or part.probabilities is None:
+    if part.targets:
+        table = table.assign(**actual_columns(part), **columns_of(part))
+    elif classes is None or part.probabilities is None:
         table["actual"], table["predicted"] = part.actual, part.predicted
         table["error"] = part.predicted - part.actual
     else:

@@ -134,7 +134,7 @@ def find_exhibit(workspace: Workspace, params: Params | None, wanted: str | None
             raise SourceError(f"{workspace.params}: missing, so there is no model here; {_STAGES}")
         return _of_project(workspace, params)
     with _bundle(workspace, params, wanted) as (folder, name, home):
-        model = load_bundle(folder)
+        model = _of_one_target(load_bundle(folder))
         rows = read_examples(folder)
     sample = None if params is None else _fitting_rows(workspace, params, model)
     if sample is None and rows is not None:
@@ -142,6 +142,13 @@ def find_exhibit(workspace: Workspace, params: Params | None, wanted: str | None
     if sample is None:
         raise SourceError(f"{wanted}: carries no example rows; name a version that was registered")
     return Exhibit(model, sample, name, wanted, home=home)
+
+
+def _of_one_target(model: Model) -> Model:
+    if model.about.targets:
+        names = model.about.target
+        raise DataError(f"the explorer shows one target, and this model predicts several: {names}")
+    return model
 
 
 @contextlib.contextmanager
@@ -193,7 +200,9 @@ def _of_project(workspace: Workspace, params: Params) -> Exhibit:
     about = contents.about()
     network, spec = load_network(workspace.network)
     decision = read_decision(workspace.decision, about.classes)
-    model = Model(about, network, contents.preprocessor, read_link(spec.link), decision)
+    model = _of_one_target(
+        Model(about, network, contents.preprocessor, read_link(spec.link), decision)
+    )
     sample, home = Sample(holdout.rows, holdout.actual), home_of_project(workspace)
     return Exhibit(model, sample, contents.project, home=home)
 

@@ -39,12 +39,14 @@ from layerline.columns.spec import ColumnSpec
 from layerline.errors import SourceError
 from layerline.evaluation.decision import DECISION
 from layerline.evaluation.prediction_table import output_columns
+from layerline.evaluation.target_predictions import target_columns
 from layerline.model.reference import Reference, write_reference
 from layerline.model.seen_rows import Seen, write_seen
 from layerline.model.target_profile import TargetProfile
 from layerline.scaling.preprocessing.preprocessor import Preprocessor
 from layerline.sources.reading.dialect import USUAL, Dialect
 from layerline.tables.storage import read_parquet, write_table
+from layerline.tables.targets import TargetColumn, read_targets, write_targets
 
 FORMAT = 2  # 1 had neither dates, target curves nor `scaled` parts; it is still read
 MANIFEST = "MANIFEST.json"
@@ -70,6 +72,7 @@ class About:
     resizes_images: bool = False  # pictures of any size, as in training
     dialect: Dialect = USUAL  # how the training's own CSV files are written
     target_profile: TargetProfile | None = None  # of the data it was trained on
+    targets: tuple[TargetColumn, ...] = ()  # several; `target` then has the names in a row
     layerline: str = __version__
     format: int = FORMAT
 
@@ -78,10 +81,20 @@ class About:
         """What `Model.predict` returns besides `prediction`: float or bool by name."""
         return output_columns(self.classes, self.levels, has_regions=self.has_regions)
 
+    @property
+    def prediction_columns(self) -> tuple[str, ...]:
+        """All columns that `Model.predict` returns."""
+        if self.targets:
+            return tuple(target_columns(self.targets))
+        return ("prediction", *self.output_columns)
+
     def to_json(self) -> dict[str, Any]:
         """As model.json holds it."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        several = fields.pop("targets")
         return {
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
+            **fields,
+            **({"targets": write_targets(several)} if several else {}),
             "columns": [column.to_dict() for column in self.columns],
             "dialect": self.dialect._asdict(),
             "target_profile": None
@@ -104,6 +117,7 @@ class About:
             resizes_images=bool(state.get("resizes_images")),
             dialect=_read_dialect(state.get("dialect", {})),  # nor this
             target_profile=TargetProfile.from_json(state.get("target_profile")),
+            targets=read_targets(state.get("targets")),
         )
 
 
@@ -160,6 +174,7 @@ class BundleContents:
             resizes_images=self.resizes_images,
             dialect=self.dialect,
             target_profile=self.target_profile,
+            targets=preprocessor.targets,
         )
 
 

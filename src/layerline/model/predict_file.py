@@ -193,7 +193,7 @@ def _beside(
     good: "np.ndarray[tuple[int], np.dtype[np.int64]] | None",
 ) -> pa.Table:
     """The input's fields, then the prediction columns; `good` selects the readable rows."""
-    added = ("prediction", *about.output_columns)
+    added = about.prediction_columns
     taken = [name for name in added if name in fields.column_names]
     if taken:
         raise DataError(
@@ -213,6 +213,12 @@ def _beside(
 
 def _predicted_schema(about: About) -> pa.Schema:
     """The same for every chunk, even an empty one."""
+    if about.targets:
+        arrays = [
+            pa.float64() if t.levels is None else pa.array(t.levels).type for t in about.targets
+        ]
+        types = [*arrays, *[pa.float64()] * len(about.targets)]
+        return pa.schema(zip(about.prediction_columns, types, strict=False))
     kind = pa.float64() if about.classes is None else pa.array(list(about.classes)).type
     kinds: dict[type, pa.DataType] = {float: pa.float64(), bool: pa.bool_()}
     others = [(name, kinds[one]) for name, one in about.output_columns.items()]

@@ -17,6 +17,7 @@ from layerline.evaluation.decision import PLAIN, Decision
 from layerline.evaluation.prediction_table import tabulate
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.row_predictions import fold_networks
+from layerline.evaluation.target_predictions import decide_targets
 from layerline.model.bundle import About, Rows
 from layerline.model.image_inputs import read_images
 from layerline.model.inputs import InputTally, read_columns, with_absent
@@ -62,7 +63,8 @@ class Model:
             `prediction`, for classes the user's own label beside a `probability_<class>` each; for
             regression a number in the user's unit, of a quantile loss beside a
             `quantile_<level>` each, in rising order. With conformal regions also `in_set_<class>`
-            or `interval_low` and `interval_high`.
+            or `interval_low` and `interval_high`. Of several targets `prediction_<target>` each, of
+            labels beside `probability_<target>`, that of the second level.
 
         Raises:
             DataError: a column is missing, a value violates the schema, or is so large that no
@@ -158,6 +160,8 @@ class Model:
         """
         if x is not None and not by_fold:
             by_fold = [self._run(x, network) for network in self.fold_networks]
+        if self.about.targets:
+            return decide_targets(outputs, self.link, self.about.targets)
         if self.about.classes is not None:
             return self.decision.classify(outputs, x=x, by_fold=by_fold or None)
         numbers = [self._on_curve(own) for own in by_fold] or None

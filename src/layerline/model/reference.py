@@ -28,15 +28,15 @@ class Reference:
 
     Attributes:
         columns: of what the model reads, by name.
-        target: of the training rows' target.
+        target: of the training rows' target; None of several, as is what follows.
         target_spec: how the target is read.
         prediction: of what the model predicts for the test rows, which it has not learnt from.
     """
 
     columns: Mapping[str, ColumnSketch]
-    target: ColumnSketch
-    target_spec: ColumnSpec
-    prediction: ColumnSketch
+    target: ColumnSketch | None
+    target_spec: ColumnSpec | None
+    prediction: ColumnSketch | None
 
 
 def describe_training(
@@ -54,9 +54,11 @@ def describe_training(
     n_rows = min(len(positions), MOST_ROWS)
     positions = positions[np.linspace(0, len(positions) - 1, n_rows).astype(np.intp)]
     rows = ChosenRows(data.table, positions)
+    columns = {spec.name: _sketch(rows, spec) for spec in specs if spec.kind != "text"}
+    if len(data.targets) > 1:
+        return Reference(columns, None, None, None)
     is_class = data.classes is not None
     target = next(spec for spec in data.columns if spec.name == data.target)
-    columns = {spec.name: _sketch(rows, spec) for spec in specs if spec.kind != "text"}
     return Reference(
         columns=_of_images(data, positions) if data.images is not None else columns,
         target=sketch(rows[[data.target]][data.target], is_level=is_class),
@@ -85,7 +87,7 @@ def image_looks(images: Any) -> pd.DataFrame:
 
 def write_reference(bundle: Path, reference: Reference) -> None:
     """Write it into a bundle."""
-    spec = reference.target_spec.to_dict()
+    spec = None if reference.target_spec is None else reference.target_spec.to_dict()
     write_json(bundle / REFERENCE, {**dataclasses.asdict(reference), "target_spec": spec})
 
 
@@ -100,9 +102,11 @@ def read_reference(bundle: Path) -> Reference | None:
 
 
 def _from_json(state: Mapping[str, Any]) -> Reference:
-    read = ColumnSketch.from_json
+    read, columns = ColumnSketch.from_json, state["columns"].items()
+    if state["target"] is None:
+        return Reference({name: read(column) for name, column in columns}, None, None, None)
     return Reference(
-        columns={name: read(column) for name, column in state["columns"].items()},
+        columns={name: read(column) for name, column in columns},
         target=read(state["target"]),
         target_spec=ColumnSpec.from_dict(state["target_spec"]),
         prediction=read(state["prediction"]),

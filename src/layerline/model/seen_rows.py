@@ -20,6 +20,7 @@ from layerline.artifacts import Workspace, read_manifest
 from layerline.columns.spec import ColumnSpec
 from layerline.errors import SourceError
 from layerline.scaling.splitting import hash_images, hash_rows
+from layerline.tables.targets import target_names
 
 SEEN = "seen_rows.safetensors"
 WHOLE_HASHES = 1_000_000
@@ -43,7 +44,7 @@ def seen_by_training(workspace: Workspace) -> Seen:
     about = read_manifest(workspace.validated)
     arrays = [np.load(workspace.scaled / f"{name}_id.npy") for name in _TRAINED_ON]
     specs = (ColumnSpec.from_dict(column) for column in about["columns"])
-    columns = tuple(c.name for c in specs if c.use and c.name != about["target"])
+    columns = tuple(c.name for c in specs if c.use and c.name not in target_names(about))
     return Seen(shortened(np.concatenate(arrays)), () if about["kind"] == "images" else columns)
 
 

@@ -17,6 +17,7 @@ from layerline.artifacts import NETWORK_SPEC, NETWORK_WEIGHTS, read_json_as, wri
 from layerline.errors import DataError, SourceError
 from layerline.networks import build_network
 from layerline.networks.own_network import save_code, using_code_of
+from layerline.tables.targets import TargetColumn, read_targets, write_targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,7 @@ class NetworkSpec:
     link: Mapping[str, Any] | None = None  # from outputs to standardised units; None: as they are
     category_sizes: tuple[int, ...] = ()  # levels of each of the last C columns, which are codes
     target_curve: Mapping[str, Any] | None = None  # from these numbers to the user's unit
+    targets: tuple[TargetColumn, ...] = ()  # several, an output each
 
     def build(self) -> nn.Module:
         """Build the network with fresh weights, drawn from torch's global generator."""
@@ -65,7 +67,7 @@ def save_network(folder: Path, network: nn.Module, spec: NetworkSpec) -> None:
     save_file(weights, folder / NETWORK_WEIGHTS)
     # safetensors makes it 0600, but a tracking server must read it too.
     (folder / NETWORK_WEIGHTS).chmod(0o644)
-    write_json(folder / NETWORK_SPEC, dataclasses.asdict(spec))
+    write_json(folder / NETWORK_SPEC, _from_spec(spec))
     save_code(folder, network)
 
 
@@ -82,10 +84,19 @@ def load_spec(folder: Path) -> NetworkSpec:
     return read_json_as(folder / NETWORK_SPEC, _to_spec)
 
 
+def _from_spec(spec: NetworkSpec) -> dict[str, Any]:
+    state = dataclasses.asdict(spec)
+    if spec.targets:
+        return {**state, "targets": write_targets(spec.targets)}
+    del state["targets"]
+    return state
+
+
 def _to_spec(raw: dict[str, Any]) -> NetworkSpec:
     raw["input_shape"] = tuple(raw["input_shape"])
     raw["classes"] = None if raw["classes"] is None else tuple(raw["classes"])
     raw["category_sizes"] = tuple(raw.get("category_sizes", ()))
+    raw["targets"] = read_targets(raw.get("targets"))
     return NetworkSpec(**raw)
 
 

@@ -16,4 +16,5 @@ cluster_templates/ their templates
 adopt             a run's params into params.yaml
 outdated          outputs that other params made
 combinations      components that do not combine
+target_combinations  what several targets exclude
 """

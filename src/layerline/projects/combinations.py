@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from layerline.config import Params
 from layerline.errors import Problem
 from layerline.lookup import is_import_path, option_problems
+from layerline.projects.target_combinations import targets_fit
 
 Rule = Callable[[Params], Iterator[Problem]]
 
@@ -120,7 +121,7 @@ def _weights_reach_what_is_set(params: Params) -> Iterator[Problem]:
     by_age = window is not None and window.has_weights
     if weights is None and not by_age:
         return
-    if weights == params.fetch.target:
+    if weights in params.fetch.targets:
         yield Problem("fetch.weights", f"{weights!r} is the target; name another column")
     refused = {
         "sampling": (train.sampling == "balanced", "balanced draws rows as if they had none"),
@@ -212,6 +213,7 @@ def _costs_are_known(params: Params) -> Iterator[Problem]:
 
 
 RULES: tuple[Rule, ...] = (
+    targets_fit,
     _loss_fits_task,
     _classes_can_be_balanced,
     _split_fits_task,

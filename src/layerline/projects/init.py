@@ -21,7 +21,7 @@ from layerline.sources.reading.display_names import renamed, shown_as
 from layerline.sources.reading.paths import display_name, find_files, find_partitions
 from layerline.sources.reading.reader import Reading, open_files
 from layerline.tables.storage import SPLIT_VALUES, TABLE, require_target, write_tables
-from layerline.tables.task import resolve_task
+from layerline.tables.task import resolve_tasks
 from layerline.validation.schema.advice import advice
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
@@ -52,7 +52,7 @@ class Start(NamedTuple):
 
 def start_project(
     file: Path,
-    target: str,
+    target: str | tuple[str, ...],
     project: str,
     *,
     root: Path | None = None,
@@ -63,7 +63,7 @@ def start_project(
 
     Args:
         file: a file or a folder of files, as the source `files` takes it.
-        target: the column to predict.
+        target: the column to predict, or several.
         project: names the experiment, the registered model and the schema file.
         root: the repository; a path inside it is written relative to it.
         given: options of the source `files` that the user gave: encoding, decimal, dates, ...
@@ -75,26 +75,42 @@ def start_project(
     _, problems = parse_params({"project": project, "fetch": {"source": "files"}})
     if problems:
         raise ParamsError(problems, "--project")
-    given = dict(given or {})
+    given, targets = dict(given or {}), (target,) if isinstance(target, str) else target
+    _require_possible(targets, wishes)
     path = written_path(file, (root or Path.cwd()).resolve())
     with temporary_folder() as folder:
-        reading = _read(folder, file, target, given)
+        reading = _read(folder, file, targets, given)
         options = {"path": path, **_decided(reading.written), **given}
-        table, notes = _describe(RawColumns(folder), reading, target, options, wishes)
+        table, notes = _describe(RawColumns(folder), reading, targets, options, wishes)
     text = params_text(project, table)
     return Start(text, YAML(typ="safe", pure=True).load(text), table.schema, notes)
 
 
+def _require_possible(targets: tuple[str, ...], wishes: Wishes) -> None:
+    problems = []
+    if len(set(targets)) < len(targets):
+        twice = next(name for name in targets if targets.count(name) > 1)
+        problems.append(Problem("--target", f"names {twice!r} more than once"))
+    if wishes.effort == "distil" and len(targets) > 1:
+        problems.append(Problem("--distil", "learns the answers for one target; remove it"))
+    if problems:
+        raise ParamsError(problems, "layerline init")
+
+
 def _describe(
-    columns: RawColumns, reading: Reading, target: str, options: dict[str, Any], wishes: Wishes
+    columns: RawColumns,
+    reading: Reading,
+    targets: tuple[str, ...],
+    options: dict[str, Any],
+    wishes: Wishes,
 ) -> tuple[Table, tuple[str, ...]]:
     """What params.yaml is written from, and notes for the user."""
-    found, reason = resolve_task(columns[target], wishes.task)
-    split_column = SPLIT_NAME if _says_split(columns, target) else None
-    schema = infer_schema(columns, target, found, split_column, None, reading.written)
+    found, reason = resolve_tasks(columns.__getitem__, targets, wishes.task)
+    split_column = SPLIT_NAME if _says_split(columns, targets) else None
+    schema = infer_schema(columns, targets, found, split_column, None, reading.written)
     split = f"{{method: column, column: {split_column}}}" if split_column else None
     table = Table(
-        target=target,
+        targets=targets,
         task=found,
         task_reason=reason,
         source_options=options,
@@ -109,7 +125,7 @@ def _describe(
     return table, tuple(notes)
 
 
-def _read(folder: Path, file: Path, target: str, given: Mapping[str, Any]) -> Reading:
+def _read(folder: Path, file: Path, targets: tuple[str, ...], given: Mapping[str, Any]) -> Reading:
     """Copy the user's table into `folder`, from where its columns are read one by one.
 
     Messages name options of the command instead of params.
@@ -127,9 +143,9 @@ def _read(folder: Path, file: Path, target: str, given: Mapping[str, Any]) -> Re
                 given.get("text", ()),
                 find_partitions(str(file), files),
                 given.get("union", False),
-                choices=Choices.of(given.get("decimal"), given.get("dates"), target),
+                choices=Choices.of(given.get("decimal"), given.get("dates"), targets),
             )
-            require_target(reading.schema.names, target, str(file))
+            require_target(reading.schema.names, targets, str(file))
             write_tables(folder / TABLE, reading.schema, reading.tables())
         reading.notes = [renamed(note, names) for note in reading.notes]
         return reading
@@ -168,13 +184,20 @@ def _by_content(columns: RawColumns, schema: TableSchema) -> str:
         pd.DataFrame({column.name: columns[column.name] for column in schema.features})
     )
     classes = None if schema.classes is None else columns[schema.target]
-    hashes = separate_observations(hashes, lambda: columns[schema.target])
+    hashes = separate_observations(hashes, lambda: _together(columns, schema.targets))
     salt = find_salt(hashes, classes)
     return f"{{method: hash, salt: {salt}}}" if salt else "{method: hash}"
 
 
-def _says_split(columns: RawColumns, target: str) -> bool:
-    if target == SPLIT_NAME or SPLIT_NAME not in columns:
+def _together(columns: RawColumns, names: tuple[str, ...]) -> pd.Series:
+    """The target; of several the hash of their values."""
+    if len(names) == 1:
+        return columns[names[0]]
+    return pd.Series(hash_rows(pd.DataFrame({name: columns[name] for name in names})))
+
+
+def _says_split(columns: RawColumns, targets: tuple[str, ...]) -> bool:
+    if SPLIT_NAME in targets or SPLIT_NAME not in columns:
         return False
     found = set(columns[SPLIT_NAME].unique())
     return found <= set(SPLIT_VALUES) and {"train", "test"} <= found

@@ -33,9 +33,9 @@ fetch:  # where the data come from
   source: files
   options:
 $options
-  target: $target  # the column to predict
+  target: $target  # the column to predict, or a list of several
   # $reason
-  task: $task  # auto, binary, multiclass or regression
+  task: $task  # auto, binary, multiclass or regression$more_tasks
 
 validate:  # the schema is yours to edit: data/schemas/$project.yaml
   schema: data/schemas/$project.yaml
@@ -70,7 +70,7 @@ _DATES = "  dates: calendar  # trend and season; or days (since 1970), parts, cy
 class Table:
     """What params.yaml specifies of the user's table."""
 
-    target: str
+    targets: tuple[str, ...]
     task: Task
     task_reason: str
     source_options: dict[str, Any]
@@ -90,7 +90,8 @@ def params_text(project: str, table: Table) -> str:
     return _TEMPLATE.substitute(
         project=project,
         options="\n".join(options),
-        target=scalar(table.target),
+        target=scalar(table.targets[0] if len(table.targets) == 1 else list(table.targets)),
+        more_tasks="; of several multi_regression or multilabel" if len(table.targets) > 1 else "",
         reason=" ".join(table.task_reason.split()),
         task=table.task,
         split=table.split,

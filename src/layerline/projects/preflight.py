@@ -196,7 +196,7 @@ def _floor_problems(raw: Mapping[str, Any]) -> list[Problem]:
     problems: list[Problem] = []
     for name in floors if isinstance(floors, Mapping) else ():
         try:
-            pick(METRICS, str(name), f"register.gate.floors.{name}")
+            pick(METRICS, str(name).partition(".")[0], f"register.gate.floors.{name}")
         except ParamsError as error:
             problems += error.problems
     return problems

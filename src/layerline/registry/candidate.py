@@ -13,6 +13,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.evaluation.decision import Decision, read_decision
 from layerline.evaluation.prediction_table import read_record
 from layerline.evaluation.slices import Slice, cut_rows
+from layerline.evaluation.target_predictions import ACTUAL
 from layerline.model.bundle import About, BundleContents, write_bundle
 from layerline.model.reference import REFERENCE, describe_training
 from layerline.model.seen_rows import SEEN, seen_by_training
@@ -60,7 +61,9 @@ def prepare(workspace: Workspace, params: Params, run_id: str, folder: Path) -> 
     _require_metric(gate, holdout.task)
     slices = cut_rows(holdout.frame, gate.slices, "register.gate.slices")
     network = read_manifest(workspace.network)["files"][NETWORK_WEIGHTS]["sha256"]
-    expected = read_record(workspace.predictions, network).drop(columns=["id", "actual"])
+    recorded = read_record(workspace.predictions, network)
+    truths = [f"{ACTUAL}{t.name}" for t in holdout.targets] or ["actual"]
+    expected = recorded.drop(columns=["id", *truths])
     bundle = folder / "bundle"
     about = write_model(bundle, workspace, params, holdout, expected)
     metrics = workspace.reports / "metrics.json"
@@ -148,8 +151,9 @@ def _export(bundle: Path, formats: tuple[str, ...], holdout: Holdout) -> Path | 
 
 def _require_metric(gate: GateSection, task: str) -> None:
     """Refuse a gate metric of the other kind of task."""
-    metric = gate.metric
-    if metric != "auto" and (metric in ("rmse", "mae")) != (task == "regression"):
+    metric, is_numeric = gate.metric, task in ("regression", "multi_regression")
+    is_other_kind = metric != "auto" and (metric in ("rmse", "mae", "r2")) != is_numeric
+    if is_other_kind or (metric == "rmse" and task == "multi_regression"):
         message = f"{metric!r} does not fit a {task} task; use auto, or another metric"
         raise ParamsError([Problem("register.gate.metric", message)])
 

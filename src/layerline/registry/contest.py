@@ -13,6 +13,7 @@ from layerline.artifacts.temporary import temporary_folder
 from layerline.config import GateSection, Params
 from layerline.errors import DataError, SourceError
 from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.target_predictions import scales_of
 from layerline.model.bundle import ABOUT
 from layerline.model.seen_rows import SEEN, is_seen, read_seen
 from layerline.model.target_profile import TargetProfile
@@ -98,8 +99,10 @@ def _verify(
     found = verifier.predict(version.uri, candidate.rows, source)
     holdout = candidate.holdout
     weights = candidate.bundle / NETWORK_WEIGHTS
-    tolerance = tolerance_of(weights, holdout.classes is None, holdout.target_scale)
-    require_same(version.uri, candidate.expected, found, tolerance, candidate.decision)
+    is_number = holdout.classes is None and holdout.task != "multilabel"
+    tolerance = tolerance_of(weights, is_number, holdout.target_scale)
+    scales = scales_of(holdout.targets)
+    require_same(version.uri, candidate.expected, found, tolerance, candidate.decision, scales)
     return with_truth(found, candidate.holdout)
 
 

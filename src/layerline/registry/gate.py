@@ -58,22 +58,25 @@ class Verdict:
 
 
 def metric_of(section: GateSection, task: str) -> str:
-    """The gate's metric; `auto` is log_loss for classes and rmse for numbers."""
+    """The gate's metric; `auto` is log_loss for classes, rmse for a number and r2 for several."""
     if section.metric != "auto":
         return section.metric
-    return "rmse" if task == "regression" else "log_loss"
+    return {"regression": "rmse", "multi_regression": "r2"}.get(task, "log_loss")
 
 
 def live_metric(section: GateSection, task: str) -> str:
-    """By which served rows are judged: the gate's, but for costs, which the log does not have."""
+    """By which served rows are judged: the gate's, but for costs, which the log does not have.
+
+    Nor are few rows judged by their own variance: rmse takes the place of r2.
+    """
     metric = metric_of(section, task)
-    return "log_loss" if metric == "mean_cost" else metric
+    return {"mean_cost": "log_loss", "r2": "rmse"}.get(metric, metric)
 
 
 def metric_value(predictions: Predictions, metric: str) -> float:
-    """The metric as users know it: accuracy is the share of correct rows, rmse is not squared."""
+    """The metric as users know it: accuracy and r2 are 1 - the loss, rmse is not squared."""
     mean = float((predictions.row_losses(metric) * predictions.multiples).mean())
-    if metric == "accuracy":
+    if metric in ("accuracy", "r2"):
         return 1 - mean
     return mean**0.5 if metric == "rmse" else mean
 
@@ -93,7 +96,7 @@ def judge(
         champion: its predictions of the test rows, or None when there are none.
         challenger: its predictions of the same rows.
         section: the rules.
-        task: binary, multiclass or regression.
+        task: that of the target, or of several.
         seed: of the bootstrap.
         context: what else is known about the two.
     """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from layerline.config import GateSection
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.bootstrap import interval
-from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
+from layerline.evaluation.metrics import lower_is_better, measure
 from layerline.evaluation.predictions import Predictions
 from layerline.evaluation.slices import Slice
 from layerline.text import readable
@@ -24,6 +24,7 @@ UNITS = {
     "mean_cost": "of cost",
     "rmse": "squared error",
     "mae": "absolute error",
+    "r2": "of the variance",
 }
 
 
@@ -97,8 +98,8 @@ def _floor(figures: dict[str, float], name: str, limit: float) -> Check:
         message = f"unknown metric for this task; known: {known}"
         raise ParamsError([Problem(f"register.gate.floors.{name}", message)])
     value = figures[name]
-    passed = value <= limit if name in LOWER_IS_BETTER else value >= limit
-    least = "at most" if name in LOWER_IS_BETTER else "at least"
+    passed = value <= limit if lower_is_better(name) else value >= limit
+    least = "at most" if lower_is_better(name) else "at least"
     return Check(
         "floor", name, passed, value, limit, f"{name} {readable(value)} must be {least} {limit}"
     )

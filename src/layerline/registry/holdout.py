@@ -14,9 +14,11 @@ from layerline.config import ScaleSection
 from layerline.errors import DataError
 from layerline.evaluation.observations import observation_groups
 from layerline.evaluation.predictions import Predictions
+from layerline.evaluation.target_predictions import join_targets
 from layerline.model.bundle import Rows
 from layerline.model.target_profile import TargetProfile
 from layerline.tables.storage import read_images, read_table
+from layerline.tables.targets import TargetColumn, read_targets, target_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Holdout:
     one standardised unit. Rows of equal `groups` (B,) are copies, or belong together: they count
     as one observation, and `weights` (B,) are what each row counts; `costs` (K, K) are those of the
     decision that is to be registered. `target_profile` is that of all rows, train rows too.
+    Of several `targets` `actual` is (B, T), and there is no profile.
     """
 
     rows: Rows
@@ -41,6 +44,7 @@ class Holdout:
     weights: NDArray[np.float64] | None = None
     costs: NDArray[np.float64] | None = None
     target_profile: TargetProfile | None = None
+    targets: tuple[TargetColumn, ...] = ()
 
 
 def read_holdout(workspace: Workspace, section: ScaleSection | None = None) -> Holdout:
@@ -53,14 +57,16 @@ def read_holdout(workspace: Workspace, section: ScaleSection | None = None) -> H
     """
     validated, scaled = read_manifest(workspace.validated), read_manifest(workspace.scaled)
     position = np.load(workspace.scaled / "test_row.npy", allow_pickle=False)
-    target = validated["target"]
+    target, targets = validated["target"], read_targets(scaled.get("targets"))
     table = read_table(workspace.validated)
     labels = table.iloc[position].reset_index(drop=True)
-    rows: Rows = labels.drop(columns=target)
+    rows: Rows = labels.drop(columns=list(target_names(validated)))
     if validated["kind"] == "images":
         rows = np.asarray(read_images(workspace.validated)[position])
     classes = None if scaled["classes"] is None else tuple(scaled["classes"])
-    if classes is None:
+    if targets:
+        actual = np.stack([target.truths(labels[target.name]) for target in targets], axis=1)
+    elif classes is None:
         actual = labels[target].to_numpy(dtype=np.float64)
     else:
         actual = np.load(workspace.scaled / "test_y.npy", allow_pickle=False)
@@ -80,7 +86,8 @@ def read_holdout(workspace: Workspace, section: ScaleSection | None = None) -> H
         task=scaled["task"],
         groups=observation_groups(ids, labels, section or ScaleSection()),
         weights=np.load(weights, allow_pickle=False) if weights.is_file() else None,
-        target_profile=TargetProfile.of(table[target], classes),
+        target_profile=None if targets else TargetProfile.of(table[target], classes),
+        targets=targets,
     )
 
 
@@ -90,7 +97,10 @@ def with_truth(table: pd.DataFrame, test: Holdout) -> Predictions:
     Raises:
         DataError: as `join_truth`.
     """
-    joined = join_truth(table, test.actual, test.classes)
+    if test.targets:
+        joined = join_targets(table, test.actual, test.targets)
+    else:
+        joined = join_truth(table, test.actual, test.classes)
     return dataclasses.replace(joined, groups=test.groups, weights=test.weights, costs=test.costs)
 
 
@@ -105,6 +115,8 @@ def join_truth(
         DataError: the model predicts another kind of target.
     """
     names = [str(name) for name in table.columns[1:]]
+    if "prediction" not in table:
+        raise DataError("it predicts several targets, now there is one")
     if classes is None:
         is_number = pd.api.types.is_numeric_dtype(table["prediction"])
         if not is_number or any(name.startswith("probability_") for name in names):

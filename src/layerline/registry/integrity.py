@@ -14,6 +14,7 @@ from layerline.artifacts import NETWORK_WEIGHTS, read_json
 from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import LayerlineError, SourceError
 from layerline.evaluation.decision import DECISION, PLAIN, read_decision
+from layerline.evaluation.target_predictions import scales_of
 from layerline.model.bundle import (
     EXAMPLES_IMAGES,
     EXAMPLES_TABLE,
@@ -31,6 +32,7 @@ from layerline.registry.version_files import (
     remove_compiled_code,
 )
 from layerline.tables.storage import read_parquet
+from layerline.tables.targets import read_targets
 from layerline.tracking.mlflow_names import plain_tags
 from layerline.tracking.version_tags import HASH_TAGS
 
@@ -204,8 +206,10 @@ def _predictions(version: "ModelVersion", folder: Path, verifier: Verifier) -> F
     uri = f"models:/{version.name}/{version.version}"
     try:
         found = verifier.predict(uri, given[0], str(folder))
-        allowed = tolerance_of(bundle / NETWORK_WEIGHTS, state["classes"] is None, unit)
-        require_same(uri, expected, found, allowed, decision)
+        is_number = state["classes"] is None and state["task"] != "multilabel"
+        allowed = tolerance_of(bundle / NETWORK_WEIGHTS, is_number, unit)
+        scales = scales_of(read_targets(state.get("targets")))
+        require_same(uri, expected, found, allowed, decision, scales)
     except LayerlineError as error:
         return Finding("predictions", False, str(error))
     return Finding("predictions", True, f"{len(found)} recorded predictions are reproduced")

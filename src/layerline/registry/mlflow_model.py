@@ -19,6 +19,7 @@ from layerline.registry.version_files import PYFUNC_CODE, make_relocatable
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema
 
 # What loading and predicting import; a test compares it with the real imports.
 REQUIREMENTS = (
@@ -48,17 +49,26 @@ def signature_of(about: About) -> "ModelSignature":
     checks each value and names column and row; the types are in the metadata.
     """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
+    from mlflow.types import ColSpec, Schema, TensorSpec
     from mlflow.types.schema import AnyType
 
     if about.image_shape is None:
         inputs = Schema([ColSpec(AnyType(), column.name) for column in about.columns])
     else:
         inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, *about.image_shape))])
+    if about.targets:
+        types = [*(_mlflow_type(t.levels) for t in about.targets), *["double"] * len(about.targets)]
+        pairs = zip(types, about.prediction_columns, strict=False)
+        return ModelSignature(inputs, Schema([ColSpec(*pair) for pair in pairs]), _any_value())
     outputs = [ColSpec(_mlflow_type(about.classes), "prediction")]
     outputs += [ColSpec(_TYPES[kind], name) for name, kind in about.output_columns.items()]
-    params = ParamSchema([ParamSpec("any_value", "boolean", False)])
-    return ModelSignature(inputs=inputs, outputs=Schema(outputs), params=params)
+    return ModelSignature(inputs=inputs, outputs=Schema(outputs), params=_any_value())
+
+
+def _any_value() -> "ParamSchema":
+    from mlflow.types import ParamSchema, ParamSpec
+
+    return ParamSchema([ParamSpec("any_value", "boolean", False)])
 
 
 def _mlflow_type(classes: tuple[Any, ...] | None) -> str:

@@ -11,7 +11,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from safetensors import safe_open
 from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import DataError, LayerlineError, SourceError, TrackingError
 from layerline.evaluation.decision import PLAIN, Decision
-from layerline.evaluation.prediction_table import PROBABILITY
+from layerline.evaluation.target_predictions import PREDICTION, PROBABILITY
 from layerline.stage.warm_fork import WarmFork, start_fork
 from layerline.tables.storage import read_parquet, write_table
 from layerline.text import plural
@@ -207,8 +207,11 @@ def require_same(
     found: pd.DataFrame,
     tolerance: float,
     decision: Decision = PLAIN,
+    scales: Mapping[str, float] | None = None,
 ) -> None:
     """Refuse a version whose predictions differ from those recorded.
+
+    Of several targets `scales` has the standardised unit of each column, and `tolerance` is in it.
 
     Raises:
         LayerlineError: names the column, the row and both values.
@@ -222,7 +225,11 @@ def require_same(
     for name in expected.columns:
         wanted, got = expected[name].to_numpy(), found[name].to_numpy()
         if wanted.dtype.kind == "f":
-            differs = ~(np.abs(wanted - got.astype(np.float64)) <= tolerance)
+            gaps = np.abs(wanted - got.astype(np.float64))
+            differs = ~(gaps <= tolerance * (scales or {}).get(name, 1.0))
+        elif scales:
+            shares = expected[f"{PROBABILITY}{name.removeprefix(PREDICTION)}"].to_numpy()
+            differs = (wanted != got) & (np.abs(shares - 0.5) > 2 * tolerance)
         else:
             differs = _is_other_class(expected, found, tolerance, decision)
         if differs.any():

@@ -20,7 +20,7 @@ from layerline.drift.new_rows import NewRows
 from layerline.drift.registered_drift import judge_rows
 from layerline.errors import ParamsError, Problem
 from layerline.evaluation.bootstrap import interval
-from layerline.evaluation.metrics import LOWER_IS_BETTER
+from layerline.evaluation.metrics import lower_is_better
 from layerline.retraining.past_periods import Past
 
 CONFIDENCE = 0.95
@@ -98,7 +98,7 @@ class PolicyResult:
         return {
             "policy": self.policy,
             "metric": self.metric,
-            "lower_is_better": self.metric in LOWER_IS_BETTER,
+            "lower_is_better": lower_is_better(self.metric),
             "live_score": score_of(mine, self.metric),
             "gain": gain.mean,
             "gain_lower": gain.lower,

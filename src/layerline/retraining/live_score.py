@@ -11,9 +11,9 @@ import pandas as pd
 from layerline.artifacts import Workspace, read_json_as, write_json
 from layerline.artifacts.temporary import temporary_folder
 from layerline.config import Params
-from layerline.errors import SourceError
+from layerline.errors import DataError, SourceError
 from layerline.evaluation.bootstrap import interval
-from layerline.evaluation.metrics import LOWER_IS_BETTER
+from layerline.evaluation.metrics import lower_is_better
 from layerline.evaluation.predictions import Predictions
 from layerline.model.bundle import ABOUT, About
 from layerline.model.reference import Reference, read_reference
@@ -39,6 +39,7 @@ def score_labels(
     """
     live = params.retrain.live
     about, reference = served(workspace, params)
+    assert reference.target_spec is not None  # of several targets there is no live score
     truths = read_truths(labels, live.id, reference.target_spec, about)
     rows = join(workspace, log or workspace.root / live.log, truths, about)
     tests = test_scores(workspace, params)
@@ -54,6 +55,8 @@ def served(workspace: Workspace, params: Params) -> tuple[About, Reference]:
     with temporary_folder() as folder:
         bundle = download(uri, workspace.home, folder).bundle
         about, reference = read_json_as(bundle / ABOUT, About.from_json), read_reference(bundle)
+    if about.targets:
+        raise DataError(f"{uri}: predicts several targets, and a live score is of one")
     if reference is None:
         raise SourceError(f"{uri}: was registered by an earlier release; train a new version")
     return about, reference
@@ -99,7 +102,7 @@ def score_rows(
         versions[str(version)] = found | {"test": test, "sure_drop": _drop(found, test, metric)}
     for day, part in labelled.groupby(labelled[TIME].str[:10]):
         days.append({"day": str(day)} | _score(part, about, metric))
-    is_lower = metric in LOWER_IS_BETTER
+    is_lower = lower_is_better(metric)
     return {"metric": metric, "lower_is_better": is_lower, "versions": versions, "days": days}
 
 
@@ -114,7 +117,7 @@ def with_truth(rows: pd.DataFrame, about: About) -> pd.DataFrame:
 def _drop(found: Mapping[str, Any], test: float | None, metric: str) -> float | None:
     if test is None:
         return None
-    return found["lower"] - test if metric in LOWER_IS_BETTER else test - found["upper"]
+    return found["lower"] - test if lower_is_better(metric) else test - found["upper"]
 
 
 def _score(rows: pd.DataFrame, about: About, metric: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from layerline.artifacts import (
     write_json,
 )
 from layerline.artifacts.temporary import temporary_folder
-from layerline.config import Params, WindowSection
+from layerline.config import SEVERAL, Params, WindowSection
 from layerline.errors import DataError, ParamsError, Problem
 from layerline.evaluation.evaluate import measure_model
 from layerline.model.load import load_bundle
@@ -185,6 +185,10 @@ def _require_plain(params: Params, about: Any) -> None:
     if params.train.transfer is not None or params.scale.preprocessor is not None:
         message = "a backtest trains from scratch; remove train.transfer and scale.preprocessor"
         problems.append(Problem("train.transfer", message))
+    if about["task"] in SEVERAL:
+        problems.append(
+            Problem("fetch.target", "names several, and a backtest judges one; name one")
+        )
     if problems:
         raise ParamsError(problems)
 

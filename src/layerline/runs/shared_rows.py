@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.evaluation.bootstrap import expanded_tail, resampled_figures
-from layerline.evaluation.metrics import LOWER_IS_BETTER, measure
+from layerline.evaluation.metrics import lower_is_better, measure
 from layerline.evaluation.predictions import Predictions
 
 PROBABILITY = "probability_"
@@ -211,5 +211,5 @@ def _difference(
     elif lower <= 0 <= upper:
         verdict = "could be chance"
     else:
-        verdict = "better" if (lower > 0) == (name not in LOWER_IS_BETTER) else "worse"
+        verdict = "better" if (lower > 0) != lower_is_better(name) else "worse"
     return Difference(value, lower, upper, verdict)

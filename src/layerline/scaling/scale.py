@@ -36,7 +36,7 @@ from layerline.scaling.splitting import (
 from layerline.scaling.stored_table import ChosenRows
 from layerline.scaling.validated_data import IMAGE_BATCH, ValidatedData, read_validated, slices
 
-_FROM_VALIDATED = ("kind", "source", "raw_sha256", "target", "task", "classes")
+_FROM_VALIDATED = ("kind", "source", "raw_sha256", "target", "task", "classes", "target_names")
 
 
 def scale(
@@ -68,7 +68,7 @@ def scale(
         source = read_json_as(reused, Preprocessor.from_json)
         fitted = (_reuse(source, data, chosen, section, fitted[0]),)
     description = {
-        **{key: data.about[key] for key in _FROM_VALIDATED},
+        **{key: data.about[key] for key in _FROM_VALIDATED if key in data.about},
         **fitted[0].describe(),
         "n_rows": dict(dealt.n_rows),
         "n_fitted": len(chosen),
@@ -112,9 +112,8 @@ def _fit(
         batches = (images[chosen[at]] for at in slices(len(chosen), IMAGE_BATCH))
         return (fit_images(batches, target=target, task=task, classes=classes),)
     rows = ChosenRows(data.table, chosen)
-    fitted = fit_preprocessor(
-        rows, data.columns, section, target=target, task=task, classes=classes
-    )
+    names = data.targets if len(data.targets) > 1 else target
+    fitted = fit_preprocessor(rows, data.columns, section, target=names, task=task, classes=classes)
     folds = (hashes[chosen] % N_FOLDS).astype(np.int8)
     return (fitted, *fit_out_of_fold(fitted, rows, section, folds))
 
@@ -148,7 +147,7 @@ def _transform(
     one of them; weight, where rows have one.
     """
     images = () if data.images is None else (data.images,)
-    names = [fitted[0].target] if images else [*fitted[0].input_columns, fitted[0].target]
+    names = list(data.targets) if images else [*fitted[0].input_columns, *data.targets]
     for start, parts in data.map(_Transform(fitted), names, labels, hashes, *images):
         for inside, arrays in parts:
             yield inside + start, arrays
@@ -182,10 +181,10 @@ class _Transform:
     def _arrays(
         self, rows: pd.DataFrame, labels: Labels, hashes: NDArray[np.uint64], images: Images | None
     ) -> dict[str, NDArray[Any]]:
-        everything, target = self._everything, rows[self._everything.target]
-        arrays: dict[str, NDArray[Any]] = {"y": everything.encode_target(target)}
+        everything = self._everything
+        arrays: dict[str, NDArray[Any]] = {"y": everything.encode_targets(rows)}
         if everything.target_curve != NO_CURVE:
-            arrays["actual"] = target.to_numpy(dtype=np.float64)
+            arrays["actual"] = rows[everything.target].to_numpy(dtype=np.float64)
         if images is not None:
             arrays["x"] = everything.transform_images(images)
             return arrays

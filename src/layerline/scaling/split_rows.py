@@ -63,7 +63,7 @@ def split_rows(
     contents = data.hash_rows()
     ids = data.identify(contents)
     _require_differences(contents)
-    is_classification = data.about["task"] != "regression"
+    is_classification = data.classes is not None
     rows = SplitInput(
         columns=data.table,
         names=data.table.names,
@@ -124,7 +124,7 @@ def _require_features(data: ValidatedData) -> None:
     """
     if data.images is not None:
         return
-    others = [column for column in data.columns if column.name != data.target]
+    others = [column for column in data.columns if column.name not in data.targets]
     if not any(column.use for column in others):
         raise DataError(
             f"there is nothing to learn {data.target!r} from: {_left_out([c.name for c in others])}"

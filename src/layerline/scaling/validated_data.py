@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from layerline.artifacts import Workspace, read_manifest
@@ -16,6 +17,7 @@ from layerline.scaling.splitting.row_hash import Hashes
 from layerline.scaling.stored_table import StoredTable
 from layerline.tables.row_groups import map_groups
 from layerline.tables.storage import read_images, table_path
+from layerline.tables.targets import target_names
 from layerline.tables.threads import in_order
 
 A = TypeVar("A")
@@ -41,6 +43,18 @@ class ValidatedData:
         return name
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns that are predicted, one or several."""
+        return target_names(self.about)
+
+    def read_target(self) -> pd.Series:
+        """(B,) the target; of several their values in a row, which tell rows apart."""
+        rows = self.table[list(self.targets)]
+        if len(self.targets) == 1:
+            return rows[self.target]
+        return pd.Series(hash_rows(rows))
+
+    @property
     def columns(self) -> list[ColumnSpec]:
         """Those of the schema, without the keys of the split."""
         columns = [ColumnSpec.from_dict(column) for column in self.about["columns"]]
@@ -58,7 +72,7 @@ class ValidatedData:
         if self.images is not None:
             return hash_images(self.images)
         columns = [ColumnSpec.from_dict(column) for column in self.about["columns"]]
-        features = [*names] or [c.name for c in columns if c.use and c.name != self.target]
+        features = [*names] or [c.name for c in columns if c.use and c.name not in self.targets]
         hashes = np.empty(len(self.table), dtype=np.uint64)
         for start, found in self.map(hash_rows, features):
             hashes[start : start + len(found)] = found
@@ -66,11 +80,11 @@ class ValidatedData:
 
     def identify(self, contents: Hashes) -> Hashes:
         """(B,) the ids of rows with these hashes: data/scaled and versions know rows by them."""
-        return separate_observations(contents, lambda: self.table[[self.target]][self.target])
+        return separate_observations(contents, self.read_target)
 
     def names_for(self, specs: Sequence[ColumnSpec]) -> list[str]:
         """Of the columns that a model reads, and the target, those that the table has."""
-        wanted = dict.fromkeys([*(spec.name for spec in specs), self.target])
+        wanted = dict.fromkeys([*(spec.name for spec in specs), *self.targets])
         return [name for name in wanted if name in self.table.names]
 
     def map(

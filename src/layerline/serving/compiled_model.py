@@ -7,7 +7,8 @@ are unknown here is served by `Model.predict` instead: slower, never wrong.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from layerline.evaluation.target_predictions import columns_of
 from layerline.model.predictor import Model
 from layerline.scaling.preprocessing.categories import Category
 from layerline.scaling.preprocessing.dates import Dates
@@ -27,6 +29,7 @@ from layerline.training.inference import PREDICT_BATCH
 
 Floats = NDArray[np.float64]
 _DAY_MICROSECONDS = 86_400_000_000
+TOLERANCE = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +56,41 @@ class Predicted:
         values = [list(row) for row in zip(*others, strict=True)] if others else None
         return cls(label, values, names)
 
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, NDArray[Any]]) -> "Predicted":
+        """Those of several targets, by name."""
+        first, *others = (values.tolist() for values in columns.values())
+        return cls(first, [list(row) for row in zip(*others, strict=True)], tuple(columns))
+
+
+def agree(
+    found: Predicted,
+    expected: pd.DataFrame,
+    scale: float = 1.0,
+    scales: Mapping[str, float] = MappingProxyType({}),
+) -> bool:
+    """Whether two sets of predictions agree: labels exactly, numbers to TOLERANCE of `scale`.
+
+    Of several targets `scales` has that of each column.
+    """
+    table = pd.DataFrame(found.rows(), columns=list(found.names))
+    if list(table.columns) != list(expected.columns) or len(table) != len(expected):
+        return False
+    for name in table.columns:
+        ours, theirs = table[name].to_numpy(), expected[name].to_numpy()
+        if theirs.dtype.kind != "f":
+            same = np.asarray(ours == theirs)
+        else:
+            same = np.isclose(
+                ours.astype(np.float64),
+                theirs,
+                rtol=TOLERANCE,
+                atol=TOLERANCE * scales.get(name, scale),
+            )
+        if not same.all():
+            return False
+    return True
+
 
 class CompiledModel:
     """One model as arrays."""
@@ -63,7 +101,7 @@ class CompiledModel:
             fold(network.eval()) or functools.partial(_run, network)
             for network in (model.network, *model.fold_networks)
         )
-        self._names = ("prediction", *model.about.output_columns)
+        self._names = model.about.prediction_columns
         fitted = model.preprocessor
         self._numbers = _with_arrays(fitted.numbers) if fitted.numbers else None
         self._n_numbers = len(fitted.numbers.names) if fitted.numbers else 0
@@ -111,6 +149,8 @@ class CompiledModel:
         """The network's outputs (B, O) -> predictions, as `Model.decode` makes them."""
         by_fold = [] if x is None else [_in_pieces(network, x) for network in self._of_folds]
         found, classes = self._model.decide(outputs, x, by_fold), self._model.about.classes
+        if found.targets:
+            return Predicted.of_columns(columns_of(found))
         labels = found.predicted.tolist()
         if classes is not None:
             labels = [classes[place] for place in labels]

@@ -14,6 +14,7 @@ from typing import Any
 
 from layerline.artifacts.temporary import temporary_folder
 from layerline.errors import LayerlineError, SourceError
+from layerline.evaluation.target_predictions import scales_of
 from layerline.model.bundle import EXPECTED, check_bundle, read_examples
 from layerline.model.load import load_bundle
 from layerline.model.predictor import Model
@@ -22,6 +23,7 @@ from layerline.registry.download import Download, bundle_in, download, find_vers
 from layerline.registry.verifier import require_same
 from layerline.serving.request_handler import RequestHandler
 from layerline.tables.storage import read_parquet
+from layerline.tables.targets import write_targets
 from layerline.tracking.model_uri import parse_uri
 
 TOLERANCE = 1e-5  # of recorded predictions: another machine's products may differ in the last digit
@@ -63,6 +65,7 @@ class ServedModel:
             "alias": self.source.alias,
             "task": about.task,
             "target": about.target,
+            **({"targets": write_targets(about.targets)} if about.targets else {}),
             "classes": None if about.classes is None else list(about.classes),
             "columns": [column.to_dict() for column in about.columns],
             "image_shape": None if about.image_shape is None else list(about.image_shape),
@@ -173,6 +176,7 @@ def _check_predictions(uri: str, model: Model, folder: Path) -> None:
             expected,
             model.predict(rows, any_value=True).reset_index(drop=True),
             TOLERANCE * scale,
+            scales=scales_of(model.preprocessor.targets),
         )
     except SourceError:
         raise

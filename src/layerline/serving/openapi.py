@@ -91,6 +91,13 @@ def image_schema(shape: Sequence[int]) -> dict[str, Any]:
 def _prediction(handler: RequestHandler) -> dict[str, Any]:
     about = handler.model.about
     first: dict[str, Any] = {"type": "number"}
+    if about.targets:
+        of_targets = [
+            first if t.levels is None else {"enum": list(t.levels)} for t in about.targets
+        ]
+        share = {**first, "minimum": 0, "maximum": 1}
+        each = [*of_targets, *[share] * len(about.targets)]
+        return dict(zip(about.prediction_columns, each, strict=False))
     kinds: dict[type, dict[str, Any]] = {float: first, bool: {"type": "boolean"}}
     if about.classes is not None:
         kinds[float] = {**first, "minimum": 0, "maximum": 1}

@@ -17,12 +17,13 @@ from layerline.columns.cast import cast_column
 from layerline.columns.judge import LOOSE, breaches
 from layerline.columns.spec import ColumnSpec
 from layerline.errors import DataError
+from layerline.evaluation.target_predictions import scales_of
 from layerline.model.bundle import Rows
 from layerline.model.image_inputs import read_images
 from layerline.model.inputs import require_columns, with_absent
 from layerline.model.predictor import Model
 from layerline.serving.column_checks import Fault, examples_of, frame_of
-from layerline.serving.compiled_model import CompiledModel, Predicted
+from layerline.serving.compiled_model import CompiledModel, Predicted, agree
 from layerline.serving.json_rows import Refused, RowReader
 from layerline.serving.uploads import (
     UPLOADS,
@@ -32,7 +33,6 @@ from layerline.serving.uploads import (
     require_json_size,
 )
 
-TOLERANCE = 1e-6
 JSON = "application/json"
 COMPILED, PANDAS = "compiled", "pandas"
 
@@ -194,7 +194,8 @@ class RequestHandler:
                 expected = self.model.predict(pd.DataFrame(rows), any_value=True)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
             return False  # a part that the compiled path does not support
-        return agree(found, expected, max(1.0, abs(self.model.preprocessor.target_scale)))
+        fitted = self.model.preprocessor
+        return agree(found, expected, max(1.0, abs(fitted.target_scale)), scales_of(fitted.targets))
 
     def _unseen(self) -> list[dict[str, Any]]:
         """A row with levels that no training row had, where a column holds text."""
@@ -206,24 +207,6 @@ class RequestHandler:
 def encode(version: str, found: RequestPredictions) -> bytes:
     """The response's body."""
     return orjson.dumps({"version": version, "predictions": found.predicted.rows()})
-
-
-def agree(found: Predicted, expected: pd.DataFrame, scale: float = 1.0) -> bool:
-    """Whether two sets of predictions agree: labels exactly, numbers to TOLERANCE of `scale`."""
-    table = pd.DataFrame(found.rows(), columns=list(found.names))
-    if list(table.columns) != list(expected.columns) or len(table) != len(expected):
-        return False
-    for name in table.columns:
-        ours, theirs = table[name].to_numpy(), expected[name].to_numpy()
-        if theirs.dtype.kind != "f":
-            same = np.asarray(ours == theirs)
-        else:
-            same = np.isclose(
-                ours.astype(np.float64), theirs, rtol=TOLERANCE, atol=TOLERANCE * scale
-            )
-        if not same.all():
-            return False
-    return True
 
 
 def _as_images(content: Any, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -126,7 +126,10 @@ def _line(
         "row": row,
         "prediction": predictions.predicted.prediction[at],
     }
-    if predictions.predicted.values is not None:
+    first = predictions.predicted.names[0]
+    if first not in entry:  # of several targets: `prediction` is all that was answered
+        entry["prediction"] = predictions.predicted.rows()[at]
+    elif predictions.predicted.values is not None:
         names = predictions.predicted.names[1:]
         entry |= dict(zip(names, predictions.predicted.values[at], strict=True))
     options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY

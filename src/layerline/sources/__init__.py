@@ -27,13 +27,13 @@ from layerline.sources.own_source import find_own_source
 from layerline.sources.source import Source, SourceInfo
 
 SOURCES: Mapping[str, Source] = {
-    "files": Source(files.fetch, watched=("path",), is_versioned=False),
+    "files": Source(files.fetch, watched=("path",), is_versioned=False, has_several=True),
     "image_folder": Source(image_folder.fetch, watched=("path", "labels"), is_versioned=False),
     "openml": Source(openml.fetch, watched=(), is_versioned=True, libraries=("sklearn.datasets",)),
     "sklearn": Source(
         sklearn.fetch, watched=(), is_versioned=True, libraries=("sklearn.datasets",)
     ),
-    "sql": Source(sql.fetch, watched=("url",), is_versioned=False),
+    "sql": Source(sql.fetch, watched=("url",), is_versioned=False, has_several=True),
     "torchvision": Source(torchvision.fetch, watched=(), is_versioned=True),
 }
 

@@ -9,7 +9,8 @@ from layerline.lookup import read_options
 from layerline.sources import SOURCES, find_source
 from layerline.sources.last_fetch import compare_with_last
 from layerline.tables.storage import read_column
-from layerline.tables.task import resolve_task
+from layerline.tables.targets import named
+from layerline.tables.task import resolve_tasks
 
 
 def load_libraries(name: str) -> None:
@@ -31,11 +32,14 @@ def fetch(
     """
     build = find_source(section.source).build
     options = read_options(build, section.options, "fetch.options")
-    about: dict[str, Any] = {"source": section.source, "target": section.target}
+    about: dict[str, Any] = {"source": section.source, **named(section.targets)}
     with replace_folder(workspace.raw, about) as folder:
         info = build(folder, section.target, **options)
-        n_rows, target = read_column(folder, section.target, section.source)
-        task, reason = resolve_task(target, section.task, has_schema=has_schema)
+        columns = {n: read_column(folder, n, section.source) for n in section.targets}
+        n_rows = columns[section.targets[0]][0]
+        task, reason = resolve_tasks(
+            lambda name: columns[name][1], section.targets, section.task, has_schema=has_schema
+        )
         about.update(
             kind=info.kind,
             split_column=info.split_column,

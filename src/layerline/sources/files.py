@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def fetch(
     folder: Path,
-    target: str,
+    target: str | tuple[str, ...],
     *,
     path: str | list[str],
     separator: str | None = None,
@@ -36,7 +36,7 @@ def fetch(
 
     Args:
         folder: where `table.parquet` goes.
-        target: the column to predict.
+        target: the column to predict, or several.
         path: file, pattern, folder, archive, URL or list; relative to the repository root.
         separator: of CSV files; null finds it from the header.
         encoding: of CSV and JSON-lines files; null finds it.
@@ -84,13 +84,16 @@ def _unwatched(path: str | list[str]) -> list[str]:
     return ["DVC does not watch URLs: after a change there, run `dvc repro -f fetch`"]
 
 
-def _require_columns(reading: "Reading", target: str, text: Sequence[str], file: Path) -> None:
+def _require_columns(
+    reading: "Reading", target: str | tuple[str, ...], text: Sequence[str], file: Path
+) -> None:
     from layerline.tables.storage import require_target
     from layerline.text import listing
 
-    if target in reading.unusable:
-        raise DataError(reading.unusable[target])
     columns = reading.schema.names
+    for name in (target,) if isinstance(target, str) else target:
+        if name in reading.unusable:
+            raise DataError(reading.unusable[name])
     require_target(columns, target, str(file))
     absent = [name for name in text if name not in columns]
     if absent:

@@ -31,12 +31,14 @@ class Source:
         is_versioned: what the options name never changes, as a data set published under a version:
             only other options give other rows.
         libraries: what is imported early, while params are checked in another process.
+        has_several: its rows may have several targets; `build` is given the name of one, or all.
     """
 
-    build: Callable[Concatenate[Path, str, ...], SourceInfo]
+    build: Callable[Concatenate[Path, Any, ...], SourceInfo]
     watched: tuple[str, ...]
     is_versioned: bool
     libraries: tuple[str, ...] = ()
+    has_several: bool = False
 
     def local_paths(self, options: Mapping[str, Any]) -> list[str]:
         """The files and folders on this machine that it reads, as the options name them."""

@@ -17,7 +17,7 @@ CHUNK_ROWS = 1 << 16
 
 def fetch(
     folder: Path,
-    target: str,
+    target: str | tuple[str, ...],
     *,
     url: str | None = None,
     url_env: str | None = None,
@@ -32,7 +32,7 @@ def fetch(
 
     Args:
         folder: where `table.parquet` goes.
-        target: the column to predict.
+        target: the column to predict, or several.
         url: of the database, without user and password.
         url_env: the environment variable that holds the URL, if that has a password.
         query: one SELECT, in the database's own SQL.

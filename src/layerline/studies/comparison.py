@@ -26,6 +26,7 @@ from layerline.studies.study_file import find_study
 from layerline.studies.study_storage import study_folder
 from layerline.studies.train_subset import write_subset
 from layerline.training.epoch_records import EpochRecord
+from layerline.training.objectives import ALL_NUMBERS
 from layerline.wrong_values import problems_of
 
 ROWS = "rows"
@@ -128,7 +129,7 @@ def run_comparison(
     params = check_params(raw, workspace.params.name)
     require_current(workspace, "scale")
     scaled = read_manifest(workspace.scaled)
-    is_regression = scaled.get("task") == "regression"
+    is_regression = scaled.get("task") in ALL_NUMBERS
     (objective,) = read_objectives(_objective(section, is_regression), is_regression)
     folder = study_folder(workspace, name)
     (folder / "cells").mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from layerline.studies.search_trial import Bench
 from layerline.studies.study_file import StudySection, find_study, parse_study
 from layerline.studies.study_storage import storage_of, study_folder
 from layerline.studies.trial_slots import fill_slots
+from layerline.training.objectives import ALL_NUMBERS
 
 if TYPE_CHECKING:
     import optuna
@@ -144,7 +145,7 @@ def read_search(workspace: Workspace, name: str | None, trials: int | None = Non
     params = check_params(raw, workspace.params.name)
     require_current(workspace, "scale")
     scaled = read_manifest(workspace.scaled)
-    objectives = read_objectives(section.objective, scaled.get("task") == "regression")
+    objectives = read_objectives(section.objective, scaled.get("task") in ALL_NUMBERS)
     make_sampler(section.sampler, 0)
     make_pruner(section.pruner)
     require_fit(section, len(objectives), params.train.epochs)

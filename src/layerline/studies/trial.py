@@ -86,6 +86,9 @@ def open_bench(workspace: Workspace, params: Params, source: SourceFiles, n_step
     data = read_manifest(workspace.scaled)
     train, test = (load_rows(workspace.scaled, split) for split in ("train", "test"))
     spec = build_spec(params, data, describe_data(data, train))
+    if spec.targets:
+        message = "names several, and a transfer is compared on one; name one"
+        raise ParamsError([Problem("fetch.target", message)])
     return Bench(workspace, params, source, data, spec, train, test, n_steps)
 
 

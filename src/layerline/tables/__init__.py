@@ -7,4 +7,5 @@ threads.py  reading ahead, writing behind
 row_groups.py  row groups worked on at once
 cluster.py  row groups on Dask's workers
 task.py     the task that a target asks for
+targets.py  several targets at once
 """

@@ -224,16 +224,18 @@ def read_images(folder: Path) -> np.ndarray:
     return map_array(folder / IMAGES, "run `dvc repro`")
 
 
-def require_target(names: Sequence[str], target: str, where: str) -> None:
-    """Refuse a table that lacks its target.
+def require_target(names: Sequence[str], target: str | Sequence[str], where: str) -> None:
+    """Refuse a table that lacks its target, or one of several.
 
     Raises:
         DataError: the message names the columns there are, and the closest one.
     """
-    if target not in names:
-        near = closest(target, names)
+    for name in (target,) if isinstance(target, str) else target:
+        if name in names:
+            continue
+        near = closest(name, names)
         hint = f"did you mean {near!r}? " if near else ""
         raise DataError(
-            f"{where}: there is no target column {target!r}; {hint}set fetch.target to one of its "
+            f"{where}: there is no target column {name!r}; {hint}set fetch.target to one of its "
             f"{plural(len(names), 'column')}: {listing(names)}"
         )

@@ -1,21 +1,60 @@
-"""Binary, multiclass or regression: found from the target's values, or checked against them.
+"""The task: found from the target's values, or checked against them.
 
 Text and true/false are classes. Decimals are a quantity. Whole numbers are classes when there are
-few of them and each occurs often; otherwise they are a quantity.
+few of them and each occurs often; otherwise they are a quantity. Several targets are all numbers
+(multi-output regression) or all of two levels (multi-label).
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import pandas as pd
 
 from layerline.columns.number_forms import are_numbers
-from layerline.config import Task
+from layerline.config import SEVERAL, Task
 from layerline.errors import DataError
 from layerline.text import listing
 
 MAX_NUMBER_CLASSES = 20  # more distinct whole numbers than this are a quantity
 MIN_ROWS_A_CLASS = 3  # on average
 _LOOKED_AT = 1000  # distinct values
+SINGLE: Mapping[str, Task] = {"multi_regression": "regression", "multilabel": "binary"}
+_TOGETHER: Mapping[str, Task] = {each: together for together, each in SINGLE.items()}  # type: ignore[misc]
+
+
+def resolve_tasks(
+    column: Callable[[str], pd.Series],
+    names: Sequence[str],
+    asked: Literal["auto"] | Task = "auto",
+    *,
+    has_schema: bool = False,
+) -> tuple[Task, str]:
+    """The task of one target, or of several together, and one sentence with the reason.
+
+    Args:
+        column: gives the values of a target.
+        names: of the targets.
+        asked: fetch.task.
+        has_schema: as for `resolve_task`.
+
+    Raises:
+        DataError: the values of a target cannot be predicted, or not together.
+    """
+    if len(names) == 1:
+        return resolve_task(column(names[0]), asked, has_schema=has_schema)
+    each = asked if asked == "auto" else SINGLE[asked]
+    found = {name: resolve_task(column(name), each, has_schema=has_schema) for name in names}
+    tasks = {task for task, _ in found.values()}
+    if len(tasks) > 1 or not tasks <= set(_TOGETHER):
+        shown = ", ".join(f"{name!r} is {task}" for name, (task, _) in found.items())
+        raise DataError(
+            "fetch.target: several targets must all be numbers (multi_regression) or all have two "
+            f"levels (multilabel), but {shown}; train a model for each, or set fetch.task: "
+            "multi_regression if all are quantities"
+        )
+    task = _TOGETHER[tasks.pop()]
+    what = "numbers" if task == "multi_regression" else "two levels each"
+    return task, f"{task}: the targets {listing(list(map(repr, names)))} hold {what}."
 
 
 def resolve_task(
@@ -29,6 +68,8 @@ def resolve_task(
     Raises:
         DataError: the values cannot be a target, or not one of the task asked for.
     """
+    if asked in SEVERAL:
+        raise DataError(f"fetch.task: {asked} is of several targets, and fetch.target names one")
     values = target.dropna()
     if isinstance(values.dtype, pd.StringDtype):
         values = values.str.strip()  # blanks around a class mean nothing

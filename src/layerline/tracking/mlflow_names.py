@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(r"^(train|valid|test)_")
 _GROUPED = re.compile(r"^(train|valid|test)/")
+_REFUSED = re.compile(r"[^\w.\- :/]")
 _HIDDEN = "mlflow."
 _LINEAGE = re.compile(
     r"dvc\.\w+\.(deps|outs)|dvc\.exp\.baseline|layerline\.project|layerline\.\w+\.status"
@@ -30,8 +31,10 @@ def grouped(name: str) -> str:
 
     >>> grouped("valid_log_loss"), grouped("learning_rate")
     ('valid/log_loss', 'learning_rate')
+    >>> grouped("test_rmse.price (€)")  # of several targets; MLflow refuses such letters
+    'test/rmse.price ___'
     """
-    return _PLAIN.sub(r"\1/", name)
+    return _REFUSED.sub("_", _PLAIN.sub(r"\1/", name))
 
 
 def plain(name: str) -> str:

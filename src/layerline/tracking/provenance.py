@@ -19,6 +19,7 @@ from layerline.artifacts import (
 from layerline.artifacts.temporary import temporary_folder
 from layerline.config import Params, flatten
 from layerline.masking import credentials_in, masked, masked_value
+from layerline.tables.targets import target_names
 from layerline.tracking.dvc_lock import lock_before
 from layerline.tracking.journal import Dataset, Journal
 from layerline.tracking.restored_stages import was_restored
@@ -67,7 +68,8 @@ def _schema(scaled: Mapping[str, Any]) -> dict[str, str] | None:
     if scaled["features"] is None:
         return None
     target = "float" if scaled["classes"] is None else "long"
-    return {**dict.fromkeys(scaled["features"], "float"), scaled["target"]: target}
+    targets = dict.fromkeys(target_names(scaled), target)
+    return {**dict.fromkeys(scaled["features"], "float"), **targets}
 
 
 def _profile(scaled: Mapping[str, Any], n_rows: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _OPTIONAL = ("actual", "weight")  # arrays beside x and y
 class Rows:
     """One split: `x` (B, F) or (B, C, H, W) float32, `y` (B,) int64 classes or float32 targets.
 
+    Several targets are (B, T) float32.
     Streamed rows are larger than the memory and mapped from a file; their order in an epoch goes
     by blocks. Rows that a GPU has no room for stay in main memory; batches go to where `y` is.
     """

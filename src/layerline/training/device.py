@@ -13,6 +13,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.kernels.pixels import PixelsToHidden
 from layerline.process import keep_freed_memory
 from layerline.training.machine import usable_cores
+from layerline.training.objectives import ALL_NUMBERS
 from layerline.training.optimizers import takes_all_rows
 
 # Below this, waking a second thread costs more than it does: measured with MLPs, forward, backward
@@ -182,7 +183,7 @@ def settle_precision(
     if section.precision != "auto":
         return section
     operations = 3 * section.batch_size * count_operations(network, shape)
-    pays = operations >= _OPERATIONS_WORTH_BFLOAT16 and task != "regression"
+    pays = operations >= _OPERATIONS_WORTH_BFLOAT16 and task not in ALL_NUMBERS
     if pays and not takes_all_rows(section) and multiplies_bfloat16(choose_device(section.device)):
         return dataclasses.replace(section, precision="bfloat16")
     return dataclasses.replace(section, precision="float32")

@@ -59,7 +59,10 @@ def _judged(
 
 
 def error_of(outputs: Tensor, rows: Rows) -> float:
-    """1 - accuracy for classes, the root mean squared error for numbers; weighted as rows are."""
+    """1 - accuracy for classes, the root mean squared error for numbers; weighted as rows are.
+
+    Of several targets the mean over these.
+    """
     y, weights = rows.y, rows.weights
     if y.dtype == torch.int64:
         wrong = outputs.argmax(1) != y

@@ -7,6 +7,7 @@ from layerline.config import Params
 from layerline.errors import ParamsError, Problem
 from layerline.lookup import pick
 from layerline.networks.serialization import NetworkSpec
+from layerline.tables.targets import read_targets
 from layerline.training.augmentation import AUGMENTATIONS
 from layerline.training.dataset import Rows
 from layerline.training.objectives import (
@@ -32,6 +33,7 @@ def build_spec(params: Params, data: Mapping[str, Any], facts: TargetFacts) -> N
         ParamsError: a component is not known, or the scaled arrays do not allow it.
     """
     classes, task, loss = data["classes"], data["task"], params.train.loss
+    targets = read_targets(data.get("targets"))
     link = build_link(loss, task, facts)
     curve, sizes = data.get("target_curve"), tuple(data.get("category_sizes", ()))
     _require_fitting(params, link.name, curve, sizes)
@@ -39,7 +41,7 @@ def build_spec(params: Params, data: Mapping[str, Any], facts: TargetFacts) -> N
         network=params.train.network,
         options=params.train.options,
         input_shape=tuple(data["shape"]),
-        d_out=n_outputs(loss, task, None if classes is None else len(classes)),
+        d_out=n_outputs(loss, task, None if classes is None else len(classes), len(targets) or 1),
         task=task,
         classes=None if classes is None else tuple(classes),
         target_center=data["target_center"],
@@ -47,6 +49,7 @@ def build_spec(params: Params, data: Mapping[str, Any], facts: TargetFacts) -> N
         link=None if link == IDENTITY else link.to_json(),
         category_sizes=sizes,
         target_curve=curve,
+        targets=targets,
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from layerline.errors import ParamsError, Problem
-from layerline.training.objectives import CLASSES, NUMBERS
+from layerline.training.objectives import ALL_NUMBERS, CLASSES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def mae(outputs: Tensor, y: Tensor) -> float:
 SCORES: dict[str, Score] = {
     "log_loss": Score(log_loss, CLASSES),
     "auc": Score(auc, CLASSES),
-    "mae": Score(mae, NUMBERS),
+    "mae": Score(mae, ALL_NUMBERS),
 }
 
 

@@ -106,17 +106,23 @@ def _id_like(look: Look, limit: float) -> str | None:
 
 
 def _target_leak(look: Look, limit: float) -> str | None:
-    target = look.sample.frame[look.schema.target]
+    told = (_told_of(look, name, limit) for name in look.schema.targets)
+    return next((what for what in told if what is not None), None)
+
+
+def _told_of(look: Look, name: str, limit: float) -> str | None:
+    """What a column tells of one target."""
+    target, is_class = look.sample.frame[name], look.schema[name].kind == "category"
     if len(target) < FEWEST or not len(look.present):
         return None
-    share = share_told(look.values, target, classes=look.schema.task != "regression")
+    share = share_told(look.values, target, classes=is_class)
     if share < limit:
         return None
     if look.values.astype(str).equals(target.astype(str)):
-        return f"equals the target {look.schema.target!r}: a leak"
+        return f"equals the target {name!r}: a leak"
     share_text = "all" if share > 0.9995 else f"{share:.1%}"
     return (
-        f"alone predicts {share_text} of the target {look.schema.target!r}: a leak, "
+        f"alone predicts {share_text} of the target {name!r}: a leak, "
         "if it is known only after the target"
     )
 
@@ -134,7 +140,7 @@ FLAGS: Mapping[str, Flag] = {
 def flag_columns(sample: Sample, schema: TableSchema, file: str) -> list[Broken]:
     """Every flag of every feature, in the schema's order of columns."""
     found: list[Broken] = []
-    if schema.target not in sample.frame:
+    if not all(name in sample.frame for name in schema.targets):
         return found
     sample = _thinned(sample)
     for spec in schema.features:

@@ -111,22 +111,24 @@ def hash_batch(
     images: NDArray[np.uint8] | None = None,
 ) -> RowHashes:
     """The hashes of one batch, whose columns are in their schema's types."""
-    target = columns.get(schema.target)
-    if target is None:
+    if not all(name in columns for name in schema.targets):
         return RowHashes({})
+    targets = [columns[name] for name in schema.targets]
+    n_rows = len(targets[0])
     of_groups = {}
     for group in unique_groups(schema):
         if all(name in columns for name in group):
             values = [columns[name] for name in group]
             gaps = np.logical_or.reduce([v.isna().to_numpy() for v in values])
-            hashes = hash_rows(values, len(target))
+            hashes = hash_rows(values, n_rows)
             # No two missing values are equal: 0 stands for such rows.
             of_groups[group] = np.where(gaps, 0, hashes | np.uint64(1))
     if not looks_for_repeats(schema):
         return RowHashes(of_groups)
     used = [columns[c.name] for c in schema.features if c.name in columns]
-    features = hash_rows(used, len(target)) if images is None else hash_images(images)
-    return RowHashes(of_groups, features, mix(features * np.uint64(3) + hash_column(target)))
+    features = hash_rows(used, n_rows) if images is None else hash_images(images)
+    of_targets = hash_rows(targets, n_rows) if schema.several else hash_column(targets[0])
+    return RowHashes(of_groups, features, mix(features * np.uint64(3) + of_targets))
 
 
 class Repeats:
@@ -167,7 +169,7 @@ class Repeats:
         """Rows that equal others in all but their class."""
         is_off = self._schema.setting("conflicting_rows").severity == "off"
         # Two houses alike may well be sold at two prices.
-        if is_off or self._schema.task == "regression" or not self._compares(bad):
+        if is_off or self._schema.classes is None or not self._compares(bad):
             return Conflicts(0, ())
         n_rows, first = 0, np.empty(0, dtype=np.int64)
         for part in range(self._features.n_parts):

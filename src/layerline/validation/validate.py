@@ -56,7 +56,16 @@ from layerline.validation.streaming_profile import Profiler
 
 REPORT, PAGE, PROFILE = "validation.json", "validation.html", "profile.json"
 FAILED_PAGE = "validation-failed.html"  # no output of DVC's: a failed stage's outputs are put back
-_FROM_RAW = ("kind", "source", "target", "task", "split_column", "origin", "weights")
+_FROM_RAW = (
+    "kind",
+    "source",
+    "target",
+    "task",
+    "split_column",
+    "origin",
+    "weights",
+    "target_names",
+)
 SHOWN_ASIDE = 50  # rows in quarantine that the page shows
 
 

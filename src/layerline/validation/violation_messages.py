@@ -61,7 +61,7 @@ def describe(tally: Tally, schema: TableSchema, schema_file: str) -> Broken:
 def _subject(tally: Tally, schema: TableSchema) -> str:
     if tally.column is None:
         return "the table has"
-    called = "target" if tally.column == schema.target else "column"
+    called = "target" if tally.column in schema.targets else "column"
     return f"{called} {tally.column!r} has"
 
 
@@ -99,7 +99,7 @@ def _type(tally: Tally, schema: TableSchema) -> Broken:
 
 def _missing(tally: Tally, schema: TableSchema, file: str) -> Wording:
     remedy = f"fill them, or write nullable: true for columns.{tally.column} in {file}"
-    if tally.column == schema.target:
+    if tally.column in schema.targets:
         remedy = "every row needs its target: drop these rows at the source"
     return Wording("missing value", "missing values", remedy, "missing value", shows_values=False)
 

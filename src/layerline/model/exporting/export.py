@@ -29,6 +29,7 @@ from layerline.scaling.preprocessing.categories import codes_of
 from layerline.scaling.preprocessing.numbers import to_numbers
 from layerline.scaling.preprocessing.scalers import refuse_own
 from layerline.tables.storage import read_parquet
+from layerline.tables.targets import TargetColumn, write_targets
 
 TOLERANCE = 1e-5  # of probabilities; of numbers, of one standardised unit
 PROVED_ROWS = 1000
@@ -54,6 +55,9 @@ def write_onnx(model: Model, folder: Path, rows: Rows) -> Outputs:
     found = dict(
         zip([o.name for o in session.get_outputs()], session.run(None, given), strict=True)
     )
+    if model.about.targets:
+        last = "probabilities" if "probabilities" in found else "prediction"
+        return found[last], found["prediction"]
     if model.about.classes is None:
         return found.get("quantiles", found["prediction"][:, None]), found["prediction"]
     return found["probabilities"], found["prediction"]
@@ -72,6 +76,8 @@ def write_torch(model: Model, folder: Path, rows: Rows) -> Outputs:
         torch.export.save(program, path)
         found = torch.export.load(path).module()(*tensors_of(model, rows))
     arrays = [tensor.numpy() for tensor in found]
+    if model.about.targets:
+        return arrays[-1], arrays[0]
     if model.about.classes is None:
         return arrays[-1].reshape(len(arrays[0]), -1), arrays[0]
     return arrays[1], np.asarray(pd.Series(model.about.classes)[arrays[0]])
@@ -157,23 +163,43 @@ def _probed(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
 
 
 def _require_same(name: str, model: Model, expected: pd.DataFrame, found: Outputs) -> None:
+    if model.about.targets:
+        _require_same_targets(name, model.about.targets, expected, found)
+        return
     values, prediction = found
     is_number = model.about.classes is None
     columns = expected if is_number and not model.link.levels else expected.iloc[:, 1:]
     unit = max(float(expected["prediction"].std()), 1e-12) if is_number else 1.0
     gaps = np.abs(columns.to_numpy(dtype=np.float64) - values)
     worst = float(gaps.max()) / unit if gaps.size else 0.0
-    if not worst <= TOLERANCE:
-        raise LayerlineError(
-            f"the {name} export is {worst:.2g} away from the model on {len(expected):,} rows, at "
-            f"most {TOLERANCE:g} is allowed; it was not written"
-        )
+    _require_near(name, worst, len(expected))
     if is_number:
         return
     differs = expected["prediction"].to_numpy() != prediction
     ties = model.decision.margins(columns.to_numpy(dtype=np.float64)) <= 2 * TOLERANCE
     if (differs & ~ties).any():
         raise LayerlineError(f"the {name} export names other classes than the model")
+
+
+def _require_near(name: str, worst: float, n_rows: int) -> None:
+    if not worst <= TOLERANCE:
+        raise LayerlineError(
+            f"the {name} export is {worst:.2g} away from the model on {n_rows:,} rows, at "
+            f"most {TOLERANCE:g} is allowed; it was not written"
+        )
+
+
+def _require_same_targets(
+    name: str, targets: Sequence[TargetColumn], expected: pd.DataFrame, found: Outputs
+) -> None:
+    values, prediction = found
+    known = expected.iloc[:, -len(targets) :].to_numpy(dtype=np.float64)
+    is_label = targets[0].levels is not None
+    unit = 1.0 if is_label else np.maximum(known.std(axis=0), 1e-12)
+    _require_near(name, float((np.abs(known - values) / unit).max(initial=0.0)), len(expected))
+    differs = is_label & (prediction != (known >= 0.5)) & (np.abs(known - 0.5) > 2 * TOLERANCE)
+    if differs.any():
+        raise LayerlineError(f"the {name} export names other levels than the model")
 
 
 def described(model: Model) -> dict[str, Any]:
@@ -188,6 +214,7 @@ def described(model: Model) -> dict[str, Any]:
             {"name": item.name, "levels": list(item.levels)} for item in preprocessor.categories
         ],
         "classes": None if model.about.classes is None else list(model.about.classes),
+        **({"targets": write_targets(targets)} if (targets := model.about.targets) else {}),
         "quantiles": list(model.link.levels),
         "conformal": conformal and dataclasses.replace(conformal, folds=None).to_json(),
     }

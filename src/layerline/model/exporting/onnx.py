@@ -27,6 +27,8 @@ _INDEX = "class_index"
 
 def output_names(model: Model) -> list[str]:
     """The names of what the portable module returns."""
+    if model.about.targets and model.about.targets[0].levels is not None:
+        return [PREDICTION, PROBABILITIES]  # indices of levels: columns.json has their names
     if model.about.classes is not None:
         return [_INDEX, PROBABILITIES]
     return [PREDICTION, QUANTILES] if model.link.levels else [PREDICTION]

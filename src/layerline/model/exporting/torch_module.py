@@ -20,6 +20,7 @@ from layerline.model.predictor import Model
 from layerline.scaling.preprocessing.categories import MISSING, Category
 from layerline.scaling.preprocessing.dates import Dates
 from layerline.scaling.preprocessing.numbers import Numbers
+from layerline.tables.targets import TargetColumn, units
 
 IMAGES = "images"
 
@@ -52,7 +53,8 @@ class Portable(nn.Module):
     """All of a model.
 
     It returns (class index (B,), probabilities (B, K)) for classes, (numbers (B,),) or, of a
-    quantile loss, (numbers (B,), quantiles (B, Q)) in the user's unit.
+    quantile loss, (numbers (B,), quantiles (B, Q)) in the user's unit. Of several targets (numbers
+    (B, T),), or of labels (indices (B, T), probabilities (B, T)).
     """
 
     def __init__(self, model: Model) -> None:
@@ -63,6 +65,8 @@ class Portable(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         x = self._images(*inputs) if self.model.preprocessor.image else self._table(inputs)
         outputs = self.network(x.float()).double()
+        if targets := self.model.about.targets:
+            return self._targets(outputs, targets)
         return self._classes(outputs) if self.model.about.classes else self._numbers(outputs)
 
     def _images(self, pixels: Tensor) -> Tensor:
@@ -100,6 +104,13 @@ class Portable(nn.Module):
         is_positive = (probabilities[:, decision.positive] >= decision.threshold).to(torch.int64)
         index = is_positive if decision.positive == 1 else 1 - is_positive
         return index, probabilities
+
+    def _targets(self, outputs: Tensor, targets: tuple[TargetColumn, ...]) -> tuple[Tensor, ...]:
+        if targets[0].levels is not None:
+            shares = outputs.sigmoid()
+            return (shares >= 0.5).to(torch.int64), shares
+        center, scale = (torch.from_numpy(part) for part in units(targets))
+        return (outputs * scale + center,)
 
     def _numbers(self, outputs: Tensor) -> tuple[Tensor, ...]:
         preprocessor, link = self.model.preprocessor, self.model.link

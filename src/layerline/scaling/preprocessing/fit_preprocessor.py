@@ -24,6 +24,7 @@ from layerline.scaling.preprocessing.preprocessor import Images, Preprocessor
 from layerline.scaling.preprocessing.scalers import Affine
 from layerline.scaling.preprocessing.target_transforms import TARGETS
 from layerline.scaling.preprocessing.unfittable import require_known, require_usable
+from layerline.tables.targets import TargetColumn
 
 N_FOLDS = 5
 
@@ -33,17 +34,20 @@ def fit_preprocessor(
     columns: Sequence[ColumnSpec],
     section: ScaleSection,
     *,
-    target: str,
+    target: str | tuple[str, ...],
     task: str,
     classes: tuple[Any, ...] | None,
 ) -> Preprocessor:
     """Fit on train rows of a table; nothing else may be passed in.
 
+    `target` is one, or several.
+
     Raises:
         DataError: no usable column, free text, or a column without a single train value.
         ParamsError: the section names a column that is not there.
     """
-    features = [column for column in columns if column.use and column.name != target]
+    names = (target,) if isinstance(target, str) else target
+    features = [column for column in columns if column.use and column.name not in names]
     require_usable(features)
     require_known(section, features)
     dates = read_choices(section.dates, "days")
@@ -53,8 +57,11 @@ def fit_preprocessor(
         for column in features
         if column.kind == "number" or (column.kind == "date" and _is_number(split[column.name]))
     ]
-    fitted = Preprocessor(target, task, classes)
-    if classes is None:
+    fitted = Preprocessor(", ".join(names), task, classes)
+    if not isinstance(target, str):
+        targets = _fit_targets(rows, columns, section, target)
+        fitted = dataclasses.replace(fitted, targets=targets)
+    elif classes is None:
         y = rows[[target]][target].to_numpy(dtype=np.float64)
         choice = Choice(section.target.name, section.target.options)
         center, scale, curve = chosen(TARGETS, choice, "scale.target")(y)
@@ -70,6 +77,17 @@ def fit_preprocessor(
         categories=_fit_categories(
             rows, [column.name for column in features if column.kind == "category"], section, fitted
         ),
+    )
+
+
+def _fit_targets(
+    rows: TrainRows, columns: Sequence[ColumnSpec], section: ScaleSection, names: Sequence[str]
+) -> tuple[TargetColumn, ...]:
+    """Several targets, each by its own train rows."""
+    levels = {column.name: column.levels for column in columns}
+    scales = section.target.name != "none"
+    return tuple(
+        TargetColumn.fitted(rows[[name]][name], levels[name], scales=scales) for name in names
     )
 
 

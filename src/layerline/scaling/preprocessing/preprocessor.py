@@ -19,6 +19,7 @@ from layerline.scaling.preprocessing.dates import Dates
 from layerline.scaling.preprocessing.numbers import Numbers
 from layerline.scaling.preprocessing.scalers import Affine
 from layerline.scaling.preprocessing.target_transforms import NO_CURVE, TargetCurve, read_curve
+from layerline.tables.targets import TargetColumn, encode_targets, read_targets, write_targets
 
 Images = NDArray[np.uint8]
 _DROPPED = "\0"  # begins the name of a column that is left behind; no real name does
@@ -28,6 +29,7 @@ _DROPPED = "\0"  # begins the name of a column that is left behind; no real name
 class Preprocessor:
     """Fitted on train rows; `image` holds the pixel scaling and then there are no columns.
 
+    Of several targets `target` has the names in a row, for messages, and `targets` is each.
     Features come in this order: numbers, dates, categories; those that are codes are the last.
     """
 
@@ -42,6 +44,7 @@ class Preprocessor:
     image_shape: tuple[int, ...] | None = None  # (H, W) or (H, W, C), as the user has them
     dates: tuple[Dates, ...] = ()
     target_curve: TargetCurve = NO_CURVE
+    targets: tuple[TargetColumn, ...] = ()
 
     @property
     def input_columns(self) -> list[str]:
@@ -96,7 +99,11 @@ class Preprocessor:
             "target_scale": self.target_scale,
             "target_curve": None if self.target_curve == NO_CURVE else self.target_curve.to_json(),
             "category_sizes": list(self.category_sizes),
+            **self._several(),
         }
+
+    def _several(self) -> dict[str, Any]:
+        return {"targets": write_targets(self.targets)} if self.targets else {}
 
     def transform(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """Raw columns -> (B, F) float32.
@@ -131,6 +138,16 @@ class Preprocessor:
         scaled = (pixels.astype(np.float32) - center) / scale
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
+    def encode_targets(self, rows: pd.DataFrame) -> NDArray[Any]:
+        """The targets of rows -> (B,) as `encode_target`; several -> (B, T) float32.
+
+        Raises:
+            DataError: as `encode_target`.
+        """
+        if self.targets:
+            return encode_targets(rows, self.targets)
+        return self.encode_target(rows[self.target])
+
     def encode_target(self, target: pd.Series) -> NDArray[Any]:
         """Classes -> (B,) int64 index; numbers -> (B,) float32, standardised.
 
@@ -160,6 +177,7 @@ class Preprocessor:
             "categories": [dataclasses.asdict(item) for item in self.categories],
             "image": self.image.to_json() if self.image else None,
             "target_curve": None if self.target_curve == NO_CURVE else self.target_curve.to_json(),
+            **self._several(),
         }
 
     @classmethod
@@ -176,4 +194,5 @@ class Preprocessor:
             image=None if image is None else Affine.from_json(image),
             image_shape=None if shape is None else tuple(shape),
             target_curve=read_curve(state.get("target_curve")),
+            targets=read_targets(state.get("targets")),
         )

@@ -52,6 +52,7 @@ def reuse_for_table(
         target=fitted.target,
         task=fitted.task,
         classes=fitted.classes,
+        targets=fitted.targets,
         target_center=unit.target_center,
         target_scale=unit.target_scale,
         target_curve=unit.target_curve,

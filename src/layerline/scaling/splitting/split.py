@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from layerline.config import SEVERAL
 from layerline.errors import DataError
 from layerline.scaling.splitting.row_hash import Hashes
 from layerline.text import closest
@@ -15,7 +16,7 @@ from layerline.text import closest
 SPLIT_NAMES = ("train", "valid", "test")
 TRAIN, VALID, TEST, LEFT_OUT = np.int8(0), np.int8(1), np.int8(2), np.int8(-1)
 Labels = NDArray[np.int8]
-ANY_TASK = ("binary", "multiclass", "regression")
+ANY_TASK = ("binary", "multiclass", "regression", *SEVERAL)
 
 
 class Columns(Protocol):

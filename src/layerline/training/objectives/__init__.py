@@ -3,7 +3,7 @@
 A builder takes the facts of the training targets and its own options, and returns
 `loss(outputs, targets)`, the mean over the rows of a batch. Outputs (B, O) float32. Targets:
 classes as indices (B,) int64 or as shares (B, K) float32, which mixing images makes; numbers
-(B,) float32, standardised as `scale.target` specifies.
+(B,) float32, standardised as `scale.target` specifies; several targets (B, T) float32.
 
 classification.py     cross entropy and its relatives
 regression.py         errors of numbers, counts, quantiles
@@ -24,9 +24,17 @@ from layerline.training.objectives.classification import (
     brier,
     cross_entropy,
     focal,
+    multilabel_cross_entropy,
     ordinal,
 )
-from layerline.training.objectives.links import IDENTITY, Link, log_link, quantile_link, read_link
+from layerline.training.objectives.links import (
+    IDENTITY,
+    LOGISTIC,
+    Link,
+    log_link,
+    quantile_link,
+    read_link,
+)
 from layerline.training.objectives.own_loss import WHERE, find_loss
 from layerline.training.objectives.regression import huber, mae, mse, poisson, quantile
 from layerline.training.objectives.target_statistics import (
@@ -42,6 +50,8 @@ from layerline.training.objectives.target_statistics import (
 
 CLASSES = frozenset({"binary", "multiclass"})
 NUMBERS = frozenset({"regression"})
+ALL_NUMBERS = NUMBERS | {"multi_regression"}
+_AUTO = {"regression": "mse", "multi_regression": "mse", "multilabel": "multilabel_cross_entropy"}
 
 
 def _identity(facts: TargetFacts, options: Mapping[str, Any]) -> Link:
@@ -63,9 +73,12 @@ LOSSES: dict[str, Objective] = {
     "brier": Objective(brier, CLASSES),
     "ordinal": Objective(ordinal, CLASSES),
     "binary_cross_entropy": Objective(binary_cross_entropy, frozenset({"binary"})),
-    "mse": Objective(mse, NUMBERS),
-    "mae": Objective(mae, NUMBERS),
-    "huber": Objective(huber, NUMBERS),
+    "multilabel_cross_entropy": Objective(
+        multilabel_cross_entropy, frozenset({"multilabel"}), lambda facts, given: LOGISTIC
+    ),
+    "mse": Objective(mse, ALL_NUMBERS),
+    "mae": Objective(mae, ALL_NUMBERS),
+    "huber": Objective(huber, ALL_NUMBERS),
     "quantile": Objective(quantile, NUMBERS, lambda facts, given: quantile_link(given["levels"])),
     "poisson": Objective(poisson, NUMBERS, lambda facts, given: log_link(facts)),
 }
@@ -85,6 +98,8 @@ def build_loss(
 ) -> Loss:
     """Build the loss; `auto` is cross entropy for classes and squared error for numbers.
 
+    Of several targets a loss is the mean over these.
+
     With `has_weights` targets are (B, 2): the target and the weight, of mean 1, of each row.
 
     Raises:
@@ -103,14 +118,14 @@ def build_loss(
     return weighted(loss, is_classes=task in CLASSES)
 
 
-def n_outputs(component: Component, task: str, n_classes: int | None) -> int:
-    """How many outputs the loss needs: K for classes, one for a number, one a quantile.
+def n_outputs(component: Component, task: str, n_classes: int | None, n_targets: int = 1) -> int:
+    """How many outputs the loss needs: K for classes, one for a number, a quantile or a target.
 
     Raises:
         ParamsError: the loss is unknown, or does not fit the task.
     """
     link = build_link(component, task)
-    return max(1, len(link.levels)) if n_classes is None else n_classes
+    return max(n_targets, len(link.levels)) if n_classes is None else n_classes
 
 
 def build_link(component: Component, task: str, facts: TargetFacts | None = None) -> Link:
@@ -126,7 +141,7 @@ def build_link(component: Component, task: str, facts: TargetFacts | None = None
 def _read(component: Component, task: str) -> tuple[Objective, dict[str, Any]]:
     name = component.name
     if name == "auto":
-        name = "mse" if task == "regression" else "cross_entropy"
+        name = _AUTO.get(task, "cross_entropy")
     objective = find_objective(name)
     if task not in objective.tasks:
         message = f"{name!r} does not fit a {task} task; use `auto`, or another loss"
@@ -135,8 +150,11 @@ def _read(component: Component, task: str) -> tuple[Objective, dict[str, Any]]:
 
 
 __all__ = [
+    "ALL_NUMBERS",
+    "CLASSES",
     "IDENTITY",
     "LOSSES",
+    "NUMBERS",
     "Link",
     "Loss",
     "MeanOfRows",

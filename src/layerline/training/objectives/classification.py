@@ -188,6 +188,15 @@ def binary_cross_entropy(facts: TargetFacts, *, pos_weight: PositiveWeight = 1.0
     return MeanOfRows(loss, partial(loss, reduction="none"))
 
 
+def multilabel_cross_entropy(facts: TargetFacts) -> Loss:
+    """Logistic loss of each target, whose logit is an output of its own; the mean over them.
+
+    Source: torch.nn.functional.binary_cross_entropy_with_logits.
+    """
+    loss = F.binary_cross_entropy_with_logits
+    return MeanOfRows(loss, lambda outputs, y: loss(outputs, y, reduction="none").mean(1))
+
+
 def _class_weights(asked: str | tuple[float, ...] | None, facts: TargetFacts) -> Constant | None:
     if asked is None:
         return None

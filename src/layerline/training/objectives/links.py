@@ -17,11 +17,15 @@ from torch import Tensor
 from layerline.training.objectives.target_statistics import TargetFacts
 
 _LARGEST_LOG = 700.0  # beyond it exp is infinite, or 0, in float64
+Unit = float | NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """`name` is identity, log (of `factor` counts, moved by `shift`), or quantile (of `levels`)."""
+    """`name` is identity, log (of `factor` counts, moved by `shift`), or quantile (of `levels`).
+
+    Of several labels it is logistic: a logit each.
+    """
 
     name: str = "identity"
     factor: float = 1.0
@@ -29,9 +33,14 @@ class Link:
     levels: tuple[float, ...] = ()
 
     def __call__(self, outputs: Tensor) -> Tensor:
-        """Outputs (B, O) -> the prediction (B, 1), standardised; logits pass as they are."""
+        """Outputs (B, O) -> the prediction (B, 1), standardised; logits of classes as they are.
+
+        Of several targets (B, T); of labels their probabilities.
+        """
         if self.name == "log":
             return outputs.exp() * self.factor + self.shift
+        if self.name == "logistic":
+            return outputs.sigmoid()
         if self.name == "quantile":
             return self.quantiles(outputs)[:, self.middle : self.middle + 1]
         return outputs
@@ -42,14 +51,18 @@ class Link:
         return self.levels.index(0.5) if len(self.levels) > 1 else 0
 
     def numbers(
-        self, outputs: NDArray[np.float32], center: float, scale: float
+        self, outputs: NDArray[np.float32], center: Unit, scale: Unit
     ) -> NDArray[np.float64]:
         """Outputs (B, O) -> (B, 1) in the user's unit; of quantiles (B, Q), which never fall.
+
+        Of several targets (B, T), each with its own `center` and `scale` (T,).
 
         Counts are above 0: `shift` stands for `center`, so only the exponential is left, which
         adding and taking away `center` would round to 0 or below.
         """
         values = outputs.astype(np.float64)
+        if self.name == "logistic":
+            return 1 / (1 + np.exp(np.clip(-values, None, _LARGEST_LOG)))
         if self.name == "log":
             return np.exp(np.clip(values, -_LARGEST_LOG, _LARGEST_LOG)) * (self.factor * scale)
         if self.name == "quantile":
@@ -75,6 +88,7 @@ class Link:
 
 
 IDENTITY = Link()
+LOGISTIC = Link("logistic")
 
 
 def read_link(state: Mapping[str, Any] | None) -> Link:

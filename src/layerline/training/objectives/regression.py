@@ -1,4 +1,7 @@
-"""Losses of numbers: outputs (B, 1) or (B, Q), targets (B,), both standardised but for poisson."""
+"""Losses of numbers: outputs (B, 1) or (B, Q), targets (B,), both standardised but for poisson.
+
+Of several targets outputs and targets are (B, T), and a row's loss is the mean over them.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -44,8 +47,13 @@ def _of_numbers(function: Callable[..., Tensor], **options: float) -> MeanOfRows
     """One of torch's losses, for outputs (B, 1)."""
     return MeanOfRows(
         lambda outputs, y: function(outputs.view_as(y), y, **options),
-        lambda outputs, y: function(outputs.view_as(y), y, reduction="none", **options),
+        lambda outputs, y: _by_row(function(outputs.view_as(y), y, reduction="none", **options)),
     )
+
+
+def _by_row(losses: Tensor) -> Tensor:
+    """(B,) as they are; (B, T) -> (B,)."""
+    return losses if losses.ndim == 1 else losses.mean(1)
 
 
 def _ordered(levels: tuple[float, ...]) -> tuple[float, ...]:

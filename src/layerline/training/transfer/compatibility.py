@@ -14,6 +14,7 @@ from layerline.errors import ParamsError, Problem
 from layerline.lookup import read_options
 from layerline.networks import SIZES, find_network
 from layerline.networks.serialization import NetworkSpec
+from layerline.training.objectives import CLASSES
 from layerline.training.transfer.column_matching import (
     FeatureMap,
     column_problems,
@@ -105,7 +106,7 @@ def _head_problems(
     if section.head == "new":
         return []
     both = {theirs.task, spec.task}
-    if len(both) > 1 and "regression" in both:
+    if len(both) > 1 and not both <= CLASSES:
         text = f"the source's task is {theirs.task}, here it is {spec.task}; {NEW_HEAD}"
         return [Problem(HEAD, text)]
     if spec.classes is not None and theirs.classes is not None:

@@ -41,7 +41,7 @@ def column_card(
 def _role(spec: ColumnSpec | None, schema: TableSchema) -> str:
     if spec is None:
         return "not in the schema"
-    if spec.name == schema.target:
+    if spec.name in schema.targets:
         return "target"
     return "" if spec.use else "not used"
 

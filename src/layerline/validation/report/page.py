@@ -116,9 +116,9 @@ def _notes_by_column(
 
 def _ordered_columns(evidence: Evidence) -> list[tuple[str, Mapping[str, Any]]]:
     """The target first, then the columns with notes, then the others as in the schema."""
-    target, notes = evidence.schema.target, _notes_by_column(evidence.report)
+    targets, notes = evidence.schema.targets, _notes_by_column(evidence.report)
     columns = list(evidence.profile["columns"].items())
-    return sorted(columns, key=lambda item: (item[0] != target, item[0] not in notes))
+    return sorted(columns, key=lambda item: (item[0] not in targets, item[0] not in notes))
 
 
 def _bad_rows(evidence: Evidence) -> dict[str, Any] | None:

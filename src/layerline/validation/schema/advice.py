@@ -32,10 +32,11 @@ _POSTCODE = re.compile(
 def advice(frame: Columns, schema: TableSchema) -> list[str]:
     """One sentence, or a few, about each column that may not be what its owner thinks it is."""
     sentences: list[str] = []
-    if schema.target in frame:
-        sentences.extend(target_advice(frame[schema.target], schema))
+    for name in schema.targets:
+        if name in frame:
+            sentences.extend(target_advice(frame[name], name, schema.classes))
     for column in schema.columns:
-        if column.name == schema.target or column.name not in frame:
+        if column.name in schema.targets or column.name not in frame:
             continue
         values = frame[column.name]
         if column.dtype == "str" and (column.use or column.kind == "text"):

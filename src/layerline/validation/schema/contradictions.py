@@ -9,8 +9,10 @@ import pyarrow.compute as pc
 
 from layerline.columns.kinds import dtypes_of
 from layerline.columns.spec import Dtype, Kind
+from layerline.config import SEVERAL
 from layerline.errors import Problem
 from layerline.lookup import is_import_path
+from layerline.tables.task import SINGLE
 from layerline.validation.schema.entries import ColumnEntry, SchemaFile
 from layerline.validation.schema.expressions import ExpressionError, parse
 from layerline.validation.schema.severities import LIMITED, OF_COLUMNS, RULES
@@ -22,24 +24,36 @@ _KINDS = {"datetime64[us]": "date", "int64": "number", "float64": "number", "boo
 def contradictions(file: SchemaFile) -> list[Problem]:
     """Every contradiction of the file."""
     problems = [p for name, c in file.columns.items() for p in _of_column(f"columns.{name}", c)]
-    return [*problems, *_of_target(file), *_of_groups(file), *_of_checks(file), *_of_rules(file)]
+    return [*problems, *_of_targets(file), *_of_groups(file), *_of_checks(file), *_of_rules(file)]
 
 
-def _of_target(file: SchemaFile) -> list[Problem]:
+def _of_targets(file: SchemaFile) -> list[Problem]:
+    names = file.targets
+    if not names or len(set(names)) < len(names):
+        return [Problem("target", "must name a column, or several that differ")]
+    if (len(names) > 1) != (file.task in SEVERAL):
+        what = "several targets" if file.task in SEVERAL else "one target"
+        return [Problem("task", f"{file.task} is of {what}, and `target` names {len(names)}")]
+    return [problem for name in names for problem in _of_target(file, name)]
+
+
+def _of_target(file: SchemaFile, name: str) -> list[Problem]:
     problems = []
-    target = file.columns.get(file.target)
+    target = file.columns.get(name)
     if target is None:
         names = ", ".join(file.columns)
-        return [Problem("target", f"{file.target!r} is not among the columns: {names}")]
-    where = f"columns.{file.target}"
-    wanted: Kind = "number" if file.task == "regression" else "category"
+        return [Problem("target", f"{name!r} is not among the columns: {names}")]
+    where = f"columns.{name}"
+    task = SINGLE.get(file.task, file.task)
+    wanted: Kind = "number" if task == "regression" else "category"
     if target.kind != wanted:
         problems.append(Problem(f"{where}.kind", f"must be {wanted} for {file.task}"))
     if target.nullable or not target.use:
         problems.append(Problem(where, "the target can be neither nullable nor unused"))
     n_levels = len(target.levels or ())
-    if file.task == "binary" and n_levels != 2:
-        problems.append(Problem(f"{where}.levels", f"must be two for binary, got {n_levels}"))
+    if task == "binary" and n_levels != 2:
+        message = f"must be two for {file.task}, got {n_levels}"
+        problems.append(Problem(f"{where}.levels", message))
     if file.task == "multiclass" and n_levels < 3:
         problems.append(
             Problem(f"{where}.levels", f"must be three or more for multiclass, got {n_levels}")

@@ -20,7 +20,10 @@ class CrossRule:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """All columns: features, then the target, then the split column (`use: false`)."""
+    """All columns: features, then the target, then the split column (`use: false`).
+
+    Of several targets `target` has the names in a row, for messages, and `several` each.
+    """
 
     target: str
     task: Task
@@ -29,9 +32,15 @@ class TableSchema:
     unique: tuple[tuple[str, ...], ...] = ()  # groups of columns that identify rows
     checks: tuple[CrossRule, ...] = ()
     rules: Mapping[str, Setting] = field(default_factory=dict)  # what the user set otherwise
+    several: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> ColumnSpec:
         return next(column for column in self.columns if column.name == name)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns that are predicted, one or several."""
+        return self.several or (self.target,)
 
     @property
     def names(self) -> list[str]:
@@ -40,7 +49,7 @@ class TableSchema:
     @property
     def features(self) -> tuple[ColumnSpec, ...]:
         """The columns that the network sees."""
-        return tuple(c for c in self.columns if c.use and c.name != self.target)
+        return tuple(c for c in self.columns if c.use and c.name not in self.targets)
 
     @property
     def categories(self) -> frozenset[str]:
@@ -49,8 +58,10 @@ class TableSchema:
 
     @property
     def classes(self) -> tuple[Level, ...] | None:
-        """The target's levels, or None for regression."""
-        return None if self.task == "regression" else self[self.target].levels
+        """The target's levels, or None for regression and for several targets."""
+        if self.task == "regression" or self.several:
+            return None
+        return self[self.target].levels
 
     def bound(self, column: ColumnSpec) -> ColumnSpec:
         """The column with the rules that refuse no row of it, as its model must know them."""
@@ -63,6 +74,6 @@ class TableSchema:
 
     def severity(self, rule: str, column: str | None = None) -> Severity:
         """How strictly a rule is enforced for one column; those of the target are never relaxed."""
-        if column == self.target and RULES[rule].scope == "row" and rule != "limits":
+        if column in self.targets and RULES[rule].scope == "row" and rule != "limits":
             return "error"
         return self.setting(rule).severity

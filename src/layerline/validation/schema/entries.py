@@ -95,7 +95,7 @@ class _Image:
 class SchemaFile:
     """The whole file."""
 
-    target: str
+    target: str | list[str]
     """the column that is predicted"""
     task: Task
     """what is predicted; binary and multiclass need the classes as the target's levels"""
@@ -110,3 +110,8 @@ class SchemaFile:
     rules: dict[str, Annotated[RuleEntry, _short("severity")]] = Field(default_factory=dict)
 
     """NAME: error, warning or off; all names: docs/validation.md"""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns that are predicted."""
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target)

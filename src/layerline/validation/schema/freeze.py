@@ -19,6 +19,7 @@ from layerline.columns.cast import cast_column
 from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import Written
 from layerline.tables.storage import read_images
+from layerline.tables.targets import target_names
 from layerline.text import listing, plural
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
@@ -38,7 +39,9 @@ def infer_from_raw(workspace: Workspace) -> tuple[TableSchema, RawColumns]:
         shape = tuple(read_images(workspace.raw).shape[1:])
     columns = RawColumns(workspace.raw)
     written = {name: Written.from_dict(form) for name, form in raw.get("written", {}).items()}
-    found = infer_schema(columns, raw["target"], raw["task"], raw["split_column"], shape, written)
+    found = infer_schema(
+        columns, target_names(raw), raw["task"], raw["split_column"], shape, written
+    )
     return found, columns
 
 
@@ -66,7 +69,7 @@ def compare(frozen: TableSchema, found: TableSchema, columns: Columns) -> list[C
     names = set(found.names)
     for spec in frozen.columns:
         if spec.name not in names:
-            keys: dict[str, Any] | None = None if spec.name == frozen.target else {}
+            keys: dict[str, Any] | None = None if spec.name in frozen.targets else {}
             changes.append(Change(spec.name, "vanished", spec.kind, "", keys))
             continue
         changes += _of_column(spec, found[spec.name], columns[spec.name])

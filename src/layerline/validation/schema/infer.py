@@ -19,6 +19,7 @@ from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import Written
 from layerline.config import Task
 from layerline.tables.storage import require_target
+from layerline.tables.task import SINGLE
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.raw_columns import Columns
 
@@ -27,7 +28,7 @@ PLAIN_COLUMNS: Mapping[str, Written] = {}
 
 def infer_schema(
     frame: Columns,
-    target: str,
+    target: str | tuple[str, ...],
     task: Task,
     split_column: str | None = None,
     image_shape: tuple[int, ...] | None = None,
@@ -37,7 +38,7 @@ def infer_schema(
 
     Args:
         frame: the data.
-        target: the column to predict.
+        target: the column to predict, or several.
         task: what it asks for.
         split_column: the column with the split of each row.
         image_shape: of images.
@@ -46,10 +47,11 @@ def infer_schema(
     Raises:
         DataError: the target is missing.
     """
-    require_target(list(map(str, frame.columns)), target, "the table")
-    features = [n for n in map(str, frame.columns) if n not in (target, split_column)]
+    targets = (target,) if isinstance(target, str) else target
+    require_target(list(map(str, frame.columns)), targets, "the table")
+    features = [n for n in map(str, frame.columns) if n not in (*targets, split_column)]
     columns = [infer(frame[name], name) for name in features]
-    columns.append(_target(frame[target], target, task))
+    columns += [_target(frame[name], name, task) for name in targets]
     if split_column is not None:
         levels = levels_of(frame[split_column])
         dtype = dtype_of(frame[split_column])
@@ -60,11 +62,12 @@ def infer_schema(
         else column
         for column in columns
     ]
-    return TableSchema(target, task, tuple(columns), image_shape)
+    several = targets if len(targets) > 1 else ()
+    return TableSchema(", ".join(targets), task, tuple(columns), image_shape, several=several)
 
 
 def _target(column: pd.Series, name: str, task: Task) -> ColumnSpec:
-    if task == "regression":
+    if SINGLE.get(task, task) == "regression":
         return number.limited(column, name, nullable=False, use=True)
     if dtype_of(column) == "float64":  # classes are whole numbers; only a gap made them floats
         column = column.dropna().astype(np.int64)

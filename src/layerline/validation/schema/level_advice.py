@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from layerline.columns.spec import Level
 from layerline.config.data_sections import ValidateSection
 from layerline.text import listing, plural
 from layerline.validation.schema.definitions import TableSchema
@@ -13,23 +14,23 @@ from layerline.validation.schema.raw_columns import Columns
 _FEWEST = ValidateSection().min_class_rows
 
 
-def target_advice(target: pd.Series, schema: TableSchema) -> Iterator[str]:
+def target_advice(target: pd.Series, name: str, classes: tuple[Level, ...] | None) -> Iterator[str]:
     """Rows that validate will refuse: without a target, or of a class with too few of them."""
     n_missing = int(target.isna().sum())
     if n_missing:
         yield (
-            f"target {schema.target!r} has {plural(n_missing, 'missing value')}: `dvc repro` ends "
+            f"target {name!r} has {plural(n_missing, 'missing value')}: `dvc repro` ends "
             "at such rows; validate.on_bad_rows: quarantine sets them aside"
         )
-    if schema.classes is None:
+    if classes is None:
         return
     if isinstance(target.dtype, pd.StringDtype):
         target = target.str.strip()
     counts = target.value_counts()
-    rare = [f"{level!r}" for level in schema.classes if counts.get(level, 0) < _FEWEST]
+    rare = [f"{level!r}" for level in classes if counts.get(level, 0) < _FEWEST]
     if rare:
         yield (
-            f"target {schema.target!r} has classes of fewer than {_FEWEST} rows "
+            f"target {name!r} has classes of fewer than {_FEWEST} rows "
             f"({listing(rare, 3)}), at which `dvc repro` ends: add rows, merge or drop "
             "them, or set validate.min_class_rows"
         )

@@ -65,7 +65,7 @@ def _parse(raw: Any, path: Path) -> TableSchema:
     if problems:
         raise ParamsError(problems, str(path))
     return TableSchema(
-        file.target,
+        ", ".join(file.targets),
         file.task,
         tuple(_to_spec(name, column) for name, column in file.columns.items()),
         tuple(file.image.shape) if file.image else None,
@@ -78,6 +78,7 @@ def _parse(raw: Any, path: Path) -> TableSchema:
             )
             for name, entry in file.rules.items()
         },
+        several=file.targets if len(file.targets) > 1 else (),
     )
 
 
@@ -108,7 +109,7 @@ def schema_text(schema: TableSchema) -> str:
         remark = _remark(column, schema)
         if remark:
             columns.yaml_set_comment_before_after_key(column.name, before=remark, indent=2)
-    document = CommentedMap(target=schema.target, task=schema.task)
+    document = CommentedMap(target=_target(schema), task=schema.task)
     if schema.image_shape is not None:
         image = CommentedMap(shape=list(schema.image_shape), dtype="uint8")
         image.fa.set_flow_style()
@@ -121,6 +122,14 @@ def schema_text(schema: TableSchema) -> str:
     yaml.width = 1 << 20  # a column stays one line, also with a thousand levels
     yaml.dump(document, stream)
     return stream.getvalue()
+
+
+def _target(schema: TableSchema) -> str | CommentedSeq:
+    if not schema.several:
+        return schema.target
+    names = CommentedSeq(schema.several)
+    names.fa.set_flow_style()
+    return names
 
 
 def _header() -> str:
@@ -184,8 +193,8 @@ def _extras(schema: TableSchema) -> dict[str, Any]:
 
 
 def _remark(column: ColumnSpec, schema: TableSchema) -> str | None:
-    if column.name == schema.target:
-        return "the target"
+    if column.name in schema.targets:
+        return "a target" if schema.several else "the target"
     if column.kind == "text":
         return "not used: an identifier or free text (too many distinct values)"
     if not column.use and column.kind == "category":

@@ -55,6 +55,17 @@ def test_a_failure_is_one_message_with_its_exit_code(error, code, capsys):
     assert "Traceback" not in shown.err
 
 
+def test_ctrl_c_is_no_defect(capsys):
+    @handle_errors
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        command()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "layerline: interrupted\n"
+
+
 @pytest.mark.parametrize("command", [["runs", "--help"], ["--help"]])
 def test_a_closed_pipe_is_no_failure_of_ours(command, tmp_path):
     process = subprocess.Popen(

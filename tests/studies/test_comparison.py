@@ -130,6 +130,23 @@ def test_a_wrong_variant_is_refused_before_any_work(home, change, message):
     )
 
 
+def test_ctrl_c_leaves_the_seeds_that_every_variant_has(home, monkeypatch):
+    real = compared._train
+
+    def train(bench, variant, chosen, seed, objective):
+        if (variant, seed) == ("hardly", 1):
+            raise KeyboardInterrupt
+        return real(bench, variant, chosen, seed, objective)
+
+    monkeypatch.setattr(compared, "_train", train)
+    result = compare("s.yaml", "--json", code=130)
+    assert "study: interrupted, with 1 of 3 seeds; run it again to go on" in result.stderr
+    found = json.loads(result.stdout)
+    assert (found["seeds"], len(found["variants"])) == (1, 3)
+    monkeypatch.setattr(compared, "_train", real)
+    assert json.loads(compare("s.yaml", "--json").stdout)["seeds"] == 3
+
+
 def test_a_search_is_led_to_its_own_command(home):
     (home.root / "s.yaml").write_text("space: {train.batch_size: [8]}")
     assert "run it by `layerline study run s`" in compare("s.yaml", code=2).output

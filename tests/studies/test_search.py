@@ -137,7 +137,7 @@ def test_seeds_are_averaged_and_bad_trials_pruned(home):
     assert float(averaged["valid.log_loss"]) == pytest.approx(sum(values) / 3, rel=1e-12)
 
 
-def test_a_trial_that_fails_is_reported_and_the_others_go_on(home):
+def test_a_trial_that_fails_is_reported_and_the_others_go_on(home, caplog):
     (home.root / "s.yaml").write_text(
         "space: {train.optimizer.learning_rate: [0.02, 1.0e+30]}\nsampler: grid\n"
     )
@@ -145,6 +145,7 @@ def test_a_trial_that_fails_is_reported_and_the_others_go_on(home):
     good, bad = rows(home)
     assert (good["state"], bad["state"]) == ("done", "failed")
     assert "learning_rate" in bad["error"]
+    assert caplog.records == []  # no traceback of Optuna's
     page = (home.reports / "studies" / "s" / "study.md").read_text()
     assert "| failed: train: the loss diverged" in page
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import click
+
 from layerline.artifacts import Workspace, find_workspace
 from layerline.config import Params, load_params
 from layerline.errors import LayerlineError, machine_problem
@@ -13,6 +15,7 @@ from layerline.masking import mask_output
 from layerline.process import deliver_lost_interrupts
 from layerline.stage.messages import report_failure
 
+INTERRUPTED = 130  # as a shell reports Ctrl-C
 CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
 
@@ -28,6 +31,9 @@ def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             sys.stdout.flush()
         except LayerlineError as error:
             sys.exit(report_failure("layerline", error))
+        except KeyboardInterrupt:
+            click.echo("layerline: interrupted", err=True)
+            sys.exit(INTERRUPTED)
         except BrokenPipeError:
             # Whoever reads has closed the pipe (`layerline runs | head`). What is still buffered
             # goes nowhere, or Python's own flush at the end would fail once more.

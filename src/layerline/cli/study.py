@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerline.artifacts import read_json
-from layerline.cli.command import handle_errors, open_project
+from layerline.artifacts import Workspace, read_json
+from layerline.cli.command import INTERRUPTED, handle_errors, open_project
 from layerline.cli.output import print_json, print_table, training_progress
 from layerline.cli.study_search import run, work
 from layerline.errors import ParamsError, Problem
+from layerline.text import plural
 
 if TYPE_CHECKING:
     from layerline.studies.comparison import Cell as ComparisonCell
+    from layerline.studies.comparison import Comparison, ComparisonSection
     from layerline.studies.trial import Cell
 
 
@@ -105,7 +107,7 @@ def compare(name: str, seeds: int | None, as_json: bool) -> None:
     NAME is a file of recipes/studies, or a path. Reads data/scaled (`dvc repro scale` makes it),
     writes reports/studies/NAME. Trainings already done are not repeated.
     """
-    from layerline.studies.comparison import read_comparison, run_comparison
+    from layerline.studies.comparison import read_comparison
     from layerline.studies.variant_report import (
         summarise,
         table,
@@ -117,25 +119,47 @@ def compare(name: str, seeds: int | None, as_json: bool) -> None:
     workspace, _ = open_project()
     name, section = read_comparison(workspace, name)
     n_seeds = seeds or section.seeds
-    with training_progress(n_seeds * len(section.variants), "training") as report:
-
-        def on_cell(cell: "ComparisonCell") -> None:
-            shown = "diverged" if cell.value is None else f"{cell.value:.4g}"
-            report(f"{cell.variant}, seed {cell.seed}: {shown}")
-
-        found = run_comparison(workspace, name, section, n_seeds, on_cell)
+    found = _run_variants(workspace, name, section, n_seeds)
+    n_done = len({cell.seed for cell in found.cells})
     folder = workspace.reports / "studies" / name
     write_comparison(folder, found)
     if as_json:
         print_json(read_json(folder / "comparison.json"))
-        return
-    print_table(*table(found), title=section.question)
-    first, *_ = section.variants
-    for summary in summarise(found):
-        click.echo(verdict(summary, first).replace("**", ""))
-    if outlook := twice_the_rows(found):
-        click.echo(outlook)
-    click.echo(f"table, plots and page: {folder}")
+    else:
+        print_table(*table(found), title=section.question)
+        first, *_ = section.variants
+        for summary in summarise(found):
+            click.echo(verdict(summary, first).replace("**", ""))
+        if outlook := twice_the_rows(found):
+            click.echo(outlook)
+        click.echo(f"table, plots and page: {folder}")
+    if n_done < n_seeds:
+        what = f"study: interrupted, with {n_done} of {plural(n_seeds, 'seed')}"
+        click.echo(f"{what}; run it again to go on", err=True)
+        raise SystemExit(INTERRUPTED)
+
+
+def _run_variants(
+    workspace: Workspace, name: str, section: "ComparisonSection", n_seeds: int
+) -> "Comparison":
+    """All trainings; after Ctrl-C those of the seeds that every variant has, if there is one."""
+    from layerline.studies.comparison import run_comparison
+
+    n_variants, n_cells = len(section.variants), 0
+    with training_progress(n_seeds * n_variants, "training") as report:
+
+        def on_cell(cell: "ComparisonCell") -> None:
+            nonlocal n_cells
+            n_cells += 1
+            shown = "diverged" if cell.value is None else f"{cell.value:.4g}"
+            report(f"{cell.variant}, seed {cell.seed}: {shown}")
+
+        try:
+            return run_comparison(workspace, name, section, n_seeds, on_cell)
+        except KeyboardInterrupt:
+            if n_cells < n_variants:
+                raise
+    return run_comparison(workspace, name, section, n_cells // n_variants)
 
 
 study.add_command(run)

@@ -49,7 +49,9 @@ def storage_of(folder: Path, url: str | None) -> "optuna.storages.BaseStorage":
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # It warns of each trial that fails, with a traceback; a trial's own line has the reason.
+    is_debugged = os.environ.get("LAYERLINE_DEBUG") == "1"
+    optuna.logging.set_verbosity(optuna.logging.WARNING if is_debugged else optuna.logging.ERROR)
     url = url or os.environ.get(STORAGE)
     if not url:
         return _journal(folder)

@@ -235,3 +235,16 @@ except AttributeError as error:
     )
     assert done.returncode == 0, done.stderr
     assert "no attribute 'nothing'" in done.stdout
+
+
+def test_messages_of_a_frame_name_no_file_or_key_that_only_a_project_has() -> None:
+    frame = pd.DataFrame({"x": [0.5, 1.5, 2.5, 3.5] * 30, "member": range(120, 0, -1)})
+    frame["y"] = frame["x"] * 2
+    gaps = frame.assign(y=frame["y"].where(frame.index % 7 > 0))
+    with pytest.raises(DataError, match="target 'y' has 18 missing values") as error:
+        layerline.fit(gaps, "y", members=None, epochs=1)
+    assert str(error.value).endswith("drop these rows at the source")
+    notes = "\n".join(layerline.fit(frame, "y", members=None, epochs=1).notes)
+    assert "leave the column out" in notes
+    for words in ("data/schemas", "use: false", "on_bad_rows"):
+        assert words not in notes

@@ -132,6 +132,7 @@ def _train_file(
     notes: list[str] = []
 
     def report(text: str) -> None:
+        text = _without_files(text)
         notes.append(text)
         if verbose:
             print(text, flush=True)  # noqa: T201 - asked for
@@ -186,5 +187,25 @@ def _in_users_words(file: Path, shown: str) -> Iterator[None]:
         for words in (str(file), f"data/raw/{TABLE}"):
             text = text.replace(words, shown)
         text = re.sub(r"(?:\bfetch\.|--)(target|task|weights)\b", r"\1", text)
-        error.args = (text,)
+        error.args = (_without_files(text),)
         raise
+
+
+# What a project has and a frame has not -> what there is to do instead.
+_REMEDIES = {
+    r"; or set validate\.on_bad_rows: quarantine": "",
+    r": `dvc repro` ends at such rows; validate\.on_bad_rows: quarantine sets them aside": (
+        "; drop these rows"
+    ),
+    r", at which `dvc repro` ends(: add rows, merge or drop them), or set validate\.\w+": r"\1",
+    r"write use: false, or accept: \[\w+\], for columns\..+? in data/schemas/\S+\.yaml": (
+        "if so, leave the column out"
+    ),
+    r"write use: false for it(?: in the schema)?": "leave it out",
+}
+
+
+def _without_files(text: str) -> str:
+    for pattern, remedy in _REMEDIES.items():
+        text = re.sub(pattern, remedy, text)
+    return text

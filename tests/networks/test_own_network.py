@@ -7,7 +7,7 @@ import torch
 
 from layerline.artifacts import NETWORK_CODE, sha256_of
 from layerline.errors import ParamsError
-from layerline.networks import build_network, network_problems
+from layerline.networks import build_network, foreign_options, network_problems
 from layerline.networks.own_network import is_own
 from layerline.networks.serialization import NetworkSpec, load_network, save_network
 
@@ -150,3 +150,10 @@ def test_its_options_are_checked_before_there_is_data(project):
     assert network_problems(NAME, {"width": 4}) == []
     (problem,) = network_problems(NAME, {"wide": 4})
     assert problem.where == "train.options.wide"
+
+
+def test_options_of_our_networks_are_not_used_and_need_not_be_removed(project):
+    options = {"hidden": [8], "dropout": 0.1, "width": 6}
+    assert foreign_options(NAME, options) == ["hidden", "dropout"]
+    assert network_problems(NAME, options) == []
+    assert repr(build(options=options)) == repr(build(options={"width": 6}))

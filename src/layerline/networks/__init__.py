@@ -116,9 +116,7 @@ def build_network(
             network cannot read such rows.
     """
     architecture = find_network(name)
-    foreign = foreign_options(name, options)
-    used = {key: value for key, value in options.items() if key not in foreign}
-    keywords = read_options(architecture.build, used, "train.options", SIZES)
+    keywords = read_options(architecture.build, _used(name, options), "train.options", SIZES)
     problems = _row_problems(name, architecture, input_shape, category_sizes)
     if problems:
         raise ParamsError(problems)
@@ -136,15 +134,20 @@ def build_network(
 
 
 def foreign_options(name: str, options: Mapping[str, Any]) -> list[str]:
-    """The options that one of our networks does not have, and others of them have.
+    """The options that a network does not have, and others of ours have.
 
     They are not used: so `-S train.network=cnn` is enough where params.yaml has an mlp's options.
     """
-    if name not in NETWORKS:
+    if name not in NETWORKS and not is_own(name):
         return []
-    known = {key: option_names(line.build, SIZES) for key, line in NETWORKS.items()}
-    others = set().union(*known.values()) - known[name]
+    known = [option_names(line.build, SIZES) for line in NETWORKS.values()]
+    others = set().union(*known) - option_names(find_network(name).build, SIZES)
     return [key for key in options if key in others]
+
+
+def _used(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    foreign = foreign_options(name, options)
+    return {key: value for key, value in options.items() if key not in foreign}
 
 
 def _row_problems(
@@ -182,7 +185,8 @@ def network_problems(name: str, options: Mapping[str, Any]) -> list[Problem]:
     """
     try:
         if name.startswith(PREFIX) or is_own(name):
-            read_options(find_network(name).build, options, "train.options", SIZES)
+            used = _used(name, options)
+            read_options(find_network(name).build, used, "train.options", SIZES)
         else:
             build_network(name, options, input_shape=(3, 32, 32), d_out=2)
     except ParamsError as error:

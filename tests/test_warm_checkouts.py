@@ -31,3 +31,12 @@ def test_stages_that_dvc_starts_are_forks_too(tmp_path: Path) -> None:
     script.write_text(text.replace(begin, begin + look))
     assert "fetch: True\n" in checkout.run("dvc", "repro", "fetch")
     assert "fetch: False\n" in checkout.cold.run(sys.executable, "pipeline/fetch.py")
+
+
+def test_a_fork_that_a_fork_asks_for_runs_in_its_folder(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "checkout", is_warm=True)
+    call = (
+        "import os; from layerline.stage.warm_fork import call_warm; "
+        "print(call_warm(os.environ, 'os:getcwd'))"
+    )
+    assert checkout.python(call).strip() == str(checkout.root)

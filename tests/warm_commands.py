@@ -21,7 +21,7 @@ from typing import IO, Any
 from layerline.stage.forked_process import work
 from layerline.stage.surroundings import surroundings
 from layerline.stage.warm_client import PLACE, ask, begin, read_status
-from layerline.stage.warm_server import _Server
+from layerline.stage.warm_server import _Job, _Server
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
@@ -134,10 +134,12 @@ class _ServerOfCheckouts(_Server):
         source = request["environment"].get("PYTHONPATH", "").partition(os.pathsep)[0]
         if _state(Path(source)) != self._state:
             return f"{source}: other code"
-        if "surroundings" in request:  # a stage's
-            request["folder"] = request["surroundings"]["the folder"]
         request.setdefault("paths", [source, *self._rest])
         return None
+
+    def _fork(self, job: _Job) -> _Job | None:
+        job.request.setdefault("folder", os.readlink(f"/proc/{job.pid}/cwd"))  # noqa: PTH115
+        return super()._fork(job)
 
 
 def _state(source: Path) -> dict[str, tuple[int, int]]:

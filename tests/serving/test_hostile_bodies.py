@@ -129,7 +129,9 @@ def test_large_bodies_at_once_are_bounded_and_small_ones_go_on(bundle, tmp_path)
         held.settimeout(30)
         assert b"408" in held.recv(100)
         held.close()
-        assert server.predict([ROW] * 2000).status == 200  # the room was given back
+        until = time.monotonic() + 60  # more than four seconds, on a busy machine
+        while server.predict([ROW] * 2000).status != 200:  # the room is given back
+            assert time.monotonic() < until
 
 
 def worker_of(server):

@@ -39,7 +39,7 @@ def main(stage: Stage) -> None:
 if __name__ == "__main__":
     leave(run_stage("scale", main))
 '''
-SECONDS = 60
+SECONDS = 300
 
 
 class Project:

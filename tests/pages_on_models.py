@@ -107,7 +107,7 @@ SESSIONS = {
         },
         files={"space:": "own.yaml", "question:": "recipes/studies/own.yaml"},
         after={
-            "space:": "layerline study run own.yaml --trials 2",
+            "space:": "layerline study run own.yaml --trials 2 --new",
             "question:": "sed -i 's/epochs: 60/epochs: 2/' recipes/studies/own.yaml\n"
             "layerline study compare own --seeds 1",
         },

@@ -126,12 +126,13 @@ def _watch(workspace: Workspace) -> None:
 
 def _start_project(root: Path) -> None:
     """Make the folder a project, unless it is one, or a part of one."""
+    from layerline.projects.clone_merges import is_clone, settle_merges
     from layerline.projects.new import new_project
 
-    if (root / "src" / "layerline" / "cli").is_dir():
+    if is_clone(root) and settle_merges(root):
         click.echo(
-            "note: this is a clone of Layerline, whose params.yaml and dvc.yaml `git pull` may "
-            "change, too; in a folder of your own, `layerline init` makes a project"
+            "note: this is a clone of Layerline: commit params.yaml and dvc.yaml, and `git pull` "
+            "keeps yours; in a folder of your own, `layerline init` makes a project"
         )
     if (root / "params.yaml").exists() or (root / "dvc.yaml").exists():
         if not (root / "dvc.yaml").is_file():

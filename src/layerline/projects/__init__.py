@@ -6,6 +6,7 @@ template/         the files of a new project
 init              params.yaml and a first schema
 init_images       the same for picture folders
 editor_files      schemas/, for editors
+clone_merges      git pull in a clone of Layerline
 params_text       the text of params.yaml
 watched_files     source files that DVC watches
 preflight         the whole params file checked

@@ -19,7 +19,7 @@ _REFUSED = re.compile(r"[^\w.\- :/]")
 _HIDDEN = "mlflow."
 _LINEAGE = re.compile(
     r"dvc\.\w+\.(deps|outs)|dvc\.exp\.baseline|layerline\.project|layerline\.\w+\.status"
-    r"|layerline\.(run|restored)\.\w+|layerline\.sha256\.(?!network$).+"
+    r"|layerline\.(run|restored)\.\w+|layerline\.why\.(evaluate|register)|layerline\.sha256\.(?!network$).+"
     r"|layerline\.registration\.(?!(version|promoted|reason)$).+"
     r"|layerline\.(preprocessor|spec|decision|code|files|mlmodel)_sha256"
     r"|layerline\.(verdict_numbers|test_metrics|reigns|looks)"

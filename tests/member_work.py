@@ -128,8 +128,10 @@ def kill_once(folder: Path, ranks: Ranks) -> Callable[[EpochRecord], None]:
 def main(folder: Path) -> None:
     place = read_rank_place()
     assert place is not None
+    # Ranks that were started once more do not train again what is done: its reports would differ.
+    left = [name for name in (KILLED, *CASES) if not (folder / f"{name}.txt").exists()]
     ranks = join(place, torch.device("cpu"), "the same")
-    for name in (KILLED, *CASES):
+    for name in left:
         on_epoch = kill_once(folder, ranks) if name == KILLED else (lambda record: None)
         members, kept, reports = train(name, folder, ranks, on_epoch)
         (folder / f"{name}-{ranks.rank}.numbers").write_text(f"{list(members._own_members())}")

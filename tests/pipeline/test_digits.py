@@ -97,9 +97,9 @@ def test_one_training_is_one_run_with_everything_in_it(digits: Checkout) -> None
     assert run["inputs"] == 3
     for stage, entry in data.items():
         assert run["tags"][f"mlflow.layerline.run.{stage}"] == entry["id"]
-    assert len([name for name in run["tags"] if not name.startswith("mlflow.")]) <= 16
+    assert len([name for name in run["tags"] if not name.startswith("mlflow.")]) <= 10
     assert run["tags"]["layerline.registration.promoted"] == "true"
-    assert run["tags"]["layerline.register.status"] == "FINISHED"
+    assert run["tags"]["mlflow.layerline.register.status"] == "FINISHED"
     assert {"plots/confusion.png", "metrics.json", "model_card.md", "params.yaml"} <= set(
         run["files"]
     )

@@ -12,7 +12,7 @@ from layerline.errors import DataError, ParamsError, Problem, SourceError
 from layerline.model.file_suffix import pick_by_suffix
 from layerline.model.image_chunks import IMAGES, is_pictures, read_images, read_pictures
 from layerline.model.row_chunk import Chunk, ReadOptions, kept_columns
-from layerline.sources.reading.archives import is_archive
+from layerline.sources.reading.archives import ARCHIVES
 from layerline.sources.reading.batches import Stream
 from layerline.sources.reading.columnar import open_columnar, reporting_damage
 from layerline.sources.reading.compressed import OPENERS
@@ -77,7 +77,8 @@ def check_input(path: Path) -> None:
 
 
 def _reader_of(path: Path) -> Reader:
-    if is_archive(path) and path.suffix.lower() not in EXCEL:
+    # A single compressed file is read as it is; a workbook has a message of its own.
+    if path.name.lower().endswith(ARCHIVES) and path.suffix.lower() not in EXCEL:
         message = f"{path}: is an archive; unpack it, and name one of its files"
         raise ParamsError([Problem("INPUT", message)], "layerline predict")
     others = (*EXCEL, *(f"{DELIMITED[0]}{packed}" for packed in OPENERS))

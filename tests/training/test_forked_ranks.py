@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,17 @@ CHANGES: dict[str, Any] = {
 }
 
 
-def forks() -> list[psutil.Process]:
-    """The forks of this process; other children run another program."""
-    here = psutil.Process()
-    return [child for child in here.children() if child.cmdline() == here.cmdline()]
-
-
 @pytest.fixture(autouse=True)
 def cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forked_ranks, "usable_cores", lambda: N_CORES)
+
+
+@pytest.fixture(autouse=True)
+def no_fork_is_left() -> Iterator[None]:
+    """Children that other tests have started stay."""
+    before = {child.pid for child in psutil.Process().children()}
+    yield
+    assert not {child.pid for child in psutil.Process().children()} - before
 
 
 @pytest.fixture
@@ -70,7 +73,6 @@ def test_forks_give_the_bytes_of_one_process(
     monkeypatch.setattr("layerline.training.train.forked_ranks", count)
     assert run(workspace) == alone
     assert shares == [N_CORES]
-    assert not forks()
 
 
 def test_a_killed_fork_ends_the_training_and_the_next_run_resumes(
@@ -89,7 +91,6 @@ def test_a_killed_fork_ends_the_training_and_the_next_run_resumes(
     monkeypatch.setattr(ranked_members.RankedMembers, "_record", die_in_third)
     with pytest.raises(LayerlineError, match="trains some of the members is gone"):
         run(workspace)
-    assert not forks()
     monkeypatch.setattr(ranked_members.RankedMembers, "_record", usual)
     said: list[str] = []
     train(workspace, params_of(None, **CHANGES), lambda r: None, said.append, may_fork=True)
@@ -112,7 +113,6 @@ def test_where_no_process_may_start_it_trains_alone(
 
     monkeypatch.setattr(os, "fork", refuse)
     assert run(workspace) == alone
-    assert not forks()
 
 
 def test_what_a_fork_raises_is_raised_here_with_its_exit_code() -> None:

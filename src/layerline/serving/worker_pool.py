@@ -19,6 +19,7 @@ from layerline.serving.upload_worker import MEMORY_BYTES, TASKS, too_large
 from layerline.serving.worker_frames import receive_frame, send_frame
 
 BODY_SECONDS = 10.0
+START_SECONDS = 120.0  # to load the model; on a busy machine it takes longer than most bodies
 VERIFY_SECONDS = 300.0
 IDLE_SECONDS = 30.0
 _MEMORY_CHECK_SECONDS = 0.005
@@ -91,9 +92,10 @@ class WorkerPool:
         """
         worker = self._worker_of(served)
         try:
-            worker.connection.settimeout(self._body_seconds)
             if not self._idle_bytes:
+                worker.connection.settimeout(START_SECONDS)
                 self._idle_bytes = receive_frame(worker.connection)[0]["idle_bytes"]
+            worker.connection.settimeout(self._body_seconds)
             send_frame(worker.connection, {"content_type": content_type}, body)
             self._wait(worker)
             return receive_frame(worker.connection)
@@ -102,11 +104,12 @@ class WorkerPool:
             self._drop()
             raise problem(413, too_large()) from None
         except TimeoutError:
+            message = f"not finished within {self._body_seconds:g} s; send fewer rows"
+            if not self._idle_bytes:
+                message = f"the model was not loaded within {START_SECONDS:g} s; send it again"
             worker.kill()
             self._drop()
-            raise problem(
-                503, f"not finished within {self._body_seconds:g} s; send fewer rows"
-            ) from None
+            raise problem(503, message) from None
         except (EOFError, OSError):
             self._drop()
             raise EOFError from None

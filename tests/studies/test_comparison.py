@@ -117,7 +117,10 @@ def test_a_verdict_claims_what_the_interval_allows(gain, words):
     ("change", "message"),
     [
         ("bursts: {train.optimizer.learning_rate: -1}", "variants.bursts"),
-        ("bursts: {rows: 0.5}", "a whole number above 1"),
+        ("bursts: {fetch.options.path: b.csv}", "variants.bursts.fetch.options.path: cannot vary"),
+        ("bursts: {scale.split: random}", "each split has other validation rows"),
+        ("bursts: {rows: 0.5}", "bursts.rows: must be a whole number from 2 to "),
+        ("bursts: {rows: 100000}", "as data/scaled has train rows; got 100000"),
         ("bursts: {train.network: mpl}", "did you mean 'mlp'"),
     ],
 )

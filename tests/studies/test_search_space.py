@@ -1,5 +1,7 @@
 """Values drawn for trials, grids, and what a study's file may not say."""
 
+import re
+
 import optuna
 import pytest
 from optuna.samplers import RandomSampler
@@ -100,6 +102,11 @@ def test_params_yaml_comes_first_where_it_is_inside():
         ({"space": {"a": [1]}, "trails": 3}, "did you mean 'trials'"),
         ({"space": {"a": [1]}, "rungs": [3, 1]}, r"rungs that do not rise: \[3, 1\]"),
         ({"space": {"a": [1]}, "rungs": [0]}, "rungs.0: .*greater than or equal to 1"),
+        ({"space": {"a": 0.5}}, r"space.a: must be a list of choices, or \{low, high\}; got 0.5"),
+        (
+            {"space": {"a": {"low": 1, "high": 3, "step": 0.5}}},
+            "has a step of 0.5 between whole numbers; write 1.0 and 3.0",
+        ),
         ({"space": {"a": [1]}, "seeds": 0}, "seeds: .*greater than or equal to 1"),
     ],
 )
@@ -109,11 +116,35 @@ def test_a_wrong_file_is_refused(content, message):
 
 
 def test_only_scale_and_train_vary():
-    section = parse_study({"space": {"seed": [1], "fetch.target": ["a"], "train.epochs": [1]}}, "s")
-    assert [problem.where for problem in space_problems(section)] == [
+    space = {"seed": [1], "fetch.target": ["a"], "train.epochs": [1], "scale.split": ["hash"]}
+    section = parse_study({"space": {**space, "scale.split.valid": [0.1, 0.2]}}, "s")
+    assert [problem.where for problem in space_problems(section, RAW)] == [
         "space.seed",
         "space.fetch.target",
+        "space.scale.split",
+        "space.scale.split.valid",
     ]
+
+
+@pytest.mark.parametrize(
+    ("when", "chooser", "message"),
+    [
+        ({"train.optimizer.name": "sgd"}, {"train.optimizer.name": ["adamw", "lion"]}, "lion'], w"),
+        ({"train.optimizer.name": "sgd"}, {}, r"has choices \['adamw'\], without 'sgd'"),
+        ({"train.epochs": 9}, {"train.epochs": {"low": 2, "high": 8}}, "another range, without 9"),
+        ({"train.optimizer.name": "adamw"}, {}, None),
+        ({"train.loss.name": "mse"}, {}, None),  # written as a name alone
+        ({"train.epochs": 4}, {"train.epochs": {"low": 2, "high": 8}}, None),
+    ],
+)
+def test_a_condition_that_is_never_met_is_refused(when, chooser, message):
+    momentum = {"low": 0.0, "high": 0.9, "when": when}
+    section = parse_study({"space": {"train.optimizer.momentum": momentum, **chooser}}, "s")
+    raw = {"train": {**RAW["train"], "loss": "mse"}}
+    found = [str(problem) for problem in space_problems(section, raw)]
+    assert len(found) == (message is not None)
+    if message is not None:
+        assert re.search(message, found[0])
 
 
 def test_objectives_know_their_direction_and_refuse_test_rows():
@@ -125,6 +156,11 @@ def test_objectives_know_their_direction_and_refuse_test_rows():
         read_objectives("test.accuracy", False)
     with pytest.raises(ParamsError, match="choose one of"):
         read_objectives("valid.sharpness", False)
+    with pytest.raises(ParamsError, match=r"metric of numbers, which .* of: valid.accuracy, "):
+        read_objectives("valid.rmse", False)
+    with pytest.raises(ParamsError, match=r"metric of classes, which .* of: valid.rmse, "):
+        read_objectives("valid.accuracy", True)
+    assert len(read_objectives(("auto", "valid.log_loss", "valid.log_loss"), False)) == 1
     assert set(COSTS).isdisjoint(METRICS)
 
 

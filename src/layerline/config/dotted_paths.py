@@ -10,10 +10,15 @@ def value_at(raw: Mapping[str, Any], path: str) -> Any:
 
     >>> value_at({"train": {"epochs": 3}}, "train.epochs")
     3
+    >>> value_at({"train": {"loss": "mse"}}, "train.loss.name")  # a component as a name alone
+    'mse'
     """
     found: Any = raw
     for key in path.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, Mapping):
+            found = found.get(key)
+        elif not (isinstance(found, str) and key == "name"):
+            return None
     return found
 
 

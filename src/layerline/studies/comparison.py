@@ -21,6 +21,7 @@ from layerline.errors import DivergedError, ParamsError, Problem, SourceError
 from layerline.projects.outdated import require_current
 from layerline.projects.preflight import check_params
 from layerline.studies.search_objectives import Objective, read_objectives
+from layerline.studies.search_space import fixed_reason
 from layerline.studies.search_trial import Bench
 from layerline.studies.study_file import find_study
 from layerline.studies.study_storage import study_folder
@@ -134,7 +135,7 @@ def run_comparison(
     folder = study_folder(workspace, name)
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     bench = Bench(workspace, raw, params, folder)
-    variants = _variants(bench, section, name)
+    variants = _variants(bench, section, name, scaled["n_rows"]["train"])
     cells = []
     for seed in range(n_seeds):
         for variant, chosen in variants.items():
@@ -154,14 +155,21 @@ class _Variant(NamedTuple):
     n_rows: int | None  # of the train rows; None: all
 
 
-def _variants(bench: Bench, section: ComparisonSection, name: str) -> dict[str, _Variant]:
+def _variants(
+    bench: Bench, section: ComparisonSection, name: str, n_train: int
+) -> dict[str, _Variant]:
     found, problems = {}, []
     for variant, changes in section.variants.items():
         values = {**section.base, **changes}
         n_rows = values.pop(ROWS, None)
-        if n_rows is not None and (not isinstance(n_rows, int) or n_rows < 2):
-            message = f"must be a whole number above 1, got {n_rows!r}"
+        if n_rows is not None and (not isinstance(n_rows, int) or not 2 <= n_rows <= n_train):
+            message = (
+                f"must be a whole number from 2 to {n_train}, as data/scaled has train rows; got "
+                f"{n_rows!r}. Other numbers: a copy of the file in recipes/studies"
+            )
             problems.append(Problem(f"variants.{variant}.{ROWS}", message))
+        fixed = {path: reason for path in values if (reason := fixed_reason(path))}
+        problems += [Problem(f"variants.{variant}.{path}", fixed[path]) for path in fixed]
         try:
             found[variant] = _Variant(bench.params_of(values), n_rows)
         except ParamsError as error:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from layerline.errors import ParamsError, Problem
-from layerline.evaluation.metrics import METRICS
+from layerline.evaluation.metrics import CLASSIFICATION, METRICS, REGRESSION
 from layerline.networks.serialization import NetworkSpec
 
 _LATENCY_ROUNDS = 50
@@ -69,15 +69,16 @@ def read_objectives(given: str | tuple[str, ...], is_regression: bool) -> list[O
         ParamsError: a name is unknown, or looks at test rows.
     """
     names = (given,) if isinstance(given, str) else given
-    problems, found = [], []
+    problems, found = [], {}
     for name in names:
         try:
-            found.append(_read(name, is_regression))
+            objective = _read(name, is_regression)
+            found[objective.name] = objective
         except ValueError as error:
             problems.append(Problem("objective", str(error)))
     if problems:
         raise ParamsError(problems, "study")
-    return found
+    return list(found.values())
 
 
 def _read(name: str, is_regression: bool) -> Objective:
@@ -90,8 +91,15 @@ def _read(name: str, is_regression: bool) -> Objective:
         raise ValueError(
             f"{name!r} would choose by test rows, which then judge nothing; use 'valid.{metric}'"
         )
-    if split != "valid" or metric not in METRICS:
-        known = ", ".join([*(f"valid.{each}" for each in METRICS), *COSTS])
+    others = CLASSIFICATION if is_regression else REGRESSION
+    if split != "valid" or metric not in METRICS or metric in others:
+        of_task = [each for each in METRICS if each not in others]
+        known = ", ".join([*(f"valid.{each}" for each in of_task), *COSTS])
+        if metric in others:
+            raise ValueError(
+                f"{name!r} is a metric of {'classes' if is_regression else 'numbers'}, which this "
+                f"target is not; choose one of: {known}"
+            )
         raise ValueError(f"{name!r} is not known; choose one of: {known}")
 
     def value(measured: Measured) -> float:

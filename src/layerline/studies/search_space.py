@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 VARIED = ("scale.", "train.")
+SPLIT = "scale.split"
 MAX_GRID = 100_000
 
 
@@ -94,18 +95,38 @@ class SearchSpace:
         return values == dimension.when
 
 
-def space_problems(section: StudySection) -> list[Problem]:
-    """Params that a study cannot vary."""
+def space_problems(section: StudySection, raw: Mapping[str, Any]) -> list[Problem]:
+    """Params that a study cannot vary, or never would.
+
+    Args:
+        section: the study's file.
+        raw: params.yaml.
+    """
     problems = []
     for path, dimension in section.space.items():
-        if not path.startswith(VARIED):
-            message = "cannot vary: a study varies params of `scale` and `train`"
+        if message := fixed_reason(path):
             problems.append(Problem(f"space.{path}", message))
-        for other in dimension.when:
-            if section.space.get(other, Dimension(choices=(None,))).when:
+        for other, value in dimension.when.items():
+            chooser = section.space.get(other)
+            if chooser is None:
+                chooser = Dimension(choices=(value_at(raw, other),))
+            if chooser.when:
                 message = f"depends on {other}, which itself depends on a param; name that param"
                 problems.append(Problem(f"space.{path}.when", message))
+            elif not _contains(chooser, encode(value) if chooser.choices is not None else value):
+                has = f"choices {list(chooser.choices)}" if chooser.choices else "another range"
+                message = f"is never so: {other} has {has}, without {value!r}"
+                problems.append(Problem(f"space.{path}.when", message))
     return problems
+
+
+def fixed_reason(path: str) -> str | None:
+    """Why no study may vary a param; None where it may."""
+    if not path.startswith(VARIED):
+        return "cannot vary: a study varies params of `scale` and `train`"
+    if path == SPLIT or path.startswith(f"{SPLIT}."):
+        return "cannot vary: each split has other validation rows, on which values do not compare"
+    return None
 
 
 def _suggest(trial: "Trial", path: str, dimension: Dimension) -> Any:

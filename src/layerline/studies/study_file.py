@@ -48,6 +48,11 @@ class Dimension:
             raise ValueError("has a low that is above its high")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("with `log` needs a low above 0 and no step")
+        if self.is_whole and self.step is not None and self.step != int(self.step):
+            raise ValueError(
+                f"has a step of {self.step:g} between whole numbers; write {self.low}.0 and "
+                f"{self.high}.0 where the param may have decimals"
+            )
         return self
 
     @property
@@ -140,6 +145,13 @@ def parse_study(content: Any, name: str) -> StudySection:
         raise ParamsError([Problem("variants", message)], name)
     space = content.get("space")
     if isinstance(space, Mapping):
+        problems = [
+            Problem(f"space.{path}", f"must be a list of choices, or {{low, high}}; got {value!r}")
+            for path, value in space.items()
+            if not isinstance(value, list | Mapping)
+        ]
+        if problems:
+            raise ParamsError(problems, name)
         named = {str(k): {"choices": v} if isinstance(v, list) else v for k, v in space.items()}
         content = {**content, "space": named}
     try:

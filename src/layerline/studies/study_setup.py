@@ -156,7 +156,7 @@ def read_search(workspace: Workspace, name: str | None, trials: int | None = Non
     folder.mkdir(parents=True, exist_ok=True)
     space = SearchSpace(section.space, raw)
     bench = Bench(workspace, raw, params, folder)
-    problems = [*space_problems(section), *_value_problems(bench, space)]
+    problems = [*space_problems(section, raw), *_value_problems(bench, space)]
     if problems:
         raise ParamsError(problems, name)
     points = _points(section, space)

@@ -16,6 +16,15 @@ def readable(value: float) -> str:
     return f"{float(f'{value:.4g}'):,.0f}"
 
 
+def exact(value: float) -> str:
+    """All digits of a value or a limit, without the rounding of binary fractions.
+
+    >>> exact(1_700_000_050.0), exact(0.1 + 0.2), exact(5.0)
+    ('1700000050', '0.3', '5')
+    """
+    return f"{value:.15g}"
+
+
 def plural(count: int, noun: str) -> str:
     """`1 run`, `2 runs`, `1,200 rows`.
 

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerline.columns.date_forms import DateForms, read_form
+from layerline.columns.forms import UNDECIDED, Choices, ColumnForms, settle
 from layerline.columns.numbered_dates import numbered_form, read_numbered
+from layerline.columns.written import Written
 
 
 def forms_of(*values: str) -> DateForms:
@@ -60,6 +62,36 @@ def test_other_text_has_no_form(values):
     assert forms_of(*values).form is None
 
 
+SHORT_YEARS = [str(day)[2:] for day in np.datetime64("2023-01-01") + np.arange(0, 700, 3)]
+
+
+def test_short_years_that_may_come_first_are_asked_whatever_other_columns_prove():
+    columns = {"short": ColumnForms(), "day": ColumnForms()}
+    columns["short"].add(pa.chunked_array([SHORT_YEARS]))
+    columns["day"].add(pa.chunked_array([["31.12.24", "1.2.24"]]))
+    found, questions = settle(columns, UNDECIDED)
+    assert found["day"].written == Written(dates="day_first")
+    assert [(one.column, one.answers) for one in questions] == [
+        ("short", ("day_first", "short_year_first"))
+    ]
+    assert questions[0].question == (
+        "'23-01-01' can be read with the day first or with the year first"
+    )
+    for form in questions[0].answers:
+        found, questions_left = settle(columns, Choices(dates_of={"short": form}))
+        assert found["short"].written == Written(dates=form)
+        assert not questions_left
+    assert read(SHORT_YEARS[:2], "short_year_first") == [datetime(2023, 1, 1), datetime(2023, 1, 4)]
+
+
+def test_short_years_behind_are_not_asked_and_bare_ones_before_are_text():
+    assert forms_of(*(f"{d[6:]}-{d[3:5]}-{d[:2]}" for d in SHORT_YEARS)).form == "day_first"
+    assert forms_of(*(f"{m:02d}-01-{y:02d}" for m in range(1, 13) for y in range(20, 25))).form is (
+        None
+    )  # a day and a month, as before
+    assert forms_of("99-12-31", "98-01-02").form is None
+
+
 def test_day_and_month_that_could_change_places_are_asked():
     forms = forms_of("03/04/2024", "11/12/2024")
     assert forms.is_ambiguous
@@ -69,6 +101,7 @@ def test_day_and_month_that_could_change_places_are_asked():
 DAYS = st.dates(date(1969, 1, 1), date(2068, 12, 31))
 WRITE = {
     "day_first": "%d/%m/%Y", "month_first": "%m/%d/%Y", "year_first": "%Y.%m.%d",
+    "short_year_first": "%y-%m-%d",
 }  # fmt: skip
 
 
@@ -94,8 +127,10 @@ def test_serial_numbers_are_read_back(moments):
 
 
 def test_digits_of_a_date_are_read() -> None:
-    found = read_numbered(np.array([20240229.0, 20230229.0, 20241301.0, 2024.0, 5.5]), "yyyymmdd")
-    assert found.tolist() == [datetime(2024, 2, 29), None, None, None, None]
+    numbers = np.array([20240229.0, 20230229.0, 20241301.0, 2024.0, 5.5, np.inf, np.nan])
+    with np.errstate(all="raise"):
+        found = read_numbered(numbers, "yyyymmdd")
+    assert found.tolist() == [datetime(2024, 2, 29), *[None] * 6]
 
 
 DAYS_OF_2024 = np.datetime64("2024-01-01") + np.arange(0, 300, 7)

@@ -1,5 +1,6 @@
 """One value means one thing, whichever door it comes through."""
 
+import dataclasses
 import datetime
 import math
 import re
@@ -192,7 +193,7 @@ def test_ten_thousand_texts_have_one_meaning_at_every_door(kind, doors):
 
 TYPED = {
     "number": [1, -2.5, 0.1, 2**53 + 1, 2**63, 7.0, None],
-    "whole": [1, -2, 3.0, 2.5, 2**53 + 1, -(2**63), 1e300, None],
+    "whole": [1, -2, 3.0, 2.5, 2**53 + 1, -(2**63), str(-(2**63) - 1), 1e300, None],
     "code": [1, 2.0, -3, 4, 2.5, None],
     "truth": [True, False, 1, 0, 2, None],
     "word": ["005", "7", 7, 5, "nowhere", None],
@@ -200,7 +201,7 @@ TYPED = {
 }
 TYPED_WANTED: dict[str, list[Outcome]] = {
     "number": [1, -2.5, 0.1, 2**53, 2.0**63, 7, GAP],
-    "whole": [1, -2, 3, REFUSED, 2**53, -(2.0**63), REFUSED, GAP],
+    "whole": [1, -2, 3, REFUSED, 2**53, -(2.0**63), -(2.0**63), REFUSED, GAP],
     "code": [1, 2, 0, REFUSED, REFUSED, GAP],
     "truth": [1, 0, 1, 0, REFUSED, GAP],
     "word": [0, 1, 1, REFUSED, REFUSED, GAP],
@@ -225,3 +226,16 @@ def test_a_number_without_a_finite_prediction_is_refused_by_every_model(doors):
     for name, door in made.by_text.items():
         if not name.startswith("validate"):
             assert door([1e300, 5]) == [REFUSED, 5], name
+
+
+def test_levels_that_are_dates_are_levels_at_every_door(tmp_path):
+    """JSON gives dates where all its texts are, Parquet and pandas have them as a type."""
+    levels = ("2024-01-01", "2024-02-01", "soon")
+    spec = dataclasses.replace(SPECS["word"], levels=levels)
+    made = Doors(tmp_path, spec)
+    days = [datetime.date(2024, 2, 1), datetime.date(2024, 1, 1), datetime.date(2024, 3, 1), None]
+    for name, door in made.by_text.items():
+        assert door([str(day or "") for day in days]) == [1, 0, REFUSED, GAP], name
+    typed = (made.validate_parquet, made.predict_parquet, made.serve_parquet, made.load_pyfunc)
+    for door in typed:
+        assert door(days) == [1, 0, REFUSED, GAP], door.__name__

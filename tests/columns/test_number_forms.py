@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layerline.columns import number
 from layerline.columns.number import from_text
 from layerline.columns.number_forms import UNITS, NumberForms
 from layerline.columns.spec import ColumnSpec
@@ -123,3 +124,20 @@ def test_numbers_written_in_any_form_are_read_back(numbers, decimal, group, unit
     written = forms.written(None)
     assert written is not None, (values, forms)
     assert read(values, written) == [number / 100 for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "words"),
+    [
+        ("limits", 1_700_000_600, "must be at most 1700000050"),
+        ("limits", -1, "must be at least 0.3"),
+        ("type", 2**63, "must be a whole number of at most 64 bits"),
+        ("type", "-18446744073709551616", "must be a whole number of at most 64 bits"),
+        ("type", "2.5", "must be a whole number"),
+        ("type", "1,5", "must be a whole number"),
+        ("type", "five", "must be a number"),
+    ],
+)
+def test_a_refusal_has_the_limit_that_was_broken(rule, value, words) -> None:
+    spec = ColumnSpec("x", "number", "int64", minimum=0.1 + 0.2, maximum=1_700_000_050.0)
+    assert number.fault(spec, rule, value) == words

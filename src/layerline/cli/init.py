@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     "--dates",
     metavar="[COLUMN=]FORM",
     multiple=True,
-    help="How dates are written: day_first, month_first, year_first, month; with COLUMN= also "
-    "unix_seconds, unix_milliseconds or spreadsheet_days. Repeatable.",
+    help="How dates are written: day_first, month_first, year_first, short_year_first, month; with "
+    "COLUMN= also unix_seconds, unix_milliseconds or spreadsheet_days. Repeatable.",
 )
 @click.option("--encoding", help="Of a CSV or JSON file; default: found, and reported if guessed.")
 @click.option("--separator", help="Of a CSV file; default: found.")

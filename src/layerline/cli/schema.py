@@ -108,13 +108,13 @@ def _use(spec: "ColumnSpec", frozen: "TableSchema") -> str:
 
 
 def _values(spec: "ColumnSpec") -> str:
-    from layerline.text import listing
+    from layerline.text import exact, listing
 
     if spec.levels is not None:
         return listing([repr(level) for level in spec.levels], 6)
     if spec.minimum is None and spec.maximum is None:
         return "" if spec.pattern is None else f"like {spec.pattern}"
-    low, high = ("any" if v is None else f"{v:g}" for v in (spec.minimum, spec.maximum))
+    low, high = ("any" if v is None else exact(v) for v in (spec.minimum, spec.maximum))
     return f"{low} to {high}"
 
 

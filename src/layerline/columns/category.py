@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from layerline.columns import number
+from layerline.columns import date, number
 from layerline.columns.arrays import Read, gaps_of, none_bad, refuse_all
 from layerline.columns.spec import ColumnSpec, Level
 from layerline.columns.truth_words import WORD_PAIRS
@@ -84,8 +84,18 @@ def truth_words(levels: Sequence[Any]) -> dict[bool, str] | None:
 
 
 def from_dates(column: pd.Series, spec: ColumnSpec) -> Read:
-    """Dates are not levels."""
-    return refuse_all(column, np.nan if spec.dtype == "int64" else None)
+    """Dates -> the levels that are such dates, written as ISO has them; others are refused.
+
+    JSON and Arrow give dates where a CSV has the text of the level.
+    """
+    if spec.dtype == "int64":
+        return refuse_all(column, np.nan)
+    words = [str(level) for level in spec.levels or ()]
+    moments = date.parse(pa.chunked_array([words], pa.string())).to_numpy()
+    levels = {m: word for word, m in zip(words, moments, strict=True) if not np.isnat(m)}
+    found = date.from_dates(column, spec)
+    values = np.array([levels.get(moment) for moment in found.values], dtype=object)
+    return Read(values, gaps_of(values) & ~gaps_of(column))
 
 
 def is_level(column: pd.Series, spec: ColumnSpec) -> NDArray[np.bool_]:
@@ -175,5 +185,6 @@ def infer(column: pd.Series, name: str) -> ColumnSpec | None:
     n_levels, n_values = _n_levels(column), column.notna().sum()
     if n_levels > MAX_LEVELS or (n_levels > FEW_LEVELS and n_levels > n_values / 2):
         return None
-    nullable = bool(column.isna().any())
+    values = column.unique().tolist()
+    nullable = any(pd.isna(value) or not str(value).strip() for value in values)
     return ColumnSpec(name, "category", "str", nullable, levels=levels_of(column))

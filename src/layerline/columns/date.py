@@ -45,6 +45,7 @@ EXAMPLE = "2024-12-31"
 _EXAMPLES: Mapping[DateForm, Any] = {
     "day_first": "31/12/2024",
     "month_first": "12/31/2024",
+    "short_year_first": "24-12-31",
     "month": "2024-12",
     "unix_seconds": 1735603200,
     "unix_milliseconds": 1735603200000,

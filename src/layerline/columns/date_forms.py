@@ -56,10 +56,14 @@ _NAMED = (
     rf"^{_WEEKDAY}{_NAME}[- ]{_D}(?:st|nd|rd|th)?,? *[- ]?{_Y}{_CLOCK}",
     rf"^{_Y}[- ]{_NAME}[- ]{_D}{_CLOCK}",
 )
+_SHORT = re.compile(rf"([0-9]{{2}}){_SEP}[0-9]{{2}}{_SEP}([0-9]{{2}})(?![0-9])")
+# Where the last part of 23-01-31 takes as many values as a month has days, and the first but few.
+_MANY, _FEW = 20, 10
 _PATTERNS: dict[DateForm, tuple[str, ...]] = {
     "year_first": (_YEAR_FIRST, *_NAMED),
     "day_first": (_YEAR_FIRST, rf"^{_D}{_SEP}{_M}{_SEP}{_SHORT_Y}{_CLOCK}", *_NAMED),
     "month_first": (_YEAR_FIRST, rf"^{_M}[-/]{_D}[-/]{_SHORT_Y}{_CLOCK}", *_NAMED),
+    "short_year_first": (_YEAR_FIRST, rf"^(?P<y>[0-9]{{2}}){_SEP}{_M}{_SEP}{_D}{_CLOCK}"),
     "month": (
         rf"^{_Y}{_SEP}{_M}$",
         rf"^{_M}[-/]{_Y}$",
@@ -160,6 +164,9 @@ class DateForms:
         default_factory=lambda: dict.fromkeys(("year_first", "day_first", "month_first", "month"))
     )
     sample: str = ""
+    may_have_short_years: bool = True  # 23-01-31 is 2023, where the user says so
+    _first: set[str] = field(default_factory=set)
+    _last: set[str] = field(default_factory=set)
 
     def add(self, values: list[str]) -> None:
         """Look at more distinct values, none of them missing."""
@@ -170,15 +177,31 @@ class DateForms:
         for form in list(self.possible):
             if np.isnat(read_form(text, form)).any():
                 del self.possible[form]
+        if self.may_have_short_years:
+            found = [_SHORT.match(value) for value in values]
+            self._first |= {parts[1] for parts in found if parts is not None}
+            self._last |= {parts[2] for parts in found if parts is not None}
+            self.may_have_short_years = not np.isnat(read_form(text, "short_year_first")).any()
 
     @property
     def is_possible(self) -> bool:
-        return bool(self.possible)
+        return bool(self.possible) or self.may_have_short_years
+
+    def allows(self, form: DateForm | None) -> bool:
+        """Whether every value is written in the form."""
+        is_short = form == "short_year_first" and self.may_have_short_years
+        return is_short or form in self.possible
+
+    @property
+    def looks_short(self) -> bool:
+        """Whether the first part is more likely a year of two digits than a day or a month."""
+        is_open = self.may_have_short_years and bool(self.possible.keys() - {"year_first"})
+        return is_open and len(self._first) <= _FEW and len(self._last) >= _MANY
 
     @property
     def form(self) -> DateForm | None:
         """The form that the values prove; None when they prove none."""
-        if self.is_ambiguous or not self.possible:
+        if self.is_ambiguous or self.looks_short or not self.possible:
             return None
         return next(iter(self.possible))
 

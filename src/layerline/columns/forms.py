@@ -140,7 +140,8 @@ def settle(
     for name, forms in columns.items():
         if forms.is_truth and name in choices.targets:
             continue
-        chosen = choices.dates_of.get(name, dates)
+        usual = choices.dates if forms.dates.looks_short else dates
+        chosen = choices.dates_of.get(name, usual)
         answer = _settle_one(name, forms, decimal, chosen)
         if isinstance(answer, Ambiguous):
             questions.append(answer)
@@ -168,10 +169,11 @@ def _settle_one(
     if forms.is_truth:
         return Settled(pa.bool_())
     if forms.dates.is_possible:
-        form = dates if dates in forms.dates.possible else forms.dates.form
-        if form is None:
-            return _ask_date(name, forms.dates.sample)
-        return Settled(pa.timestamp("us"), Written(dates=form))
+        form = dates if forms.dates.allows(dates) else forms.dates.form
+        if form is not None:
+            return Settled(pa.timestamp("us"), Written(dates=form))
+        if forms.dates.looks_short or forms.dates.is_ambiguous:
+            return _ask_date(name, forms.dates)
     if not forms.numbers.is_possible:
         return None
     if forms.numbers.example is not None and decimal is None:
@@ -183,9 +185,15 @@ def _settle_one(
     return Settled(kind, written)
 
 
-def _ask_date(name: str, sample: str) -> Ambiguous:
-    question = f"{sample!r} can be read with the day first or with the month first"
-    return Ambiguous(name, question, "dates", ("day_first", "month_first"))
+def _ask_date(name: str, dates: DateForms) -> Ambiguous:
+    answers: tuple[DateForm, DateForm] = ("day_first", "month_first")
+    if dates.looks_short:
+        first: DateForm = "day_first" if "day_first" in dates.possible else "month_first"
+        answers = (first, "short_year_first")
+    words = {"day_first": "day", "month_first": "month", "short_year_first": "year"}
+    one, other = (words[answer] for answer in answers)
+    question = f"{dates.sample!r} can be read with the {one} first or with the {other} first"
+    return Ambiguous(name, question, "dates", answers)
 
 
 def _ask_number(name: str, example: str) -> Ambiguous:

@@ -6,6 +6,7 @@ are read to the nearest 64-bit float; text that would become zero (`1e-400`) is 
 that would become infinite is infinite.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from layerline.columns.missing import plain_fields
 from layerline.columns.number_forms import are_numbers, plain_signs, to_plain
 from layerline.columns.row_names import counts_rows, names_rows
 from layerline.columns.spec import ColumnSpec, Dtype
+from layerline.text import exact
 
 EXACT_FLOAT = 2**53  # whole numbers beyond it have no exact float64
 BEYOND_64_BITS = 2.0**63
@@ -119,7 +121,8 @@ def _whole(values: Floats, bad: NDArray[np.bool_], plain: pa.ChunkedArray | None
     if not finite.all() or bad.any():
         return Read(values, bad)
     if plain is not None and len(values) and np.abs(values).max() > EXACT_FLOAT:
-        exact = [int(Decimal(text)) for text in plain.to_pylist()]
+        # The last ones below -2^63 are it as a float, too: one number at every door.
+        exact = [max(int(Decimal(text)), -(2**63)) for text in plain.to_pylist()]
         return Read(np.array(exact, dtype=np.int64), bad)
     return Read(values.astype(np.int64), bad)
 
@@ -162,13 +165,23 @@ def fault(spec: ColumnSpec, rule: str, value: Any) -> str:
         return "must be a finite number"
     if rule == "limits":
         if spec.minimum is not None and value < spec.minimum:
-            return f"must be at least {spec.minimum:g}"
-        return f"must be at most {spec.maximum:g}"
+            return f"must be at least {exact(spec.minimum)}"
+        assert spec.maximum is not None
+        return f"must be at most {exact(spec.maximum)}"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    is_number |= isinstance(value, str) and bool(are_numbers([value])[0])
+    if isinstance(value, str):
+        is_number = bool(re.match(WHOLE, value.strip()) or are_numbers([value.strip()])[0])
     if spec.dtype == "int64" and is_number:
-        return "must be a whole number"
+        return f"must be a whole number{' of at most 64 bits' if _is_beyond(value) else ''}"
     return f"must be a number{'' if spec.written is None else spec.written.marks}"
+
+
+def _is_beyond(value: Any) -> bool:
+    """Whether a number, or its text, is too large for 64 bits."""
+    try:
+        return not -BEYOND_64_BITS <= float(value) < BEYOND_64_BITS
+    except (ValueError, OverflowError) as error:
+        return isinstance(error, OverflowError)
 
 
 def json_type(spec: ColumnSpec, any_value: bool) -> dict[str, Any]:

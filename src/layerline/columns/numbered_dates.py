@@ -42,7 +42,7 @@ def calendar_days(year: Ints, month: Ints, day: Ints) -> tuple[Any, NDArray[np.b
 def read_numbered(numbers: NDArray[np.float64], form: DateForm) -> NDArray[Any]:
     """What numbers count -> (B,) datetime64[us]; NaT where they are missing or beyond the years."""
     if form == "yyyymmdd":
-        whole = (numbers >= 1_01_01) & (numbers <= 9999_12_31) & (numbers % 1 == 0)
+        whole = (numbers >= 1_01_01) & (numbers <= 9999_12_31) & (np.floor(numbers) == numbers)
         digits = np.where(whole, numbers, 0).astype(np.int64)
         days, valid = calendar_days(digits // 10_000, digits // 100 % 100, digits % 100)
         dates = days.astype("datetime64[us]")

@@ -170,7 +170,7 @@ def _decided(written: Mapping[str, Written]) -> dict[str, Any]:
     orders = {
         name: form.dates
         for name, form in written.items()
-        if form.dates in ("day_first", "month_first")
+        if form.dates in ("day_first", "month_first", "short_year_first")
     }
     options: dict[str, Any] = {"decimal": marks.pop()} if len(marks) == 1 else {}
     return options | ({"dates": orders} if orders else {})

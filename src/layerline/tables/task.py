@@ -13,7 +13,7 @@ import pandas as pd
 from layerline.columns.number_forms import are_numbers
 from layerline.config import SEVERAL, Task
 from layerline.errors import DataError
-from layerline.text import listing
+from layerline.text import exact, listing
 
 MAX_NUMBER_CLASSES = 20  # more distinct whole numbers than this are a quantity
 MIN_ROWS_A_CLASS = 3  # on average
@@ -97,7 +97,7 @@ def _describe(values: pd.Series, words: bool, fractional: bool, n_levels: int) -
     shown = sorted(values.unique().tolist(), key=lambda level: (str(type(level)), level))[:3]
     if fractional:
         return "numbers with decimals"
-    levels = ", ".join(f"{level:g}" if isinstance(level, float) else str(level) for level in shown)
+    levels = ", ".join(exact(level) if isinstance(level, float) else str(level) for level in shown)
     what = "distinct values" if words else "distinct whole numbers"
     return f"{n_levels} {what} ({levels}{', …' if n_levels > len(shown) else ''})"
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from layerline.columns.row_names import numbers_rows
 from layerline.columns.spec import ColumnSpec
+from layerline.text import exact
 from layerline.validation.leakage import share_told
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.violations import Broken
@@ -166,4 +167,4 @@ def _thinned(sample: Sample) -> Sample:
 
 def _shown(value: Any) -> str:
     value = value.item() if isinstance(value, np.generic) else value
-    return f"{value:g}" if isinstance(value, float) else repr(value)
+    return exact(value) if isinstance(value, float) else repr(value)

@@ -25,8 +25,12 @@ def column_rules(found: Sequence[str], schema: TableSchema, schema_file: str) ->
     broken = []
     for name in absent:
         near = closest(name, extra)
-        hint = f"was it renamed to {near!r}?" if near else f"the table has {listing(found)}"
-        message = f"column {name!r} is missing; {hint} Bring it back, or change {schema_file}"
+        hint = (
+            f"was it renamed to {near!r}? Bring"
+            if near
+            else f"the table has {listing(found)}; bring"
+        )
+        message = f"column {name!r} is missing; {hint} it back, or change {schema_file}"
         broken.append(Broken("column_missing", message, name))
     severity = schema.severity("column_unexpected")
     for name in extra:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from layerline.columns.kinds import kind_of
 from layerline.columns.spec import ColumnSpec
-from layerline.text import listing
+from layerline.text import exact, listing
 from layerline.validation.row_rules import DECIMALS
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.violations import SHOWN, Broken, Tally
@@ -38,7 +38,7 @@ def rows_text(rows: Sequence[int] | NDArray[np.int64], n_rows: int | None = None
 def quoted(values: Sequence[Any]) -> str:
     """Up to three values, text in quotes."""
     shown = [
-        repr(v) if isinstance(v, str) else f"{v:g}" if isinstance(v, float) else str(v)
+        repr(v) if isinstance(v, str) else exact(v) if isinstance(v, float) else str(v)
         for v in values
     ]
     return listing(shown, 3)
@@ -118,7 +118,7 @@ def _limits(tally: Tally, schema: TableSchema, file: str) -> Wording:
 
 
 def _span(spec: ColumnSpec) -> str:
-    low, high = ("any" if v is None else f"{v:g}" for v in (spec.minimum, spec.maximum))
+    low, high = ("any" if v is None else exact(v) for v in (spec.minimum, spec.maximum))
     return f"{low} to {high}"
 
 

@@ -197,7 +197,19 @@ def test_a_column_without_valid_rows_gives_some_of_its_train_rows() -> None:
             {},
             "a number or a date like 2024-12-31, got 'soon'",
         ),
-        ("time", {"column": "day", "valid_from": "2030-01-01"}, {}, "too few distinct times"),
+        (
+            "time",
+            {"column": "day", "valid_from": "2030-01-01T12:00+02:00", "test_from": "2030-01-01"},
+            {},
+            "too few distinct times in column 'day': valid would start at 2030-01-01 10:00:00, "
+            "test at 2030-01-01 00:00:00",
+        ),
+        (
+            "time",
+            {"column": "day", "test_from": "today"},
+            {},
+            "a date like 2024-12-31, got 'today'",
+        ),
         ("column", {"column": "city"}, {}, "must be train, valid or test, found"),
         ("official", {}, {"official": None}, "no official split"),
         ("stratified", {}, {"is_classification": False}, "needs classes"),

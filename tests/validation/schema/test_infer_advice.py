@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from layerline.columns.kinds import infer
 from layerline.validation.schema.advice import advice
 from layerline.validation.schema.infer import infer_schema
 
@@ -11,6 +12,13 @@ from layerline.validation.schema.infer import infer_schema
 def sentences(values: list[str]) -> list[str]:
     frame = pd.DataFrame({"zip": values, "y": range(len(values))})
     return advice(frame, infer_schema(frame, "y", "regression"))
+
+
+def test_blank_text_is_missing_in_the_schema_as_it_is_when_it_is_read() -> None:
+    for blank in ("", "  ", None):
+        spec = infer(pd.Series(["a", "b ", blank, "b"] * 5, dtype="str"), "soil")
+        assert (spec.nullable, spec.levels) == (True, ("a", "b"))
+    assert not infer(pd.Series(["a", "b "] * 5, dtype="str"), "soil").nullable
 
 
 def test_leading_zeros_are_no_missing_value() -> None:

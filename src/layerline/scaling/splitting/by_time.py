@@ -7,9 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from layerline.columns.date import to_days
 from layerline.errors import DataError
 from layerline.scaling.splitting.shares import Share, require_train_share
 from layerline.scaling.splitting.split import LEFT_OUT, TEST, TRAIN, VALID, Labels, SplitInput
+from layerline.text import exact
 
 Moment = str | float | None
 
@@ -48,9 +50,11 @@ def by_time(
         )
     ]
     if starts[0] >= starts[1]:
+        is_date = pd.api.types.is_datetime64_any_dtype(rows.column(column))
+        valid_start, test_start = (_shown(start, is_date) for start in starts)
         raise DataError(
             f"scale.split: too few distinct times in column {column!r}: valid would start at "
-            f"{starts[0]:g}, test at {starts[1]:g}; set valid_from and test_from, or other shares"
+            f"{valid_start}, test at {test_start}; set valid_from and test_from, or other shares"
         )
     labels = np.select([moments >= starts[1], moments >= starts[0]], [TEST, VALID], TRAIN)
     for start in starts:
@@ -84,10 +88,19 @@ def _limit(ordered: NDArray[np.float64], share: float, fixed: Moment, name: str)
         n_after = min(max(round(len(ordered) * share), 1), len(ordered))
         return float(ordered[len(ordered) - n_after])
     if isinstance(fixed, str):
-        try:
-            return float((pd.Timestamp(fixed) - pd.Timestamp(0)) / pd.Timedelta(days=1))
-        except ValueError:
+        days = to_days(fixed)
+        if days is None:
             raise DataError(
                 f"scale.split.{name}: must be a number or a date like 2024-12-31, got {fixed!r}"
-            ) from None
+            )
+        return days
     return float(fixed)
+
+
+def _shown(moment: float, is_date: bool) -> str:
+    """A moment as the user has it: of dates the days since 1970."""
+    return (
+        str(pd.Timestamp(np.datetime64(round(moment * 86_400_000_000), "us")))
+        if is_date
+        else exact(moment)
+    )

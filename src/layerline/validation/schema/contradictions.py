@@ -13,6 +13,7 @@ from layerline.config import SEVERAL
 from layerline.errors import Problem
 from layerline.lookup import is_import_path
 from layerline.tables.task import SINGLE
+from layerline.text import exact
 from layerline.validation.schema.entries import ColumnEntry, SchemaFile
 from layerline.validation.schema.expressions import ExpressionError, parse
 from layerline.validation.schema.severities import LIMITED, OF_COLUMNS, RULES
@@ -70,7 +71,7 @@ def _of_column(where: str, column: ColumnEntry) -> list[Problem]:
     if column.kind == "text" and column.use:
         problems.append(Problem(f"{where}.use", "must be false: no network here reads free text"))
     if column.min is not None and column.max is not None and column.min > column.max:
-        problems.append(Problem(where, f"min {column.min:g} is above max {column.max:g}"))
+        problems.append(Problem(where, f"min {exact(column.min)} is above max {exact(column.max)}"))
     if column.kind != "number" and (column.min is not None or column.max is not None):
         problems.append(Problem(where, f"min and max are for numbers, not for a {column.kind}"))
     if (column.kind == "category") != bool(column.levels):

@@ -20,7 +20,7 @@ from layerline.columns.spec import ColumnSpec
 from layerline.columns.written import Written
 from layerline.tables.storage import read_images
 from layerline.tables.targets import target_names
-from layerline.text import listing, plural
+from layerline.text import exact, listing, plural
 from layerline.validation.schema.definitions import TableSchema
 from layerline.validation.schema.infer import infer_schema
 from layerline.validation.schema.raw_columns import Columns, RawColumns
@@ -128,12 +128,14 @@ def _limits(frozen: ColumnSpec, found: ColumnSpec, values: pd.Series) -> list[Ch
         keys["max"] = high if found.maximum is None else found.maximum
     if not keys:
         return []
-    limits = [("any" if v is None else f"{v:g}") for v in (frozen.minimum, frozen.maximum)]
+    limits = ["any" if v is None else exact(v) for v in (frozen.minimum, frozen.maximum)]
     entry = column_entry(
         ColumnSpec("", "number", "float64", minimum=keys.get("min"), maximum=keys.get("max"))
     )
     keys = {key: entry[key] for key in keys}
-    return [Change(frozen.name, "limits", " to ".join(limits), f"{low:g} to {high:g}", keys)]
+    return [
+        Change(frozen.name, "limits", " to ".join(limits), f"{exact(low)} to {exact(high)}", keys)
+    ]
 
 
 def _levels(frozen: ColumnSpec, values: pd.Series) -> list[Change]:

@@ -81,6 +81,9 @@ def test_short_years_that_may_come_first_are_asked_whatever_other_columns_prove(
         found, questions_left = settle(columns, Choices(dates_of={"short": form}))
         assert found["short"].written == Written(dates=form)
         assert not questions_left
+    found, _ = settle(columns, Choices(dates="short_year_first"))
+    assert found["short"].written == Written(dates="short_year_first")
+    assert found["day"].written == Written(dates="day_first")
     assert read(SHORT_YEARS[:2], "short_year_first") == [datetime(2023, 1, 1), datetime(2023, 1, 4)]
 
 

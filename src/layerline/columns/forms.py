@@ -136,11 +136,11 @@ def settle(
     questions: list[Ambiguous] = []
     decimal = choices.decimal or decimal_of(columns.values())
     proven = {forms.dates.form for forms in columns.values()} & {"day_first", "month_first"}
-    dates = choices.dates or (proven.pop() if len(proven) == 1 else None)
+    others_dates = proven.pop() if len(proven) == 1 else None
     for name, forms in columns.items():
         if forms.is_truth and name in choices.targets:
             continue
-        usual = choices.dates if forms.dates.looks_short else dates
+        usual = _usual_dates(forms.dates, choices.dates, others_dates)
         chosen = choices.dates_of.get(name, usual)
         answer = _settle_one(name, forms, decimal, chosen)
         if isinstance(answer, Ambiguous):
@@ -148,6 +148,17 @@ def settle(
         elif answer is not None:
             found[name] = answer
     return found, questions
+
+
+def _usual_dates(
+    dates: DateForms, chosen: DateForm | None, others: DateForm | None
+) -> DateForm | None:
+    """The form of a column that the user did not name, chosen for all or shown by the others."""
+    if dates.looks_short:
+        return chosen
+    # Nearly every 31.12.24 could begin with a year, too.
+    is_for_others = chosen == "short_year_first" and bool(dates.possible)
+    return others if chosen is None or is_for_others else chosen
 
 
 def have_one_form(values: list[str]) -> bool:

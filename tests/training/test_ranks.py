@@ -106,11 +106,16 @@ def test_the_environment_names_the_place(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"device": "mps"}, "train.device"),
         ({"early_stopping": EarlyStoppingSection(time_minutes=1.0)}, "time_minutes"),
         ({"distributed": DistributedSection(processes=3)}, "train.distributed.processes: is 3"),
+        ({"batch_size": 1}, "train.batch_size: is 1, fewer rows than the 2 ranks"),
     ],
 )
 def test_what_several_ranks_do_not_do_is_refused(changes: dict[str, Any], place: str) -> None:
     with pytest.raises(ParamsError, match=place):
         require_rankable(TrainSection(**changes), RankPlace(0, 2, 0, 2))
+
+
+def test_ranks_that_train_whole_networks_need_no_rows_for_each() -> None:
+    require_rankable(TrainSection(batch_size=1, folds=3), RankPlace(0, 2, 0, 2))
 
 
 def test_how_long_a_rank_may_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,9 @@ def require_rankable(section: TrainSection, place: RankPlace | None) -> None:
             Problem(f"train.{name}", f"{n_processes} processes cannot train so; {remedy}")
             for name, remedy in unrankable(section)
         ]
+    if n_processes > section.batch_size and not section.has_members:
+        message = f"is {section.batch_size}, fewer rows than the {n_processes} ranks; raise it"
+        problems.append(Problem("train.batch_size", message))
     if problems:
         raise ParamsError(problems)
 

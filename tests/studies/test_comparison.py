@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -89,7 +90,14 @@ def test_a_learning_curve_says_what_twice_the_rows_would_bring(home):
         f"question: q\nobjective: valid.log_loss\nnumbers: rows\nseeds: 2\nvariants:\n{variants}\n"
     )
     output = compare("s.yaml").output
-    assert "with 48 train rows log_loss would be about" in output
+    found = re.search(
+        r"with 48 train rows log_loss would be about ([0-9.]+), ([0-9.]+) better than the "
+        r"([0-9.]+) that the fitted law has with 24",
+        output,
+    )
+    assert found is not None, output
+    then, gain, now = map(float, found.groups())
+    assert now - then == pytest.approx(gain, abs=2e-4)
 
 
 def test_the_law_of_a_curve_is_found():

@@ -94,6 +94,8 @@ def test_a_trial_is_the_mean_of_its_folds(home, tmp_path):
     assert found["best"]["value"] == pytest.approx(np.mean(losses), rel=1e-12)
     assert found["best"]["metrics"]["accuracy"] == pytest.approx(np.mean(accuracies), rel=1e-12)
     assert "network_sha256" not in found["best"]
+    applied = run("s.yaml", "--trials", "1", "--apply").output
+    assert "`dvc repro` trains a network with them" in applied
 
 
 def test_wilcoxon_compares_trials_fold_by_fold(home):

@@ -103,7 +103,9 @@ def _report(result: "SearchResult", folder: Path, is_applied: bool, as_json: boo
     click.echo(summary(result))
     click.echo(f"trials, plots and page: {folder}")
     if is_applied and result.best is not None:
-        click.echo("params.yaml has the best trial's params; `dvc repro` trains its network again")
+        # No network of folds has learnt from the rows that the stage trains on.
+        trained = "a network with them" if result.search.section.folds else "its network again"
+        click.echo(f"params.yaml has the best trial's params; `dvc repro` trains {trained}")
 
 
 @click.command()

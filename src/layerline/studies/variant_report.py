@@ -95,12 +95,13 @@ def twice_the_rows(comparison: Comparison) -> str:
     if law is None:
         return ""
     most = float(max(size or 0 for size in sizes))
-    gain = law.error(most) - law.error(2 * most)
-    now = law.error(2 * most)
-    value = now if comparison.objective.is_lower_better else 1 - now
+    now, then = law.error(most), law.error(2 * most)
+    if not comparison.objective.is_lower_better:
+        now, then = 1 - now, 1 - then
+    # The law's own value, as the measured one lies beside the curve.
     return (
-        f"Extrapolated: with {2 * most:,.0f} train rows {name} would be about {value:.4f}, "
-        f"{gain:.4f} better than with {most:,.0f}."
+        f"Extrapolated: with {2 * most:,.0f} train rows {name} would be about {then:.4f}, "
+        f"{abs(then - now):.4f} better than the {now:.4f} that the fitted law has with {most:,.0f}."
     )
 
 

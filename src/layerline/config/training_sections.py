@@ -16,6 +16,9 @@ class EarlyStoppingSection:
 
     patience_epochs: Annotated[int, Field(ge=1)] | None = 20
     """Epochs without a better value after which training stops; null: no such rule."""
+    cooldown_epochs: Annotated[int, Field(ge=0)] = 0
+    """Epochs for which a training goes on when its patience is over, from its best weights on and
+    with a rate that falls to 0; 0: it stops at once."""
     min_delta: Annotated[float, Field(ge=0)] = 0.0
     """How much better a value must be to count."""
     metric: Literal["loss", "error", "log_loss", "auc", "mae"] = "loss"
@@ -25,6 +28,15 @@ class EarlyStoppingSection:
     """A value of the metric that is good enough: training stops there."""
     time_minutes: Annotated[float, Field(gt=0)] | None = None
     """A budget for the whole training; runs are then no longer reproducible to the byte."""
+
+    @model_validator(mode="after")
+    def _cools_down_when_patience_is_over(self) -> "EarlyStoppingSection":
+        if self.cooldown_epochs and self.patience_epochs is None:
+            raise ValueError(
+                "a cooldown begins when patience is over, and patience_epochs is null; set it, or "
+                "remove cooldown_epochs"
+            )
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, config=SECTION)

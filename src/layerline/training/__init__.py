@@ -32,6 +32,7 @@ epoch_measurement.py  an epoch's figures, per member
 scores.py             other metrics to stop by
 inference.py          outputs for many rows
 early_stopping.py     when to stop, what to keep
+cooldown.py           falling rates once patience is over
 divergence.py         losses that stopped being finite
 weight_averaging.py   a running average of weights
 schedules.py          learning rates, by name

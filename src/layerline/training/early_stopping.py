@@ -92,13 +92,30 @@ class Clock:
 class StoppingRules:
     """The rules in use; None turns a rule off.
 
-    `target` is in the user's unit, which is `unit` times that of the monitored value.
+    `target` is in the user's unit, which is `unit` times that of the monitored value. A training
+    whose patience is over cools down for `cooldown_epochs` before it stops (cooldown.py).
     """
 
     patience_epochs: int | None = None
     target: float | None = None
     time_minutes: float | None = None
     unit: float = 1.0
+    cooldown_epochs: int = 0
+
+    @property
+    def without_patience(self) -> "StoppingRules":
+        return dataclasses.replace(self, patience_epochs=None, cooldown_epochs=0)
+
+    @property
+    def for_several(self) -> "StoppingRules":
+        """The rules for what several trainings make together, while each watches its own time.
+
+        They wait for what each gains as it cools down.
+        """
+        patience = self.patience_epochs
+        if patience is not None and self.cooldown_epochs:
+            patience = 2 * (patience + self.cooldown_epochs)
+        return StoppingRules(patience, self.target, unit=self.unit)
 
     def reason(self, best: BestWeights, epoch: int, minutes: float) -> str | None:
         """Why training stops after `epoch`, having taken `minutes` with its interruptions left out.

@@ -33,8 +33,7 @@ class EnsembleCurve:
         self.reason: str | None = None
         self._monitored = section.monitored
         self._stopping = section.early_stopping
-        # The members' own clocks watch the time.
-        self._rules = dataclasses.replace(build_stopping(section, data.targets), time_minutes=None)
+        self._rules = build_stopping(section, data.targets).for_several
         self._best = BestWeights(self._stopping.min_delta if self._stopping else 0.0)
         self._mean = mean_of(spec)
         self._loss = data.build_loss(section)

@@ -17,6 +17,7 @@ from torch import Tensor
 from layerline.config import TrainSection
 from layerline.kernels.ranks import ALONE, Ranks
 from layerline.kernels.row_type import row_type
+from layerline.training.cooldown import reason_to_stop
 from layerline.training.dataset import TrainingData
 from layerline.training.device import choose_device, settle_precision
 from layerline.training.divergence import (
@@ -192,7 +193,8 @@ class Training:
         if isinstance(self.session.schedule, Adaptive):
             self.session.schedule.observe(values[0])
         for member in running:
-            member.reason = self.rules.reason(member.best, self.epoch, self.clock.minutes)
+            rules, minutes = self.rules, self.clock.minutes
+            member.reason = reason_to_stop(self.session, self.plan, rules, member, minutes)
         self.epoch += 1
         self._begin_epoch()
 
@@ -210,9 +212,7 @@ class Training:
 
     def keep_weights(self) -> None:
         """Each member that has not diverged gets its best weights, on the CPU."""
-        for member in self.members:
-            if member.has_diverged:
-                continue
+        for member in (m for m in self.members if not m.has_diverged):
             if self.section.early_stopping is None:
                 with self.session.averaged():
                     member.best.keep_last(member.network, len(member.history))

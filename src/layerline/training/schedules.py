@@ -9,6 +9,7 @@ builder, a line in SCHEDULES.
     cosine     ████▇▆▆▅▄▃▃▂▁▁▁▁    exponential  ▇▆▄▃▃▂▂▁▁▁▁▁▁▁▁▁
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Annotated, Any, Protocol, runtime_checkable
@@ -181,6 +182,31 @@ class ReduceOnPlateau:
         self.current = state["current"]
         self.best = math.inf if state["best"] is None else state["best"]
         self.epochs_no_better = state["epochs_no_better"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cooldown:
+    """The end of a training: half a cosine from 1 to 0 over `n_steps`, from the step `first` on.
+
+    It multiplies whatever the schedule gives. Source: Hägele et al., Scaling Laws and
+    Compute-Optimal Training Beyond Fixed Training Durations (2024).
+    """
+
+    first: int
+    n_steps: int
+
+    def __call__(self, step: int) -> float:
+        """The factor of a step, counted in the whole training.
+
+        >>> cooldown = Cooldown(first=100, n_steps=2)
+        >>> [round(cooldown(step), 3) for step in (100, 101)]
+        [0.854, 0.146]
+        """
+        return _ease(1.0, 0.0, (step + 0.5 - self.first) / self.n_steps)
+
+    def is_over(self, n_steps_taken: int) -> bool:
+        """Whether a training that has taken so many steps ends."""
+        return n_steps_taken >= self.first + self.n_steps
 
 
 def _ease(first: float, last: float, progress: float) -> float:

@@ -15,12 +15,13 @@ from layerline.kernels.chain import ChainedNetwork, chain_network
 from layerline.kernels.cuda_graphs import StepGraphs
 from layerline.training.augmentation import Augment
 from layerline.training.device import autocast, random_state, set_random_state
+from layerline.training.early_stopping import BestWeights
 from layerline.training.fine_tuning import FineTuning
 from layerline.training.inference import predict
 from layerline.training.objectives import Link, Loss, value_and_gradient
 from layerline.training.optimizers import Step
 from layerline.training.prefetch import Source
-from layerline.training.schedules import Adaptive, Schedule
+from layerline.training.schedules import Adaptive, Cooldown, Schedule
 from layerline.training.weight_averaging import WeightAverage
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Session:
     chained: ChainedNetwork | None = None
     step: int = 0
     rate_factor: float = 1.0  # lowered after an epoch that diverged
+    cooldown: Cooldown | None = None  # since patience was over
     score: Callable[[Tensor, Tensor], float] | None = None  # what is monitored, if not the loss
     has_own_rates: bool = False  # the optimizer has as many groups for each member
     unclipped: Tensor | None = None  # the norm of the gradient, where it is clipped
@@ -91,6 +93,8 @@ class Session:
     def take(self, train: Source, batches: Sequence[Tensor]) -> Tensor:
         """One step over the rows of all `batches`, (B,) positions each; returns their mean loss."""
         factor = self.schedule((self.step + 0.5) / self.n_steps) * self.rate_factor
+        if self.cooldown is not None:
+            factor *= self.cooldown(self.step)
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = base * factor
         if self.full_batch:
@@ -179,6 +183,13 @@ class Session:
         self.take_step(closure)
         return losses[0]
 
+    def cool_down(self, best: BestWeights, cooldown: Cooldown) -> None:
+        """Go back to these weights; from the next step on the rates fall."""
+        best.restore(self.network)
+        if self.average is not None:
+            self.average.restart()
+        self.cooldown = cooldown
+
     def state(self) -> dict[str, Any]:
         """Tensors and plain values, nested; the next step writes into the tensors."""
         adaptive = self.schedule.state() if isinstance(self.schedule, Adaptive) else None
@@ -191,6 +202,7 @@ class Session:
             "dropout": random_state(self.device),
             "step": self.step,
             "rate_factor": self.rate_factor,
+            "cooldown": None if self.cooldown is None else dataclasses.asdict(self.cooldown),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -208,3 +220,5 @@ class Session:
             generator.set_state(kept)
         set_random_state(state["dropout"])
         self.step, self.rate_factor = state["step"], state["rate_factor"]
+        cooldown = state["cooldown"]
+        self.cooldown = None if cooldown is None else Cooldown(**cooldown)

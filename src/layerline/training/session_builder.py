@@ -65,8 +65,8 @@ def build_session(
     if len(members) > 1:
         network = stack_networks(networks, dropouts)
     schedule = build_schedule(section)
-    if len(members) > 1 and isinstance(schedule, Adaptive):  # each would need a rate of its own
-        raise NotStackableError(section.schedule.name)
+    if len(members) > 1 and has_own_pace(section):
+        raise NotStackableError("each member would need a rate of its own")
     full_batch = takes_all_rows(section)
     plan = _plan_batches(members[0], data.train, section, full_batch)
     parts: dict[str, Any] = {
@@ -92,6 +92,13 @@ def build_session(
         share_norms(network)
         return RankedSession(**parts, ranks=ranks), plan
     return _with_graphs(Session(**parts), data.train, section), plan
+
+
+def has_own_pace(section: TrainSection) -> bool:
+    """Whether what a network's validation shows decides its rate, where a stack has one for all."""
+    stopping = section.early_stopping
+    cools_down = stopping is not None and stopping.cooldown_epochs > 0
+    return cools_down or isinstance(build_schedule(section), Adaptive)
 
 
 def _with_graphs(session: Session, train: Rows, section: TrainSection) -> Session:
@@ -195,4 +202,10 @@ def build_stopping(section: TrainSection, targets: TargetFacts) -> StoppingRules
         return StoppingRules()
     # Errors of numbers are monitored in standardised units, and the target is in the user's.
     unit = targets.scale if stopping.metric in ("error", "mae") else 1.0
-    return StoppingRules(stopping.patience_epochs, stopping.target, stopping.time_minutes, unit)
+    return StoppingRules(
+        stopping.patience_epochs,
+        stopping.target,
+        stopping.time_minutes,
+        unit,
+        stopping.cooldown_epochs,
+    )

@@ -12,7 +12,7 @@ from layerline.training.dataset import Rows
 from layerline.training.device import choose_device, count_operations
 from layerline.training.member_settings import MemberSettings
 from layerline.training.optimizers import OPTIMIZERS
-from layerline.training.schedules import Adaptive, build_schedule
+from layerline.training.session_builder import has_own_pace
 from layerline.training.turns import Numbers
 
 # A step's, of one network. Measured with 4 MLPs, plain and with batch norm and dropout: training
@@ -53,7 +53,7 @@ def trains_together(section: TrainSection, train: Rows, network: nn.Module) -> b
 
 
 def _has_batched_form(section: TrainSection, network: nn.Module) -> bool:
-    if isinstance(build_schedule(section), Adaptive):  # each member would need a rate of its own
+    if has_own_pace(section):
         return False
     members = [copy.deepcopy(network) for _ in range(2)]
     try:

@@ -34,6 +34,11 @@ class WeightAverage:
         live = list(self._live.values())
         torch._foreach_lerp_(list(self._average.values()), live, 1 - decay)
 
+    @torch.no_grad()
+    def restart(self) -> None:
+        """Begin again, from the network's weights; the n-th update counts on."""
+        torch._foreach_copy_(list(self._average.values()), list(self._live.values()))
+
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
         """The network has the averaged weights in the block, and its own bits again after it."""

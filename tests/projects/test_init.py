@@ -10,6 +10,7 @@ from layerline.cli import main
 from layerline.cli.init import _project_name
 from layerline.columns import category, numbered_dates
 from layerline.config import parse_params
+from layerline.config.data_sections import Task
 from layerline.errors import DataError, ParamsError, SourceError
 from layerline.projects.combinations import combination_problems
 from layerline.projects.init import Wishes, start_project
@@ -139,11 +140,17 @@ def test_options_about_the_files_are_written(tmp_path: Path) -> None:
 def test_the_first_training_fits_the_size_of_the_table(
     n_rows: int, epochs: int, patience: int, members: int, folds: int | None
 ) -> None:
-    training = default_training(n_rows, 10)
+    training = default_training(n_rows, 10, "regression")
     assert training["epochs"] == epochs
     assert training["early_stopping"] == {"patience_epochs": patience}
     assert training["members"] == {"count": members, "keep": "all" if folds else "greedy"}
     assert training.get("folds") == folds
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_trainings_of_classes_cool_down(task: Task) -> None:
+    stopping = default_training(4_000, 10, task)["early_stopping"]
+    assert stopping == {"patience_epochs": 7, "cooldown_epochs": 5}
 
 
 def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def params_text(project: str, table: Table) -> str:
     """params.yaml for a table, with comments."""
     options = (f"    {key}: {scalar(value)}" for key, value in table.source_options.items())
     categorical, n_inputs = _encode_categories(table.schema)
-    training = default_training(table.n_rows, n_inputs, table.effort)
+    training = default_training(table.n_rows, n_inputs, table.task, table.effort)
     if table.effort == "best":
         training |= best_training(table.n_rows)
     return _TEMPLATE.substitute(
@@ -101,7 +101,9 @@ def params_text(project: str, table: Table) -> str:
     )
 
 
-def default_training(n_rows: int, n_inputs: int, effort: Effort | None = None) -> dict[str, Any]:
+def default_training(
+    n_rows: int, n_inputs: int, task: Task, effort: Effort | None = None
+) -> dict[str, Any]:
     """The section `train` to start from, by the size of the table; if fast, of one network.
 
     Embedded, an MLP finds thresholds in single features as trees do; batch norm next to it
@@ -129,9 +131,20 @@ def default_training(n_rows: int, n_inputs: int, effort: Effort | None = None) -
         "schedule": {"name": "cosine"},
         "batch_size": 256 if n_rows >= MANY_ROWS else 128,
         "epochs": 200 if n_rows < FEW_ROWS else 100,
-        "early_stopping": {"patience_epochs": 40 if n_rows < FEW_ROWS else 20},
+        "early_stopping": _stopping(n_rows, task),
         **({} if effort == "fast" else {"members": members, **folds}),
     }
+
+
+def _stopping(n_rows: int, task: Task) -> dict[str, int]:
+    """When a training ends: classes are over-fitted in few epochs, numbers get better for long.
+
+    A validation curve of numbers is so noisy while the rate is high that a short patience would
+    cool down too early.
+    """
+    if task in ("regression", "multi_regression"):
+        return {"patience_epochs": 40 if n_rows < FEW_ROWS else 20}
+    return {"patience_epochs": 7, "cooldown_epochs": 5}
 
 
 def best_training(n_rows: int) -> dict[str, Any]:

@@ -35,6 +35,9 @@ def pytabkit(
     import pytabkit
 
     kind = "Regressor" if task == "regression" else "Classifier"
+    numbers = [name for name in x["train"] if name not in levels]
+    middle = x["train"][numbers].median()  # it takes no gaps
+    x = {split: part.fillna(middle) for split, part in x.items()}
     model = getattr(pytabkit, f"{name}_{kind}")(random_state=0, device="cpu")
     began = time.perf_counter()
     model.fit(x["train"], y["train"], X_val=x["valid"], y_val=y["valid"], cat_col_names=levels)

@@ -1,6 +1,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -132,8 +133,8 @@ def test_options_about_the_files_are_written(tmp_path: Path) -> None:
         (1_999, 200, 40, 8, 8),
         (2_000, 100, 20, 8, 8),
         (4_999, 100, 20, 8, 8),
-        (5_000, 100, 20, 8, None),
-        (49_999, 100, 20, 8, None),
+        (5_000, 100, 20, 6, None),
+        (49_999, 100, 20, 6, None),
         (50_000, 100, 20, 4, None),
     ],
 )
@@ -151,6 +152,17 @@ def test_the_first_training_fits_the_size_of_the_table(
 def test_trainings_of_classes_cool_down(task: Task) -> None:
     stopping = default_training(4_000, 10, task)["early_stopping"]
     assert stopping == {"patience_epochs": 7, "cooldown_epochs": 5}
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "two_classes", "others"),
+    [(4_999, 128, 128), (5_000, 256, 128), (9_999, 256, 128), (10_000, 256, 256)],
+)
+def test_batches_grow_with_the_table(n_rows: int, two_classes: int, others: int) -> None:
+    assert default_training(n_rows, 10, "binary")["batch_size"] == two_classes
+    for task in get_args(Task):
+        if task != "binary":
+            assert default_training(n_rows, 10, task)["batch_size"] == others
 
 
 def test_a_fast_start_trains_a_single_network(frame: pd.DataFrame, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ VERY_MANY_ROWS = 50_000  # from here on members take long, and gain less
 BEST_MINUTES = 60  # within which a training without haste ends
 MANY_INPUTS = 500  # beyond it embeddings cost more time and memory than they are worth
 
+_NUMBERS = ("regression", "multi_regression")
+
 Effort = Literal["fast", "distil", "best"]
 
 _TEMPLATE = Template("""\
@@ -117,7 +119,7 @@ def default_training(
         options |= {"norm": "none", "numeric_embeddings": embeddings}
     else:
         options |= {"norm": "batch"}
-    members: dict[str, Any] = {"count": 8 if n_rows < VERY_MANY_ROWS else 4, "keep": "greedy"}
+    members: dict[str, Any] = {"count": _count_members(n_rows), "keep": "greedy"}
     folds = {}
     if effort == "distil":
         members["distil"] = True
@@ -129,11 +131,23 @@ def default_training(
         "loss": "auto",
         "optimizer": {"name": "adamw", "learning_rate": 0.002, "weight_decay": 0.01},
         "schedule": {"name": "cosine"},
-        "batch_size": 256 if n_rows >= MANY_ROWS else 128,
+        "batch_size": _batch_size(n_rows, task),
         "epochs": 200 if n_rows < FEW_ROWS else 100,
         "early_stopping": _stopping(n_rows, task),
         **({} if effort == "fast" else {"members": members, **folds}),
     }
+
+
+def _count_members(n_rows: int) -> int:
+    """One for each of eight folds of few rows, and fewer the longer each takes."""
+    if n_rows < FOLDED_ROWS:
+        return 8
+    return 6 if n_rows < VERY_MANY_ROWS else 4
+
+
+def _batch_size(n_rows: int, task: Task) -> int:
+    """An epoch of few rows has few steps; two classes need fewer of them than anything else."""
+    return 256 if n_rows >= (FOLDED_ROWS if task == "binary" else MANY_ROWS) else 128
 
 
 def _stopping(n_rows: int, task: Task) -> dict[str, int]:
@@ -142,7 +156,7 @@ def _stopping(n_rows: int, task: Task) -> dict[str, int]:
     A validation curve of numbers is so noisy while the rate is high that a short patience would
     cool down too early.
     """
-    if task in ("regression", "multi_regression"):
+    if task in _NUMBERS:
         return {"patience_epochs": 40 if n_rows < FEW_ROWS else 20}
     return {"patience_epochs": 7, "cooldown_epochs": 5}
 

@@ -1,9 +1,12 @@
 """What is set in processes of our own."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from layerline.process import usable_cores
 
 FAULTS = """
 import resource, sys
@@ -76,3 +79,9 @@ def test_other_exceptions_of_destructors_are_shown_as_ever() -> None:
     command = [sys.executable, "-c", code, "SIGINT"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_cores_are_those_the_process_may_use(monkeypatch) -> None:
+    assert usable_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    assert usable_cores() == os.cpu_count()

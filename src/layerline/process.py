@@ -18,6 +18,13 @@ _RETURNED_BYTES = 256 * 2**10
 _MOMENT = 0.01  # seconds: the destructor has ended by then
 
 
+def usable_cores() -> int:
+    """The cores this process may run on; all of them where a system binds none to a process."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def collect_rarely() -> None:
     """Let the garbage collector run rarely in this process.
 

@@ -87,7 +87,10 @@ def test_the_stage_trains_on_two_ranks_and_survives_a_killed_one(workspace: Work
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("members: {count: 2}", "params.yaml: train.members: 2 processes cannot train so; remove"),
+        (
+            "early_stopping: {time_minutes: 5}",
+            "params.yaml: train.early_stopping.time_minutes: 2 processes cannot train so; each has",
+        ),
         ("batch_growth: null\n  loss: hubert", "'hubert'"),
         ("network: mlp2", "'mlp2'"),
     ],
@@ -101,6 +104,18 @@ def test_a_mistake_is_one_message_and_no_restart(
     assert running.returncode == 2
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_more_ranks_than_cores_can_carry_are_refused_before_any_starts(
+    workspace: Workspace,
+) -> None:
+    workspace.params.write_text(PARAMS.replace("processes: 2", "processes: 1000"))
+    running = start(workspace)
+    _, err = running.communicate(timeout=300)
+    assert running.returncode == 2
+    assert "train.distributed.processes: is 1000, and this machine has " in err
+    assert err.count("\n") == 1
+    assert not workspace.network.exists()
 
 
 @pytest.mark.slow

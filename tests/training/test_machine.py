@@ -1,6 +1,5 @@
-"""What the machine offers: cores, memory, and what a training says when that runs out."""
+"""What memory the machine offers, and what a training says when that runs out."""
 
-import os
 from pathlib import Path
 
 import psutil
@@ -11,14 +10,7 @@ from layerline.config import Component, TrainSection
 from layerline.errors import ParamsError
 from layerline.training import machine
 from layerline.training.device import enough_memory
-from layerline.training.machine import memory_bytes, usable_cores
-
-
-def test_cores_are_those_the_process_may_use(monkeypatch) -> None:
-    assert usable_cores() == len(os.sched_getaffinity(0))
-    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
-    assert usable_cores() == os.cpu_count()
-
+from layerline.training.machine import memory_bytes
 
 LIMITS = {
     "version 2": ("0::/user/job\n", {"user/memory.max": "4096\n", "user/job/memory.max": "max\n"}),

@@ -11,14 +11,23 @@ import sys
 import uuid
 
 from layerline.config import DistributedSection
+from layerline.errors import ParamsError, Problem
+from layerline.process import usable_cores
 from layerline.stage.messages import print_error, record_stage_end
 from layerline.stage.protection import ends_with_parent
+from layerline.text import plural
 
+RANKS_A_CORE = 4
 RANK_SECONDS = 20  # that a rank has to end in order, when another one is gone
 
 
 def run_ranks(name: str, asked: DistributedSection) -> int:
-    """Run this script on as many ranks as are asked for; return the stage's exit code."""
+    """Run this script on as many ranks as are asked for; return the stage's exit code.
+
+    Raises:
+        ParamsError: they are so many that they would stall the machine.
+    """
+    _require_cores(asked)
     from torch.distributed.elastic.multiprocessing.api import SignalException
 
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # one message, not forty
@@ -45,6 +54,17 @@ def run_ranks(name: str, asked: DistributedSection) -> int:
         record_stage_end(name, 1, message)
         return 1
     return code
+
+
+def _require_cores(asked: DistributedSection) -> None:
+    """Each rank is a process that imports torch; a few may share a core, as tests do."""
+    n_cores = usable_cores()
+    if asked.processes > RANKS_A_CORE * n_cores:
+        message = (
+            f"is {asked.processes}, and this machine has {plural(n_cores, 'core')} for them; lower "
+            f"it to {n_cores}, or start ranks on several machines (`layerline cluster`)"
+        )
+        raise ParamsError([Problem("train.distributed.processes", message)])
 
 
 def _run_once(n_ranks: int) -> int:

@@ -5,12 +5,13 @@ many there are.
 """
 
 import contextlib
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
+
+from layerline.process import usable_cores
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -21,9 +22,7 @@ _worker = threading.local()  # `is_one` in the threads of `in_order`
 
 def n_threads() -> int:
     """The cores that this process may use, as far as they help."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return min(len(os.sched_getaffinity(0)), _MOST)
-    return min(os.cpu_count() or 1, _MOST)
+    return min(usable_cores(), _MOST)
 
 
 def ahead(items: Iterable[A]) -> Iterator[A]:

@@ -41,7 +41,7 @@ cleanup.py            removes unused caches and snapshots
 progress.py           the progress bar
 output_files.py       files that a training writes
 device.py             threads, device, precision
-machine.py            cores and memory of the machine
+machine.py            memory of the machine
 network_spec.py       the network that params ask for
 learner.py            what is trained, and from where
 fine_tuning.py        what learns when, and how fast

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from layerline.config import TrainSection
 from layerline.errors import ParamsError, Problem
 from layerline.kernels.pixels import PixelsToHidden
-from layerline.process import keep_freed_memory
-from layerline.training.machine import usable_cores
+from layerline.process import keep_freed_memory, usable_cores
 from layerline.training.objectives import ALL_NUMBERS
 from layerline.training.optimizers import takes_all_rows
 

@@ -20,8 +20,8 @@ from typing import Any, NoReturn, TypeVar
 
 from layerline.errors import LayerlineError
 from layerline.kernels.ranks import ALONE, Ranks
+from layerline.process import usable_cores
 from layerline.training.device import choose_device
-from layerline.training.machine import usable_cores
 from layerline.training.rank_group import unrankable
 from layerline.training.setup import TrainingSetup
 

@@ -1,19 +1,11 @@
-"""What the machine offers this process: cores and memory."""
+"""What memory the machine offers this process."""
 
-import os
 from pathlib import Path
 
 import psutil
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
-
-
-def usable_cores() -> int:
-    """The cores this process may run on; all of them where a system binds none to a process."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def memory_bytes() -> int:

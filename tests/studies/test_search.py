@@ -19,7 +19,7 @@ from layerline.artifacts import sha256_of
 from layerline.cli import main
 from layerline.config import read_yaml
 from layerline.config.dotted_paths import with_values
-from layerline.errors import BusyError, ParamsError
+from layerline.errors import BusyError, ExitCode, ParamsError
 from layerline.process import module_command, module_environment
 from layerline.studies.search import Helpers, run_search
 from layerline.studies.search_report import read_result
@@ -148,6 +148,16 @@ def test_a_trial_that_fails_is_reported_and_the_others_go_on(home, caplog):
     assert caplog.records == []  # no traceback of Optuna's
     page = (home.reports / "studies" / "s" / "study.md").read_text()
     assert "| failed: train: the loss diverged" in page
+
+
+def test_a_study_whose_trials_all_fail_is_no_success(home):
+    (home.root / "s.yaml").write_text(
+        "space: {train.optimizer.learning_rate: [1.0e+29, 1.0e+30]}\nsampler: grid\n"
+    )
+    refused = CliRunner().invoke(main, ["study", "run", "s.yaml"])
+    assert refused.exit_code == ExitCode.DIVERGED
+    assert "no trial has a value, all 2 failed; the first: train: the loss div" in refused.output
+    assert [row["state"] for row in rows(home)] == ["failed", "failed"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import click
 
 from layerline.cli.command import handle_errors, open_project
 from layerline.cli.output import print_json, print_table, training_progress
+from layerline.errors import DivergedError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -88,6 +89,10 @@ def run(name: str | None, **given: Any) -> None:
     if is_interrupted:
         click.echo("study: interrupted; run it again to go on", err=True)
         raise SystemExit(130)
+    if (failure := result.only_failure) is not None:
+        raise DivergedError(
+            f"study: no trial has a value, all {len(result.rows)} failed; the first: {failure}"
+        )
 
 
 def _report(result: "SearchResult", folder: Path, is_applied: bool, as_json: bool) -> None:

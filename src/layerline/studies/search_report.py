@@ -79,6 +79,13 @@ class SearchResult:
         return self.front[0] if self.front else None
 
     @property
+    def only_failure(self) -> str | None:
+        """What ended the first trial, where all that have ended failed."""
+        if not self.rows or any(row.state != "failed" for row in self.rows):
+            return None
+        return str(self.rows[0].facts.get(ERROR, ""))
+
+    @property
     def first(self) -> TrialRow | None:
         defaults = self.search.space.defaults()
         if defaults is None:

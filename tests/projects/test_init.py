@@ -133,8 +133,8 @@ def test_options_about_the_files_are_written(tmp_path: Path) -> None:
         (1_999, 200, 40, 8, 8),
         (2_000, 100, 20, 8, 8),
         (4_999, 100, 20, 8, 8),
-        (5_000, 100, 20, 6, None),
-        (49_999, 100, 20, 6, None),
+        (5_000, 100, 20, 8, None),
+        (49_999, 100, 20, 8, None),
         (50_000, 100, 20, 4, None),
     ],
 )
@@ -152,6 +152,11 @@ def test_the_first_training_fits_the_size_of_the_table(
 def test_trainings_of_classes_cool_down(task: Task) -> None:
     stopping = default_training(4_000, 10, task)["early_stopping"]
     assert stopping == {"patience_epochs": 7, "cooldown_epochs": 5}
+
+
+@pytest.mark.parametrize(("n_rows", "count"), [(4_999, 8), (5_000, 6), (49_999, 6), (50_000, 4)])
+def test_classes_have_fewer_members_where_each_takes_longer(n_rows: int, count: int) -> None:
+    assert default_training(n_rows, 10, "multiclass")["members"]["count"] == count
 
 
 @pytest.mark.parametrize(

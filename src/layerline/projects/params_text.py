@@ -119,7 +119,7 @@ def default_training(
         options |= {"norm": "none", "numeric_embeddings": embeddings}
     else:
         options |= {"norm": "batch"}
-    members: dict[str, Any] = {"count": _count_members(n_rows), "keep": "greedy"}
+    members: dict[str, Any] = {"count": _count_members(n_rows, task), "keep": "greedy"}
     folds = {}
     if effort == "distil":
         members["distil"] = True
@@ -138,11 +138,11 @@ def default_training(
     }
 
 
-def _count_members(n_rows: int) -> int:
-    """One for each of eight folds of few rows, and fewer the longer each takes."""
-    if n_rows < FOLDED_ROWS:
-        return 8
-    return 6 if n_rows < VERY_MANY_ROWS else 4
+def _count_members(n_rows: int, task: Task) -> int:
+    """Fewer where each takes long; of few rows one for each fold; numbers gain more from them."""
+    if n_rows >= VERY_MANY_ROWS:
+        return 4
+    return 8 if n_rows < FOLDED_ROWS or task in _NUMBERS else 6
 
 
 def _batch_size(n_rows: int, task: Task) -> int:

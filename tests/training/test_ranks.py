@@ -116,7 +116,7 @@ def test_what_several_ranks_do_not_do_is_refused(changes: dict[str, Any], place:
 
 def test_ranks_that_train_whole_networks_need_no_rows_for_each() -> None:
     place = RankPlace(0, 2, 0, 2)
-    with pytest.raises(ParamsError, match="train.batch_size: is 1, fewer rows than the 2 ranks"):
+    with pytest.raises(ParamsError, match=r"train\.batch_size: is 1, fewer rows than the 2 ranks"):
         require_rankable(TrainSection(batch_size=1), place)
     require_rankable(TrainSection(batch_size=1, folds=3), place)
 

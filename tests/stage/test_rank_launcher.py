@@ -17,6 +17,8 @@ from transfers import table_preprocessor, write_here
 
 from layerline.artifacts import Workspace, read_manifest
 from layerline.config import load_params
+from layerline.process import usable_cores
+from layerline.stage.rank_launcher import RANKS_A_CORE
 from layerline.training.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,11 +111,12 @@ def test_a_mistake_is_one_message_and_no_restart(
 def test_more_ranks_than_cores_can_carry_are_refused_before_any_starts(
     workspace: Workspace,
 ) -> None:
-    workspace.params.write_text(PARAMS.replace("processes: 2", "processes: 1000"))
+    too_many = RANKS_A_CORE * usable_cores() + 1
+    workspace.params.write_text(PARAMS.replace("processes: 2", f"processes: {too_many}"))
     running = start(workspace)
     _, err = running.communicate(timeout=300)
     assert running.returncode == 2
-    assert "train.distributed.processes: is 1000, and this machine has " in err
+    assert f"train.distributed.processes: is {too_many}, and this machine has " in err
     assert err.count("\n") == 1
     assert not workspace.network.exists()
 

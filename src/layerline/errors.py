@@ -9,7 +9,7 @@ import errno
 import os
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class ExitCode(enum.IntEnum):
@@ -97,6 +97,18 @@ class ParamsError(LayerlineError):
         self.problems = tuple(problems)
         lines = [f"{file}: {problem}" for problem in self.problems]
         super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled with its message as it is now, on the way from a worker."""
+        return _restored, (type(self), self.problems, self.args)
+
+
+def _restored(
+    kind: type[ParamsError], problems: Sequence[Problem], texts: tuple[object, ...]
+) -> ParamsError:
+    error = kind(problems)
+    error.args = texts
+    return error
 
 
 class DataError(LayerlineError):

@@ -183,6 +183,14 @@ class DateForms:
             self._last |= {parts[2] for parts in found if parts is not None}
             self.may_have_short_years = not np.isnat(read_form(text, "short_year_first")).any()
 
+    def merge(self, later: "DateForms") -> None:
+        """Add what later values show."""
+        self.possible = {form: None for form in self.possible if form in later.possible}
+        self.sample = self.sample or later.sample
+        self.may_have_short_years &= later.may_have_short_years
+        self._first |= later._first
+        self._last |= later._last
+
     @property
     def is_possible(self) -> bool:
         return bool(self.possible) or self.may_have_short_years

@@ -91,6 +91,12 @@ class ColumnForms:
         if self._may_be_truth:
             self.words |= {word.lower() for word in distinct[:100]}
 
+    def merge(self, later: "ColumnForms") -> None:
+        """Add what was found in the rows that follow."""
+        self.numbers.merge(later.numbers)
+        self.dates.merge(later.dates)
+        self.words |= later.words
+
     def _unusual(self, values: pa.ChunkedArray) -> list[str]:
         """The distinct values that have no simple shape; one of each such shape stays."""
         chosen: list[str] = []

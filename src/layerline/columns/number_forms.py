@@ -103,6 +103,15 @@ class NumberForms:
                 return
             self.is_possible = self._take(value)
 
+    def merge(self, later: "NumberForms") -> None:
+        """Add what later values show."""
+        self.units |= later.units
+        for found, more in ((self.evidence, later.evidence), (self.open, later.open)):
+            found |= {mark: value for mark, value in more.items() if mark not in found}
+        self.groups |= later.groups
+        self.is_fractional |= later.is_fractional
+        self.is_possible &= later.is_possible and len(self.units) <= 1
+
     def _take(self, value: str) -> bool:
         unit, number = split_unit(value)
         found = None if number is None else _NUMBER.fullmatch(number)

@@ -54,6 +54,11 @@ class Span:
         if found["min"] is not None:
             self.low, self.high = min(self.low, found["min"]), max(self.high, found["max"])
 
+    def merge(self, other: "Span") -> None:
+        """Add what was seen of other rows."""
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.has_gap |= other.has_gap
+
     @property
     def is_exact(self) -> bool:
         """Whether all keep their value: beside a missing one the column becomes float64."""
@@ -102,6 +107,26 @@ class FieldSurvey:
             self.is_open |= had_types and self._started
             self.forms.add(plain)
         self._started = True
+
+    def merge(self, later: "FieldSurvey") -> None:
+        """Add what another survey learnt of the rows that follow.
+
+        No field fits two types, but that whole numbers are decimals: so the types of all rows are
+        those that both parts allow. The forms are open where some rows were not looked at for them.
+        """
+        self._span.merge(later._span)
+        self._has_field |= later._has_field
+        self._has_finite |= later._has_finite
+        self._beyond_64_bits |= later._beyond_64_bits
+        if not later._has_plain:
+            return
+        had_types = bool(self._candidates)
+        self._candidates &= later._candidates
+        if self.forms is not None and later.forms is not None and not self._candidates:
+            was_seen = not later._candidates and not later.is_open
+            self.is_open |= not was_seen or (had_types and self._started)
+            self.forms.merge(later.forms)
+        self._has_plain = self._started = True
 
     @property
     def is_exhausted(self) -> bool:

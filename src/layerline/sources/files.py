@@ -55,16 +55,16 @@ def fetch(
     from layerline.sources.reading.dialect import Dialect
     from layerline.sources.reading.display_names import renamed, shown_as
     from layerline.sources.reading.paths import display_name, find_files, find_partitions
-    from layerline.sources.reading.reader import open_files
+    from layerline.sources.reading.reader import find_crew, open_parts, read_parts
     from layerline.tables.storage import TABLE, write_tables
 
-    paths = find_files(path, sha256)
+    crew = find_crew(folder)
+    paths = find_files(path, sha256, crew and crew.each)
     names = {str(file): shown for file in paths if (shown := display_name(file))}
     dialect = Dialect(separator, encoding, tuple(missing or ()))
-    choices = Choices.of(decimal, dates, target)
     with shown_as(names):
-        partitions = find_partitions(path, paths, sha256)
-        reading = open_files(paths, dialect, text or (), partitions, union, choices)
+        parts = open_parts(paths, dialect, find_partitions(path, paths, sha256), crew)
+        reading = read_parts(parts, text or (), union, Choices.of(decimal, dates, target), crew)
         _require_columns(reading, target, text or (), paths[0])
         write_tables(folder / TABLE, reading.schema, reading.tables())
     return _info(reading, names, [*(renamed(n, names) for n in reading.notes), *_unwatched(path)])

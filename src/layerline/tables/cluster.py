@@ -7,8 +7,8 @@ same to the byte. A worker that dies has its part done again by another.
 import functools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, Protocol, TypeVar
 
 from layerline.errors import SourceError
 from layerline.text import first_line
@@ -16,9 +16,24 @@ from layerline.text import first_line
 A = TypeVar("A")
 B = TypeVar("B")
 VARIABLE = "LAYERLINE_DASK"
+_ROOT = "DVC_ROOT"  # the main checkout, which has the downloads
 _CONNECT_SECONDS = 30
 _AHEAD = 2  # pieces for each thread of the cluster: one in work, one that waits
 _VERSIONS = ("layerline", "numpy", "pandas", "pyarrow")
+
+
+class Each(Protocol):
+    """Calls a function with each of some items, somewhere; the results are in their order."""
+
+    def __call__(
+        self, function: Callable[[A], B], items: Iterable[A], /
+    ) -> Generator[B, None, None]: ...
+
+
+def workers() -> Each | None:
+    """The workers of the cluster that is named; None: there is none."""
+    address = scheduler_address()
+    return None if address is None else functools.partial(on_workers, address)
 
 
 def scheduler_address() -> str | None:
@@ -26,8 +41,12 @@ def scheduler_address() -> str | None:
     return os.environ.get(VARIABLE) or None
 
 
-def on_workers(address: str, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+def on_workers(
+    address: str, function: Callable[[A], B], items: Iterable[A], /
+) -> Generator[B, None, None]:
     """`function` of each item, in their order, by the cluster's workers.
+
+    Some are worked on ahead: as many as the cluster has threads, and as many that wait.
 
     Raises:
         SourceError: the cluster cannot be reached, differs from this machine, or lost its workers.
@@ -36,14 +55,14 @@ def on_workers(address: str, function: Callable[[A], B], items: Iterable[A]) -> 
     from distributed import KilledWorker
     from distributed.protocol.pickle import dumps, loads
 
-    client, folder = _connect(address), os.getcwd()  # noqa: PTH109
+    client, place = _connect(address), (os.getcwd(), os.environ.get(_ROOT))  # noqa: PTH109
     # A task's result, not scattered data: Dask makes it again when its worker dies.
     work = client.submit(loads, dumps(function), pure=False)
     n_ahead = max(_AHEAD * sum(client.nthreads().values()), 1)
     running: deque[Any] = deque()
     try:
         for item in items:
-            running.append(client.submit(_call, folder, work, item, pure=False))
+            running.append(client.submit(_call, place, work, item, pure=False))
             if len(running) > n_ahead:
                 yield running.popleft().result()
         while running:
@@ -55,8 +74,13 @@ def on_workers(address: str, function: Callable[[A], B], items: Iterable[A]) -> 
         client.cancel(list(running))
 
 
-def _call(folder: str, function: Callable[[A], B], item: A) -> B:
-    os.chdir(folder)  # where code of the user's own is looked for
+def _call(place: tuple[str, str | None], function: Callable[[A], B], item: A) -> B:
+    folder, root = place
+    os.chdir(folder)  # where relative paths begin, and code of the user's own is looked for
+    if root is None:
+        os.environ.pop(_ROOT, None)
+    else:
+        os.environ[_ROOT] = root
     return function(item)
 
 

@@ -23,6 +23,9 @@ databases       rows of SQL databases
 records         Python values to typed columns
 parsing         text columns to types
 column_types    every column looked at first
+file_surveys    a file's columns, seen once
+typed_rows      rows in the columns' types
+on_cluster      files read by Dask's workers
 image_files     pictures to arrays
 image_sets      CIFAR, SVHN, STL10, USPS
 archives        zip, tar, Excel, unpacked safely

@@ -107,6 +107,23 @@ class ColumnSurvey:
         """Rely on a type that does not depend on the values."""
         self._add_kind(kind, path)
 
+    def agrees_with(self, later: "ColumnSurvey") -> bool:
+        """Whether one type may hold these rows and those of another survey."""
+        kinds = self._kinds.keys() | later._kinds.keys()
+        return len(kinds) < 2 or kinds == {pa.int64(), pa.float64()}
+
+    def merge(self, later: "ColumnSurvey") -> None:
+        """Add what another survey, which agrees, learnt of the rows that follow."""
+        for kind, path in later._kinds.items():
+            self._add_kind(kind, path)
+        self._span.merge(later._span)
+        if self._fields is None:
+            self._fields = later._fields
+        elif later._fields is not None:
+            self._fields.merge(later._fields)
+        if self._fields is not None:
+            self._fields.add(pa.chunked_array([pa.nulls(int(self._span.has_gap), pa.string())]))
+
     def _add_gap(self, length: int) -> None:
         self._span.has_gap |= length > 0
         if self._fields is not None:

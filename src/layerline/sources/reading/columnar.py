@@ -1,7 +1,8 @@
 """Parquet and Arrow files -> batches of columns in the five types."""
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,16 +39,19 @@ def open_columnar(path: Path, limits: Limits = FILES) -> Stream:
         raise DataError(f"{path}: has {listing(twice)} more than once; rename one of them")
     kept, notes, unusable = _usable(schema, path)
     types = {column.name: kind for column in kept if (kind := _type_of(column.type)) is not None}
-    read = read_arrow_batches if is_arrow else read_parquet_batches
-    names = [column.name for column in kept]
+    names = tuple(column.name for column in kept)
+    batches = partial(_batches, path, names, limits)
+    return Stream(path, batches, names, types, tuple(notes), unusable)
 
-    def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
-        wanted = names if columns is None else [name for name in names if name in columns]
-        with reporting_damage(path):
-            for table in read(path, wanted, Meter(limits, str(path))):
-                yield _to_batch(table.select(wanted), path)
 
-    return Stream(path, batches, tuple(names), types, tuple(notes), unusable)
+def _batches(
+    path: Path, names: Sequence[str], limits: Limits, columns: Collection[str] | None = None
+) -> Iterator[Batch]:
+    read = read_arrow_batches if path.suffix.lower() in ARROW else read_parquet_batches
+    wanted = [name for name in names if columns is None or name in columns]
+    with reporting_damage(path):
+        for table in read(path, wanted, Meter(limits, str(path))):
+            yield _to_batch(table.select(wanted), path)
 
 
 @contextlib.contextmanager

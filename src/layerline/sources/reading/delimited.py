@@ -7,6 +7,7 @@ Python's strict reader too; Arrow's reader then reads the fields.
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,21 +51,33 @@ def open_fields(path: Path, dialect: Dialect = USUAL, limits: Limits = FILES) ->
     # Names alone have quotes in files of several writers: their rows need no second reader.
     has_quoted_rows = scanned.last_quote >= header_end
     n_rows = check_rows(path, form, len(names), meter) if has_quoted_rows else None
+    reading = _Reading(path, names, form, limits, n_rows)
+    return Stream(path, partial(_batches, reading), tuple(names), notes=notes)
 
-    def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
-        n_read = 0
-        wanted = names if columns is None else [name for name in names if name in columns]
-        for table, notes_here in _read(path, names, wanted, form, Meter(limits, str(path))):
-            n_read += table.num_rows
-            found = {name: Column(table.column(name), "fields") for name in wanted}
-            yield Batch(table.num_rows, found, notes_here)
-        if n_rows is not None and n_rows != n_read:
-            raise DataError(
-                f"{path}: two readers disagree about its rows ({n_rows} and {n_read}); "
-                'its quotes are ambiguous: write every quote inside a field as ""'
-            )
 
-    return Stream(path, batches, tuple(names), notes=notes)
+class _Reading(NamedTuple):
+    """A file that was opened: its columns, its form, and its rows where they were counted."""
+
+    path: Path
+    names: list[str]
+    form: Form
+    limits: Limits
+    n_rows: int | None
+
+
+def _batches(one: _Reading, columns: Collection[str] | None = None) -> Iterator[Batch]:
+    n_read = 0
+    wanted = [name for name in one.names if columns is None or name in columns]
+    meter = Meter(one.limits, str(one.path))
+    for table, notes in _read(one.path, one.names, wanted, one.form, meter):
+        n_read += table.num_rows
+        found = {name: Column(table.column(name), "fields") for name in wanted}
+        yield Batch(table.num_rows, found, notes)
+    if one.n_rows is not None and one.n_rows != n_read:
+        raise DataError(
+            f"{one.path}: two readers disagree about its rows ({one.n_rows} and {n_read}); "
+            'its quotes are ambiguous: write every quote inside a field as ""'
+        )
 
 
 def read_fields(

@@ -8,6 +8,7 @@ that holds nothing but ISO dates becomes dates, a type that JSON does not have.
 import codecs
 import json
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,19 @@ def open_json_lines(path: Path, encoding: str = "utf-8") -> Stream:
             too many keys, or too long a text.
         ParamsError: the encoding cannot be.
     """
-    codec = _codec(encoding)
+    return Stream(path, partial(_batches, path, encoding, _codec(encoding)))
 
-    def batches(columns: Collection[str] | None = None) -> Iterator[Batch]:
-        meter = Meter(FILES, str(path))
-        n_rows = 0
-        for block in _blocks(_rows(path, encoding, codec, meter)):
-            n_rows += len(block)
-            yield _batch(block, columns, path, meter)
-        if not n_rows:
-            raise DataError(f"{path}: the file is empty; give at least one JSON object")
 
-    return Stream(path, batches)
+def _batches(
+    path: Path, encoding: str, codec: str, columns: Collection[str] | None = None
+) -> Iterator[Batch]:
+    meter = Meter(FILES, str(path))
+    n_rows = 0
+    for block in _blocks(_rows(path, encoding, codec, meter)):
+        n_rows += len(block)
+        yield _batch(block, columns, path, meter)
+    if not n_rows:
+        raise DataError(f"{path}: the file is empty; give at least one JSON object")
 
 
 def _blocks(rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:

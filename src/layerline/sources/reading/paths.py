@@ -1,7 +1,8 @@
 """The files that a path, a glob pattern, a folder, an archive or a list of these names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from layerline.artifacts import sha256_of
@@ -12,6 +13,7 @@ from layerline.sources.reading.display_names import shown_as
 from layerline.sources.reading.remote import download, origin_of, require_sha256
 from layerline.sources.reading.remote_systems import expand, is_remote
 from layerline.sources.reading.spreadsheet import EXCEL
+from layerline.tables.cluster import Each
 from layerline.text import closest, listing
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt")
@@ -35,17 +37,31 @@ def kind_of(path: Path) -> str:
     return next(kind for kind, suffixes in KINDS.items() if path.suffix.lower() in suffixes)
 
 
-def find_files(path: str | Sequence[str], sha256: str | None = None) -> list[Path]:
+class _Place(NamedTuple):
+    """A file that is asked for: its path, or its URL and the sha256 that a copy must have."""
+
+    name: str
+    sha256: str | None = None
+
+    @property
+    def is_here(self) -> bool:
+        return not is_remote(self.name) and not is_compressed(Path(self.name))
+
+
+def find_files(
+    path: str | Sequence[str], sha256: str | None = None, each: Each | None = None
+) -> list[Path]:
     """The files that a path, a glob pattern, a folder or a list of these names, sorted within each.
 
-    Remote ones are copied to this machine; `sha256` is what the one file must have.
+    Remote ones are copied to this machine; `sha256` is what the one file must have. `each` copies
+    and decompresses elsewhere.
 
     Raises:
         SourceError: a file is missing, or has another sha256.
         ParamsError: a file of an unknown kind.
     """
     given = [path] if isinstance(path, str) else list(path)
-    found = [file for one in given for file in _expand(one, sha256)]
+    found = _at_hand((place for one in given for place in _expand(one, sha256)), each)
     if not found:
         raise ParamsError([Problem(_WHERE, "is an empty list; name a file")])
     unknown = [str(file) for file in found if file.suffix.lower() not in SUFFIXES]
@@ -107,17 +123,37 @@ def _may_be_archive(given: Sequence[str]) -> bool:
 
 
 def _is_remote_archive(path: str) -> bool:
-    return is_remote(path) and is_archive(Path(urlsplit(path).path))
+    place = urlsplit(path).path
+    is_pattern = any(sign in place for sign in "*[")  # of compressed files, one by one
+    return is_remote(path) and is_archive(Path(place)) and not is_pattern
 
 
-def _expand(path: str, sha256: str | None) -> list[Path]:
+def _at_hand(places: Iterable[_Place], each: Each | None) -> list[Path]:
+    """The files on this machine, copied and decompressed where that is needed."""
+    if each is not None:
+        places = list(places)
+        if len(places) > 1 and not all(place.is_here for place in places):
+            return list(each(_one_at_hand, places))
+    return [_one_at_hand(place) for place in places]
+
+
+def _one_at_hand(place: _Place) -> Path:
+    """The file, its copy, or the one inside a compressed file."""
+    file = download(*place) if is_remote(place.name) else Path(place.name)
+    if not is_compressed(file):
+        return file
+    (found,) = (path for path in unpacked(file).iterdir() if path.is_file())
+    return found
+
+
+def _expand(path: str, sha256: str | None) -> list[_Place]:
     if is_remote(path) and not _is_remote_archive(path):
         return _expand_remote(path, sha256)
     place = unpacked(local_path(path, sha256))
     if place.is_file():
-        return [_plain(place)]
+        return [_Place(str(place))]
     if place.is_dir():
-        files = [_plain(file) for file in _files_below(place)]
+        files = [_Place(str(file)) for file in _files_below(place)]
         if not files:
             raise SourceError(f"{path}: the folder has no file that ends in {', '.join(SUFFIXES)}")
         return files
@@ -126,27 +162,19 @@ def _expand(path: str, sha256: str | None) -> list[Path]:
     )
     base = Path(place.anchor) if place.is_absolute() else Path()
     if any(sign in str(place) for sign in "*?["):
-        matches = [_plain(file) for file in sorted(base.glob(pattern)) if file.is_file()]
+        matches = [_Place(str(file)) for file in sorted(base.glob(pattern)) if file.is_file()]
         if not matches:
             raise SourceError(f"{path}: no file matches this pattern (from {Path.cwd()})")
         return matches
     raise SourceError(_nothing_at(path, place))
 
 
-def _plain(file: Path) -> Path:
-    """The file, or the one inside a compressed file."""
-    if not is_compressed(file):
-        return file
-    (found,) = (path for path in unpacked(file).iterdir() if path.is_file())
-    return found
-
-
-def _expand_remote(url: str, sha256: str | None) -> list[Path]:
+def _expand_remote(url: str, sha256: str | None) -> list[_Place]:
     urls = expand(url, ENDINGS)
     unknown = [one for one in urls if not urlsplit(one).path.lower().endswith(ENDINGS)]
     if unknown:
         raise _unknown_kind(listing(unknown, 5))
-    return [_plain(download(one, sha256 if len(urls) == 1 else None)) for one in urls]
+    return [_Place(one, sha256 if len(urls) == 1 else None) for one in urls]
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -6,8 +6,9 @@ same there. Nothing is changed silently: what cannot be kept exactly is refused,
 noted.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,26 +16,27 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from layerline.columns.convert import Parsed
 from layerline.columns.forms import UNDECIDED, Choices
 from layerline.columns.survey import TEXT, ColumnType
 from layerline.columns.written import PLAIN, Written
 from layerline.errors import DataError
-from layerline.sources.reading.batches import Batch, Column, Stream, typed
-from layerline.sources.reading.column_types import Part, survey_columns
+from layerline.sources.reading.batches import Stream
+from layerline.sources.reading.column_types import survey_columns
 from layerline.sources.reading.columnar import open_columnar
 from layerline.sources.reading.delimited import open_fields
 from layerline.sources.reading.dialect import Dialect
 from layerline.sources.reading.encoding import marked_encoding
 from layerline.sources.reading.file_columns import absent_columns, require_equal_columns
+from layerline.sources.reading.file_surveys import Part
 from layerline.sources.reading.json_lines import open_json_lines
+from layerline.sources.reading.on_cluster import Crew, find_crew
 from layerline.sources.reading.paths import DELIMITED, PARQUET, find_files, kind_of
+from layerline.sources.reading.typed_rows import Found, RangeProblems, TypedRows, schema_of
 from layerline.sources.reading.unchanged import Unchanged, reporting_unreadable
 from layerline.tables.storage import to_frame
-from layerline.tables.threads import beside
 
 __all__ = ["DELIMITED", "PARQUET", "FileTable", "Reading", "find_files", "open_files", "read_files"]
-__all__ += ["read_frame"]
+__all__ += ["find_crew", "read_frame"]
 
 
 class FileTable(NamedTuple):
@@ -57,14 +59,16 @@ class Reading:
         unusable: columns of the files that are left out -> why.
     """
 
-    def __init__(self, parts: Sequence[Part], kinds: Mapping[str, ColumnType]) -> None:
-        self.schema = pa.schema([(name, kind.type) for name, kind in kinds.items()])
+    def __init__(
+        self, parts: Sequence[Part], kinds: Mapping[str, ColumnType], crew: Crew | None = None
+    ) -> None:
+        self.schema = schema_of(kinds)
         self.notes = [note for part in parts for note in part.stream.notes]
         self.files: list[dict[str, Any]] = []
         self.unusable = {
             name: reason for part in parts for name, reason in part.stream.unusable.items()
         }
-        self._parts, self._kinds = parts, kinds
+        self._parts, self._kinds, self._crew = parts, kinds, crew
         for name, kind in kinds.items():
             if kind.written is not None and kind.written != PLAIN:
                 self._note(f"column {name!r} is read as {kind.written.describe()}")
@@ -88,63 +92,27 @@ class Reading:
             DataError: malformed, no rows, values that no type can hold.
             SourceError: a file cannot be read, is damaged, or was changed meanwhile.
         """
-        problems = _RangeProblems()
-        for part in self._parts:
-            n_rows = 0
-            with reporting_unreadable(part.path), beside(part.guard.sha256) as sha256:
-                for batch in part.stream.batches(None):
-                    yield self._table(part, batch, problems, n_rows)
-                    n_rows += batch.n_rows
-                self.files.append({**part.guard.check(sha256()), "n_rows": n_rows})
+        problems = RangeProblems()
+        if self._crew is None:
+            for part in self._parts:
+                rows = TypedRows(part, self._kinds)
+                yield from rows.tables()
+                self._take(rows.found, problems)
+        else:
+            with closing(self._crew.rows(self._parts, self._kinds)) as written:
+                for one in written:
+                    yield from one.tables()
+                    self._take(one.found, problems)
         problems.require_none()
         if not any(file["n_rows"] for file in self.files):
             paths = [part.path for part in self._parts]
             raise DataError(f"{_names_of(paths)}: there is a header but no row of data")
 
-    def _table(self, part: Part, batch: Batch, problems: "_RangeProblems", n_before: int) -> Any:
-        for note in batch.notes:
+    def _take(self, found: Found, problems: RangeProblems) -> None:
+        for note in found.notes:
             self._note(note)
-        columns = {}
-        for name, kind in self._kinds.items():
-            parsed = typed(_column(part, batch, name), kind)
-            problems.add(part.path, name, parsed, n_before)
-            columns[name] = parsed.values
-        return pa.table(columns, schema=self.schema)
-
-
-def _column(part: Part, batch: Batch, name: str) -> Column:
-    if name in part.partition:
-        value = pa.array([part.partition[name]] * batch.n_rows, pa.string())
-        return Column(pa.chunked_array([value]), "fields")
-    if name not in batch.columns:  # an object without this key
-        return Column(pa.chunked_array([pa.nulls(batch.n_rows)]))
-    return batch.columns[name]
-
-
-class _RangeProblems:
-    """Numbers that a 64-bit float cannot hold: the first of each column, and how many."""
-
-    def __init__(self) -> None:
-        self._first: dict[tuple[str, str], str] = {}
-        self._counts: Counter[tuple[str, str]] = Counter()
-
-    def add(self, path: Path, name: str, parsed: Parsed, n_before: int) -> None:
-        for rows, what in ((parsed.too_large, "infinite"), (parsed.too_small, "zero")):
-            if rows:
-                row, written = n_before + rows[0] + 1, parsed.written[rows[0]]
-                first = f"{path}: column {name!r}, data row {row}: {written} would become {what}"
-                self._first.setdefault((name, what), first)
-                self._counts[name, what] += len(rows)
-
-    def require_none(self) -> None:
-        """Refuse the files when there was a problem."""
-        lines = [
-            f"{first} as a 64-bit number ({self._counts[at]} such values); correct it, or list "
-            "the column in fetch.options.text"
-            for at, first in self._first.items()
-        ]
-        if lines:
-            raise DataError("\n".join(lines))
+        problems.merge(found.problems)
+        self.files.append(found.file)
 
 
 def open_files(
@@ -169,18 +137,43 @@ def open_files(
         DataError: empty, malformed, columns that differ, a column without one type.
         SourceError: a file cannot be read, or its bytes are damaged.
     """
+    return read_parts(open_parts(paths, dialect, partitions), text, union, choices)
+
+
+def open_parts(
+    paths: Sequence[Path],
+    dialect: Dialect | None = None,
+    partitions: Mapping[Path, Mapping[str, str | None]] | None = None,
+    crew: Crew | None = None,
+) -> list[Part]:
+    """Open each file, here or by a crew of workers; arguments and errors as of `open_files`."""
     folded = partitions or {}
-    parts = [_open_part(path, dialect or Dialect(), folded.get(path, {})) for path in paths]
+    items = [(path, folded.get(path, {})) for path in paths]
+    open_one = partial(_open_part, dialect or Dialect())
+    if crew is None or len(items) < 2:
+        return [open_one(item) for item in items]
+    return crew.open(open_one, items)
+
+
+def read_parts(
+    parts: Sequence[Part],
+    text: Iterable[str] = (),
+    union: bool = False,
+    choices: Choices = UNDECIDED,
+    crew: Crew | None = None,
+) -> Reading:
+    """Open files as one table, as `open_files` does; several by a crew of workers."""
+    crew = crew if len(parts) > 1 else None
     if not union:
         require_equal_columns([(part.path, part.names) for part in parts if part.stream.names])
-    surveyed = survey_columns(parts, set(text), choices)
+    surveyed = survey_columns(parts, set(text), choices, None if crew is None else crew.each)
     files = list(surveyed.names.items())
     if not union:
         require_equal_columns(files)
     if not surveyed.kinds:
-        raise DataError(f"{_names_of(paths)}: it has no column")
+        raise DataError(f"{_names_of([part.path for part in parts])}: it has no column")
     kinds = surveyed.kinds | {name: TEXT for name in text if name in surveyed.kinds}
-    reading = Reading(parts, kinds)
+    reading = Reading(parts, kinds, crew)
     reading.notes += absent_columns(files, list(kinds))
     return reading
 
@@ -217,7 +210,8 @@ def _names_of(paths: Sequence[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more files"
 
 
-def _open_part(path: Path, dialect: Dialect, partition: Mapping[str, str | None]) -> Part:
+def _open_part(dialect: Dialect, item: tuple[Path, Mapping[str, str | None]]) -> Part:
+    path, partition = item
     with reporting_unreadable(path):
         guard = Unchanged(path)
         stream = _open_one(path, dialect)

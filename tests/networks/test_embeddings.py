@@ -14,10 +14,10 @@ from layerline.networks.embeddings import (
     NUMERIC_EMBEDDINGS,
     CategoryEmbeddings,
     PeriodicEmbeddings,
-    PiecewiseLinearEmbeddings,
     sensible_width,
 )
 from layerline.networks.mlp import MLP
+from layerline.networks.piecewise_linear import PiecewiseLinearEmbeddings
 
 
 def numbers(n: int = 50, features: int = 3) -> Tensor:
@@ -232,6 +232,38 @@ def test_tables_of_own_bins_give_what_the_products_give() -> None:
     assert not embed.weight.grad[is_unused].any()
     assert is_unused.any()
     assert embed.weight.grad[0].any(1).all()
+
+
+def test_first_embeddings_are_lines_where_a_slope_is_asked_for() -> None:
+    x = torch.linspace(-3, 3, 61)[:, None].repeat(1, 4)
+    embeds = []
+    for slope in (0.0, 0.5):
+        torch.manual_seed(0)
+        embeds.append(PiecewiseLinearEmbeddings(n_features=4, width=3, bins=8, first_slope=slope))
+    drawn = embeds[0].weight[:, :1] * math.sqrt(8)
+    assert drawn.abs().max() <= 1
+    lines = (embeds[1](x) - embeds[0](x)).detach()
+    torch.testing.assert_close(lines, (0.5 * drawn[:, 0] * x[..., None]).detach().flatten(1))
+    torch.testing.assert_close(lines[30], torch.zeros(12))  # of 0
+
+
+def test_first_lines_follow_a_features_own_edges_and_end_with_the_normal_ones() -> None:
+    x, lines = skewed(), []
+    x[0, 0] = 1e6
+    for slope in (0.0, 0.5):
+        torch.manual_seed(0)
+        embed = PiecewiseLinearEmbeddings(
+            n_features=x.shape[1], width=3, bins=8, edges="quantile", first_slope=slope
+        )
+        embed.fit(x)
+        lines.append(embed(x).detach().view(len(x), -1, 3))
+    drawn = (embed.weight[:, 0] / embed.edges.clamp(-3, 3).diff()[:, :1]).sign()
+    found = lines[1] - lines[0]
+    assert found.abs().max() <= 0.5 * 3 + 1e-5  # however far an outlier lies
+    inside = x.abs().amax(1) < 1
+    assert inside.sum() > 3
+    order = x[inside, 0].argsort()
+    assert (found[inside][order][:, 0].diff(dim=0) * drawn[0] >= -1e-6).all()
 
 
 def test_own_bins_are_saved_with_the_weights_and_the_tables_follow() -> None:

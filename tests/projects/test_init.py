@@ -150,8 +150,33 @@ def test_the_first_training_fits_the_size_of_the_table(
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 def test_trainings_of_classes_cool_down(task: Task) -> None:
-    stopping = default_training(4_000, 10, task)["early_stopping"]
-    assert stopping == {"patience_epochs": 7, "cooldown_epochs": 5}
+    for n_rows, patience in ((4_999, 7), (5_000, 10)):
+        stopping = default_training(n_rows, 10, task)["early_stopping"]
+        assert stopping == {"patience_epochs": patience, "cooldown_epochs": 5}
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "task", "rate"),
+    [
+        (4_999, "binary", 0.002),
+        (5_000, "binary", 0.004),
+        (5_000, "multiclass", 0.004),
+        (5_000, "regression", 0.002),
+    ],
+)
+def test_many_rows_of_classes_are_learnt_at_a_higher_rate(
+    n_rows: int, task: Task, rate: float
+) -> None:
+    assert default_training(n_rows, 10, task)["optimizer"]["learning_rate"] == rate
+
+
+@pytest.mark.parametrize("task", get_args(Task))
+def test_few_rows_are_learnt_from_straight_lines_on(task: Task) -> None:
+    slopes = [
+        default_training(n, 10, task)["options"]["numeric_embeddings"].get("first_slope")
+        for n in (4_999, 5_000)
+    ]
+    assert slopes == [0.3, None]
 
 
 @pytest.mark.parametrize(("n_rows", "count"), [(4_999, 8), (5_000, 6), (49_999, 6), (50_000, 4)])

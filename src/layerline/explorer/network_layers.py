@@ -25,11 +25,11 @@ from layerline.networks.cnn import CNN
 from layerline.networks.conv1x1_mlp import Conv1x1MLP
 from layerline.networks.embeddings import (
     PeriodicEmbeddings,
-    PiecewiseLinearEmbeddings,
     TableEmbeddings,
 )
 from layerline.networks.ensemble import Ensemble
 from layerline.networks.mlp import MLP
+from layerline.networks.piecewise_linear import PiecewiseLinearEmbeddings
 from layerline.networks.rnn import CELLS, RNN
 from layerline.networks.seven_layer import SevenLayer
 

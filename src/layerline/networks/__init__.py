@@ -18,6 +18,7 @@ own_network       a class in the user's project
 activations       by name, with their initialisation
 blocks            hidden layers and option types
 embeddings        vectors for numbers and categories
+piecewise_linear  numbers as piecewise-linear vectors
 bin_edges         where bins of embeddings end
 stack             several networks as one
 signed_weights    outputs that only rise or fall

@@ -4,21 +4,18 @@ To add one for numbers: a module (B, F) -> (B, d_out) whose keyword-only argumen
 `n_features`, are its options, and a line in NUMERIC_EMBEDDINGS.
 """
 
-import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from layerline.config import Component
-from layerline.kernels.bin_search import BinSearch
-from layerline.kernels.bin_tables import bin_widths, embed_by_tables, tables_pay
 from layerline.kernels.waves import waves
 from layerline.lookup import pick, read_options
-from layerline.networks.bin_edges import normal_edges, quantile_edges
 from layerline.networks.blocks import Width
+from layerline.networks.piecewise_linear import PiecewiseLinearEmbeddings
 
 
 class CategoryEmbeddings(nn.Module):
@@ -94,75 +91,6 @@ class PeriodicEmbeddings(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(torch.cat(waves(x, self.frequencies), 2)).relu().flatten(1)
-
-
-class PiecewiseLinearEmbeddings(nn.Module):
-    """A linear map of each feature's piecewise-linear code: how far x reaches through each bin.
-
-    `edges: normal` takes quantiles of the standard normal distribution, the same for all features,
-    so numbers should be scaled (scale.numeric: standard, robust or robust_clip). `edges: quantile`
-    takes each feature's own quantiles in the train rows, which `fit` reads, and leaves features of
-    two values as they are; the edges are saved with the weights.
-
-    Shape: (B, F) -> (B, F * width).
-
-    Source: Gorishniy et al. (2022), section 3.2, where the edges are each feature's own quantiles.
-    """
-
-    edges: Tensor
-
-    def __init__(
-        self,
-        *,
-        n_features: int,
-        width: Width = 16,
-        bins: Annotated[int, Field(ge=2, le=512)] = 16,
-        edges: Literal["normal", "quantile"] = "normal",
-    ) -> None:
-        super().__init__()
-        shared = normal_edges(bins)
-        self.has_own_edges = edges == "quantile"
-        start = shared.repeat(n_features, 1) if self.has_own_edges else shared
-        self.register_buffer("edges", start, persistent=self.has_own_edges)
-        self._search: tuple[tuple[int, int], BinSearch] | None = None
-        self.weight = nn.Parameter(torch.empty(n_features, bins, width))
-        self.bias = nn.Parameter(torch.zeros(n_features, 1, width))
-        nn.init.uniform_(self.weight, -(bins**-0.5), bins**-0.5)
-        self.d_out = n_features * width
-
-    def forward(self, x: Tensor) -> Tensor:
-        if tables_pay(x, self.weight):
-            return embed_by_tables(x, self.weight, self.bias, self.edges, self._find_search())
-        # (F, B, bins) @ (F, bins, width): one matrix product for each feature.
-        code = self.code(x).transpose(0, 1)
-        return torch.baddbmm(self.bias, code, self.weight).transpose(0, 1).flatten(1)
-
-    def code(self, x: Tensor) -> Tensor:
-        """(B, F) -> (B, F, bins), from 0 to 1; the outermost bins extend as straight lines."""
-        edges = self.edges
-        reached = (x.unsqueeze(2) - edges[..., :-1]) / bin_widths(edges)
-        if self.has_own_edges:
-            low = torch.full((edges.shape[1] - 1,), 0.0, device=edges.device)
-            low[0] = -math.inf
-            is_last = edges[:, 1:] >= edges[:, -1:]
-            return reached.maximum(low).minimum(torch.where(is_last, math.inf, 1.0))
-        low, high = torch.zeros_like(edges[1:]), torch.ones_like(edges[1:])
-        low[0], high[-1] = -math.inf, math.inf
-        return reached.clamp(low, high)
-
-    @torch.no_grad()
-    def fit(self, x: Tensor) -> None:
-        """Take the edges from the train rows x (B, F), where they are the features' own."""
-        if self.has_own_edges:
-            self.edges.copy_(quantile_edges(x, self.edges.shape[1] - 1))
-
-    def _find_search(self) -> BinSearch | None:
-        if not self.has_own_edges:
-            return None
-        known = self.edges.data_ptr(), self.edges._version
-        if self._search is None or self._search[0] != known:
-            self._search = known, BinSearch(self.edges)
-        return self._search[1]
 
 
 NO_EMBEDDINGS = Component(name="none")

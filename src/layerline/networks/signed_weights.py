@@ -23,8 +23,9 @@ from layerline.kernels.dropout import Dropout
 from layerline.networks import build_network
 from layerline.networks.activations import ACTIVATIONS, is_activation
 from layerline.networks.blocks import Skip
-from layerline.networks.embeddings import NoEmbeddings, PiecewiseLinearEmbeddings, TableEmbeddings
+from layerline.networks.embeddings import NoEmbeddings, TableEmbeddings
 from layerline.networks.mlp import MLP
+from layerline.networks.piecewise_linear import PiecewiseLinearEmbeddings
 
 Directions = Tensor  # (units,) of -1.0, 0.0 and 1.0
 

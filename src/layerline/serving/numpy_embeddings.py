@@ -13,9 +13,9 @@ from layerline.kernels.bin_tables import bin_widths
 from layerline.networks.embeddings import (
     CategoryEmbeddings,
     NoEmbeddings,
-    PiecewiseLinearEmbeddings,
     TableEmbeddings,
 )
+from layerline.networks.piecewise_linear import PiecewiseLinearEmbeddings
 
 Floats = NDArray[np.float32]
 Step = Callable[[Floats], Floats]

@@ -4,12 +4,12 @@ import dataclasses
 import hashlib
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from dask_workers import importable_tests, two_workers  # noqa: F401
 
 from layerline.artifacts import Workspace
 from layerline.config import FetchSection, ScaleSection, ValidateSection
@@ -28,22 +28,6 @@ from layerline.validation.validate import validate_raw
 distributed = pytest.importorskip("distributed")
 SCHEMA = Path("schema.yaml")
 N_PARTITIONS, N_ROWS = 8, 1500  # of each: more than a row group, which has 1,024 here
-
-
-@pytest.fixture(scope="module", autouse=True)
-def importable_tests() -> Iterator[None]:
-    """Workers import this module's functions, wherever they are."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[2])
-        yield
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator["distributed.LocalCluster"]:
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as started:
-        yield started
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from functools import partial
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from dask_workers import importable_tests, two_workers  # noqa: F401
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -413,23 +415,28 @@ def test_one_file_stays_here(rows: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert isinstance(build(Path("far")), dict)
 
 
+def test_rows_that_a_killed_stage_left_are_removed_by_the_next(
+    rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts("x,y\n1,a\n2,b\n", "x,y\n3,b\n4,a\n")(rows)
+
+    def kept(*_: object) -> None:  # as if the process ended here
+        (folder,) = Path("far/data").glob(".raw.*.*.tmp")
+        shutil.copytree(folder, folder.with_suffix(".kept.tmp"))
+        raise KeyboardInterrupt
+
+    section = FetchSection(source="files", options={"path": "rows"}, target="y")
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster, "workers", lambda: elsewhere)
+        patch.setattr(pa.ipc, "open_file", kept)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(Workspace(Path("far")), section)
+    (left,) = Path("far/data").iterdir()
+    assert list(left.glob("*.arrow"))
+    assert isinstance(build(Path("far")), dict)  # and nothing lies beside data/raw
+
+
 # A real cluster.
-
-
-@pytest.fixture(scope="module", autouse=True)
-def importable_tests() -> Iterator[None]:
-    """Workers import this module's functions, wherever they are."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[3])
-        yield
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator["distributed.LocalCluster"]:
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as started:
-        yield started
 
 
 N_FILES = 8
